@@ -1,0 +1,1 @@
+//! The town: types and rules, without IO and without Automerge.

@@ -1,0 +1,2 @@
+//! townmesh
+fn main() {}
