@@ -1,0 +1,340 @@
+//! Sealing: who can read what is carried.
+//!
+//! Each family of namespaces (see [`crate::namespace`]) has one secret or, after a removal, several. From a
+//! secret come, by BLAKE3 key derivation with distinct contexts: the key that seals entry bodies of one
+//! namespace, the key that document ids are made with, and the key that wraps persons' keys. Whoever holds a
+//! family's secret can therefore open every period of it; a carrier holds none.
+//!
+//! - Body: 24 random nonce bytes, then XChaCha20-Poly1305 under the namespace's body key; associated data is
+//!   the header without body length and hash (DESIGN 12.17).
+//! - Personal value: AES-128-GCM-SIV (RFC 8452) under that person's 16-byte key with a fixed nonce, so that a
+//!   value costs only its 16-byte tag. The scheme is safe under nonce reuse: equal versions of one person's data
+//!   look equal, nothing else shows. Associated data: document id and resident id.
+//! - Person key: AES-256-GCM-SIV under the family's wrapping key, nonce from its place on the key shelf.
+//! - Grant: family secrets for one recipient; X25519 with an ephemeral key, then XChaCha20-Poly1305.
+
+use aes_gcm_siv::{Aes128GcmSiv, Aes256GcmSiv};
+use chacha20poly1305::XChaCha20Poly1305;
+use chacha20poly1305::aead::{Aead, KeyInit, Payload};
+use rand_core::CryptoRng;
+use x25519_dalek::{PublicKey, StaticSecret};
+use zeroize::Zeroize;
+
+use crate::entry::{HEADER_BOUND_LEN, HEADER_LEN};
+use crate::id::{DocumentId, KeyId, NamespaceId, ResidentId};
+use crate::namespace::Namespace;
+
+/// Length of the authentication tag of every cipher used here.
+pub const TAG_LEN: usize = 16;
+/// Length of the nonce before a sealed body.
+pub const NONCE_LEN: usize = 24;
+/// Length of a wrapped person key.
+pub const WRAPPED_LEN: usize = 32;
+
+/// What was sealed cannot be opened.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("sealed data cannot be opened: the key is another one, or the data was altered")]
+pub struct SealError;
+
+/// The secret of a family of namespaces.
+#[derive(Clone, PartialEq, Eq)]
+pub struct FamilySecret([u8; 32]);
+
+impl Drop for FamilySecret {
+    fn drop(&mut self) {
+        self.0.zeroize();
+    }
+}
+
+impl std::fmt::Debug for FamilySecret {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("FamilySecret(..)")
+    }
+}
+
+impl FamilySecret {
+    /// A new secret.
+    pub fn random(rng: &mut dyn CryptoRng) -> Self {
+        let mut bytes = [0; 32];
+        rng.fill_bytes(&mut bytes);
+        Self(bytes)
+    }
+
+    /// A secret read from a grant or a key file.
+    pub fn from_bytes(bytes: [u8; 32]) -> Self {
+        Self(bytes)
+    }
+
+    /// The bytes, for a grant or a key file.
+    pub fn as_bytes(&self) -> &[u8; 32] {
+        &self.0
+    }
+
+    /// The key id that headers name: derived from secret and family, so a wrong key is noticed on unwrapping.
+    pub fn key_id(&self, family: &str) -> KeyId {
+        let hash = self.derive("townmesh 2026-11 key id", family);
+        let mut id = [0; KeyId::LEN];
+        id.copy_from_slice(&hash[..KeyId::LEN]);
+        KeyId(id)
+    }
+
+    fn derive(&self, context: &str, name: &str) -> [u8; 32] {
+        let mut hasher = blake3::Hasher::new_derive_key(context);
+        hasher.update(&self.0);
+        hasher.update(name.as_bytes());
+        *hasher.finalize().as_bytes()
+    }
+
+    /// The keys for one namespace of the family.
+    pub fn namespace_keys(&self, namespace: &Namespace) -> NamespaceKeys {
+        let name = namespace.to_string();
+        NamespaceKeys {
+            key_id: self.key_id(&namespace.family()),
+            body: XChaCha20Poly1305::new(&self.derive("townmesh 2026-11 body key", &name).into()),
+            wrap: Aes256GcmSiv::new(&self.derive("townmesh 2026-11 person key wrap", &name).into()),
+            ids: self.derive("townmesh 2026-11 document id key", &name),
+        }
+    }
+}
+
+/// The ciphers and keys of one namespace under one family secret.
+#[derive(Clone)]
+pub struct NamespaceKeys {
+    /// Names the secret.
+    pub key_id: KeyId,
+    body: XChaCha20Poly1305,
+    wrap: Aes256GcmSiv,
+    ids: [u8; 32],
+}
+
+impl std::fmt::Debug for NamespaceKeys {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "NamespaceKeys({})", self.key_id.short())
+    }
+}
+
+impl NamespaceKeys {
+    /// Seals an entry body. `header` is the header's bytes; only its first 154 bytes matter.
+    pub fn seal_body(&self, plain: &[u8], header: &[u8; HEADER_LEN], rng: &mut dyn CryptoRng) -> Result<Vec<u8>, SealError> {
+        let mut nonce = [0; NONCE_LEN];
+        rng.fill_bytes(&mut nonce);
+        let payload = Payload { msg: plain, aad: &header[..HEADER_BOUND_LEN] };
+        let sealed = self.body.encrypt(&nonce.into(), payload).map_err(|_| SealError)?;
+        Ok([nonce.as_slice(), &sealed].concat())
+    }
+
+    /// Opens an entry body.
+    ///
+    /// # Errors
+    /// [`SealError`] for another key, another header or altered bytes.
+    pub fn open_body(&self, body: &[u8], header: &[u8; HEADER_LEN]) -> Result<Vec<u8>, SealError> {
+        let (nonce, sealed) = body.split_first_chunk::<NONCE_LEN>().ok_or(SealError)?;
+        let payload = Payload { msg: sealed, aad: &header[..HEADER_BOUND_LEN] };
+        self.body.decrypt(&(*nonce).into(), payload).map_err(|_| SealError)
+    }
+
+    /// The id of a document: a keyed hash, so that two offices that enter the same household make one document
+    /// and a carrier cannot guess it. Only the founding secret of a family makes ids.
+    pub fn document_id(&self, kind: u8, natural_key: &[u8]) -> DocumentId {
+        let mut hasher = blake3::Hasher::new_keyed(&self.ids);
+        hasher.update(&[kind]);
+        hasher.update(natural_key);
+        let mut id = [0; DocumentId::LEN];
+        id.copy_from_slice(&hasher.finalize().as_bytes()[..DocumentId::LEN]);
+        DocumentId(id)
+    }
+
+    /// Wraps a person's key for its place on the key shelf.
+    pub fn wrap_person_key(&self, key: &PersonKey, place: PersonKeyPlace) -> Result<[u8; WRAPPED_LEN], SealError> {
+        let wrapped = self.wrap.encrypt(&place.nonce().into(), key.0.as_slice()).map_err(|_| SealError)?;
+        wrapped.try_into().map_err(|_| SealError)
+    }
+
+    /// Unwraps a person's key.
+    ///
+    /// # Errors
+    /// [`SealError`] if it was wrapped for another place, namespace or secret.
+    pub fn unwrap_person_key(&self, wrapped: &[u8; WRAPPED_LEN], place: PersonKeyPlace) -> Result<PersonKey, SealError> {
+        let key = self.wrap.decrypt(&place.nonce().into(), wrapped.as_slice()).map_err(|_| SealError)?;
+        key.try_into().map(PersonKey).map_err(|_| SealError)
+    }
+}
+
+/// A key shelf's id within its namespace: which author's opening of the store minted the keys on it.
+pub type ShelfId = [u8; 8];
+
+/// Where a person's key lies: the shelf and the index on it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct PersonKeyPlace {
+    /// Which shelf.
+    pub shelf: ShelfId,
+    /// Which key on it, from 0.
+    pub index: u32,
+}
+
+impl PersonKeyPlace {
+    fn nonce(self) -> [u8; 12] {
+        let mut nonce = [0; 12];
+        nonce[..8].copy_from_slice(&self.shelf);
+        nonce[8..].copy_from_slice(&self.index.to_be_bytes());
+        nonce
+    }
+}
+
+/// The shelf that an author fills during one opening of its store.
+pub fn shelf_id(namespace: NamespaceId, author: &[u8; 32], epoch: u64) -> ShelfId {
+    let mut hasher = blake3::Hasher::new_derive_key("townmesh 2026-11 key shelf");
+    hasher.update(&namespace.0);
+    hasher.update(author);
+    hasher.update(&epoch.to_be_bytes());
+    let mut id = [0; 8];
+    id.copy_from_slice(&hasher.finalize().as_bytes()[..8]);
+    id
+}
+
+/// The key of one person's data. Destroying every copy erases the person.
+#[derive(Clone, PartialEq, Eq)]
+pub struct PersonKey([u8; 16]);
+
+impl Drop for PersonKey {
+    fn drop(&mut self) {
+        self.0.zeroize();
+    }
+}
+
+impl std::fmt::Debug for PersonKey {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("PersonKey(..)")
+    }
+}
+
+impl PersonKey {
+    /// A new key.
+    pub fn random(rng: &mut dyn CryptoRng) -> Self {
+        let mut bytes = [0; 16];
+        rng.fill_bytes(&mut bytes);
+        Self(bytes)
+    }
+
+    /// Seals a person's data: `place ‖ ciphertext ‖ tag`, the index as four big-endian bytes.
+    pub fn seal(&self, plain: &[u8], place: PersonKeyPlace, document: DocumentId, resident: ResidentId) -> Result<Vec<u8>, SealError> {
+        let aad = [document.0.as_slice(), &resident.0].concat();
+        let sealed = Aes128GcmSiv::new(&self.0.into())
+            .encrypt(&[0; 12].into(), Payload { msg: plain, aad: &aad })
+            .map_err(|_| SealError)?;
+        Ok([place.shelf.as_slice(), &place.index.to_be_bytes(), &sealed].concat())
+    }
+
+    /// Opens what [`Self::seal`] made.
+    ///
+    /// # Errors
+    /// [`SealError`] for another key, document or resident, or altered bytes.
+    pub fn open(&self, sealed: &[u8], document: DocumentId, resident: ResidentId) -> Result<Vec<u8>, SealError> {
+        let sealed = sealed.get(12..).ok_or(SealError)?;
+        let aad = [document.0.as_slice(), &resident.0].concat();
+        Aes128GcmSiv::new(&self.0.into()).decrypt(&[0; 12].into(), Payload { msg: sealed, aad: &aad }).map_err(|_| SealError)
+    }
+}
+
+/// Where the key of a sealed personal value lies.
+pub fn personal_place(sealed: &[u8]) -> Option<PersonKeyPlace> {
+    let (shelf, rest) = sealed.split_first_chunk::<8>()?;
+    let (index, _) = rest.split_first_chunk::<4>()?;
+    Some(PersonKeyPlace { shelf: *shelf, index: u32::from_be_bytes(*index) })
+}
+
+/// Seals `plain` so that only the owner of `recipient` opens it: `ephemeral public key ‖ ciphertext ‖ tag`.
+///
+/// # Errors
+/// [`SealError`] if the recipient's key is a low-order point.
+pub fn seal_to(recipient: &[u8; 32], plain: &[u8], rng: &mut dyn CryptoRng) -> Result<Vec<u8>, SealError> {
+    let ephemeral = StaticSecret::random_from_rng(rng);
+    let public = PublicKey::from(&ephemeral);
+    let cipher = agreed_cipher(&ephemeral, recipient, public.as_bytes(), recipient)?;
+    let sealed = cipher.encrypt(&[0; NONCE_LEN].into(), plain).map_err(|_| SealError)?;
+    Ok([public.as_bytes().as_slice(), &sealed].concat())
+}
+
+/// Opens what [`seal_to`] made for the owner of `secret`.
+///
+/// # Errors
+/// [`SealError`] for another recipient or altered bytes.
+pub fn open_own(secret: &StaticSecret, sealed: &[u8]) -> Result<Vec<u8>, SealError> {
+    let (ephemeral, sealed) = sealed.split_first_chunk::<32>().ok_or(SealError)?;
+    let cipher = agreed_cipher(secret, ephemeral, ephemeral, PublicKey::from(secret).as_bytes())?;
+    // Each ephemeral key gives another cipher key, so the nonce may be fixed.
+    cipher.decrypt(&[0; NONCE_LEN].into(), sealed).map_err(|_| SealError)
+}
+
+fn agreed_cipher(
+    own: &StaticSecret,
+    other: &[u8; 32],
+    ephemeral: &[u8; 32],
+    recipient: &[u8; 32],
+) -> Result<XChaCha20Poly1305, SealError> {
+    let shared = own.diffie_hellman(&PublicKey::from(*other));
+    if !shared.was_contributory() {
+        return Err(SealError);
+    }
+    let mut hasher = blake3::Hasher::new_derive_key("townmesh 2026-11 grant");
+    hasher.update(shared.as_bytes());
+    hasher.update(ephemeral);
+    hasher.update(recipient);
+    Ok(XChaCha20Poly1305::new(&(*hasher.finalize().as_bytes()).into()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rand_chacha::ChaCha8Rng;
+    use rand_chacha::rand_core::SeedableRng;
+
+    #[test]
+    fn bodies_open_only_with_their_key_and_header() {
+        let mut rng = ChaCha8Rng::seed_from_u64(1);
+        let namespace = Namespace::registry("110115005001");
+        let secret = FamilySecret::random(&mut rng);
+        let header = [5; HEADER_LEN];
+        let body = secret.namespace_keys(&namespace).seal_body(b"plain", &header, &mut rng).unwrap();
+        assert_eq!(secret.namespace_keys(&namespace).open_body(&body, &header), Ok(b"plain".to_vec()));
+
+        let mut other_header = header;
+        other_header[60] ^= 1;
+        assert_eq!(secret.namespace_keys(&namespace).open_body(&body, &other_header), Err(SealError));
+        let elsewhere = Namespace::registry("110115005002");
+        assert_eq!(secret.namespace_keys(&elsewhere).open_body(&body, &header), Err(SealError));
+        assert_eq!(FamilySecret::random(&mut rng).namespace_keys(&namespace).open_body(&body, &header), Err(SealError));
+        for length in 0..body.len() {
+            assert_eq!(secret.namespace_keys(&namespace).open_body(&body[..length], &header), Err(SealError));
+        }
+    }
+
+    #[test]
+    fn personal_values_are_bound_to_their_person_and_place() {
+        let mut rng = ChaCha8Rng::seed_from_u64(2);
+        let keys = FamilySecret::random(&mut rng).namespace_keys(&Namespace::registry("110115005001"));
+        let place = PersonKeyPlace { shelf: [3; 8], index: 70_000 };
+        let key = PersonKey::random(&mut rng);
+        let (document, resident) = (DocumentId([1; 16]), ResidentId([2; 8]));
+        let sealed = key.seal(b"personal", place, document, resident).unwrap();
+        assert_eq!(sealed.len(), 12 + 8 + TAG_LEN);
+        assert_eq!(personal_place(&sealed), Some(place));
+        assert_eq!(key.open(&sealed, document, resident), Ok(b"personal".to_vec()));
+        assert_eq!(key.open(&sealed, document, ResidentId([9; 8])), Err(SealError));
+
+        let wrapped = keys.wrap_person_key(&key, place).unwrap();
+        assert_eq!(keys.unwrap_person_key(&wrapped, place), Ok(key));
+        assert_eq!(keys.unwrap_person_key(&wrapped, PersonKeyPlace { index: 1, ..place }), Err(SealError));
+        assert_eq!(personal_place(&sealed[..11]), None);
+    }
+
+    #[test]
+    fn grants_open_only_for_their_recipient() {
+        let mut rng = ChaCha8Rng::seed_from_u64(3);
+        let (own, other) = (StaticSecret::random_from_rng(&mut rng), StaticSecret::random_from_rng(&mut rng));
+        let sealed = seal_to(PublicKey::from(&own).as_bytes(), b"secret", &mut rng).unwrap();
+        assert_eq!(open_own(&own, &sealed), Ok(b"secret".to_vec()));
+        assert_eq!(open_own(&other, &sealed), Err(SealError));
+        assert_eq!(seal_to(&[0; 32], b"secret", &mut rng), Err(SealError));
+    }
+}
