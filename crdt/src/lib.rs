@@ -1,6 +1,7 @@
 //! The pure core of townmesh.
 
 pub mod bounds;
+pub mod certificate;
 pub mod change;
 pub mod clock;
 pub mod codec;
@@ -9,5 +10,8 @@ pub mod domain;
 pub mod entry;
 pub mod id;
 pub mod namespace;
+pub mod policy;
 pub mod seal;
+pub mod store;
+pub mod trust;
 pub mod value;

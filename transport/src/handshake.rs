@@ -32,6 +32,8 @@ pub(crate) struct Attempt {
     pub(crate) leads: bool,
     /// What this side says first.
     pub(crate) hello: Hello,
+    /// The round of judgement in which the handshake takes place, see `Driver::begin`.
+    pub(crate) round: u64,
     pub(crate) stream: Stream,
 }
 
@@ -42,6 +44,8 @@ pub(crate) struct Candidate {
     pub(crate) path: Path,
     /// What the peer said first.
     pub(crate) hello: Hello,
+    /// The round of judgement in which the peer was admitted.
+    pub(crate) round: u64,
     pub(crate) channel: Channel,
 }
 
@@ -84,7 +88,7 @@ impl From<CodecError> for HandshakeError {
 
 /// Performs the handshake within [`Limits::admission_timeout`].
 pub(crate) async fn perform(attempt: Attempt, admission: Arc<dyn Admission>, limits: Arc<Limits>) -> Outcome {
-    let Attempt { peer, connection, path, leads, hello, stream } = attempt;
+    let Attempt { peer, connection, path, leads, hello, round, stream } = attempt;
     let mut channel = Channel::new(stream, limits.hello_bytes());
     let exchange = exchange(&mut channel, peer, leads, hello, admission.as_ref());
     match timeout(limits.admission_timeout, exchange).await {
@@ -99,7 +103,7 @@ pub(crate) async fn perform(attempt: Attempt, admission: Arc<dyn Admission>, lim
         Ok(Ok(Verdict::Declined)) => Outcome::Declined,
         Ok(Ok(Verdict::Admitted { hello, number })) => {
             channel.reader.set_limit(limits.message_bytes);
-            let candidate = Candidate { peer, connection, path, hello, channel };
+            let candidate = Candidate { peer, connection, path, hello, round, channel };
             match number {
                 Some(number) => Outcome::Started(candidate, number),
                 None => Outcome::Undecided(candidate),

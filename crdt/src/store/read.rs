@@ -1,0 +1,272 @@
+//! Reading the store.
+
+use std::ops::ControlFlow;
+
+use redb::{ReadableDatabase, ReadableTable};
+
+use super::batch::{document_prefix, person_key};
+use super::{CardKey, ItemKey, LogState, Store, StoreError, tables};
+use crate::change::Item;
+use crate::clock::HybridTime;
+use crate::document::Actor;
+use crate::entry::{Entry, Reader};
+use crate::id::DocumentId;
+use crate::seal::{PersonKeyPlace, ShelfId, WRAPPED_LEN};
+
+/// An item of a document, with what its entry says about it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StoredItem {
+    /// Where it lies.
+    pub key: ItemKey,
+    /// When, by its author's clock.
+    pub time: HybridTime,
+    /// The actor of its entry for this document.
+    pub actor: Actor,
+    /// What it says.
+    pub item: Item,
+}
+
+impl StoredItem {
+    pub(crate) fn value_bytes(time: HybridTime, actor: Actor, item: &Item) -> Vec<u8> {
+        [&time.0.to_be_bytes()[..], &actor.0, &item.to_bytes()].concat()
+    }
+
+    fn read(key: &[u8; 34], value: &[u8]) -> Option<Self> {
+        let mut reader = Reader(value);
+        let (time, actor) = (HybridTime(u64::from_be_bytes(reader.take()?)), Actor(reader.take()?));
+        Some(Self { key: ItemKey::from_bytes(key)?, time, actor, item: Item::from_bytes(reader.0).ok()?? })
+    }
+}
+
+/// One line of the feed: a document that changed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct FeedItem {
+    /// Place in the feed.
+    pub number: u64,
+    /// Local number of the namespace.
+    pub namespace: u32,
+    /// Which document.
+    pub document: DocumentId,
+    /// Code of its kind.
+    pub kind: u8,
+}
+
+fn damaged(what: &str) -> StoreError {
+    StoreError::Damaged(what.to_owned())
+}
+
+pub(super) fn chunk_key(namespace: u32, hash: &[u8; 32]) -> [u8; 36] {
+    let mut key = [0; 36];
+    key[..4].copy_from_slice(&namespace.to_be_bytes());
+    key[4..].copy_from_slice(hash);
+    key
+}
+
+impl Store {
+    /// Every log held.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn logs(&self) -> Result<Vec<(u32, LogState)>, StoreError> {
+        let table = self.database.begin_read()?.open_table(tables::LOGS)?;
+        let mut logs = Vec::new();
+        for row in table.iter()? {
+            let (number, state) = row?;
+            logs.push((number.value(), LogState::from_bytes(state.value()).ok_or_else(|| damaged("a log's state is malformed"))?));
+        }
+        Ok(logs)
+    }
+
+    /// One entry.
+    ///
+    /// # Errors
+    /// [`StoreError::Damaged`] if it is there but malformed.
+    pub fn entry(&self, log: u32, seq: u64) -> Result<Option<Entry>, StoreError> {
+        let table = self.database.begin_read()?.open_table(tables::ENTRIES)?;
+        let found = table.get((log, seq))?;
+        found.map(|bytes| Entry::from_bytes(bytes.value()).map_err(|_| damaged("an entry is malformed"))).transpose()
+    }
+
+    /// Shows a log's entries from a seq on, in order, until `visit` breaks.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn entries(&self, log: u32, from: u64, mut visit: impl FnMut(Entry) -> ControlFlow<()>) -> Result<(), StoreError> {
+        let table = self.database.begin_read()?.open_table(tables::ENTRIES)?;
+        for row in table.range((log, from)..=(log, u64::MAX))? {
+            let (_, bytes) = row?;
+            let entry = Entry::from_bytes(bytes.value()).map_err(|_| damaged("an entry is malformed"))?;
+            if visit(entry).is_break() {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// All items of a document.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn items(&self, namespace: u32, document: DocumentId) -> Result<Vec<StoredItem>, StoreError> {
+        let table = self.database.begin_read()?.open_table(tables::ITEMS)?;
+        let prefix = document_prefix(namespace, document);
+        let (mut first, mut last) = ([0; 34], [0xff; 34]);
+        first[..20].copy_from_slice(&prefix);
+        last[..20].copy_from_slice(&prefix);
+        let mut items = Vec::new();
+        for row in table.range::<&[u8; 34]>(&first..=&last)? {
+            let (key, value) = row?;
+            items.push(StoredItem::read(key.value(), value.value()).ok_or_else(|| damaged("an item is malformed"))?);
+        }
+        Ok(items)
+    }
+
+    /// Documents of a namespace after one, with the code of their kind: at most `limit`.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn documents(&self, namespace: u32, after: Option<DocumentId>, limit: usize) -> Result<Vec<(DocumentId, u8)>, StoreError> {
+        let table = self.database.begin_read()?.open_table(tables::ITEMS)?;
+        let (mut first, mut last) = ([0; 34], [0xff; 34]);
+        last[..4].copy_from_slice(&namespace.to_be_bytes());
+        first[..4].copy_from_slice(&namespace.to_be_bytes());
+        if let Some(after) = after {
+            first = [0xff; 34];
+            first[..20].copy_from_slice(&document_prefix(namespace, after));
+        }
+        let mut documents: Vec<(DocumentId, u8)> = Vec::new();
+        for row in table.range::<&[u8; 34]>(&first..=&last)? {
+            let (key, value) = row?;
+            let item = StoredItem::read(key.value(), value.value()).ok_or_else(|| damaged("an item is malformed"))?;
+            let kind = match item.item {
+                Item::Change { kind, .. } | Item::Record { kind, .. } => kind,
+                Item::Epoch { .. } | Item::Seen { .. } => continue,
+            };
+            if documents.last().is_none_or(|(last, _)| *last != item.key.document) {
+                if documents.len() == limit {
+                    break;
+                }
+                documents.push((item.key.document, kind));
+            }
+        }
+        Ok(documents)
+    }
+
+    /// Feed lines from a number on: at most `limit`.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn feed(&self, from: u64, limit: usize) -> Result<Vec<FeedItem>, StoreError> {
+        let table = self.database.begin_read()?.open_table(tables::FEED)?;
+        let mut feed = Vec::new();
+        for row in table.range(from..)?.take(limit) {
+            let (number, value) = row?;
+            let mut reader = Reader(value.value());
+            let item = (|| {
+                let namespace = u32::from_be_bytes(reader.take()?);
+                let (document, [kind]) = (DocumentId(reader.take()?), reader.take()?);
+                Some(FeedItem { number: number.value(), namespace, document, kind })
+            })();
+            feed.push(item.ok_or_else(|| damaged("a feed line is malformed"))?);
+        }
+        Ok(feed)
+    }
+
+    /// The number after the feed's last line.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn feed_end(&self) -> Result<u64, StoreError> {
+        let table = self.database.begin_read()?.open_table(tables::FEED)?;
+        Ok(table.last()?.map_or(0, |(number, _)| number.value() + 1))
+    }
+
+    /// A person's wrapped key.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn person_key(&self, namespace: u32, place: PersonKeyPlace) -> Result<Option<[u8; WRAPPED_LEN]>, StoreError> {
+        let table = self.database.begin_read()?.open_table(tables::PERSON_KEYS)?;
+        Ok(table.get(&person_key(namespace, place))?.map(|wrapped| *wrapped.value()))
+    }
+
+    /// Wrapped keys of a shelf from an index on: at most `limit`, without gaps.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn person_keys(&self, namespace: u32, from: PersonKeyPlace, limit: usize) -> Result<Vec<[u8; WRAPPED_LEN]>, StoreError> {
+        let table = self.database.begin_read()?.open_table(tables::PERSON_KEYS)?;
+        let last = person_key(namespace, PersonKeyPlace { index: u32::MAX, ..from });
+        let rows = table.range::<&[u8; 16]>(&person_key(namespace, from)..=&last)?.take(limit);
+        rows.map(|row| Ok(*row?.1.value())).collect()
+    }
+
+    /// How many keys each shelf of a namespace holds.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn shelves(&self, namespace: u32) -> Result<Vec<(ShelfId, u32)>, StoreError> {
+        let table = self.database.begin_read()?.open_table(tables::PERSON_KEYS)?;
+        let mut shelves: Vec<(ShelfId, u32)> = Vec::new();
+        let mut next = PersonKeyPlace { shelf: [0; 8], index: 0 };
+        let end = person_key(namespace, PersonKeyPlace { shelf: [0xff; 8], index: u32::MAX });
+        // One look-up for the last key of each shelf, not a scan over all keys.
+        while let Some(row) = table.range::<&[u8; 16]>(&person_key(namespace, next)..=&end)?.next() {
+            let found = *row?.0.value();
+            let shelf = Reader(&found[4..]).take().ok_or_else(|| damaged("a key's place is malformed"))?;
+            let whole = |index| person_key(namespace, PersonKeyPlace { shelf, index });
+            let last = table.range::<&[u8; 16]>(&whole(0)..=&whole(u32::MAX))?.next_back();
+            let last = last.ok_or_else(|| damaged("a shelf is empty"))??.0.value().split_last_chunk().map(|(_, index)| u32::from_be_bytes(*index));
+            shelves.push((shelf, last.unwrap_or(0).saturating_add(1)));
+            match u64::from_be_bytes(shelf).checked_add(1) {
+                Some(following) => next = PersonKeyPlace { shelf: following.to_be_bytes(), index: 0 },
+                None => break,
+            }
+        }
+        Ok(shelves)
+    }
+
+    /// Every card: key, version, bytes.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn cards(&self) -> Result<Vec<(CardKey, u64, Vec<u8>)>, StoreError> {
+        let table = self.database.begin_read()?.open_table(tables::CARDS)?;
+        let mut cards = Vec::new();
+        for row in table.iter()? {
+            let (key, value) = row?;
+            let (kind, key) = key.value().split_first_chunk::<1>().ok_or_else(|| damaged("a card is malformed"))?;
+            let (version, bytes) = value.value().split_first_chunk().ok_or_else(|| damaged("a card is malformed"))?;
+            let key = key.try_into().map_err(|_| damaged("a card is malformed"))?;
+            cards.push((CardKey { kind: kind[0], key }, u64::from_be_bytes(*version), bytes.to_vec()));
+        }
+        Ok(cards)
+    }
+
+    /// A sealed blob chunk; `Some(empty)` where it is only wanted.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn chunk(&self, namespace: u32, hash: &[u8; 32]) -> Result<Option<Vec<u8>>, StoreError> {
+        let table = self.database.begin_read()?.open_table(tables::CHUNKS)?;
+        Ok(table.get(&chunk_key(namespace, hash))?.map(|bytes| bytes.value().to_vec()))
+    }
+
+    /// Chunks that are wanted and not held yet.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn wanted_chunks(&self) -> Result<Vec<(u32, [u8; 32])>, StoreError> {
+        let table = self.database.begin_read()?.open_table(tables::CHUNKS)?;
+        let mut wanted = Vec::new();
+        for row in table.iter()? {
+            let (key, bytes) = row?;
+            if bytes.value().is_empty() {
+                let mut reader = Reader(key.value());
+                let place = (|| Some((u32::from_be_bytes(reader.take()?), reader.take()?)))();
+                wanted.push(place.ok_or_else(|| damaged("a chunk's key is malformed"))?);
+            }
+        }
+        Ok(wanted)
+    }
+}

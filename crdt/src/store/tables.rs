@@ -1,0 +1,37 @@
+//! Every table of the store, with its key and value. Integers are big-endian where they are part of a byte
+//! key, so that keys sort by number.
+
+use redb::TableDefinition;
+
+/// Facts about the store: name → bytes. `format` is the version of this list.
+pub(super) const META: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("meta");
+
+/// Version of the tables below; a store of a newer version is not opened.
+pub(super) const FORMAT: u32 = 1;
+
+/// Local number of a namespace: namespace id (16) → u32.
+pub(super) const NAMESPACES: TableDefinition<'_, &[u8; 16], u32> = TableDefinition::new("namespaces");
+
+/// Logs: local number → [`super::LogState`] as 57 + 64 bytes.
+pub(super) const LOGS: TableDefinition<'_, u32, &[u8]> = TableDefinition::new("logs");
+
+/// Entries: (log number, seq) → stored form of [`crate::entry::Entry`]. Truth; everything below `LOGS` and
+/// `PERSON_KEYS` can be rebuilt from it. Log numbers stand for (namespace, author, epoch, lane), so a log's entries
+/// lie together and are appended in order.
+pub(super) const ENTRIES: TableDefinition<'_, (u32, u64), &[u8]> = TableDefinition::new("entries");
+
+/// Documents, derived: namespace number (4) ‖ document id (16) ‖ log number (4) ‖ seq (8) ‖ index in the body (2) →
+/// hybrid time (8) ‖ actor (16) ‖ item.
+pub(super) const ITEMS: TableDefinition<'_, &[u8; 34], &[u8]> = TableDefinition::new("items");
+
+/// What changed, for views: number → namespace number (4) ‖ document id (16) ‖ kind (1). Trimmed once every view has it.
+pub(super) const FEED: TableDefinition<'_, u64, &[u8]> = TableDefinition::new("feed");
+
+/// Persons' keys: namespace number (4) ‖ shelf (8) ‖ index (4) → wrapped key (32), zeros once destroyed.
+pub(super) const PERSON_KEYS: TableDefinition<'_, &[u8; 16], &[u8; 32]> = TableDefinition::new("person_keys");
+
+/// Newest statement of each (beacon, grant, fork proof, position): kind (1) ‖ key (32) → version (8) ‖ bytes.
+pub(super) const CARDS: TableDefinition<'_, &[u8; 33], &[u8]> = TableDefinition::new("cards");
+
+/// Blob chunks: namespace number (4) ‖ hash of the sealed chunk (32) → sealed chunk; empty while only wanted.
+pub(super) const CHUNKS: TableDefinition<'_, &[u8; 36], &[u8]> = TableDefinition::new("chunks");

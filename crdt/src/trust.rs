@@ -1,0 +1,368 @@
+//! What follows from the statements a node holds: valid certificates, revocations, the namespaces that exist.
+//!
+//! The result depends only on the set of statements, never on the order in which they arrived.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::bounds;
+use crate::certificate::{Access, Certificate, CertificateKind, Claim, Cut, Statement, StatementError};
+use crate::entry::LogId;
+use crate::id::{CertificateId, KeyId, NamespaceId, NodeId};
+use crate::namespace::{Namespace, NamespaceKind};
+use crate::policy;
+
+/// Most statements that may wait for their issuer's certificate.
+const MAX_WAITING: usize = 1024;
+
+/// A family of namespaces and the key that makes its document ids.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Family {
+    /// The first namespace.
+    pub founding: Namespace,
+    /// Key id of the founding secret.
+    pub key: KeyId,
+}
+
+/// Verified statements and what they mean.
+#[derive(Debug, Clone)]
+pub struct Trust {
+    town: [u8; 32],
+    certificates: BTreeMap<CertificateId, Certificate>,
+    issuers: BTreeMap<CertificateId, Option<CertificateId>>,
+    nodes: BTreeMap<NodeId, BTreeSet<CertificateId>>,
+    redemptions: BTreeMap<CertificateId, BTreeSet<CertificateId>>,
+    revocations: BTreeMap<CertificateId, Vec<Vec<Cut>>>,
+    families: BTreeMap<String, Family>,
+    proposed: BTreeSet<Namespace>,
+    namespaces: BTreeMap<NamespaceId, Namespace>,
+    waiting: BTreeMap<CertificateId, Statement>,
+}
+
+impl Trust {
+    /// Nothing but the town's root public key.
+    pub fn new(town: [u8; 32]) -> Self {
+        let auth = Namespace::auth();
+        Self {
+            town,
+            certificates: BTreeMap::new(),
+            issuers: BTreeMap::new(),
+            nodes: BTreeMap::new(),
+            redemptions: BTreeMap::new(),
+            revocations: BTreeMap::new(),
+            families: BTreeMap::new(),
+            proposed: BTreeSet::new(),
+            namespaces: BTreeMap::from([(auth.id(&town), auth)]),
+            waiting: BTreeMap::new(),
+        }
+    }
+
+    /// The town's root public key.
+    pub fn town(&self) -> &[u8; 32] {
+        &self.town
+    }
+
+    /// Adds a statement; one whose issuer is not known yet waits for it. True if anything new is trusted now.
+    ///
+    /// # Errors
+    /// [`StatementError`] if the issuer did not sign it or may not state it.
+    pub fn add(&mut self, statement: Statement) -> Result<bool, StatementError> {
+        let issuer = match statement.issuer {
+            None => None,
+            Some(id) => match self.certificates.get(&id) {
+                Some(certificate) => Some(certificate),
+                None => {
+                    if self.waiting.len() < MAX_WAITING {
+                        self.waiting.insert(statement.id, statement);
+                    }
+                    return Ok(false);
+                }
+            },
+        };
+        statement.verify(&self.town, issuer)?;
+        let id = statement.id;
+        let is_new = self.insert(statement);
+        if is_new {
+            let ready: Vec<CertificateId> =
+                self.waiting.values().filter(|waiting| waiting.issuer == Some(id)).map(|waiting| waiting.id).collect();
+            for waiting in ready {
+                if let Some(statement) = self.waiting.remove(&waiting) {
+                    // A forged statement that waited is simply dropped.
+                    let _ = self.add(statement);
+                }
+            }
+        }
+        Ok(is_new)
+    }
+
+    fn insert(&mut self, statement: Statement) -> bool {
+        match statement.claim {
+            Claim::Certificate(certificate) => {
+                if let Some(issuer) = statement.issuer.filter(|issuer| self.is_invite(issuer)) {
+                    self.redemptions.entry(issuer).or_default().insert(statement.id);
+                }
+                if certificate.kind == CertificateKind::Node {
+                    self.nodes.entry(certificate.key).or_default().insert(statement.id);
+                }
+                self.issuers.insert(statement.id, statement.issuer);
+                self.certificates.insert(statement.id, certificate).is_none()
+            }
+            Claim::Revocation { certificate, cuts } => {
+                let all = self.revocations.entry(certificate).or_default();
+                let is_new = !all.contains(&cuts);
+                if is_new {
+                    all.push(cuts);
+                }
+                is_new
+            }
+            Claim::Family { founding, key } => {
+                let name = founding.family();
+                let family = Family { founding, key };
+                // Two authorities that found the same family apart: the lesser key id stands, everywhere alike.
+                let stands = self.families.get(&name).is_none_or(|known| (known.key, &known.founding) > (family.key, &family.founding));
+                if stands {
+                    self.families.insert(name, family);
+                    self.derive_namespaces();
+                }
+                stands
+            }
+        }
+    }
+
+    fn is_invite(&self, id: &CertificateId) -> bool {
+        self.certificates.get(id).is_some_and(|certificate| certificate.kind == CertificateKind::Invite)
+    }
+
+    /// Takes note of a period that a node opened. Periods count in unbroken succession from the founding one, so a
+    /// wrong clock cannot open one far ahead (DESIGN 12.14).
+    pub fn open_period(&mut self, namespace: Namespace) {
+        if self.proposed.len() < bounds::MAX_NAMESPACES && self.proposed.insert(namespace) {
+            self.derive_namespaces();
+        }
+    }
+
+    fn derive_namespaces(&mut self) {
+        let auth = Namespace::auth();
+        self.namespaces = BTreeMap::from([(auth.id(&self.town), auth)]);
+        for family in self.families.values() {
+            let mut namespace = family.founding.clone();
+            loop {
+                self.namespaces.insert(namespace.id(&self.town), namespace.clone());
+                match next_period(&namespace) {
+                    Some(next) if self.proposed.contains(&next) => namespace = next,
+                    Some(_) | None => break,
+                }
+            }
+        }
+    }
+
+    /// A verified certificate.
+    pub fn certificate(&self, id: &CertificateId) -> Option<&Certificate> {
+        self.certificates.get(id)
+    }
+
+    /// The certificate that a node uses now: the unrevoked one that is valid longest.
+    pub fn current(&self, node: &NodeId) -> Option<(CertificateId, &Certificate)> {
+        let ids = self.nodes.get(node)?.iter().filter(|id| !self.is_revoked(id));
+        let certificates = ids.filter_map(|id| Some((*id, self.certificates.get(id)?)));
+        certificates.max_by_key(|(id, certificate)| (certificate.not_after, *id))
+    }
+
+    /// Every node with a certificate that counts.
+    pub fn nodes(&self) -> impl Iterator<Item = (NodeId, CertificateId, &Certificate)> {
+        self.nodes.keys().filter_map(|node| self.current(node).map(|(id, certificate)| (*node, id, certificate)))
+    }
+
+    /// Invites that more than one node redeemed, for an authority to look at.
+    pub fn double_redemptions(&self) -> impl Iterator<Item = (&CertificateId, &BTreeSet<CertificateId>)> {
+        self.redemptions.iter().filter(|(_, certificates)| certificates.len() > 1)
+    }
+
+    /// Whether a certificate, or one that it stands on, was revoked.
+    pub fn is_revoked(&self, id: &CertificateId) -> bool {
+        let mut next = Some(*id);
+        // A chain has at most four links; the bound guards against a cycle that cannot be signed.
+        for _ in 0..4 {
+            match next {
+                Some(id) if self.revocations.contains_key(&id) => return true,
+                Some(id) => next = self.issuers.get(&id).copied().flatten(),
+                None => return false,
+            }
+        }
+        false
+    }
+
+    /// Whether an entry has no effect because its certificate was revoked and no cut covers it.
+    pub fn is_void(&self, certificate: &CertificateId, log: &LogId, seq: u64) -> bool {
+        let Some(revocations) = self.revocations.get(certificate) else { return self.is_revoked(certificate) };
+        // Concurrent removals all stand: the entry must be within the cut of each.
+        revocations.iter().any(|cuts| !cuts.iter().any(|cut| cut.log == *log && seq <= cut.seq))
+    }
+
+    /// The namespaces that exist.
+    pub fn namespaces(&self) -> &BTreeMap<NamespaceId, Namespace> {
+        &self.namespaces
+    }
+
+    /// The family of a namespace.
+    pub fn family(&self, namespace: &Namespace) -> Option<&Family> {
+        self.families.get(&namespace.family())
+    }
+
+    /// The families that exist, by name.
+    pub fn families(&self) -> &BTreeMap<String, Family> {
+        &self.families
+    }
+
+    /// The namespaces that a node may hold or carry, with its access.
+    pub fn interest(&self, certificate: &Certificate) -> BTreeMap<NamespaceId, Access> {
+        let access = |namespace: &Namespace| policy::access(certificate, namespace);
+        self.namespaces.iter().filter_map(|(id, namespace)| Some((*id, access(namespace)?))).collect()
+    }
+
+    /// The namespace of a family for a period: as asked if it is open, `Err(period to open)` if it is the next
+    /// one, and the newest open one otherwise.
+    pub fn period(&self, wanted: &Namespace) -> Result<Namespace, Namespace> {
+        if self.namespaces.contains_key(&wanted.id(&self.town)) {
+            return Ok(wanted.clone());
+        }
+        let open = self.namespaces.values().filter(|namespace| namespace.kind == wanted.kind && namespace.region == wanted.region);
+        match open.max() {
+            Some(newest) if next_period(newest).as_ref() == Some(wanted) => Err(wanted.clone()),
+            Some(newest) => Ok(newest.clone()),
+            None => Ok(wanted.clone()),
+        }
+    }
+}
+
+/// The period after a namespace's own; `None` for a kind without periods.
+pub fn next_period(namespace: &Namespace) -> Option<Namespace> {
+    let period = match namespace.kind {
+        NamespaceKind::Auth | NamespaceKind::Town | NamespaceKind::Registry => return None,
+        NamespaceKind::Cases => format!("{:04}", namespace.period.parse::<u16>().ok()?.checked_add(1)?),
+        NamespaceKind::Events => {
+            let (year, month) = namespace.period.split_once('-')?;
+            let (year, month) = (year.parse::<u16>().ok()?, month.parse::<u16>().ok()?);
+            if month < 12 { format!("{year:04}-{:02}", month + 1) } else { format!("{:04}-01", year.checked_add(1)?) }
+        }
+        NamespaceKind::Tracks => next_day(&namespace.period)?,
+    };
+    Some(Namespace { period, ..namespace.clone() })
+}
+
+fn next_day(day: &str) -> Option<String> {
+    let mut parts = day.split('-').map(|part| part.parse::<u16>().ok());
+    let (year, month, day) = (parts.next()??, parts.next()??, parts.next()??);
+    let leap = (year % 4 == 0 && year % 100 != 0) || year % 400 == 0;
+    let days = match month {
+        2 if leap => 29,
+        2 => 28,
+        4 | 6 | 9 | 11 => 30,
+        _ => 31,
+    };
+    Some(match (day < days, month < 12) {
+        (true, _) => format!("{year:04}-{month:02}-{:02}", day + 1),
+        (false, true) => format!("{year:04}-{:02}-01", month + 1),
+        (false, false) => format!("{:04}-01-01", year.checked_add(1)?),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::certificate::NodeRole;
+    use ed25519_dalek::SigningKey;
+
+    fn key(seed: u8) -> SigningKey {
+        SigningKey::from_bytes(&[seed; 32])
+    }
+
+    fn town() -> [u8; 32] {
+        key(1).verifying_key().to_bytes()
+    }
+
+    fn certificate(kind: CertificateKind, seed: u8) -> Claim {
+        Claim::Certificate(Certificate {
+            kind,
+            key: NodeId(key(seed).verifying_key().to_bytes()),
+            exchange: [4; 32],
+            name: format!("node-{seed}"),
+            role: NodeRole::Village,
+            scopes: policy::default_scopes(NodeRole::Village, &["110115005001".into()], &[]),
+            not_before: 1,
+            not_after: 2,
+        })
+    }
+
+    /// Authority, invite, two redemptions, a revocation of one of them, two families, in one order or another.
+    fn statements() -> Vec<Statement> {
+        let sign = |claim, issuer, seed| Statement::sign(&town(), claim, issuer, [0; 8], &key(seed));
+        let authority = sign(certificate(CertificateKind::Authority, 2), None, 1);
+        let invite = sign(certificate(CertificateKind::Invite, 5), Some(authority.id), 2);
+        let first = sign(certificate(CertificateKind::Node, 6), Some(invite.id), 5);
+        let second = sign(certificate(CertificateKind::Node, 7), Some(invite.id), 5);
+        let revocation = sign(Claim::Revocation { certificate: second.id, cuts: vec![] }, Some(authority.id), 2);
+        let family = |key, year| Claim::Family { founding: Namespace::cases("110115005001", year), key: KeyId([key; 16]) };
+        let (one, two) = (sign(family(1, "2026"), Some(authority.id), 2), sign(family(2, "2025"), Some(authority.id), 2));
+        vec![authority, invite, first, second, revocation, one, two]
+    }
+
+    fn summary(trust: &Trust) -> (Vec<NodeId>, usize, Vec<String>) {
+        let namespaces = trust.namespaces.values().map(ToString::to_string).collect();
+        (trust.nodes().map(|(node, ..)| node).collect(), trust.double_redemptions().count(), namespaces)
+    }
+
+    #[test]
+    fn any_order_of_arrival_gives_the_same_trust() {
+        let all = statements();
+        let build = |order: &[usize]| {
+            let mut trust = Trust::new(town());
+            for at in order {
+                trust.add(all[*at].clone()).unwrap();
+            }
+            trust
+        };
+        let expected = summary(&build(&[0, 1, 2, 3, 4, 5, 6]));
+        assert_eq!(expected.0, vec![NodeId(key(6).verifying_key().to_bytes())]);
+        assert_eq!(expected.1, 1);
+        assert_eq!(expected.2, ["auth", "cases/110115005001/2026"].map(String::from).to_vec().into_iter().collect::<BTreeSet<_>>().into_iter().collect::<Vec<_>>());
+        for shift in 0..7 {
+            let mut order: Vec<usize> = (0..7).collect();
+            order.rotate_left(shift);
+            assert_eq!(summary(&build(&order)), expected);
+            order.reverse();
+            assert_eq!(summary(&build(&order)), expected);
+        }
+    }
+
+    #[test]
+    fn periods_open_one_after_the_other() {
+        let mut trust = Trust::new(town());
+        for statement in statements() {
+            trust.add(statement).unwrap();
+        }
+        let year = |year: &str| Namespace::cases("110115005001", year);
+        trust.open_period(year("2028"));
+        assert!(!trust.namespaces().contains_key(&year("2028").id(&town())), "2027 is not open yet");
+        assert_eq!(trust.period(&year("2027")), Err(year("2027")));
+        assert_eq!(trust.period(&year("2050")), Ok(year("2026")));
+        trust.open_period(year("2027"));
+        assert!(trust.namespaces().contains_key(&year("2028").id(&town())));
+    }
+
+    #[test]
+    fn the_calendar_goes_on() {
+        let next = |name: &str| next_period(&name.parse().unwrap()).map(|namespace| namespace.period);
+        let cases = [
+            ("cases/110115005001/2026", Some("2027")),
+            ("events/110115005001/2026-11", Some("2026-12")),
+            ("events/110115005001/2026-12", Some("2027-01")),
+            ("tracks/2026-02-28", Some("2026-03-01")),
+            ("tracks/2028-02-28", Some("2028-02-29")),
+            ("tracks/2026-12-31", Some("2027-01-01")),
+            ("town", None),
+        ];
+        for (name, expected) in cases {
+            assert_eq!(next(name).as_deref(), expected, "{name}");
+        }
+    }
+}
