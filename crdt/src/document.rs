@@ -77,9 +77,15 @@ pub enum Applied {
 pub struct ApplyError(String);
 
 /// A document in memory.
-#[derive(Debug, Clone)]
+///
+/// Heads and current assertions are kept up to date change by change, so that an edit of a cached document does
+/// not grow slower with its history; Automerge gets the changes when the document is read.
+#[derive(Debug, Clone, Default)]
 pub struct Document {
     automerge: Automerge,
+    unread: Vec<automerge::Change>,
+    heads: BTreeSet<ChangeHash>,
+    current: BTreeMap<RecordKey, BTreeMap<FieldId, BTreeSet<AssertionId>>>,
     /// Greatest op of every applied change.
     max_ops: BTreeMap<ChangeHash, u64>,
     times: BTreeMap<AssertionId, HybridTime>,
@@ -87,63 +93,57 @@ pub struct Document {
     waiting: Vec<AuthoredChange>,
 }
 
-impl Default for Document {
-    fn default() -> Self {
-        Self {
-            automerge: Automerge::new(),
-            max_ops: BTreeMap::new(),
-            times: BTreeMap::new(),
-            actors: BTreeSet::new(),
-            waiting: Vec::new(),
-        }
-    }
-}
-
 impl Document {
     /// The document that these changes make, in whatever order they come.
-    ///
-    /// # Errors
-    /// [`ApplyError`] if Automerge refuses one of them.
-    pub fn from_changes(changes: impl IntoIterator<Item = AuthoredChange>) -> Result<Self, ApplyError> {
+    pub fn from_changes(changes: impl IntoIterator<Item = AuthoredChange>) -> Self {
         let mut document = Self::default();
         for change in changes {
-            document.apply(change)?;
+            document.apply(change);
         }
-        Ok(document)
+        document
     }
 
     /// Adds a change, and those that waited for it.
-    ///
-    /// # Errors
-    /// [`ApplyError`] if Automerge refuses it.
-    pub fn apply(&mut self, change: AuthoredChange) -> Result<Applied, ApplyError> {
+    pub fn apply(&mut self, change: AuthoredChange) -> Applied {
         if !self.actors.insert(change.actor) {
-            return Ok(Applied::Known);
+            return Applied::Known;
         }
         if !self.is_ready(&change) {
             self.waiting.push(change);
-            return Ok(Applied::Waiting);
+            return Applied::Waiting;
         }
-        self.apply_ready(&change)?;
+        self.apply_ready(&change);
         while let Some(position) = self.waiting.iter().position(|change| self.is_ready(change)) {
             let next = self.waiting.swap_remove(position);
-            self.apply_ready(&next)?;
+            self.apply_ready(&next);
         }
-        Ok(Applied::New)
+        Applied::New
     }
 
     fn is_ready(&self, change: &AuthoredChange) -> bool {
         change.change.deps.iter().all(|dep| self.max_ops.contains_key(dep))
     }
 
-    fn apply_ready(&mut self, authored: &AuthoredChange) -> Result<(), ApplyError> {
+    fn apply_ready(&mut self, authored: &AuthoredChange) {
         let start = authored.change.deps.iter().filter_map(|dep| self.max_ops.get(dep)).max().copied().unwrap_or(0);
         let change = automerge::Change::from(expand(authored, start));
         let hash = change.hash().0;
-        self.automerge.apply_changes([change]).map_err(|error| ApplyError(error.to_string()))?;
         self.max_ops.insert(hash, start.saturating_add(authored.change.assertions.len() as u64));
-        self.times.insert(authored.actor.assertion_id(), authored.time);
-        Ok(())
+        let id = authored.actor.assertion_id();
+        self.times.insert(id, authored.time);
+        for dep in &authored.change.deps {
+            self.heads.remove(dep);
+        }
+        self.heads.insert(hash);
+        for assertion in &authored.change.assertions {
+            let record = self.current.entry(assertion.record.clone()).or_default();
+            for field in assertion.fields.keys() {
+                let current = record.entry(*field).or_default();
+                current.retain(|old| !assertion.supersedes.contains(old));
+                current.insert(id);
+            }
+        }
+        self.unread.push(change);
     }
 
     /// Whether nothing was ever written.
@@ -158,34 +158,26 @@ impl Document {
 
     /// Hashes of the changes that no other depends on, sorted.
     pub fn heads(&self) -> Vec<ChangeHash> {
-        let mut heads: Vec<ChangeHash> = self.automerge.get_heads().into_iter().map(|head| head.0).collect();
-        heads.sort_unstable();
-        heads
+        self.heads.iter().copied().collect()
     }
 
     /// The change that writes these fields on top of everything this document holds.
     pub fn change(&self, edits: BTreeMap<RecordKey, Fields>) -> Change {
-        let content = self.hydrate(&|_| false);
         let assertions = edits.into_iter().map(|(record, fields)| {
-            let current = content.records.get(&record);
-            let supersedes = fields
-                .keys()
-                .filter_map(|field| current?.get(field))
-                .flat_map(|register| register.values.iter().map(|value| value.assertion))
-                .collect::<BTreeSet<_>>()
-                .into_iter()
-                .take(bounds::MAX_SUPERSEDES)
-                .collect();
+            let current = self.current.get(&record);
+            let seen = fields.keys().filter_map(|field| current?.get(field)).flatten().copied();
+            let supersedes = seen.collect::<BTreeSet<_>>().into_iter().take(bounds::MAX_SUPERSEDES).collect();
             Assertion { record, fields, supersedes }
         });
-        let assertions = assertions.collect();
-        let mut deps = self.heads();
-        deps.truncate(bounds::MAX_DEPS);
-        Change { deps, assertions }
+        Change { assertions: assertions.collect(), deps: self.heads.iter().copied().take(bounds::MAX_DEPS).collect() }
     }
 
     /// Reads the document, skipping the assertions that history voids.
-    pub fn hydrate(&self, is_void: &dyn Fn(AssertionId) -> bool) -> Content {
+    ///
+    /// # Errors
+    /// [`ApplyError`] if Automerge refuses a change.
+    pub fn hydrate(&mut self, is_void: &dyn Fn(AssertionId) -> bool) -> Result<Content, ApplyError> {
+        self.automerge.apply_changes(std::mem::take(&mut self.unread)).map_err(|error| ApplyError(error.to_string()))?;
         let assertions = self.automerge.map_range(ROOT, ..).filter_map(|item| {
             let (record, id) = parse_key(&item.key)?;
             let value = item.value.into_value();
@@ -193,7 +185,7 @@ impl Document {
             let time = self.times.get(&id).copied().unwrap_or_default();
             Some(Stated { id, time, void: is_void(id), assertion })
         });
-        Content::new(assertions.collect())
+        Ok(Content::new(assertions.collect()))
     }
 }
 
@@ -389,46 +381,46 @@ mod tests {
     #[test]
     fn concurrent_values_are_kept_and_a_later_edit_settles_them() {
         let base = authored(1, 1, Document::default().change(edit(&[(1, "rental"), (2, "two rooms")])));
-        let start = Document::from_changes([base.clone()]).unwrap();
+        let start = Document::from_changes([base.clone()]);
         let one = authored(2, 5, start.change(edit(&[(1, "shop")])));
         let two = authored(3, 4, start.change(edit(&[(1, "vacant")])));
-        let mut merged = Document::from_changes([two, base, one]).unwrap();
+        let mut merged = Document::from_changes([two, base, one]);
 
-        let content = merged.hydrate(&|_| false);
+        let content = merged.hydrate(&|_| false).unwrap();
         assert_eq!(texts(&content, 1), ["shop", "vacant"]);
         assert_eq!(texts(&content, 2), ["two rooms"]);
         assert_eq!(content.conflicts().count(), 1);
 
         let settle = authored(4, 2, merged.change(edit(&[(1, "dormitory")])));
-        merged.apply(settle).unwrap();
-        assert_eq!(texts(&merged.hydrate(&|_| false), 1), ["dormitory"]);
+        merged.apply(settle);
+        assert_eq!(texts(&merged.hydrate(&|_| false).unwrap(), 1), ["dormitory"]);
     }
 
     #[test]
     fn an_honest_edit_on_top_of_a_void_one_survives_and_still_supersedes() {
         let base = authored(1, 1, Document::default().change(edit(&[(1, "first")])));
-        let mut document = Document::from_changes([base]).unwrap();
+        let mut document = Document::from_changes([base]);
         let void = authored(2, 2, document.change(edit(&[(1, "forged"), (2, "forged")])));
         let void_id = void.actor.assertion_id();
-        document.apply(void).unwrap();
-        let only_void = document.hydrate(&|id| id == void_id);
+        document.apply(void);
+        let only_void = document.hydrate(&|id| id == void_id).unwrap();
         assert_eq!((texts(&only_void, 1), texts(&only_void, 2)), (vec!["first"], vec![]));
         let honest = authored(3, 3, document.change(edit(&[(1, "second")])));
-        document.apply(honest).unwrap();
-        assert_eq!(texts(&document.hydrate(&|id| id == void_id), 1), ["second"]);
+        document.apply(honest);
+        assert_eq!(texts(&document.hydrate(&|id| id == void_id).unwrap(), 1), ["second"]);
     }
 
     #[test]
     fn the_common_ancestor_is_the_value_both_sides_replaced() {
         let base = authored(1, 1, Document::default().change(edit(&[(1, "old")])));
-        let start = Document::from_changes([base]).unwrap();
+        let start = Document::from_changes([base]);
         let one = authored(2, 5, start.change(edit(&[(1, "a")])));
         let two = authored(3, 4, start.change(edit(&[(1, "b")])));
         let ids = (one.actor.assertion_id(), two.actor.assertion_id());
         let mut merged = start;
-        merged.apply(one).unwrap();
-        merged.apply(two).unwrap();
-        let content = merged.hydrate(&|_| false);
+        merged.apply(one);
+        merged.apply(two);
+        let content = merged.hydrate(&|_| false).unwrap();
         assert_eq!(content.common_ancestor(&[], 1, ids.0, ids.1), Some(&Value::from("old")));
     }
 
@@ -440,12 +432,12 @@ mod tests {
             for (number, (writer, field, value, sees_all)) in steps.into_iter().enumerate() {
                 if sees_all {
                     for change in &history {
-                        copies[writer].apply(change.clone()).unwrap();
+                        copies[writer].apply(change.clone());
                     }
                 }
                 let change = copies[writer].change(edit(&[(field, &value.to_string())]));
                 let change = authored(number as u8 + 1, u64::from(value), change);
-                copies[writer].apply(change.clone()).unwrap();
+                copies[writer].apply(change.clone());
                 history.push(change);
             }
             history
@@ -461,18 +453,18 @@ mod tests {
             for at in 0..length {
                 shuffled.swap(at, (seed.rotate_left(at as u32 * 7) as usize) % length);
             }
-            let (one, two) = (Document::from_changes(history.clone()).unwrap(), Document::from_changes(shuffled).unwrap());
+            let (mut one, mut two) = (Document::from_changes(history.clone()), Document::from_changes(shuffled));
             prop_assert_eq!(one.heads(), two.heads());
-            prop_assert_eq!(one.hydrate(&|_| false), two.hydrate(&|_| false));
+            prop_assert_eq!(one.hydrate(&|_| false).unwrap(), two.hydrate(&|_| false).unwrap());
             prop_assert_eq!(one.waiting() + two.waiting(), 0);
-            prop_assert_eq!(one.hydrate(&|_| false).records.is_empty(), false);
+            prop_assert_eq!(one.hydrate(&|_| false).unwrap().records.is_empty(), false);
         }
 
         #[test]
         fn a_first_change_reads_the_same_without_building_the_document(history in any_history()) {
             let first = history[0].clone();
-            let built = Document::from_changes([first.clone()]).unwrap();
-            prop_assert_eq!(built.hydrate(&|_| false), Content::of_first_change(&first));
+            let mut built = Document::from_changes([first.clone()]);
+            prop_assert_eq!(built.hydrate(&|_| false).unwrap(), Content::of_first_change(&first));
             prop_assert_eq!(built.heads(), vec![first_change_hash(&first)]);
         }
     }

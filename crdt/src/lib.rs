@@ -1,17 +1,22 @@
 //! The pure core of townmesh.
 
 pub mod bounds;
+pub mod card;
 pub mod certificate;
 pub mod change;
 pub mod clock;
 pub mod codec;
 pub mod document;
 pub mod domain;
+pub mod enrol;
 pub mod entry;
+pub mod fork;
 pub mod id;
 pub mod namespace;
 pub mod policy;
+pub mod replica;
 pub mod seal;
 pub mod store;
+pub mod sync;
 pub mod trust;
 pub mod value;

@@ -6,6 +6,7 @@ use libp2p::swarm::behaviour::toggle::Toggle;
 use libp2p::swarm::{NetworkBehaviour, Swarm};
 use libp2p::{Multiaddr, PeerId, SwarmBuilder, dcutr, identify, mdns, noise, quic, relay, tcp, yamux};
 use std::collections::BTreeSet;
+use std::convert::Infallible;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
@@ -75,7 +76,7 @@ pub(crate) fn swarm(
                 identify: relaying.then(|| identify(keypair)).into(),
             }
         })
-        .map_err(|never| match never {})?;
+        .unwrap_or_else(|never: Infallible| match never {});
     let swarm = swarm
         .with_swarm_config(|swarm| {
             swarm

@@ -23,8 +23,6 @@ use thiserror::Error;
 
 use crate::admission::{MAX_REFUSAL_TEXT, Refusal};
 
-/// Bytes a frame takes on the stream beyond its body.
-pub(crate) const FRAME_OVERHEAD: usize = 5;
 /// Bytes of a hello beyond its credentials.
 pub(crate) const HELLO_FIXED: usize = 20;
 

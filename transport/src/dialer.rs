@@ -25,6 +25,9 @@ const PATIENCE: u32 = 4;
 /// The wider of two diallers waits this long on discovery, so that pairs rarely dial each other at once.
 const COURTESY: Duration = Duration::from_millis(300);
 
+/// A relay learns a moment after this node that their session has begun, and serves it only then.
+pub(crate) const RELAY_SETTLING: Duration = Duration::from_millis(50);
+
 /// Names a target.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct TargetId(u64);
@@ -240,8 +243,7 @@ impl Dialer {
             }
             // A circuit through this peer failed while there was no session with the relay.
             if target.session_since.is_none() && target.in_flight.is_empty() && target.leads_through(&peer) {
-                target.wave = 0;
-                target.due = now;
+                target.again(now + RELAY_SETTLING);
             }
             true
         });

@@ -4,32 +4,32 @@
 //! report by finishing, so that no queue can fill up between them and the driver. The driver never waits for a task
 //! or for the application.
 
+mod connections;
+mod sessions;
+
 use futures::StreamExt;
 use libp2p::core::transport::ListenerId;
+use libp2p::multiaddr::Protocol;
 use libp2p::swarm::dial_opts::{DialOpts, PeerCondition};
-use libp2p::swarm::{ConnectionId, Swarm, SwarmEvent};
+use libp2p::swarm::{ConnectionId, Swarm};
 use libp2p::{Multiaddr, PeerId};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::hash::{BuildHasher, Hasher, RandomState};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
-use tracing::{debug, info, warn};
+use tracing::{debug, warn};
 
 use crate::admission::Admission;
-use crate::behaviour::{Admitted, Behaviour, BehaviourEvent};
-use crate::codec::Hello;
+use crate::behaviour::{Admitted, Behaviour};
 use crate::counters::Tally;
 use crate::dialer::{Dial, Dialer, Origin};
-use crate::election::{self, Held, Offer};
-use crate::events::{CloseReason, Event, EventSink, Path, RefusedReason, SessionId};
-use crate::gate::GateEvent;
-use crate::handshake::{self, Attempt, Candidate, Outcome};
-use crate::outbox::Outbox;
-use crate::session::{Control, Ended, Session};
-use crate::{Limits, PeerKey, identity};
+use crate::events::{CloseReason, Event, EventSink, Path};
+use crate::handshake::{Candidate, Outcome};
+use crate::session::{Control, Ended};
+use crate::{Limits, PeerKey};
 
 /// How often connections without a session are looked over.
 const SWEEP: Duration = Duration::from_millis(500);
@@ -79,7 +79,6 @@ struct Peer {
 }
 
 struct HeldSession {
-    id: SessionId,
     number: u64,
     incarnation: u64,
     path: Path,
@@ -93,7 +92,6 @@ struct Reservation {
     relay: PeerId,
     address: Multiaddr,
     listener: Option<ListenerId>,
-    retry_at: Instant,
 }
 
 /// What the driver is made of.
@@ -120,6 +118,8 @@ pub(crate) struct Driver {
     incarnation: u64,
     dialer: Dialer,
     reservations: Vec<Reservation>,
+    /// When missing reservations are asked for.
+    reserve_at: Option<Instant>,
     announce_listening: bool,
     reuse_ports: bool,
     limits: Arc<Limits>,
@@ -155,13 +155,14 @@ async fn until(deadline: Option<Instant>) {
 impl Driver {
     pub(crate) fn new(parts: Parts) -> Self {
         let now = Instant::now();
-        let reservation = |(relay, address)| Reservation { relay, address, listener: None, retry_at: now };
+        let reservation = |(relay, address)| Reservation { relay, address, listener: None };
         Self {
             swarm: parts.swarm,
             key: parts.key,
             incarnation: entropy(),
             dialer: parts.dialer,
             reservations: parts.relays.into_iter().map(reservation).collect(),
+            reserve_at: None,
             announce_listening: parts.announce_listening,
             reuse_ports: parts.reuse_ports,
             limits: parts.limits,
@@ -189,7 +190,7 @@ impl Driver {
             self.dial();
             self.flush_backlog();
             let dial_at = self.dialer.next_due();
-            let settled = self.settled;
+            let (settled, reserve_at) = (self.settled, self.reserve_at);
             tokio::select! {
                 event = self.swarm.select_next_some() => self.on_swarm_event(event),
                 Some(done) = self.tasks.join_next() => match done {
@@ -209,6 +210,7 @@ impl Driver {
                 () = self.sink.abandoned() => break,
                 _ = sweep.tick() => self.sweep(),
                 () = until(dial_at) => {}
+                () = until(reserve_at) => self.reserve(),
                 () = until(settled) => self.on_network_change(),
             }
         }
@@ -254,7 +256,8 @@ impl Driver {
     fn dial_opts(&self, peer: Option<PeerId>, addresses: Vec<Multiaddr>) -> Option<DialOpts> {
         // A TCP connection from the listening port cannot be made anew while a dead one to the same address lingers.
         // QUIC has no such trouble, and hole punching needs the listening port.
-        let tcp = addresses.iter().all(|address| address.iter().any(|part| matches!(part, libp2p::multiaddr::Protocol::Tcp(_))));
+        let is_tcp = |address: &Multiaddr| address.iter().any(|part| matches!(part, Protocol::Tcp(_)));
+        let tcp = addresses.iter().all(is_tcp);
         let new_port = tcp && !self.reuse_ports;
         match peer {
             Some(peer) => {

@@ -83,8 +83,7 @@ mod tests {
             ("the direct path died and a relay is left", Direct, 60_000, Relayed, 0, 7, true),
         ];
         for (case, held, age, offered, claims, incarnation, expected) in table {
-            let held =
-                Held { number: 5, incarnation: 7, path: path(held), age: Duration::from_millis(age) };
+            let held = Held { number: 5, incarnation: 7, path: path(held), age: Duration::from_millis(age) };
             let offer = Offer { claims, incarnation, path: path(offered) };
             assert_eq!(replaces(held, offer), expected, "{case}");
         }

@@ -51,7 +51,7 @@ pub(crate) enum Denied {
 #[derive(Debug)]
 pub(crate) enum GateEvent {
     /// The session stream of a connection is open.
-    Stream { peer: PeerId, connection: ConnectionId, stream: Stream },
+    Stream { peer: PeerId, connection: ConnectionId, stream: Box<Stream> },
     /// The peer does not speak the protocol, or the connection broke.
     NoStream { connection: ConnectionId },
 }
@@ -194,8 +194,7 @@ impl NetworkBehaviour for Gate {
         Ok(StreamHandler::new(role))
     }
 
-    // Lint: the swarm's events are many and not ours to enumerate.
-    #[allow(clippy::wildcard_enum_match_arm)]
+    #[expect(clippy::wildcard_enum_match_arm, reason = "libp2p's events are many and not ours to enumerate")]
     fn on_swarm_event(&mut self, event: FromSwarm<'_>) {
         match event {
             FromSwarm::ConnectionEstablished(ConnectionEstablished { peer_id, connection_id, endpoint, .. }) => {
@@ -217,14 +216,9 @@ impl NetworkBehaviour for Gate {
         }
     }
 
-    fn on_connection_handler_event(
-        &mut self,
-        peer: PeerId,
-        connection: ConnectionId,
-        event: THandlerOutEvent<Self>,
-    ) {
+    fn on_connection_handler_event(&mut self, peer: PeerId, connection: ConnectionId, event: THandlerOutEvent<Self>) {
         self.events.push_back(match event {
-            StreamEvent::Open(stream) => GateEvent::Stream { peer, connection, stream },
+            StreamEvent::Open(stream) => GateEvent::Stream { peer, connection, stream: Box::new(stream) },
             StreamEvent::Failed => GateEvent::NoStream { connection },
         });
         if let Some(waker) = self.waker.take() {
@@ -309,8 +303,7 @@ impl ConnectionHandler for StreamHandler {
         match event {}
     }
 
-    // Lint: `ConnectionEvent` is non-exhaustive.
-    #[allow(clippy::wildcard_enum_match_arm)]
+    #[expect(clippy::wildcard_enum_match_arm, reason = "the enum is non-exhaustive")]
     fn on_connection_event(&mut self, event: ConnectionEvent<'_, Self::InboundProtocol, Self::OutboundProtocol>) {
         let report = match event {
             ConnectionEvent::FullyNegotiatedInbound(FullyNegotiatedInbound { protocol, .. }) => {

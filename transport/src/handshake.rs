@@ -161,9 +161,12 @@ async fn exchange(
     match reader.frame().await? {
         Frame::Start(number) => Ok(Verdict::Admitted { hello, number: Some(number) }),
         Frame::Decline => Ok(Verdict::Declined),
-        Frame::Hello(_) | Frame::Admit | Frame::Refuse(_) | Frame::Data(_) | Frame::KeepAlive { .. } | Frame::Goodbye => {
-            Err(HandshakeError::OutOfTurn("start or decline"))
-        }
+        Frame::Hello(_)
+        | Frame::Admit
+        | Frame::Refuse(_)
+        | Frame::Data(_)
+        | Frame::KeepAlive { .. }
+        | Frame::Goodbye => Err(HandshakeError::OutOfTurn("start or decline")),
     }
 }
 

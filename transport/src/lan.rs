@@ -45,11 +45,11 @@ pub(crate) fn is_local(address: &Multiaddr) -> bool {
         Some(Protocol::Ip6(ip)) => is_private(IpAddr::V6(ip)),
         _ => false,
     };
-    let plain = match (parts.next(), parts.next(), parts.next()) {
-        (Some(Protocol::Udp(_)), Some(Protocol::QuicV1), None | Some(Protocol::P2p(_))) => true,
-        (Some(Protocol::Tcp(_)), None | Some(Protocol::P2p(_)), None) => true,
-        _ => false,
-    };
+    let plain = matches!(
+        (parts.next(), parts.next(), parts.next()),
+        (Some(Protocol::Udp(_)), Some(Protocol::QuicV1), None | Some(Protocol::P2p(_)))
+            | (Some(Protocol::Tcp(_)), None | Some(Protocol::P2p(_)), None)
+    );
     private && plain && parts.next().is_none()
 }
 

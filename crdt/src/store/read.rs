@@ -121,6 +121,25 @@ impl Store {
         Ok(items)
     }
 
+    /// Items that a log gave to documents, from a seq on, with the kind of each. Scans all items: for forks only.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn documents_of_log(&self, log: u32, from: u64) -> Result<Vec<(ItemKey, u8)>, StoreError> {
+        let table = self.database.begin_read()?.open_table(tables::ITEMS)?;
+        let mut found = Vec::new();
+        for row in table.iter()? {
+            let (key, value) = row?;
+            if ItemKey::from_bytes(key.value()).is_some_and(|key| key.log == log && key.seq >= from) {
+                let item = StoredItem::read(key.value(), value.value()).ok_or_else(|| damaged("an item is malformed"))?;
+                if let Item::Change { kind, .. } | Item::Record { kind, .. } = item.item {
+                    found.push((item.key, kind));
+                }
+            }
+        }
+        Ok(found)
+    }
+
     /// Documents of a namespace after one, with the code of their kind: at most `limit`.
     ///
     /// # Errors

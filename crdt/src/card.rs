@@ -1,0 +1,282 @@
+//! Cards: small signed or sealed statements of which only the newest of each matters.
+//!
+//! Unlike entries, cards are replaced, never appended: beacons, grants, fork proofs, last positions. The set
+//! of cards is brought up to date in every session, on every carrier; a digest over (kind, key, version) tells in one
+//! exchange whether there is anything to do.
+//!
+//! | kind | card | key | version | bytes |
+//! |---|---|---|---|---|
+//! | 1 | beacon | node id | counter | CBOR `[signed, signature]` |
+//! | 2 | grant | BLAKE3 of the bytes | 0 | recipient's exchange key (32) ‖ sealed CBOR `[[family, secret]...]` |
+//! | 3 | fork proof | BLAKE3 of the log id | 2^64 - 1 - seq | see [`crate::fork`] |
+//! | 4 | last position | node id | milliseconds | CBOR `[signed, signature]`, sealed under the town key |
+
+use ed25519_dalek::{Signature, Signer, SigningKey, VerifyingKey};
+use minicbor::{Decoder, Encoder};
+use rand_core::CryptoRng;
+use x25519_dalek::StaticSecret;
+
+use crate::clock::Millis;
+use crate::entry::LogId;
+use crate::id::NodeId;
+use crate::seal::{self, FamilySecret, SealError};
+use crate::store::CardKey;
+
+/// Largest card in bytes.
+pub const MAX_CARD: usize = 32 * 1024;
+/// Most cards kept: beacons and positions of 2,000 nodes with their grants.
+pub const MAX_CARDS: usize = 16_384;
+/// Most logs in one beacon; the most recently grown ones are named.
+pub const MAX_HEADS: usize = 1024;
+
+const BEACON_CONTEXT: &[u8] = b"townmesh/beacon/1";
+const POSITION_CONTEXT: &[u8] = b"townmesh/position/1";
+
+/// What a card is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[repr(u8)]
+pub enum CardKind {
+    /// What a node holds.
+    Beacon = 1,
+    /// Family secrets for one recipient.
+    Grant = 2,
+    /// Two entries of one author at one place.
+    Fork = 3,
+    /// Where a unit was last.
+    Position = 4,
+}
+
+impl CardKind {
+    /// The kind with this code.
+    pub fn from_code(code: u8) -> Option<Self> {
+        [Self::Beacon, Self::Grant, Self::Fork, Self::Position].into_iter().find(|kind| *kind as u8 == code)
+    }
+
+    /// The key of a card of this kind.
+    pub fn key(self, key: [u8; 32]) -> CardKey {
+        CardKey { kind: self as u8, key }
+    }
+}
+
+/// A card that does not hold what its kind says.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("card of kind {kind} was refused: {reason}")]
+pub struct CardError {
+    kind: u8,
+    reason: String,
+}
+
+impl CardError {
+    pub(crate) fn new(kind: CardKind, reason: impl ToString) -> Self {
+        Self { kind: kind as u8, reason: reason.to_string() }
+    }
+}
+
+/// Names a log in a beacon: the first eight bytes of the BLAKE3 of its id.
+pub fn short_log(log: &LogId) -> [u8; 8] {
+    let mut short = [0; 8];
+    short.copy_from_slice(&log.origin().0[..8]);
+    short
+}
+
+/// What a node says it holds durably: the ground for *delivered* and for "complete to 14:20".
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Beacon {
+    /// Who says so.
+    pub node: NodeId,
+    /// During which opening of its store; a new epoch withdraws what an older one claimed (DESIGN 12.10).
+    pub epoch: u64,
+    /// Grows with each beacon of the node; milliseconds of its clock, or one more than the last.
+    pub counter: u64,
+    /// When, by the node's clock.
+    pub at: Millis,
+    /// Logs held, by [`short_log`], and up to which seq.
+    pub heads: Vec<([u8; 8], u64)>,
+}
+
+impl Beacon {
+    /// Signs the beacon; its card bytes.
+    pub fn to_bytes(&self, key: &SigningKey) -> Vec<u8> {
+        signed(BEACON_CONTEXT, key, |e| {
+            e.array(5)?.bytes(&self.node.0)?.u64(self.epoch)?.u64(self.counter)?.u64(self.at)?.array(self.heads.len() as u64)?;
+            for (log, seq) in &self.heads {
+                e.array(2)?.bytes(log)?.u64(*seq)?;
+            }
+            Ok(())
+        })
+    }
+
+    /// Reads and verifies a beacon.
+    ///
+    /// # Errors
+    /// [`CardError`].
+    pub fn from_bytes(bytes: &[u8]) -> Result<Self, CardError> {
+        let error = |reason: &str| CardError::new(CardKind::Beacon, reason);
+        let (content, signature) = unsigned(bytes).ok_or_else(|| error("malformed"))?;
+        let beacon = Self::read(content).ok_or_else(|| error("malformed"))?;
+        verify(BEACON_CONTEXT, &beacon.node, content, &signature).ok_or_else(|| error("wrong signature"))?;
+        Ok(beacon)
+    }
+
+    fn read(content: &[u8]) -> Option<Self> {
+        let mut d = Decoder::new(content);
+        (d.array().ok()? == Some(5)).then_some(())?;
+        let node = NodeId::from_slice(d.bytes().ok()?)?;
+        let (epoch, counter, at) = (d.u64().ok()?, d.u64().ok()?, d.u64().ok()?);
+        let length = d.array().ok()?.filter(|length| *length <= MAX_HEADS as u64)?;
+        let mut heads = Vec::new();
+        for _ in 0..length {
+            (d.array().ok()? == Some(2)).then_some(())?;
+            heads.push((d.bytes().ok()?.try_into().ok()?, d.u64().ok()?));
+        }
+        (d.position() == content.len()).then_some(Self { node, epoch, counter, at, heads })
+    }
+}
+
+/// Where a unit was last.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Position {
+    /// Which node.
+    pub node: NodeId,
+    /// When, by its clock.
+    pub at: Millis,
+    /// Latitude in 1e-7 degrees, WGS-84.
+    pub latitude: i32,
+    /// Longitude in 1e-7 degrees, WGS-84.
+    pub longitude: i32,
+}
+
+impl Position {
+    /// Signs the position.
+    pub fn to_bytes(&self, key: &SigningKey) -> Vec<u8> {
+        signed(POSITION_CONTEXT, key, |e| {
+            e.array(4)?.bytes(&self.node.0)?.u64(self.at)?.i32(self.latitude)?.i32(self.longitude)?.ok()
+        })
+    }
+
+    /// Reads and verifies a position.
+    ///
+    /// # Errors
+    /// [`CardError`].
+    pub fn from_bytes(bytes: &[u8]) -> Result<Self, CardError> {
+        let error = |reason: &str| CardError::new(CardKind::Position, reason);
+        let (content, signature) = unsigned(bytes).ok_or_else(|| error("malformed"))?;
+        let position = (|| {
+            let mut d = Decoder::new(content);
+            (d.array().ok()? == Some(4)).then_some(())?;
+            let node = NodeId::from_slice(d.bytes().ok()?)?;
+            Some(Self { node, at: d.u64().ok()?, latitude: d.i32().ok()?, longitude: d.i32().ok()? })
+        })();
+        let position = position.ok_or_else(|| error("malformed"))?;
+        verify(POSITION_CONTEXT, &position.node, content, &signature).ok_or_else(|| error("wrong signature"))?;
+        Ok(position)
+    }
+}
+
+type Written = Result<(), minicbor::encode::Error<std::convert::Infallible>>;
+
+fn signed(context: &[u8], key: &SigningKey, write: impl FnOnce(&mut Encoder<&mut Vec<u8>>) -> Written) -> Vec<u8> {
+    let mut content = Vec::new();
+    let written = write(&mut Encoder::new(&mut content));
+    debug_assert!(written.is_ok(), "writing to memory does not fail");
+    let signature = key.sign(&[context, &content].concat()).to_bytes();
+    let mut bytes = Vec::with_capacity(content.len() + 72);
+    let mut e = Encoder::new(&mut bytes);
+    let written = e.array(2).and_then(|e| e.bytes(&content)).and_then(|e| e.bytes(&signature)).map(|_| ());
+    debug_assert!(written.is_ok(), "writing to memory does not fail");
+    bytes
+}
+
+fn unsigned(bytes: &[u8]) -> Option<(&[u8], [u8; 64])> {
+    if bytes.len() > MAX_CARD {
+        return None;
+    }
+    let mut d = Decoder::new(bytes);
+    (d.array().ok()? == Some(2)).then_some(())?;
+    let (content, signature) = (d.bytes().ok()?, d.bytes().ok()?.try_into().ok()?);
+    (d.position() == bytes.len()).then_some((content, signature))
+}
+
+fn verify(context: &[u8], node: &NodeId, content: &[u8], signature: &[u8; 64]) -> Option<()> {
+    let key = VerifyingKey::from_bytes(&node.0).ok()?;
+    key.verify_strict(&[context, content].concat(), &Signature::from_bytes(signature)).ok()
+}
+
+/// Makes a grant: family secrets that only the owner of `recipient` can open.
+///
+/// # Errors
+/// [`SealError`] for a weak recipient key.
+pub fn grant(recipient: &[u8; 32], secrets: &[(String, FamilySecret)], rng: &mut dyn CryptoRng) -> Result<(CardKey, Vec<u8>), SealError> {
+    let mut plain = Vec::new();
+    let mut e = Encoder::new(&mut plain);
+    let written = (|| -> Written {
+        e.array(secrets.len() as u64)?;
+        for (family, secret) in secrets {
+            e.array(2)?.str(family)?.bytes(secret.as_bytes())?;
+        }
+        Ok(())
+    })();
+    debug_assert!(written.is_ok(), "writing to memory does not fail");
+    let bytes = [recipient.as_slice(), &seal::seal_to(recipient, &plain, rng)?].concat();
+    Ok((CardKind::Grant.key(blake3::hash(&bytes).into()), bytes))
+}
+
+/// The secrets of a grant for the owner of `secret`; `None` for another's grant or a malformed one.
+pub fn open_grant(secret: &StaticSecret, bytes: &[u8]) -> Option<Vec<(String, FamilySecret)>> {
+    let (recipient, sealed) = bytes.split_first_chunk::<32>()?;
+    if recipient != x25519_dalek::PublicKey::from(secret).as_bytes() {
+        return None;
+    }
+    let plain = seal::open_own(secret, sealed).ok()?;
+    let mut d = Decoder::new(&plain);
+    let length = d.array().ok()??;
+    let mut secrets = Vec::new();
+    for _ in 0..length {
+        (d.array().ok()? == Some(2)).then_some(())?;
+        secrets.push((d.str().ok()?.to_owned(), FamilySecret::from_bytes(d.bytes().ok()?.try_into().ok()?)));
+    }
+    Some(secrets)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use rand_chacha::ChaCha8Rng;
+    use rand_chacha::rand_core::SeedableRng;
+
+    #[test]
+    fn beacons_and_positions_are_read_back_and_cannot_be_altered() {
+        let key = SigningKey::from_bytes(&[1; 32]);
+        let node = NodeId(key.verifying_key().to_bytes());
+        let beacon = Beacon { node, epoch: 1, counter: 2, at: 3, heads: vec![([4; 8], 5)] };
+        let bytes = beacon.to_bytes(&key);
+        assert_eq!(Beacon::from_bytes(&bytes), Ok(beacon));
+        let position = Position { node, at: 1, latitude: -5, longitude: 6 };
+        assert_eq!(Position::from_bytes(&position.to_bytes(&key)), Ok(position));
+        for at in 0..bytes.len() {
+            let mut altered = bytes.clone();
+            altered[at] ^= 1;
+            assert!(Beacon::from_bytes(&altered).is_err(), "byte {at}");
+        }
+    }
+
+    #[test]
+    fn a_grant_is_for_one_recipient() {
+        let mut rng = ChaCha8Rng::seed_from_u64(1);
+        let (own, other) = (StaticSecret::random_from_rng(&mut rng), StaticSecret::random_from_rng(&mut rng));
+        let secrets = vec![("town".to_owned(), FamilySecret::random(&mut rng))];
+        let (_, bytes) = grant(x25519_dalek::PublicKey::from(&own).as_bytes(), &secrets, &mut rng).unwrap();
+        assert_eq!(open_grant(&own, &bytes), Some(secrets));
+        assert_eq!(open_grant(&other, &bytes), None);
+    }
+
+    proptest! {
+        #[test]
+        fn any_bytes_are_a_card_or_an_error(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
+            let _ = Beacon::from_bytes(&bytes);
+            let _ = Position::from_bytes(&bytes);
+            let _ = open_grant(&StaticSecret::from([1; 32]), &bytes);
+        }
+    }
+}

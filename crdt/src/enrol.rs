@@ -1,0 +1,265 @@
+//! Founding a town and joining it, without reaching anybody.
+
+use ed25519_dalek::SigningKey;
+use rand_core::CryptoRng;
+use x25519_dalek::{PublicKey, StaticSecret};
+
+use crate::bounds;
+use crate::card;
+use crate::certificate::{Access, Certificate, CertificateKind, Claim, NodeRole, Scope, Statement, StatementError};
+use crate::clock::Millis;
+use crate::id::{CertificateId, NodeId};
+use crate::namespace::{Namespace, NamespaceKind};
+use crate::policy;
+use crate::seal::{FamilySecret, SealError};
+use crate::store::CardKey;
+
+/// How long a certificate is meant to last: ten years. Its end means "ask", never "cut off".
+const VALIDITY: Millis = 10 * 365 * 24 * 3600 * 1000;
+
+/// What a node signs with and opens grants with.
+#[derive(Clone)]
+pub struct Identity {
+    /// Signs entries; its public half is the node id.
+    pub signing: SigningKey,
+    /// Opens grants.
+    pub exchange: StaticSecret,
+    /// The node's certificate.
+    pub certificate: CertificateId,
+}
+
+impl Identity {
+    /// The node id.
+    pub fn node(&self) -> NodeId {
+        NodeId(self.signing.verifying_key().to_bytes())
+    }
+}
+
+impl std::fmt::Debug for Identity {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Identity({})", self.node().short())
+    }
+}
+
+/// An authority: its certificate and key, kept by the person who enrols nodes.
+#[derive(Debug, Clone)]
+pub struct Authority {
+    /// The town's root public key.
+    pub town: [u8; 32],
+    /// Signs invites.
+    pub signing: SigningKey,
+    /// Its certificate, signed by the root.
+    pub statement: Statement,
+}
+
+/// A new town.
+#[derive(Debug)]
+pub struct Founded {
+    /// Signs authorities; to be kept offline.
+    pub root: SigningKey,
+    /// The first authority.
+    pub authority: Authority,
+    /// Statements to record in `auth`: the authority and all families.
+    pub statements: Vec<Statement>,
+    /// The founding secret of every family.
+    pub secrets: Vec<(String, FamilySecret)>,
+}
+
+/// Why an invite cannot be made or redeemed.
+#[derive(Debug, thiserror::Error)]
+pub enum EnrolError {
+    /// The name is empty or too long.
+    #[error("the node's name must have 1 to {limit} characters", limit = bounds::MAX_NAME)]
+    Name,
+    /// The invite holds no usable certificate.
+    #[error("the invite is incomplete: ask for a new one")]
+    Incomplete,
+    /// A statement in it is not right.
+    #[error(transparent)]
+    Statement(#[from] StatementError),
+    /// A key in it is not right.
+    #[error(transparent)]
+    Seal(#[from] SealError),
+}
+
+fn key(rng: &mut dyn CryptoRng) -> SigningKey {
+    let mut seed = [0; 32];
+    rng.fill_bytes(&mut seed);
+    SigningKey::from_bytes(&seed)
+}
+
+fn nonce(rng: &mut dyn CryptoRng) -> [u8; 8] {
+    rng.next_u64().to_be_bytes()
+}
+
+/// Founds a town: root, first authority, and a family of namespaces of each kind for each region.
+/// `year` and `month` are the founding periods, such as `2026` and `2026-11`.
+pub fn found(regions: &[String], year: &str, month: &str, now: Millis, rng: &mut dyn CryptoRng) -> Founded {
+    let root = key(rng);
+    let town = root.verifying_key().to_bytes();
+    let signing = key(rng);
+    let certificate = Certificate {
+        kind: CertificateKind::Authority,
+        key: NodeId(signing.verifying_key().to_bytes()),
+        exchange: [0; 32],
+        name: "authority".into(),
+        role: NodeRole::Center,
+        scopes: vec![],
+        not_before: now,
+        not_after: now.saturating_add(VALIDITY),
+    };
+    let statement = Statement::sign(&town, Claim::Certificate(certificate), None, nonce(rng), &root);
+    let mut foundings = vec![Namespace::town()];
+    for region in regions {
+        foundings.extend([Namespace::registry(region), Namespace::cases(region, year), Namespace::events(region, month)]);
+    }
+    let mut statements = vec![statement.clone()];
+    let mut secrets = Vec::new();
+    for founding in foundings {
+        let (family, secret) = (founding.family(), FamilySecret::random(rng));
+        let claim = Claim::Family { founding, key: secret.key_id(&family) };
+        statements.push(Statement::sign(&town, claim, Some(statement.id), nonce(rng), &signing));
+        secrets.push((family, secret));
+    }
+    Founded { root, authority: Authority { town, signing, statement }, statements, secrets }
+}
+
+/// Whether a node with these scopes may read a family.
+pub fn may_read(scopes: &[Scope], family: &str) -> bool {
+    let (kind, region) = family.split_once('/').unwrap_or((family, ""));
+    let kind = NamespaceKind::ALL.into_iter().find(|known| known.name() == kind);
+    scopes.iter().any(|scope| Some(scope.kind) == kind && scope.access == Access::Hold && region.starts_with(&scope.region))
+}
+
+/// What a new node is to be.
+#[derive(Debug, Clone)]
+pub struct Place {
+    /// Name for people.
+    pub name: String,
+    /// What it is.
+    pub role: NodeRole,
+    /// Codes of the regions it reads and writes; prefixes cover all below them.
+    pub regions: Vec<String>,
+    /// Codes of the regions it carries for without reading.
+    pub carries: Vec<String>,
+}
+
+/// A one-time invite. Secret: whoever has it can join once with its scopes.
+pub struct Invite {
+    /// The town's root public key.
+    pub town: [u8; 32],
+    /// Certificates from the authority's to the invite's own.
+    pub chain: Vec<Statement>,
+    /// Signs the certificate of the node that redeems it.
+    pub signing: SigningKey,
+    /// Becomes the node's own, so that the grant below opens on the node.
+    pub exchange: StaticSecret,
+    /// The secrets of the families that the node may read.
+    pub grant: (CardKey, Vec<u8>),
+}
+
+impl std::fmt::Debug for Invite {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Invite(..)")
+    }
+}
+
+/// Makes an invite. `secrets` are the family secrets of the inviting node; those that the new node may read
+/// go along.
+///
+/// # Errors
+/// [`EnrolError::Name`].
+pub fn invite(
+    authority: &Authority,
+    place: &Place,
+    secrets: &[(String, FamilySecret)],
+    now: Millis,
+    rng: &mut dyn CryptoRng,
+) -> Result<Invite, EnrolError> {
+    if place.name.is_empty() || place.name.chars().count() > bounds::MAX_NAME {
+        return Err(EnrolError::Name);
+    }
+    let scopes = policy::default_scopes(place.role, &place.regions, &place.carries);
+    let (signing, exchange) = (key(rng), StaticSecret::random_from_rng(rng));
+    let certificate = Certificate {
+        kind: CertificateKind::Invite,
+        key: NodeId(signing.verifying_key().to_bytes()),
+        exchange: PublicKey::from(&exchange).to_bytes(),
+        name: place.name.clone(),
+        role: place.role,
+        scopes,
+        not_before: now,
+        not_after: now.saturating_add(VALIDITY),
+    };
+    let readable: Vec<_> = secrets.iter().filter(|(family, _)| may_read(&certificate.scopes, family)).cloned().collect();
+    let grant = card::grant(&certificate.exchange, &readable, rng)?;
+    let claim = Claim::Certificate(certificate);
+    let statement = Statement::sign(&authority.town, claim, Some(authority.statement.id), nonce(rng), &authority.signing);
+    Ok(Invite { town: authority.town, chain: vec![authority.statement.clone(), statement], signing, exchange, grant })
+}
+
+/// A node that has joined: what it must keep and record.
+#[derive(Debug)]
+pub struct Joined {
+    /// Its keys.
+    pub identity: Identity,
+    /// Its certificate with those it stands on, first the authority's.
+    pub chain: Vec<Statement>,
+}
+
+/// Redeems an invite: a new key, certified by the invite.
+///
+/// # Errors
+/// [`EnrolError::Incomplete`] if the invite holds no certificate.
+pub fn redeem(invite: &Invite, rng: &mut dyn CryptoRng) -> Result<Joined, EnrolError> {
+    let own = invite.chain.last().ok_or(EnrolError::Incomplete)?;
+    let Claim::Certificate(template) = &own.claim else { return Err(EnrolError::Incomplete) };
+    let signing = key(rng);
+    let certificate =
+        Certificate { kind: CertificateKind::Node, key: NodeId(signing.verifying_key().to_bytes()), ..template.clone() };
+    let statement = Statement::sign(&invite.town, Claim::Certificate(certificate), Some(own.id), nonce(rng), &invite.signing);
+    let identity = Identity { signing, exchange: invite.exchange.clone(), certificate: statement.id };
+    let chain = invite.chain.iter().cloned().chain([statement]).collect();
+    Ok(Joined { identity, chain })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::trust::Trust;
+    use rand_chacha::ChaCha8Rng;
+    use rand_chacha::rand_core::SeedableRng;
+
+    #[test]
+    fn a_redeemed_invite_is_trusted_and_opens_its_families_only() {
+        let mut rng = ChaCha8Rng::seed_from_u64(1);
+        let regions = ["110115005001".to_owned(), "110115005002".to_owned()];
+        let founded = found(&regions, "2026", "2026-11", 1, &mut rng);
+        let place = Place { name: "village-1".into(), role: NodeRole::Village, regions: vec![regions[0].clone()], carries: vec![] };
+        let invite = invite(&founded.authority, &place, &founded.secrets, 1, &mut rng).unwrap();
+        let joined = redeem(&invite, &mut rng).unwrap();
+
+        let mut trust = Trust::new(founded.authority.town);
+        for statement in founded.statements.into_iter().chain(joined.chain) {
+            trust.add(statement).unwrap();
+        }
+        assert_eq!(trust.current(&joined.identity.node()).map(|(id, _)| id), Some(joined.identity.certificate));
+        assert_eq!(trust.namespaces().len(), 2 + 2 * 3);
+        let opened = card::open_grant(&joined.identity.exchange, &invite.grant.1).unwrap();
+        let families: Vec<&str> = opened.iter().map(|(family, _)| family.as_str()).collect();
+        assert_eq!(families, ["town", "registry/110115005001", "cases/110115005001", "events/110115005001"]);
+    }
+
+    #[test]
+    fn a_second_redemption_shows() {
+        let mut rng = ChaCha8Rng::seed_from_u64(2);
+        let founded = found(&[], "2026", "2026-11", 1, &mut rng);
+        let place = Place { name: "center".into(), role: NodeRole::Center, regions: vec![], carries: vec![] };
+        let invite = invite(&founded.authority, &place, &founded.secrets, 1, &mut rng).unwrap();
+        let mut trust = Trust::new(founded.authority.town);
+        for joined in [redeem(&invite, &mut rng).unwrap(), redeem(&invite, &mut rng).unwrap()] {
+            joined.chain.into_iter().for_each(|statement| _ = trust.add(statement).unwrap());
+        }
+        assert_eq!(trust.double_redemptions().count(), 1);
+    }
+}

@@ -1,0 +1,196 @@
+//! Cards on this node: what beacons, grants, fork proofs and positions mean to it.
+
+use std::collections::BTreeMap;
+
+use super::{Replica, first_half};
+use crate::card::{self, Beacon, CardError, CardKind, MAX_CARDS, MAX_HEADS, Position};
+use crate::clock::Millis;
+use crate::entry::{HEADER_LEN, LogId};
+use crate::fork::ForkProof;
+use crate::id::NodeId;
+use crate::namespace::Namespace;
+use crate::replica::RecordError;
+use crate::seal::NamespaceKeys;
+use crate::store::CardKey;
+use crate::sync::Message;
+use crate::sync::message::Digest;
+
+impl Replica {
+    /// Digest of all cards.
+    pub(super) fn cards_digest(&self) -> Digest {
+        let mut hasher = blake3::Hasher::new();
+        for (key, (version, _)) in &self.cards {
+            hasher.update(&[key.kind]);
+            hasher.update(&key.key);
+            hasher.update(&version.to_be_bytes());
+        }
+        first_half(&hasher)
+    }
+
+    /// Takes a card over in memory, with what it means.
+    pub(super) fn accept_card(&mut self, key: CardKey, version: u64, bytes: Vec<u8>) {
+        match CardKind::from_code(key.kind) {
+            Some(CardKind::Beacon) => {
+                if let Ok(beacon) = Beacon::from_bytes(&bytes) {
+                    self.receipts.insert(beacon.node, beacon.heads.into_iter().collect());
+                }
+            }
+            Some(CardKind::Grant) => {
+                let mut is_new = false;
+                for (family, secret) in card::open_grant(&self.identity.exchange, &bytes).into_iter().flatten() {
+                    is_new |= self.keyring.add(&family, secret);
+                }
+                if is_new {
+                    // What was only carried so far can be read now.
+                    let logs = self.logs.values().filter(|(_, state)| state.folded < state.height);
+                    self.unfolded = logs.map(|(_, state)| state.log).collect();
+                }
+            }
+            Some(CardKind::Fork) => {
+                if let Some((log, seq, before)) = ForkProof::from_bytes(&bytes).ok().and_then(|proof| proof.place()) {
+                    self.apply_fork(log, seq, before);
+                }
+            }
+            Some(CardKind::Position) | None => {}
+        }
+        self.cards.insert(key, (version, bytes));
+    }
+
+    /// Stages a card that was checked, and passes it on. False if a newer one is held.
+    pub fn add_card(&mut self, key: CardKey, version: u64, bytes: Vec<u8>) -> bool {
+        let is_newer = self.cards.get(&key).is_none_or(|(known, _)| *known < version);
+        if !is_newer || (self.cards.len() >= MAX_CARDS && !self.cards.contains_key(&key)) {
+            return false;
+        }
+        self.batch.weight += bytes.len() + 48;
+        self.batch.cards.insert(key, (version, bytes.clone()));
+        for session in self.sessions.values_mut().filter(|session| session.certificate.is_some()) {
+            session.say(Message::Card { key, version, bytes: bytes.clone() });
+        }
+        self.accept_card(key, version, bytes);
+        true
+    }
+
+    /// Checks a card from a peer and stages it.
+    ///
+    /// # Errors
+    /// [`CardError`] if it does not hold what its kind says.
+    pub(super) fn ingest_card(&mut self, key: CardKey, version: u64, bytes: Vec<u8>) -> Result<bool, CardError> {
+        match CardKind::from_code(key.kind) {
+            Some(CardKind::Beacon) => {
+                let beacon = Beacon::from_bytes(&bytes)?;
+                if beacon.node.0 != key.key || beacon.counter != version {
+                    return Err(CardError::new(CardKind::Beacon, "it is not its node's"));
+                }
+                if self.trust.current(&beacon.node).is_none() {
+                    // Its certificate is still on its way; the beacon comes again with the next session.
+                    return Ok(false);
+                }
+            }
+            Some(CardKind::Grant) => {
+                if blake3::hash(&bytes) != key.key || version != 0 {
+                    return Err(CardError::new(CardKind::Grant, "it is not under its hash"));
+                }
+            }
+            Some(CardKind::Fork) => {
+                if ForkProof::from_bytes(&bytes)?.card_key() != Some((key, version)) {
+                    return Err(CardError::new(CardKind::Fork, "it is not under its log"));
+                }
+            }
+            Some(CardKind::Position) => {
+                if let Some(position) = self.open_position(&bytes) {
+                    let position = position?;
+                    if position.node.0 != key.key || position.at != version {
+                        return Err(CardError::new(CardKind::Position, "it is not its node's"));
+                    }
+                }
+            }
+            // A newer version's card is carried as it is.
+            None => {}
+        }
+        Ok(self.add_card(key, version, bytes))
+    }
+
+    /// Which cards the peer should send, and which of ours it lacks, from its list.
+    pub(super) fn compare_cards(&self, theirs: &[(CardKey, u64)]) -> (Vec<CardKey>, Vec<Message>) {
+        let theirs: BTreeMap<CardKey, u64> = theirs.iter().copied().collect();
+        let wanted = theirs.iter().filter(|(key, version)| self.cards.get(key).is_none_or(|(held, _)| held < version));
+        let lacking = self.cards.iter().filter(|(key, (version, _))| theirs.get(key).is_none_or(|held| held < version));
+        let messages = lacking.map(|(key, (version, bytes))| Message::Card { key: *key, version: *version, bytes: bytes.clone() });
+        (wanted.map(|(key, _)| *key).collect(), messages.collect())
+    }
+
+    pub(super) fn card(&self, key: &CardKey) -> Option<Message> {
+        self.cards.get(key).map(|(version, bytes)| Message::Card { key: *key, version: *version, bytes: bytes.clone() })
+    }
+
+    /// Stages a beacon if one is due and anything grew since the last: what is in this batch is durable when the
+    /// beacon is, and not before.
+    pub(super) fn issue_beacon(&mut self, now: Millis) {
+        if self.grown.is_empty() || now < self.poll_timeout() {
+            return;
+        }
+        self.beacon_at = now;
+        self.grown.clear();
+        let mut logs: Vec<(u32, LogId, u64)> = self.logs.values().map(|(number, state)| (*number, state.log, state.height)).collect();
+        if logs.len() > MAX_HEADS {
+            // Younger logs are those still growing: an epoch ends with its store's opening.
+            logs.sort_unstable();
+            logs.drain(..logs.len() - MAX_HEADS);
+        }
+        let node = self.identity.node();
+        let key = CardKind::Beacon.key(node.0);
+        let counter = self.cards.get(&key).map_or(now, |(version, _)| now.max(version.saturating_add(1)));
+        let heads = logs.into_iter().map(|(_, log, height)| (card::short_log(&log), height)).collect();
+        let beacon = Beacon { node, epoch: self.epoch, counter, at: now, heads };
+        self.add_card(key, counter, beacon.to_bytes(&self.identity.signing));
+    }
+
+    /// The nodes that said they hold an entry durably.
+    pub fn receipts(&self, log: &LogId, seq: u64) -> Vec<NodeId> {
+        let short = card::short_log(log);
+        let holders = self.receipts.iter().filter(|(_, heads)| heads.get(&short).is_some_and(|height| *height >= seq));
+        holders.map(|(node, _)| *node).collect()
+    }
+
+    /// When each node was last heard of by its beacon, by that node's clock.
+    pub fn beacons(&self) -> Vec<Beacon> {
+        let beacons = self.cards.iter().filter(|(key, _)| key.kind == CardKind::Beacon as u8);
+        beacons.filter_map(|(_, (_, bytes))| Beacon::from_bytes(bytes).ok()).collect()
+    }
+
+    fn town_keys(&mut self) -> Option<&NamespaceKeys> {
+        let town = Namespace::town();
+        let key = self.trust.family(&town)?.key;
+        self.keyring.keys(&town, key)
+    }
+
+    /// Publishes where this unit is.
+    ///
+    /// # Errors
+    /// [`RecordError::NoKey`] if this node does not hold the town's key.
+    pub fn publish_position(&mut self, latitude: i32, longitude: i32, now: Millis) -> Result<(), RecordError> {
+        let node = self.identity.node();
+        let position = Position { node, at: now, latitude, longitude };
+        let plain = position.to_bytes(&self.identity.signing);
+        let town = Namespace::town();
+        let family = self.trust.family(&town).ok_or_else(|| RecordError::UnknownNamespace(town.clone()))?.key;
+        let keys = self.keyring.keys(&town, family).ok_or(RecordError::NoKey(town.clone()))?;
+        let sealed = keys.seal_body(&plain, &[0; HEADER_LEN], &mut *self.rng)?;
+        self.add_card(CardKind::Position.key(node.0), now, sealed);
+        Ok(())
+    }
+
+    fn open_position(&mut self, sealed: &[u8]) -> Option<Result<Position, CardError>> {
+        let keys = self.town_keys()?;
+        let plain = keys.open_body(sealed, &[0; HEADER_LEN]).map_err(|error| CardError::new(CardKind::Position, error));
+        Some(plain.and_then(|plain| Position::from_bytes(&plain)))
+    }
+
+    /// The last known position of every unit.
+    pub fn positions(&mut self) -> Vec<Position> {
+        let sealed: Vec<Vec<u8>> =
+            self.cards.iter().filter(|(key, _)| key.kind == CardKind::Position as u8).map(|(_, (_, bytes))| bytes.clone()).collect();
+        sealed.iter().filter_map(|bytes| self.open_position(bytes)?.ok()).collect()
+    }
+}

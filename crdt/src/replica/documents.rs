@@ -1,0 +1,213 @@
+//! Reading documents, and keeping the recently touched ones in memory.
+
+use std::collections::BTreeMap;
+use std::ops::ControlFlow;
+
+use super::Replica;
+use crate::bounds;
+use crate::change::{AssertionId, Change, Item, RecordKey, record_id};
+use crate::clock::HybridTime;
+use crate::document::{Applied, AuthoredChange, Content, Document};
+use crate::id::{DocumentId, NamespaceId, NodeId, RecordId};
+use crate::store::{FeedItem, StoreError, StoredItem};
+use crate::value::Fields;
+
+/// Documents in memory, the least recently used dropped first.
+#[derive(Debug, Default)]
+pub(super) struct DocumentCache {
+    documents: BTreeMap<(u32, DocumentId), (u64, Document)>,
+    by_use: BTreeMap<u64, (u32, DocumentId)>,
+    clock: u64,
+}
+
+impl DocumentCache {
+    fn touch(&mut self, namespace: u32, document: DocumentId) -> Option<&mut Document> {
+        let (used, cached) = self.documents.get_mut(&(namespace, document))?;
+        self.by_use.remove(used);
+        self.clock += 1;
+        *used = self.clock;
+        self.by_use.insert(self.clock, (namespace, document));
+        Some(cached)
+    }
+
+    fn insert(&mut self, namespace: u32, id: DocumentId, document: Document) {
+        self.clock += 1;
+        self.by_use.insert(self.clock, (namespace, id));
+        self.documents.insert((namespace, id), (self.clock, document));
+    }
+
+    /// Adds a change to a document if it is in memory.
+    pub(super) fn apply(&mut self, namespace: u32, document: DocumentId, change: AuthoredChange) -> Option<Applied> {
+        self.documents.get_mut(&(namespace, document)).map(|(_, cached)| cached.apply(change))
+    }
+
+    /// Forgets what exceeds the bound.
+    pub(super) fn trim(&mut self) {
+        while self.documents.len() > bounds::MAX_CACHED_DOCUMENTS {
+            let Some((_, oldest)) = self.by_use.pop_first() else { return };
+            self.documents.remove(&oldest);
+        }
+    }
+
+    pub(super) fn clear(&mut self) {
+        self.documents.clear();
+        self.by_use.clear();
+    }
+}
+
+/// An immutable record of a document.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StoredRecord {
+    /// Hash of its bytes.
+    pub id: RecordId,
+    /// The record.
+    pub bytes: Vec<u8>,
+    /// When, by its author's clock.
+    pub time: HybridTime,
+    /// The node that signed it.
+    pub author: NodeId,
+    /// Its certificate was revoked before: no effect.
+    pub void: bool,
+}
+
+impl Replica {
+    /// The change that makes these edits to the document as this node knows it.
+    pub(super) fn compose(&mut self, namespace: u32, document: DocumentId, edits: BTreeMap<RecordKey, Fields>) -> Result<Change, StoreError> {
+        if let Some(cached) = self.cache.touch(namespace, document) {
+            return Ok(cached.change(edits));
+        }
+        let changes = self.changes(namespace, document)?;
+        if changes.is_empty() {
+            // Nothing to supersede: imports need not build a document for each household.
+            return Ok(Document::default().change(edits));
+        }
+        let loaded = Document::from_changes(changes);
+        let change = loaded.change(edits);
+        self.cache.insert(namespace, document, loaded);
+        Ok(change)
+    }
+
+    fn all_items(&self, namespace: u32, document: DocumentId) -> Result<Vec<StoredItem>, StoreError> {
+        let mut items = self.store.items(namespace, document)?;
+        items.extend(self.staged_items.get(&(namespace, document)).into_iter().flatten().cloned());
+        Ok(items)
+    }
+
+    fn changes(&self, namespace: u32, document: DocumentId) -> Result<Vec<AuthoredChange>, StoreError> {
+        let items = self.all_items(namespace, document)?.into_iter();
+        Ok(items.filter_map(authored).map(|(_, change)| change).collect())
+    }
+
+    /// What a document says; empty if it does not exist.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn content(&mut self, namespace: NamespaceId, document: DocumentId) -> Result<Content, StoreError> {
+        let Some(number) = self.numbers.get(&namespace).copied() else { return Ok(Content::default()) };
+        if let Some(cached) = self.cache.touch(number, document) {
+            // A refused change would have been refused when it was loaded, too: nothing is readable then.
+            return Ok(cached.hydrate(&|_| false).unwrap_or_default());
+        }
+        let items = self.all_items(number, document)?;
+        let mut void: Vec<AssertionId> = Vec::new();
+        let mut changes = Vec::new();
+        for (item, change) in items.into_iter().filter_map(authored) {
+            if self.is_void(&item)? {
+                void.push(change.actor.assertion_id());
+            }
+            changes.push(change);
+        }
+        match changes.as_slice() {
+            [only] if only.change.deps.is_empty() && void.is_empty() => return Ok(Content::of_first_change(only)),
+            _ => {}
+        }
+        let content = Document::from_changes(changes).hydrate(&|id| void.contains(&id));
+        Ok(content.unwrap_or_default())
+    }
+
+    /// The immutable records of a document, in order of time and id.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn records(&self, namespace: NamespaceId, document: DocumentId) -> Result<Vec<StoredRecord>, StoreError> {
+        let Some(number) = self.numbers.get(&namespace).copied() else { return Ok(vec![]) };
+        let mut records: Vec<StoredRecord> = Vec::new();
+        for item in self.all_items(number, document)? {
+            let void = self.is_void(&item)?;
+            let (time, key) = (item.time, item.key);
+            if let Item::Record { bytes, .. } = item.item {
+                let author = self.author(key.log).unwrap_or(NodeId([0; 32]));
+                records.push(StoredRecord { id: record_id(&bytes), bytes, time, author, void });
+            }
+        }
+        // The same record in two logs (carried over, recorded again) is one record; the earliest one that counts stands.
+        records.sort_by_key(|record| (record.id, record.void, record.time, record.author));
+        records.dedup_by_key(|record| record.id);
+        records.sort_by_key(|record| (record.time, record.id));
+        Ok(records)
+    }
+
+    fn author(&self, log: u32) -> Option<NodeId> {
+        self.logs.values().find(|(number, _)| *number == log).map(|(_, state)| state.log.author)
+    }
+
+    fn is_void(&self, item: &StoredItem) -> Result<bool, StoreError> {
+        if !self.trust.has_revocations() {
+            return Ok(false);
+        }
+        let Some(entry) = self.store.entry(item.key.log, item.key.seq)? else { return Ok(false) };
+        Ok(self.trust.is_void(&entry.header.certificate, &entry.header.log, entry.header.seq))
+    }
+
+    /// Documents that changed, from a feed number on.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn feed(&self, from: u64, limit: usize) -> Result<Vec<FeedItem>, StoreError> {
+        self.store.feed(from, limit)
+    }
+
+    /// The namespace with a local number.
+    pub fn namespace_numbered(&self, number: u32) -> Option<NamespaceId> {
+        self.numbers.iter().find(|(_, known)| **known == number).map(|(id, _)| *id)
+    }
+
+    /// Documents of a namespace with the code of their kind, after one: at most `limit`.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn documents(&self, namespace: NamespaceId, after: Option<DocumentId>, limit: usize) -> Result<Vec<(DocumentId, u8)>, StoreError> {
+        match self.numbers.get(&namespace) {
+            Some(number) => self.store.documents(*number, after, limit),
+            None => Ok(vec![]),
+        }
+    }
+
+    /// Every view has the feed up to here: forget it with the next commit.
+    pub fn trim_feed(&mut self, below: u64) {
+        self.batch.trim_feed = Some(below);
+        self.batch.weight += 1;
+    }
+
+    /// Shows the stored entries of a log in order.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn entries(
+        &self,
+        log: &crate::entry::LogId,
+        from: u64,
+        visit: impl FnMut(crate::entry::Entry) -> ControlFlow<()>,
+    ) -> Result<(), StoreError> {
+        match self.logs.get(log) {
+            Some((number, _)) => self.store.entries(*number, from, visit),
+            None => Ok(()),
+        }
+    }
+}
+
+fn authored(item: StoredItem) -> Option<(StoredItem, AuthoredChange)> {
+    let Item::Change { change, .. } = &item.item else { return None };
+    let change = AuthoredChange { actor: item.actor, time: item.time, change: change.clone() };
+    Some((item, change))
+}

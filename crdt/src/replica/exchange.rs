@@ -1,0 +1,393 @@
+//! Sessions on this node: what each message does. The rules are in [`crate::sync`].
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::{Ingested, IngestError, Output, Replica, first_half};
+use crate::bounds;
+use crate::card::CardError;
+use crate::certificate::{Access, Statement};
+use crate::clock::Millis;
+use crate::entry::LogId;
+use crate::id::{NamespaceId, NodeId};
+use crate::namespace::Namespace;
+use crate::seal::ShelfId;
+use crate::store::StoreError;
+use crate::sync::message::{Digest, LogHeight};
+use crate::sync::session::{Space, priority};
+use crate::sync::{Message, MessageError, Run, Session};
+
+/// Why a peer's message was refused. The driver closes the connection; nothing of the message has effect.
+#[derive(Debug, thiserror::Error)]
+pub enum HandleError {
+    /// Malformed.
+    #[error(transparent)]
+    Message(#[from] MessageError),
+    /// Entries that may not be accepted.
+    #[error(transparent)]
+    Ingest(#[from] IngestError),
+    /// A card that does not hold what it says.
+    #[error(transparent)]
+    Card(#[from] CardError),
+    /// The peer is not enrolled here, or was removed.
+    #[error("peer {0} is not enrolled in this town, or was removed: it needs an invite")]
+    Unenrolled(String),
+    /// Something else came before the hello.
+    #[error("peer {0} did not say hello first")]
+    NoHello(String),
+    /// Too many sessions.
+    #[error("this node already has {limit} sessions", limit = bounds::MAX_SESSIONS)]
+    TooManySessions,
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+impl Replica {
+    /// A connection to a peer came up, and with it a session.
+    ///
+    /// # Errors
+    /// [`HandleError::TooManySessions`].
+    pub fn open_session(&mut self, peer: NodeId) -> Result<(), HandleError> {
+        if self.sessions.len() >= bounds::MAX_SESSIONS && !self.sessions.contains_key(&peer) {
+            return Err(HandleError::TooManySessions);
+        }
+        let mut session = Session::new(peer);
+        let auth = self.namespace_id(&Namespace::auth());
+        session.say(Message::Hello {
+            town: *self.trust.town(),
+            chain: self.chain.clone(),
+            auth: self.digest(auth),
+            shared: self.shared_digest(&peer),
+            cards: self.cards_digest(),
+        });
+        self.sessions.insert(peer, session);
+        Ok(())
+    }
+
+    /// The connection is gone.
+    pub fn close_session(&mut self, peer: &NodeId) {
+        self.sessions.remove(peer);
+    }
+
+    /// A message of a peer arrived. What it brings is staged: durable after the next commit.
+    ///
+    /// # Errors
+    /// [`HandleError`]: the driver closes the connection.
+    pub fn receive(&mut self, peer: NodeId, bytes: &[u8], now: Millis) -> Result<(), HandleError> {
+        let Some(message) = Message::from_bytes(bytes)? else { return Ok(()) };
+        // A session that was just closed on our side.
+        let Some(session) = self.sessions.get(&peer) else { return Ok(()) };
+        match (session.certificate.is_some(), message) {
+            (_, Message::Hello { town, chain, auth, shared, cards }) => self.greet(peer, town, &chain, (auth, shared, cards)),
+            (false, _) => Err(HandleError::NoHello(peer.short())),
+            (true, message) => self.receive_after_hello(peer, message, bytes.len(), now),
+        }?;
+        match self.sessions.get(&peer) {
+            Some(session) if session.overflowed => Err(HandleError::Message(MessageError::Malformed("it asks more than it reads"))),
+            Some(_) | None => Ok(()),
+        }
+    }
+
+    fn receive_after_hello(&mut self, peer: NodeId, message: Message, size: usize, now: Millis) -> Result<(), HandleError> {
+        match message {
+            Message::Hello { .. } => {}
+            Message::Digests(digests) => self.compare_digests(peer, &digests),
+            Message::Frontier { namespace, logs, shelves } => self.take_frontier(peer, namespace, &logs, &shelves),
+            Message::Run(run) => self.take_run(peer, run, size, now)?,
+            Message::PersonKeys { namespace, shelf, start, keys } => {
+                let count = self.ingest_person_keys(namespace, shelf, start, &keys)?;
+                if let Some(session) = self.sessions.get_mut(&peer) {
+                    session.peer_has_keys(namespace, shelf, start.saturating_add(keys.len() as u32).min(count));
+                    session.progress.bytes_received += size as u64;
+                }
+            }
+            Message::CardList(theirs) => {
+                let (wanted, lacking) = self.compare_cards(&theirs);
+                if let Some(session) = self.sessions.get_mut(&peer) {
+                    if !wanted.is_empty() {
+                        session.say(Message::CardRequest(wanted));
+                    }
+                    lacking.into_iter().for_each(|card| session.say(card));
+                }
+            }
+            Message::Card { key, version, bytes } => _ = self.ingest_card(key, version, bytes)?,
+            Message::CardRequest(keys) => {
+                let cards: Vec<Message> = keys.iter().filter_map(|key| self.card(key)).collect();
+                if let Some(session) = self.sessions.get_mut(&peer) {
+                    cards.into_iter().for_each(|card| session.say(card));
+                }
+            }
+            Message::Totals { entries, bytes } => {
+                if let Some(session) = self.sessions.get_mut(&peer) {
+                    session.progress.entries_expected = entries;
+                    session.progress.bytes_expected = bytes;
+                }
+            }
+            Message::Summary { shared, auth } => self.take_summary(peer, shared, auth),
+            Message::ChunkRequest { namespace, hashes } => {
+                if let Some(session) = self.sessions.get_mut(&peer) {
+                    session.chunks_wanted.extend(hashes.into_iter().map(|hash| (namespace, hash)));
+                    session.chunks_wanted.truncate(bounds::MAX_BLOB_CHUNKS);
+                }
+            }
+            Message::Chunk { namespace, bytes } => self.ingest_chunk(namespace, bytes)?,
+            Message::LogRequest { log, from } => {
+                if let Some(session) = self.sessions.get_mut(&peer)
+                    && let Some(space) = session.spaces.get_mut(&log.namespace).filter(|space| space.known)
+                {
+                    space.cursors.insert(log, from.saturating_sub(1));
+                    let kind = self.trust.namespaces().get(&log.namespace).map(|namespace| namespace.kind);
+                    kind.map(|kind| session.behind.insert((priority(log.lane, kind), log)));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// The peer said who it is and what it holds.
+    fn greet(&mut self, peer: NodeId, town: [u8; 32], chain: &[Vec<u8>], (auth, shared, cards): (Digest, Digest, Digest)) -> Result<(), HandleError> {
+        let unenrolled = || HandleError::Unenrolled(peer.short());
+        if town != *self.trust.town() {
+            return Err(unenrolled());
+        }
+        let mut is_new = false;
+        for bytes in chain {
+            let statement = Statement::from_bytes(bytes, self.trust.town()).map_err(|_| unenrolled())?;
+            is_new |= self.trust.add(statement).map_err(|_| unenrolled())?;
+        }
+        let (certificate, _) = self.trust.current(&peer).ok_or_else(unenrolled)?;
+        if is_new {
+            self.emit(Output::TrustChanged);
+        }
+        let own_auth = self.namespace_id(&Namespace::auth());
+        let (auth_equal, cards_equal) = (auth == self.digest(own_auth), cards == self.cards_digest());
+        let shared_equal = shared == self.shared_digest(&peer);
+        let frontier = self.frontier(own_auth);
+        let Some(session) = self.sessions.get_mut(&peer) else { return Ok(()) };
+        session.certificate = Some(certificate);
+        session.spaces.insert(own_auth, Space::default());
+        session.cards_due = !cards_equal;
+        if auth_equal {
+            self.assume_equal(peer, own_auth);
+        } else {
+            session.say(frontier);
+            if let Some(space) = session.spaces.get_mut(&own_auth) {
+                space.frontier_sent = true;
+            }
+        }
+        match (auth_equal, shared_equal) {
+            (true, true) => {
+                self.send_card_list(peer);
+                self.interest(&peer).into_iter().for_each(|namespace| self.assume_equal(peer, namespace));
+                self.mark_equal(peer);
+            }
+            (true, false) => self.send_digests(peer),
+            // Interests depend on `auth`, so that comes first.
+            (false, _) => {
+                if let Some(session) = self.sessions.get_mut(&peer) {
+                    session.digests_due = true;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Namespaces, without `auth`, that both this node and a peer may hold or carry.
+    pub(super) fn interest(&self, peer: &NodeId) -> Vec<NamespaceId> {
+        let Some((_, certificate)) = self.trust.current(peer) else { return vec![] };
+        let theirs: BTreeMap<NamespaceId, Access> = self.trust.interest(certificate);
+        let auth = self.namespace_id(&Namespace::auth());
+        self.trust.interest(&self.own).into_keys().filter(|id| *id != auth && theirs.contains_key(id)).collect()
+    }
+
+    pub(super) fn shared_digest(&mut self, peer: &NodeId) -> Digest {
+        let mut hasher = blake3::Hasher::new();
+        for namespace in self.interest(peer) {
+            hasher.update(&namespace.0);
+            hasher.update(&self.digest(namespace));
+        }
+        first_half(&hasher)
+    }
+
+    pub(super) fn frontier(&self, namespace: NamespaceId) -> Message {
+        let logs = self.logs_of(namespace).filter_map(|(log, (_, state))| {
+            let (seq, head) = self.effective(state);
+            (seq > 0).then_some(LogHeight { author: log.author, epoch: log.epoch, lane: log.lane, seq, head })
+        });
+        let logs = logs.take(bounds::MAX_FRONTIER).collect();
+        let shelves = self.shelves.get(&namespace).into_iter().flatten();
+        Message::Frontier { namespace, logs, shelves: shelves.map(|(shelf, count)| (*shelf, *count)).take(bounds::MAX_FRONTIER).collect() }
+    }
+
+    /// The peer holds exactly what this node holds of a namespace.
+    fn assume_equal(&mut self, peer: NodeId, namespace: NamespaceId) {
+        let cursors = self.logs_of(namespace).map(|(log, (_, state))| (*log, self.effective(state).0)).collect();
+        let shelves = self.shelves.get(&namespace).cloned().unwrap_or_default();
+        if let Some(session) = self.sessions.get_mut(&peer) {
+            let sent = session.spaces.get(&namespace).is_some_and(|space| space.frontier_sent);
+            session.spaces.insert(namespace, Space { known: true, frontier_sent: sent, cursors, shelves });
+        }
+    }
+
+    /// Says how what both may hold looks here; what was said before is left out.
+    pub(super) fn send_digests(&mut self, peer: NodeId) {
+        self.send_card_list(peer);
+        let namespaces = self.interest(&peer);
+        let digests: Vec<(NamespaceId, Digest)> = namespaces.into_iter().map(|namespace| (namespace, self.digest(namespace))).collect();
+        if let Some(session) = self.sessions.get_mut(&peer) {
+            session.digests_due = false;
+            let unsaid: Vec<_> = digests.into_iter().filter(|(namespace, _)| session.digests_sent.insert(*namespace)).collect();
+            if !unsaid.is_empty() {
+                session.say(Message::Digests(unsaid));
+            }
+        }
+    }
+
+    /// Cards are compared once the certificates of those who signed them have been sent.
+    fn send_card_list(&mut self, peer: NodeId) {
+        if let Some(session) = self.sessions.get_mut(&peer)
+            && std::mem::take(&mut session.cards_due)
+        {
+            session.say(Message::CardList(self.cards.iter().map(|(key, (version, _))| (*key, *version)).collect()));
+        }
+    }
+
+    fn compare_digests(&mut self, peer: NodeId, theirs: &[(NamespaceId, Digest)]) {
+        let shared: BTreeSet<NamespaceId> = self.interest(&peer).into_iter().collect();
+        for (namespace, digest) in theirs.iter().filter(|(namespace, _)| shared.contains(namespace)) {
+            if self.digest(*namespace) == *digest {
+                if self.sessions.get(&peer).is_some_and(|session| session.spaces.get(namespace).is_none_or(|space| !space.known)) {
+                    self.assume_equal(peer, *namespace);
+                }
+            } else {
+                self.send_frontier(peer, *namespace);
+            }
+        }
+        // A peer that took us for equal waits for our digests no longer; one that learned of namespaces only now does.
+        self.send_digests(peer);
+    }
+
+    fn send_frontier(&mut self, peer: NodeId, namespace: NamespaceId) {
+        let frontier = self.frontier(namespace);
+        if let Some(session) = self.sessions.get_mut(&peer) {
+            let space = session.spaces.entry(namespace).or_default();
+            if !space.frontier_sent {
+                space.frontier_sent = true;
+                session.say(frontier);
+            }
+        }
+    }
+
+    /// The peer said what it holds of a namespace: whatever it lacks is to be sent.
+    fn take_frontier(&mut self, peer: NodeId, namespace: NamespaceId, logs: &[LogHeight], shelves: &[(ShelfId, u32)]) {
+        let auth = self.namespace_id(&Namespace::auth());
+        if namespace != auth && !self.interest(&peer).contains(&namespace) {
+            return;
+        }
+        self.send_frontier(peer, namespace);
+        let cursors: BTreeMap<LogId, u64> = logs.iter().map(|height| (height.log(namespace), height.seq)).collect();
+        // Equal heights with other heads: two histories. Ask for theirs, so that the fork is found and proven.
+        let parted = logs.iter().filter(|height| {
+            let ours = self.logs.get(&height.log(namespace)).map(|(_, state)| self.effective(state));
+            ours.is_some_and(|(seq, head)| seq == height.seq && head != height.head)
+        });
+        let requests: Vec<Message> = parted.map(|height| Message::LogRequest { log: height.log(namespace), from: 1 }).collect();
+        let ours: Vec<(LogId, u64)> = self.logs_of(namespace).map(|(log, (_, state))| (*log, self.effective(state).0)).collect();
+        let Some(kind) = self.trust.namespaces().get(&namespace).map(|namespace| namespace.kind) else { return };
+        let our_shelves = self.shelves.get(&namespace).cloned().unwrap_or_default();
+        let Some(session) = self.sessions.get_mut(&peer) else { return };
+        requests.into_iter().for_each(|request| session.say(request));
+        let space = session.spaces.entry(namespace).or_default();
+        space.known = true;
+        space.cursors = cursors;
+        space.shelves = shelves.iter().copied().collect();
+        ours.iter().for_each(|(log, height)| session.grew(log, kind, *height));
+        our_shelves.iter().for_each(|(shelf, count)| session.shelf_grew(namespace, *shelf, *count));
+        self.announce_totals(peer);
+    }
+
+    /// Says how much is about to be sent.
+    fn announce_totals(&mut self, peer: NodeId) {
+        let Some(session) = self.sessions.get(&peer) else { return };
+        let (mut entries, mut bytes) = (session.progress.entries_sent, session.progress.bytes_sent);
+        for (_, log) in &session.behind {
+            let sent = session.spaces.get(&log.namespace).and_then(|space| space.cursors.get(log)).copied().unwrap_or(0);
+            if let Some((_, state)) = self.logs.get(log) {
+                let left = state.height.saturating_sub(sent);
+                entries += left;
+                bytes += state.bytes.saturating_mul(left).checked_div(state.height).unwrap_or(0);
+            }
+        }
+        if let Some(session) = self.sessions.get_mut(&peer) {
+            session.say(Message::Totals { entries, bytes });
+        }
+    }
+
+    fn take_run(&mut self, peer: NodeId, run: Run, size: usize, now: Millis) -> Result<(), HandleError> {
+        let Some(last) = run.entries().last().map(|(_, entry)| entry.header) else { return Ok(()) };
+        let ingested = self.ingest(run)?;
+        if last.log.namespace == self.namespace_id(&Namespace::auth()) {
+            self.clock.observe(last.time, now);
+        }
+        let Some(session) = self.sessions.get_mut(&peer) else { return Ok(()) };
+        session.progress.bytes_received += size as u64;
+        match ingested {
+            Ingested::New(count) => {
+                session.progress.entries_received += count;
+                session.peer_has(&last.log, last.seq);
+            }
+            Ingested::Known => session.peer_has(&last.log, last.seq),
+            Ingested::Gap { height } => session.say(Message::LogRequest { log: last.log, from: height.saturating_add(1) }),
+            Ingested::Diverged => {
+                if !self.forks.contains_key(&last.log) && session.diverged.insert(last.log) {
+                    session.say(Message::LogRequest { log: last.log, from: 1 });
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn take_summary(&mut self, peer: NodeId, shared: Digest, auth: Digest) {
+        if let Some(session) = self.sessions.get_mut(&peer) {
+            session.peer_summary = Some((shared, auth));
+        }
+        self.check_equal(peer);
+    }
+
+    /// Compares the peer's last summary with what is held now.
+    pub(super) fn check_equal(&mut self, peer: NodeId) {
+        let auth = self.namespace_id(&Namespace::auth());
+        let ours = (self.shared_digest(&peer), self.digest(auth));
+        if self.sessions.get(&peer).is_some_and(|session| session.peer_summary == Some(ours)) {
+            self.mark_equal(peer);
+        } else if let Some(session) = self.sessions.get_mut(&peer) {
+            session.progress.equal = false;
+        }
+    }
+
+    fn mark_equal(&mut self, peer: NodeId) {
+        if let Some(session) = self.sessions.get_mut(&peer)
+            && !session.progress.equal
+        {
+            session.progress.equal = true;
+            self.emit(Output::Equal { peer });
+        }
+    }
+
+    /// Certificates or namespaces changed: what peers may have is decided again.
+    pub(super) fn renew_interests(&mut self) {
+        let peers: Vec<NodeId> = self.sessions.keys().copied().collect();
+        for peer in peers {
+            let Some(session) = self.sessions.get(&peer) else { continue };
+            let Some(certificate) = session.certificate else { continue };
+            if self.trust.is_revoked(&certificate) {
+                self.emit(Output::Close { peer, reason: "its certificate was revoked".to_owned() });
+                self.sessions.remove(&peer);
+            } else if !session.digests_due && !session.digests_sent.is_empty() {
+                self.send_digests(peer);
+            } else if let Some(session) = self.sessions.get_mut(&peer) {
+                session.digests_due = true;
+            }
+        }
+    }
+}

@@ -1,0 +1,114 @@
+//! Folding: what foreign entries say becomes part of the documents.
+//!
+//! An entry is durable before it is folded. Folding is idempotent and goes on where it stopped: each log notes how
+//! far it got, in the same transaction as the items.
+
+use std::collections::BTreeSet;
+use std::ops::ControlFlow;
+
+use super::{Output, Replica};
+use crate::change::{self, Item};
+use crate::clock::Millis;
+use crate::document::{Actor, AuthoredChange};
+use crate::entry::{Entry, LogId};
+use crate::namespace::Namespace;
+use crate::policy::{self, Form};
+use crate::store::{ItemKey, StoreError, StoredItem};
+
+/// Bytes of bodies that one call opens: some tens of milliseconds.
+const FOLD_BYTES: usize = 512 * 1024;
+
+impl Replica {
+    /// Folds some entries and stages the result; true if there is more to do after the next commit.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn fold(&mut self, now: Millis) -> Result<bool, StoreError> {
+        let mut budget = FOLD_BYTES;
+        let logs: Vec<LogId> = self.unfolded.iter().copied().collect();
+        for log in logs {
+            if budget == 0 {
+                return Ok(true);
+            }
+            match self.trust.namespaces().get(&log.namespace).cloned() {
+                Some(namespace) if self.keyring.holds(&namespace) => budget = self.fold_log(&namespace, log, budget, now)?,
+                // Carried without a key, or not opened yet: nothing to do until that changes.
+                Some(_) | None => {}
+            }
+        }
+        Ok(budget == 0)
+    }
+
+    /// Folds one log as far as the budget allows; what is left of it.
+    fn fold_log(&mut self, namespace: &Namespace, log: LogId, mut budget: usize, now: Millis) -> Result<usize, StoreError> {
+        let Some((number, mut state)) = self.logs.get(&log).copied() else { return Ok(budget) };
+        let until = self.effective(&state).0;
+        let mut entries = Vec::new();
+        let mut left = budget;
+        self.store.entries(number, state.folded + 1, |entry| {
+            left = left.saturating_sub(entry.body.len() + 64);
+            let last = entry.header.seq >= until || left == 0;
+            if entry.header.seq <= until {
+                entries.push(entry);
+            }
+            if last { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+        })?;
+        for entry in entries {
+            if self.keyring.keys(namespace, entry.header.key).is_none() {
+                // Sealed with a newer key that is still on its way.
+                self.unfolded.remove(&log);
+                break;
+            }
+            self.clock.observe(entry.header.time, now);
+            budget = budget.saturating_sub(entry.body.len() + 64);
+            state.folded = entry.header.seq;
+            if let Err(reason) = self.fold_entry(namespace, number, &entry) {
+                self.emit(Output::Unreadable { log, seq: entry.header.seq, reason });
+            }
+        }
+        if state.folded >= until {
+            self.unfolded.remove(&log);
+        }
+        self.logs.insert(log, (number, state));
+        self.batch.logs.insert(number, state);
+        self.batch.weight += 64;
+        Ok(budget)
+    }
+
+    /// Stages the items of one entry. An item that the certificate does not allow has no effect.
+    fn fold_entry(&mut self, namespace: &Namespace, log: u32, entry: &Entry) -> Result<(), String> {
+        let header = &entry.header;
+        let keys = self.keyring.keys(namespace, header.key).ok_or("the key is missing")?;
+        let plain = keys.open_body(&entry.body, &header.to_bytes()).map_err(|error| error.to_string())?;
+        let plain = self.codec.decompress(&plain).map_err(|error| error.to_string())?;
+        let items = change::decode_items(&plain).map_err(|error| error.to_string())?;
+        let certificate = self.trust.certificate(&header.certificate).ok_or("the author's certificate is missing")?.clone();
+        let number = self.number(header.log.namespace);
+        let mut changed = BTreeSet::new();
+        let mut denied = None;
+        for (index, item) in items {
+            let (kind, document, form) = match &item {
+                Item::Change { kind, document, .. } => (*kind, *document, Form::Fields),
+                Item::Record { kind, document, .. } => (*kind, *document, Form::Records),
+                Item::Epoch { .. } | Item::Seen { .. } => continue,
+            };
+            if let Err(reason) = policy::may_apply(&certificate, namespace, kind, form) {
+                denied = Some(reason.to_string());
+                continue;
+            }
+            // A second change to the same document would use the actor of the first.
+            if form == Form::Fields && !changed.insert(document) {
+                denied = Some("two changes to one document in one entry".to_owned());
+                continue;
+            }
+            let actor = Actor::derive(header.backlink, document);
+            if let Item::Change { change, .. } = &item {
+                let authored = AuthoredChange { actor, time: header.time, change: change.clone() };
+                self.cache.apply(number, document, authored);
+            }
+            let key = ItemKey { namespace: number, document, log, seq: header.seq, index };
+            self.keep_item(StoredItem { key, time: header.time, actor, item }, kind);
+        }
+        denied.map_or(Ok(()), Err)
+    }
+}

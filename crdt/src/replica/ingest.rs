@@ -1,0 +1,298 @@
+//! Ingesting: foreign entries are verified and staged. Local and foreign entries meet in the same logs.
+
+use super::{Output, Replica};
+use crate::bounds;
+use crate::certificate::Statement;
+use crate::change::{self, Item};
+use crate::entry::{Entry, EntryError, Header, LogId};
+use crate::fork::{Branch, ForkProof};
+use crate::id::{CertificateId, EntryId, KeyId, NamespaceId, NodeId};
+use crate::namespace::{Namespace, NamespaceKind};
+use crate::policy::{self, Denied, DocumentKind};
+use crate::seal::{PersonKeyPlace, ShelfId, WRAPPED_LEN};
+use crate::store::{LogState, StoreError};
+use crate::sync::{Run, RunEntry};
+
+/// What ingesting a run did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ingested {
+    /// This many entries are new.
+    New(u64),
+    /// All were known.
+    Known,
+    /// Entries before these are missing; the log is held up to here.
+    Gap {
+        /// Seq of the last entry held.
+        height: u64,
+    },
+    /// The run does not continue what is held: the log is needed from its beginning to see where it forks.
+    Diverged,
+}
+
+/// Why a run was refused. Nothing of it was staged.
+#[derive(Debug, thiserror::Error)]
+pub enum IngestError {
+    /// Malformed, or the signature does not match.
+    #[error(transparent)]
+    Entry(#[from] EntryError),
+    /// The author's certificate is not among those the sender presented.
+    #[error("author {author} is not enrolled: its certificate {certificate} did not come with its entries")]
+    Unenrolled {
+        /// Who.
+        author: String,
+        /// Which certificate the entry names.
+        certificate: String,
+    },
+    /// The author may not write there.
+    #[error("author {author} may not write there: {reason}")]
+    Denied {
+        /// Who.
+        author: String,
+        /// Why.
+        reason: Denied,
+    },
+    /// This node neither holds nor carries the namespace.
+    #[error("namespace {0} does not concern this node")]
+    NotWanted(String),
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+impl Replica {
+    /// Verifies a run and stages what is new of it.
+    ///
+    /// # Errors
+    /// [`IngestError`]; nothing is staged then.
+    pub fn ingest(&mut self, run: Run) -> Result<Ingested, IngestError> {
+        let Some(first) = run.first().copied() else { return Ok(Ingested::Known) };
+        let log = first.log;
+        let namespace = self.trust.namespaces().get(&log.namespace).cloned();
+        let namespace = namespace.filter(|namespace| policy::access(&self.own, namespace).is_some());
+        let namespace = namespace.ok_or_else(|| IngestError::NotWanted(log.namespace.short()))?;
+        if log.author == self.identity.node() && log.epoch == self.epoch {
+            return Ok(Ingested::Known);
+        }
+        let state = self.logs.get(&log).map_or_else(|| LogState::empty(log), |(_, state)| *state);
+        let last = run.entries().last().map_or(0, |(_, entry)| entry.header.seq);
+        if first.seq > state.height + 1 {
+            return Ok(Ingested::Gap { height: state.height });
+        }
+        let continues = match run.entries().iter().find(|(_, entry)| entry.header.seq == state.height) {
+            Some((id, _)) => *id == state.head,
+            None if first.seq == state.height + 1 => first.backlink == state.head,
+            // Wholly below what is held.
+            None => return if self.find_fork(&run, &state)? { Ok(Ingested::Diverged) } else { Ok(Ingested::Known) },
+        };
+        if !continues {
+            run.verify()?;
+            self.find_fork(&run, &state)?;
+            return Ok(Ingested::Diverged);
+        }
+        if last <= state.height || self.forks.get(&log).is_some_and(|(seq, _)| state.height + 1 >= *seq) {
+            return Ok(Ingested::Known);
+        }
+        self.check_authors(&namespace, &run)?;
+        run.verify()?;
+        Ok(Ingested::New(self.append(&namespace, state, run.into_entries())))
+    }
+
+    /// Every entry's certificate must be known, be the author's, and allow to write there.
+    fn check_authors(&mut self, namespace: &Namespace, run: &Run) -> Result<(), IngestError> {
+        if namespace.kind == NamespaceKind::Auth {
+            // A new node's first entry brings the certificate that it names.
+            run.entries().iter().for_each(|(_, entry)| self.trust_entry(entry));
+        }
+        let mut checked: Option<CertificateId> = None;
+        for (_, entry) in run.entries() {
+            let header = &entry.header;
+            if checked == Some(header.certificate) {
+                continue;
+            }
+            let certificate = self.trust.certificate(&header.certificate).filter(|certificate| certificate.key == header.log.author);
+            let certificate = certificate.ok_or_else(|| IngestError::Unenrolled {
+                author: header.log.author.short(),
+                certificate: header.certificate.short(),
+            })?;
+            let author = || format!("{} ({})", certificate.name, header.log.author.short());
+            policy::may_write(certificate, namespace).map_err(|reason| IngestError::Denied { author: author(), reason })?;
+            let sealed = header.key != KeyId([0; 16]);
+            if sealed == (namespace.kind == NamespaceKind::Auth) {
+                return Err(IngestError::Entry(EntryError::Malformed("sealing")));
+            }
+            checked = Some(header.certificate);
+        }
+        Ok(())
+    }
+
+    fn append(&mut self, namespace: &Namespace, mut state: LogState, entries: Vec<RunEntry>) -> u64 {
+        let number = self.log(state.log).0;
+        self.number(state.log.namespace);
+        let held = state.height;
+        for (id, entry) in entries.into_iter().filter(|(_, entry)| entry.header.seq > held) {
+            let bytes = entry.to_bytes();
+            state.height = entry.header.seq;
+            state.head = id;
+            state.bytes += bytes.len() as u64;
+            self.batch.weight += bytes.len();
+            self.batch.entries.push((number, state.height, bytes));
+        }
+        if namespace.kind == NamespaceKind::Auth {
+            state.folded = state.height;
+            self.update_log(number, state);
+            self.trust_changed();
+        } else {
+            self.unfolded.insert(state.log);
+            self.update_log(number, state);
+        }
+        state.height - held
+    }
+
+    /// Takes over what an `auth` entry states. Statements vouch for themselves; a period is believed to whoever may
+    /// write there.
+    pub(super) fn trust_entry(&mut self, entry: &Entry) {
+        let Ok(plain) = self.codec.decompress(&entry.body) else { return };
+        let Ok(items) = change::decode_items(&plain) else { return };
+        for (_, item) in items {
+            let Item::Record { kind, bytes, .. } = item else { continue };
+            match DocumentKind::from_code(kind) {
+                Some(DocumentKind::Statement) => {
+                    if let Ok(statement) = Statement::from_bytes(&bytes, self.trust.town()) {
+                        let id = statement.id;
+                        // A forged statement has no effect; the entry that brought it stays in its log.
+                        if self.trust.add(statement).is_ok() {
+                            self.recorded_statements.insert(id);
+                        }
+                    }
+                }
+                Some(DocumentKind::Period) => self.trust_period(entry, &bytes),
+                Some(_) | None => {}
+            }
+        }
+    }
+
+    fn trust_period(&mut self, entry: &Entry, name: &[u8]) {
+        let namespace = std::str::from_utf8(name).ok().and_then(|name| name.parse::<Namespace>().ok());
+        let author = self.trust.certificate(&entry.header.certificate);
+        if let (Some(namespace), Some(author)) = (namespace, author)
+            && policy::may_write(author, &namespace).is_ok()
+        {
+            self.trust.open_period(namespace);
+        }
+    }
+
+    /// Verifies and stages persons' keys that follow those already on the shelf.
+    ///
+    /// # Errors
+    /// [`IngestError::NotWanted`]; [`StoreError`]. Keys that do not unwrap are refused.
+    pub fn ingest_person_keys(
+        &mut self,
+        id: NamespaceId,
+        shelf: ShelfId,
+        start: u32,
+        keys: &[[u8; WRAPPED_LEN]],
+    ) -> Result<u32, IngestError> {
+        let namespace = self.trust.namespaces().get(&id).cloned();
+        let namespace = namespace.filter(|namespace| policy::access(&self.own, namespace).is_some());
+        let namespace = namespace.ok_or_else(|| IngestError::NotWanted(id.short()))?;
+        let held = self.shelves.get(&id).and_then(|shelves| shelves.get(&shelf)).copied().unwrap_or(0);
+        let number = self.number(id);
+        let family = self.trust.family(&namespace).map(|family| family.key);
+        let mut count = held;
+        for (index, wrapped) in (start..).zip(keys) {
+            if index != count {
+                continue;
+            }
+            let place = PersonKeyPlace { shelf, index };
+            // A carrier cannot check; whoever can read refuses what does not unwrap, and asks another peer.
+            let unwraps = match family.and_then(|family| self.keyring.keys(&namespace, family)) {
+                Some(keys) => *wrapped == [0; WRAPPED_LEN] || keys.unwrap_person_key(wrapped, place).is_ok(),
+                None => true,
+            };
+            if !unwraps {
+                return Err(IngestError::Entry(EntryError::Malformed("a person key does not unwrap")));
+            }
+            self.keep_person_key(id, number, place, *wrapped);
+            count += 1;
+        }
+        if count > held {
+            self.shelves.entry(id).or_default().insert(shelf, count);
+        }
+        Ok(count)
+    }
+
+    /// Compares a run with what is held; where they differ, that is a fork, proven by both signatures.
+    fn find_fork(&mut self, run: &Run, state: &LogState) -> Result<bool, StoreError> {
+        let Some((number, _)) = self.logs.get(&state.log).copied() else { return Ok(false) };
+        for (at, (id, entry)) in run.entries().iter().enumerate() {
+            let seq = entry.header.seq;
+            let Some(held) = self.store.entry(number, seq)? else { break };
+            if held.id() == *id {
+                continue;
+            }
+            if held.header.backlink != entry.header.backlink {
+                // They parted before this run.
+                return Ok(true);
+            }
+            let theirs = branch(run.entries()[at..].iter().map(|(_, entry)| entry.clone()));
+            let mut ours = Vec::new();
+            self.store.entries(number, seq, |entry| {
+                let signed = entry.signature.is_some();
+                ours.push(entry);
+                if signed || ours.len() >= bounds::RUN_ENTRIES { std::ops::ControlFlow::Break(()) } else { std::ops::ControlFlow::Continue(()) }
+            })?;
+            if let (Some(theirs), Some(ours)) = (theirs, branch(ours.into_iter()))
+                && let Ok(proof) = ForkProof::new([theirs, ours])
+                && let Some((key, version)) = proof.card_key()
+            {
+                self.add_card(key, version, proof.to_bytes());
+            }
+            return Ok(true);
+        }
+        Ok(false)
+    }
+
+    /// Takes a proven fork into account: from there on nothing of the log has effect.
+    pub(super) fn apply_fork(&mut self, log: LogId, seq: u64, before: EntryId) {
+        if self.forks.get(&log).is_some_and(|(known, _)| *known <= seq) {
+            return;
+        }
+        self.forks.insert(log, (seq, before));
+        self.digests.remove(&log.namespace);
+        let Some((number, mut state)) = self.logs.get(&log).copied() else { return };
+        state.forked_at = seq;
+        state.folded = state.folded.min(seq.saturating_sub(1));
+        self.batch.forget.push((number, seq));
+        self.batch.weight += 64;
+        self.cache.clear();
+        self.update_log(number, state);
+        self.refresh_documents(number, seq);
+        self.emit(Output::Forked { log, seq });
+    }
+
+    /// Feeds every document that the void part of a log had touched, so that views drop what it said.
+    fn refresh_documents(&mut self, number: u32, from: u64) {
+        let Ok(touched) = self.store.documents_of_log(number, from) else { return };
+        for (key, kind) in touched {
+            self.batch.feed.push((self.feed_end, key.namespace, key.document, kind));
+            self.feed_end += 1;
+        }
+    }
+
+    /// The node's name in its certificate, for messages.
+    pub fn name_of(&self, node: &NodeId) -> String {
+        self.trust.current(node).map_or_else(|| node.short(), |(_, certificate)| certificate.name.clone())
+    }
+}
+
+/// Headers up to the first signature.
+fn branch(entries: impl Iterator<Item = Entry>) -> Option<Branch> {
+    let mut headers: Vec<Header> = Vec::new();
+    for entry in entries {
+        headers.push(entry.header);
+        if let Some(signature) = entry.signature {
+            return Some(Branch { headers, signature });
+        }
+    }
+    None
+}

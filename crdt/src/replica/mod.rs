@@ -1,0 +1,529 @@
+//! The replica: one node's data and what it does with it.
+//!
+//! A replica performs no IO but that of its store, has no thread and reads no clock. A driver feeds it and
+//! empties it:
+//!
+//! ```text
+//! replica.handle(input, now)?;            // or record(..), edit(..): stages
+//! replica.commit(now)?;                   // one durable transaction; acknowledge what was staged only after it
+//! while let Some(message) = replica.poll_transmit(peer)? { .. }   // pulled, while the peer's queue has room
+//! while let Some(output) = replica.poll_output() { .. }
+//! while replica.fold(now)? { replica.commit(now)?; }              // opens foreign entries, bit by bit
+//! ```
+//!
+//! After an error from [`Replica::commit`] the replica refuses to record: reading goes on, and the driver opens the
+//! store again.
+
+mod cards;
+mod documents;
+mod exchange;
+mod fold;
+mod ingest;
+mod keyring;
+mod people;
+mod record;
+mod sending;
+#[cfg(test)]
+mod tests;
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+use rand_core::CryptoRng;
+
+pub use documents::StoredRecord;
+pub use exchange::HandleError;
+pub use ingest::{IngestError, Ingested};
+pub use people::PersonalError;
+pub use record::{RecordError, Recorded};
+
+use crate::bounds;
+use crate::certificate::{Access, Certificate, Statement, StatementError};
+use crate::change::Item;
+use crate::clock::{HybridClock, HybridTime, Millis};
+use crate::codec::BodyCodec;
+use crate::enrol::Identity;
+use crate::entry::{Lane, LogId};
+use crate::id::{CertificateId, DocumentId, EntryId, NamespaceId, NodeId};
+use crate::namespace::{Namespace, NamespaceKind};
+use crate::policy::{self, DocumentKind};
+use crate::seal::{FamilySecret, PersonKeyPlace, ShelfId, WRAPPED_LEN};
+use crate::store::{Batch, CardKey, LogState, Store, StoreError, StoredItem};
+use crate::sync::message::Digest;
+use crate::sync::{Progress, Session};
+use crate::trust::Trust;
+use documents::DocumentCache;
+use keyring::Keyring;
+
+/// Why a replica does not open.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The node's own certificate is not right.
+    #[error("this node's certificate is not valid: {0}")]
+    Certificate(#[from] StatementError),
+    /// The store belongs to another node or town.
+    #[error("the store belongs to another node ({found}): each node needs its own data directory")]
+    OtherNode {
+        /// Whose it is.
+        found: String,
+    },
+    /// The identity says that a store existed, but it is empty.
+    #[error(
+        "the store is missing or empty although this node has recorded before: restore it, or run `townmesh run --accept-empty-store` to fetch everything back from peers; what only this node held is lost"
+    )]
+    Vanished,
+    /// zstd could not start.
+    #[error("compression could not be prepared: {0}")]
+    Codec(#[from] std::io::Error),
+    /// Recording the own certificate failed.
+    #[error(transparent)]
+    Record(#[from] RecordError),
+}
+
+/// What the driver is to do or may tell people.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Output {
+    /// Drop the connection.
+    Close {
+        /// To whom.
+        peer: NodeId,
+        /// Why, for the log.
+        reason: String,
+    },
+    /// This node and a peer hold the same of all that both may hold.
+    Equal {
+        /// Which peer.
+        peer: NodeId,
+    },
+    /// Certificates changed: connections are to be checked again.
+    TrustChanged,
+    /// An author wrote two histories.
+    Forked {
+        /// The log.
+        log: LogId,
+        /// The first seq that has no effect any more.
+        seq: u64,
+    },
+    /// An entry was kept but cannot be read; people should know.
+    Unreadable {
+        /// The log.
+        log: LogId,
+        /// Its place.
+        seq: u64,
+        /// What is wrong.
+        reason: String,
+    },
+}
+
+/// Local entries that are still being filled; signed when the batch is committed.
+#[derive(Debug)]
+struct OpenEntry {
+    items: Vec<Item>,
+    documents: BTreeSet<DocumentId>,
+    weight: usize,
+    time: HybridTime,
+}
+
+/// One node's data. See the module.
+pub struct Replica {
+    store: Store,
+    identity: Identity,
+    own: Certificate,
+    chain: Vec<Vec<u8>>,
+    trust: Trust,
+    recorded_statements: BTreeSet<CertificateId>,
+    keyring: Keyring,
+    codec: BodyCodec,
+    clock: HybridClock,
+    rng: Box<dyn CryptoRng + Send>,
+    epoch: u64,
+    numbers: BTreeMap<NamespaceId, u32>,
+    logs: BTreeMap<LogId, (u32, LogState)>,
+    shelves: BTreeMap<NamespaceId, BTreeMap<ShelfId, u32>>,
+    cards: BTreeMap<CardKey, (u64, Vec<u8>)>,
+    forks: BTreeMap<LogId, (u64, EntryId)>,
+    receipts: BTreeMap<NodeId, BTreeMap<[u8; 8], u64>>,
+    digests: BTreeMap<NamespaceId, Digest>,
+    seen_auth: BTreeMap<LogId, Digest>,
+    batch: Batch,
+    open_entries: BTreeMap<LogId, OpenEntry>,
+    staged_items: BTreeMap<(u32, DocumentId), Vec<StoredItem>>,
+    staged_keys: BTreeMap<(u32, PersonKeyPlace), [u8; WRAPPED_LEN]>,
+    unfolded: BTreeSet<LogId>,
+    feed_end: u64,
+    cache: DocumentCache,
+    sessions: BTreeMap<NodeId, Session>,
+    outputs: VecDeque<Output>,
+    beacon_at: Millis,
+    beacon_interval: Millis,
+    grown: BTreeMap<LogId, u64>,
+    growth: u64,
+    failed: bool,
+}
+
+impl std::fmt::Debug for Replica {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Replica({}, {} logs)", self.identity.node().short(), self.logs.len())
+    }
+}
+
+/// How a replica is opened.
+pub struct Opening {
+    /// Where the data lies.
+    pub store: Store,
+    /// The node's keys.
+    pub identity: Identity,
+    /// The town's root public key.
+    pub town: [u8; 32],
+    /// The node's certificate with those it stands on, the authority's first.
+    pub chain: Vec<Statement>,
+    /// The source of randomness; a simulator passes its own.
+    pub rng: Box<dyn CryptoRng + Send>,
+    /// The node has recorded before, so an empty store means that it was lost.
+    pub expect_data: bool,
+    /// Least time between two beacons; a minute in a town.
+    pub beacon_interval: Millis,
+}
+
+impl std::fmt::Debug for Opening {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Opening({:?})", self.identity)
+    }
+}
+
+impl Replica {
+    /// Opens a node's data. Starts a new epoch: nothing it signs can collide with what an older copy of the store
+    /// signed.
+    ///
+    /// # Errors
+    /// [`OpenError`].
+    pub fn open(opening: Opening, now: Millis) -> Result<Self, OpenError> {
+        let Opening { store, identity, town, chain, mut rng, expect_data, beacon_interval } = opening;
+        let node = identity.node();
+        match store.meta("node")? {
+            Some(found) if found != node.as_bytes() => {
+                let found = NodeId::from_slice(&found).map_or_else(|| "unknown".to_owned(), |found| found.short());
+                return Err(OpenError::OtherNode { found });
+            }
+            None if expect_data => return Err(OpenError::Vanished),
+            Some(_) | None => {}
+        }
+        let mut trust = Trust::new(town);
+        let chain_bytes = chain.iter().map(Statement::to_bytes).collect();
+        for statement in &chain {
+            trust.add(statement.clone())?;
+        }
+        let own = trust.certificate(&identity.certificate).cloned();
+        let own = own.filter(|own| own.key == node).ok_or(StatementError::NotAllowed("the chain does not reach this node's key"))?;
+        let epoch = rng.next_u64();
+        let feed_end = store.feed_end()?;
+        let mut replica = Self {
+            codec: BodyCodec::new()?,
+            clock: HybridClock::default(),
+            numbers: store.namespaces()?.into_iter().collect(),
+            logs: store.logs()?.into_iter().map(|(number, state)| (state.log, (number, state))).collect(),
+            keyring: Keyring::default(),
+            recorded_statements: BTreeSet::new(),
+            shelves: BTreeMap::new(),
+            cards: BTreeMap::new(),
+            forks: BTreeMap::new(),
+            receipts: BTreeMap::new(),
+            digests: BTreeMap::new(),
+            seen_auth: BTreeMap::new(),
+            batch: Batch::default(),
+            open_entries: BTreeMap::new(),
+            staged_items: BTreeMap::new(),
+            staged_keys: BTreeMap::new(),
+            unfolded: BTreeSet::new(),
+            cache: DocumentCache::default(),
+            sessions: BTreeMap::new(),
+            outputs: VecDeque::new(),
+            beacon_at: 0,
+            beacon_interval,
+            grown: BTreeMap::new(),
+            growth: 0,
+            failed: false,
+            chain: chain_bytes,
+            store,
+            identity,
+            own,
+            trust,
+            rng,
+            epoch,
+            feed_end,
+        };
+        replica.load()?;
+        replica.introduce(chain, now)?;
+        Ok(replica)
+    }
+
+    /// Reads what is kept in memory: certificates, cards, shelves, and which logs still have to be folded.
+    fn load(&mut self) -> Result<(), OpenError> {
+        for (key, version, bytes) in self.store.cards()? {
+            self.accept_card(key, version, bytes);
+        }
+        let auth = self.namespace_id(&Namespace::auth());
+        let auth_logs: Vec<(u32, LogState)> = self.logs_of(auth).map(|(_, known)| *known).collect();
+        for (number, state) in auth_logs {
+            let mut entries = Vec::new();
+            self.store.entries(number, 1, |entry| {
+                entries.push(entry);
+                std::ops::ControlFlow::Continue(())
+            })?;
+            for entry in entries.into_iter().filter(|entry| entry.header.seq <= state.height) {
+                self.trust_entry(&entry);
+            }
+        }
+        for (namespace, number) in &self.numbers {
+            self.shelves.insert(*namespace, self.store.shelves(*number)?.into_iter().collect());
+        }
+        self.unfolded = self.logs.values().filter(|(_, state)| state.folded < state.height).map(|(_, state)| state.log).collect();
+        Ok(())
+    }
+
+    /// Makes sure that the own certificate is in `auth`, where everybody who gets this node's entries finds it.
+    fn introduce(&mut self, chain: Vec<Statement>, now: Millis) -> Result<(), OpenError> {
+        let node = self.identity.node();
+        self.batch.meta.push(("node", node.as_bytes().to_vec()));
+        self.batch.weight += 1;
+        let missing: Vec<Statement> =
+            chain.into_iter().filter(|statement| !self.recorded_statements.contains(&statement.id)).collect();
+        if !missing.is_empty() {
+            self.record_statements(missing, now)?;
+        }
+        self.commit(now)?;
+        Ok(())
+    }
+
+    /// Records statements that the root or an authority signed, so that they reach everybody.
+    ///
+    /// # Errors
+    /// [`RecordError`].
+    pub fn record_statements(&mut self, statements: Vec<Statement>, now: Millis) -> Result<(), RecordError> {
+        for statement in statements {
+            let bytes = statement.to_bytes();
+            let document = crate::change::record_id(&bytes);
+            self.recorded_statements.insert(statement.id);
+            let namespace = Namespace::auth();
+            self.put(&namespace, DocumentKind::Statement, DocumentId(document.0), bytes, Lane::Urgent, now)?;
+            self.trust.add(statement)?;
+        }
+        self.trust_changed();
+        Ok(())
+    }
+
+    /// Makes everything staged durable: signs the entries that were being filled and commits one transaction. What
+    /// was staged may be acknowledged after this returns, not before.
+    ///
+    /// # Errors
+    /// [`StoreError`]; nothing of what was staged is saved then, and this replica records nothing more.
+    pub fn commit(&mut self, now: Millis) -> Result<(), StoreError> {
+        if self.failed {
+            return Err(StoreError::Io("an earlier write failed".into()));
+        }
+        self.finish_open_entries().map_err(|error| StoreError::Io(error.to_string()))?;
+        self.issue_beacon(now);
+        if self.batch.is_empty() {
+            return Ok(());
+        }
+        let batch = std::mem::take(&mut self.batch);
+        if let Err(error) = self.store.commit(&batch) {
+            // Memory is ahead of the disk now; only opening again makes them agree.
+            self.failed = true;
+            return Err(error);
+        }
+        self.staged_items.clear();
+        self.cache.trim();
+        self.tell_sessions(&batch);
+        Ok(())
+    }
+
+    /// What just became durable may be passed on.
+    fn tell_sessions(&mut self, batch: &Batch) {
+        for state in batch.logs.values() {
+            if let Some(kind) = self.trust.namespaces().get(&state.log.namespace).map(|namespace| namespace.kind) {
+                let height = self.effective(state).0;
+                self.sessions.values_mut().for_each(|session| session.grew(&state.log, kind, height));
+            }
+        }
+        let grown: BTreeSet<u32> = std::mem::take(&mut self.staged_keys).into_keys().map(|(number, _)| number).collect();
+        let grown: Vec<NamespaceId> = grown.into_iter().filter_map(|number| self.namespace_numbered(number)).collect();
+        for namespace in grown {
+            for (shelf, count) in self.shelves.get(&namespace).into_iter().flatten() {
+                self.sessions.values_mut().for_each(|session| session.shelf_grew(namespace, *shelf, *count));
+            }
+        }
+    }
+
+    /// Whether something is staged that a commit would make durable.
+    pub fn has_staged(&self) -> bool {
+        !self.batch.is_empty() || !self.open_entries.is_empty()
+    }
+
+    /// Whether so much is staged that the driver must commit before it goes on.
+    pub fn must_commit(&self) -> bool {
+        let open: usize = self.open_entries.values().map(|entry| entry.weight).sum();
+        self.batch.weight() + open >= bounds::MAX_STAGED / 2
+    }
+
+    /// The next thing for the driver to do. Handling, committing and folding can add to what this returns.
+    pub fn poll_output(&mut self) -> Option<Output> {
+        self.outputs.pop_front()
+    }
+
+    fn emit(&mut self, output: Output) {
+        if self.outputs.len() < bounds::MAX_OUTPUTS {
+            self.outputs.push_back(output);
+        }
+    }
+
+    /// When [`Self::commit`] wants to be called even if nothing happens: the next beacon.
+    pub fn poll_timeout(&self) -> Millis {
+        self.beacon_at.saturating_add(self.beacon_interval)
+    }
+
+    fn trust_changed(&mut self) {
+        self.emit(Output::TrustChanged);
+        self.renew_interests();
+    }
+
+    // What others may ask.
+
+    /// The node's id.
+    pub fn node(&self) -> NodeId {
+        self.identity.node()
+    }
+
+    /// The node's certificate.
+    pub fn certificate(&self) -> &Certificate {
+        &self.own
+    }
+
+    /// Certificates and namespaces.
+    pub fn trust(&self) -> &Trust {
+        &self.trust
+    }
+
+    /// The store, for reading.
+    pub fn store(&self) -> &Store {
+        &self.store
+    }
+
+    /// The family secrets this node holds, for inviting others.
+    pub fn secrets(&self) -> Vec<(String, FamilySecret)> {
+        self.keyring.secrets()
+    }
+
+    /// Whether an earlier write failed, so that nothing more is recorded.
+    pub fn has_failed(&self) -> bool {
+        self.failed
+    }
+
+    /// How far the session with a peer has come.
+    pub fn progress(&self, peer: &NodeId) -> Option<Progress> {
+        self.sessions.get(peer).map(|session| session.progress)
+    }
+
+    /// Connected peers.
+    pub fn peers(&self) -> impl Iterator<Item = (&NodeId, &Session)> {
+        self.sessions.iter()
+    }
+
+    /// Logs with what is held of them.
+    pub fn logs(&self) -> impl Iterator<Item = &LogState> {
+        self.logs.values().map(|(_, state)| state)
+    }
+
+    /// Entries that are held but not yet in the documents, of namespaces that this node can read.
+    pub fn unfolded(&self) -> u64 {
+        let readable = self.unfolded.iter().filter(|log| self.can_read(&log.namespace));
+        readable.filter_map(|log| self.logs.get(log)).map(|(_, state)| state.height - state.folded).sum()
+    }
+
+    /// The namespaces that exist and concern this node, with its access and whether it holds the key.
+    pub fn namespaces(&self) -> Vec<(NamespaceId, Namespace, Access, bool)> {
+        let known = self.trust.namespaces().iter();
+        let known = known.filter_map(|(id, namespace)| Some((*id, namespace.clone(), policy::access(&self.own, namespace)?)));
+        known.map(|(id, namespace, access)| (id, namespace, access, self.can_read(&id))).collect()
+    }
+
+    /// The id of a namespace in this town.
+    pub fn namespace_id(&self, namespace: &Namespace) -> NamespaceId {
+        namespace.id(self.trust.town())
+    }
+
+    fn can_read(&self, id: &NamespaceId) -> bool {
+        let namespace = self.trust.namespaces().get(id);
+        namespace.is_some_and(|namespace| namespace.kind == NamespaceKind::Auth || self.keyring.holds(namespace))
+    }
+
+    fn logs_of(&self, namespace: NamespaceId) -> impl Iterator<Item = (&LogId, &(u32, LogState))> {
+        let first = LogId { namespace, author: NodeId([0; 32]), epoch: 0, lane: Lane::Urgent };
+        self.logs.range(first..).take_while(move |(log, _)| log.namespace == namespace)
+    }
+
+    /// Height and head of a log as far as it counts: up to the entry before a fork.
+    fn effective(&self, state: &LogState) -> (u64, EntryId) {
+        match self.forks.get(&state.log) {
+            Some((seq, before)) if state.height >= *seq => (seq - 1, *before),
+            Some(_) | None => (state.height, state.head),
+        }
+    }
+
+    /// Digest of what is held of a namespace: equal exactly if logs and key shelves are.
+    pub fn digest(&mut self, namespace: NamespaceId) -> Digest {
+        if let Some(digest) = self.digests.get(&namespace) {
+            return *digest;
+        }
+        let mut hasher = blake3::Hasher::new();
+        for (log, (_, state)) in self.logs_of(namespace) {
+            let (height, head) = self.effective(state);
+            if height > 0 {
+                hasher.update(&log.to_bytes());
+                hasher.update(&height.to_be_bytes());
+                hasher.update(&head.0);
+            }
+        }
+        for (shelf, count) in self.shelves.get(&namespace).into_iter().flatten() {
+            hasher.update(shelf);
+            hasher.update(&count.to_be_bytes());
+        }
+        let digest = first_half(&hasher);
+        self.digests.insert(namespace, digest);
+        digest
+    }
+
+    fn number(&mut self, namespace: NamespaceId) -> u32 {
+        if let Some(number) = self.numbers.get(&namespace) {
+            return *number;
+        }
+        let number = self.numbers.len() as u32;
+        self.numbers.insert(namespace, number);
+        self.batch.namespaces.push((namespace, number));
+        self.batch.weight += 24;
+        number
+    }
+
+    /// The local number and state of a log, made if it is new.
+    fn log(&mut self, log: LogId) -> (u32, LogState) {
+        let next = self.logs.len() as u32;
+        *self.logs.entry(log).or_insert_with(|| (next, LogState::empty(log)))
+    }
+
+    fn update_log(&mut self, number: u32, state: LogState) {
+        self.growth += 1;
+        self.grown.insert(state.log, self.growth);
+        self.logs.insert(state.log, (number, state));
+        self.digests.remove(&state.log.namespace);
+        self.batch.logs.insert(number, state);
+        self.batch.weight += 128;
+    }
+}
+
+fn first_half(hasher: &blake3::Hasher) -> Digest {
+    let mut digest = [0; 16];
+    digest.copy_from_slice(&hasher.finalize().as_bytes()[..16]);
+    digest
+}

@@ -1,0 +1,103 @@
+//! Personal data: one key per person, values that only holders of the namespace can open.
+
+use super::Replica;
+use crate::id::{DocumentId, NamespaceId, ResidentId};
+use crate::namespace::Namespace;
+use crate::replica::RecordError;
+use crate::seal::{self, PersonKey, PersonKeyPlace, SealError, WRAPPED_LEN};
+use crate::store::StoreError;
+
+/// Why personal data cannot be read.
+#[derive(Debug, thiserror::Error)]
+pub enum PersonalError {
+    /// The key was destroyed: the person was erased.
+    #[error("this person's data was erased")]
+    Erased,
+    /// The key has not arrived yet.
+    #[error("this person's key has not arrived yet: it comes with the next synchronisation")]
+    NoKey,
+    /// Another key, or altered data.
+    #[error(transparent)]
+    Seal(#[from] SealError),
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+impl Replica {
+    /// A random id for a new resident (DESIGN 12.15).
+    pub fn new_resident(&mut self) -> ResidentId {
+        ResidentId(self.rng.next_u64().to_be_bytes())
+    }
+
+    /// Seals a person's data. `current` is the person's sealed value so far: its key is used again, so that destroying
+    /// it erases every version.
+    ///
+    /// # Errors
+    /// [`RecordError::NoKey`] without the namespace's key; [`RecordError::Seal`] if the person was erased.
+    pub fn seal_personal(
+        &mut self,
+        namespace: &Namespace,
+        document: DocumentId,
+        resident: ResidentId,
+        current: Option<&[u8]>,
+        plain: &[u8],
+    ) -> Result<Vec<u8>, RecordError> {
+        let family = self.trust.family(namespace).ok_or_else(|| RecordError::UnknownNamespace(namespace.clone()))?.key;
+        let id = self.namespace_id(namespace);
+        if let Some(place) = current.and_then(seal::personal_place) {
+            let key = self.person_key(namespace, place).map_err(|error| match error {
+                PersonalError::Store(error) => RecordError::Store(error),
+                PersonalError::Erased | PersonalError::NoKey | PersonalError::Seal(_) => RecordError::Seal(SealError),
+            })?;
+            return Ok(key.seal(plain, place, document, resident)?);
+        }
+        let number = self.number(id);
+        let shelf = seal::shelf_id(id, &self.identity.node().0, self.epoch);
+        let count = self.shelves.entry(id).or_default().entry(shelf).or_insert(0);
+        let place = PersonKeyPlace { shelf, index: *count };
+        *count += 1;
+        let key = PersonKey::random(&mut *self.rng);
+        let keys = self.keyring.keys(namespace, family).ok_or_else(|| RecordError::NoKey(namespace.clone()))?;
+        let wrapped = keys.wrap_person_key(&key, place)?;
+        self.keep_person_key(id, number, place, wrapped);
+        Ok(key.seal(plain, place, document, resident)?)
+    }
+
+    pub(super) fn keep_person_key(&mut self, namespace: NamespaceId, number: u32, place: PersonKeyPlace, wrapped: [u8; WRAPPED_LEN]) {
+        self.batch.person_keys.push((number, place, wrapped));
+        self.batch.weight += 64;
+        self.staged_keys.insert((number, place), wrapped);
+        self.digests.remove(&namespace);
+    }
+
+    /// Opens a person's data.
+    ///
+    /// # Errors
+    /// [`PersonalError`].
+    pub fn open_personal(
+        &mut self,
+        namespace: &Namespace,
+        document: DocumentId,
+        resident: ResidentId,
+        sealed: &[u8],
+    ) -> Result<Vec<u8>, PersonalError> {
+        let place = seal::personal_place(sealed).ok_or(SealError)?;
+        Ok(self.person_key(namespace, place)?.open(sealed, document, resident)?)
+    }
+
+    fn person_key(&mut self, namespace: &Namespace, place: PersonKeyPlace) -> Result<PersonKey, PersonalError> {
+        let id = self.namespace_id(namespace);
+        let number = *self.numbers.get(&id).ok_or(PersonalError::NoKey)?;
+        let wrapped = match self.staged_keys.get(&(number, place)) {
+            Some(wrapped) => *wrapped,
+            None => self.store.person_key(number, place)?.ok_or(PersonalError::NoKey)?,
+        };
+        if wrapped == [0; WRAPPED_LEN] {
+            return Err(PersonalError::Erased);
+        }
+        let family = self.trust.family(namespace).ok_or(PersonalError::NoKey)?.key;
+        let keys = self.keyring.keys(namespace, family).ok_or(PersonalError::NoKey)?;
+        Ok(keys.unwrap_person_key(&wrapped, place)?)
+    }
+}

@@ -1,0 +1,273 @@
+//! Recording: local changes and records become signed entries.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::{OpenEntry, Replica};
+use crate::bounds;
+use crate::certificate::StatementError;
+use crate::change::{self, Item, RecordKey};
+use crate::clock::{HybridTime, Millis};
+use crate::document::{Actor, AuthoredChange};
+use crate::entry::{self, Entry, Header, Lane, LogId};
+use crate::id::{DocumentId, EntryId, KeyId};
+use crate::namespace::{Namespace, NamespaceKind};
+use crate::policy::{self, Denied, DocumentKind, Form};
+use crate::seal::SealError;
+use crate::store::{ItemKey, StoreError, StoredItem};
+use crate::trust::next_period;
+use crate::value::Fields;
+
+/// Why nothing was recorded.
+#[derive(Debug, thiserror::Error)]
+pub enum RecordError {
+    /// This node may not.
+    #[error("this node may not record that: {0}")]
+    Denied(#[from] Denied),
+    /// The namespace's key has not arrived.
+    #[error("this node does not hold the key of {0} yet: connect it to a node that does, or ask for a new invite")]
+    NoKey(Namespace),
+    /// The namespace does not exist here.
+    #[error("{0} is not known here: connect this node to the center once, or check the region code")]
+    UnknownNamespace(Namespace),
+    /// One record larger than an entry.
+    #[error("the record is too large: {size} bytes, at most {limit} are allowed")]
+    TooLarge {
+        /// How large.
+        size: usize,
+        /// How large it may be.
+        limit: usize,
+    },
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// Sealing failed.
+    #[error(transparent)]
+    Seal(#[from] SealError),
+    /// A statement was not signed by who may state it.
+    #[error(transparent)]
+    Statement(#[from] StatementError),
+    /// An earlier write failed.
+    #[error("an earlier write failed, so nothing more is recorded: check the disk and restart this node")]
+    ReadOnly,
+}
+
+/// Where a record will stand once the batch is committed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Recorded {
+    /// The document it belongs to.
+    pub document: DocumentId,
+    /// Its log.
+    pub log: LogId,
+    /// Its entry's place there.
+    pub seq: u64,
+    /// Its time.
+    pub time: HybridTime,
+}
+
+impl Replica {
+    /// The id of the document with this natural key.
+    ///
+    /// # Errors
+    /// [`RecordError::UnknownNamespace`], [`RecordError::NoKey`].
+    pub fn document_id(&mut self, namespace: &Namespace, kind: DocumentKind, natural_key: &[u8]) -> Result<DocumentId, RecordError> {
+        let family = self.trust.family(namespace).ok_or_else(|| RecordError::UnknownNamespace(namespace.clone()))?;
+        let founding = family.key;
+        let keys = self.keyring.keys(namespace, founding).ok_or_else(|| RecordError::NoKey(namespace.clone()))?;
+        Ok(keys.document_id(kind as u8, natural_key))
+    }
+
+    /// Stages an edit: fields of one or more records of a document. Durable and to be acknowledged after the next
+    /// commit.
+    ///
+    /// # Errors
+    /// [`RecordError`]; nothing is staged then.
+    pub fn edit(
+        &mut self,
+        namespace: &Namespace,
+        kind: DocumentKind,
+        document: DocumentId,
+        edits: BTreeMap<RecordKey, Fields>,
+        lane: Lane,
+        now: Millis,
+    ) -> Result<Recorded, RecordError> {
+        let log = self.own_log(namespace, kind, Form::Fields, lane)?;
+        let number = self.number(log.namespace);
+        if edits.len() > bounds::MAX_ASSERTIONS {
+            return Err(RecordError::TooLarge { size: edits.len(), limit: bounds::MAX_ASSERTIONS });
+        }
+        let change = self.compose(number, document, edits)?;
+        let weights = change.assertions.iter().map(|assertion| assertion.value_bytes().len());
+        if let Some(size) = weights.max().filter(|size| *size > bounds::MAX_ASSERTION / 2) {
+            return Err(RecordError::TooLarge { size, limit: bounds::MAX_ASSERTION / 2 });
+        }
+        let item = Item::Change { kind: kind as u8, document, change: change.clone() };
+        let (recorded, actor) = self.stage(log, kind, document, item, now)?;
+        self.cache.apply(number, document, AuthoredChange { actor, time: recorded.time, change });
+        Ok(recorded)
+    }
+
+    /// Stages an immutable record of a document.
+    ///
+    /// # Errors
+    /// [`RecordError`]; nothing is staged then.
+    pub fn put(
+        &mut self,
+        namespace: &Namespace,
+        kind: DocumentKind,
+        document: DocumentId,
+        bytes: Vec<u8>,
+        lane: Lane,
+        now: Millis,
+    ) -> Result<Recorded, RecordError> {
+        if bytes.len() > bounds::MAX_RECORD {
+            return Err(RecordError::TooLarge { size: bytes.len(), limit: bounds::MAX_RECORD });
+        }
+        let log = self.own_log(namespace, kind, Form::Records, lane)?;
+        let (recorded, _) = self.stage(log, kind, document, Item::Record { kind: kind as u8, document, bytes }, now)?;
+        Ok(recorded)
+    }
+
+    /// The namespace for records of a period, opened if it is the one after the newest.
+    ///
+    /// # Errors
+    /// [`RecordError`] if it cannot be opened.
+    pub fn period(&mut self, wanted: &Namespace, now: Millis) -> Result<Namespace, RecordError> {
+        let next = match self.trust.period(wanted) {
+            Ok(namespace) => return Ok(namespace),
+            Err(next) => next,
+        };
+        policy::may_write(&self.own, &next)?;
+        debug_assert!(next_period(&next).is_some(), "only namespaces with periods have a next one");
+        let name = next.to_string().into_bytes();
+        let document = DocumentId(change::record_id(&name).0);
+        self.put(&Namespace::auth(), DocumentKind::Period, document, name, Lane::Urgent, now)?;
+        self.trust.open_period(next.clone());
+        self.trust_changed();
+        Ok(next)
+    }
+
+    fn own_log(&self, namespace: &Namespace, kind: DocumentKind, form: Form, lane: Lane) -> Result<LogId, RecordError> {
+        if self.failed {
+            return Err(RecordError::ReadOnly);
+        }
+        policy::may_apply(&self.own, namespace, kind as u8, form)?;
+        let id = self.namespace_id(namespace);
+        if !self.trust.namespaces().contains_key(&id) {
+            return Err(RecordError::UnknownNamespace(namespace.clone()));
+        }
+        if namespace.kind != NamespaceKind::Auth && !self.keyring.holds(namespace) {
+            return Err(RecordError::NoKey(namespace.clone()));
+        }
+        Ok(LogId { namespace: id, author: self.identity.node(), epoch: self.epoch, lane })
+    }
+
+    /// Puts an item into the entry that is being filled.
+    fn stage(&mut self, log: LogId, kind: DocumentKind, document: DocumentId, item: Item, now: Millis) -> Result<(Recorded, Actor), RecordError> {
+        let weight = item.weight();
+        let full = self.open_entries.get(&log).is_some_and(|open| {
+            // One entry makes at most one change to a document: its actor is derived from both.
+            open.documents.contains(&document) || open.weight + weight > bounds::BULK_BODY || open.items.len() + 3 > bounds::MAX_ITEMS
+        });
+        if full {
+            self.finish_entry(log)?;
+        }
+        let (log_number, state) = self.log(log);
+        let namespace = self.number(log.namespace);
+        if !self.open_entries.contains_key(&log) {
+            let opening = self.opening_items(log, &state);
+            let time = self.clock.tick(now);
+            self.open_entries.insert(log, OpenEntry { items: opening, documents: BTreeSet::new(), weight: 0, time });
+        }
+        let seq = state.height + 1;
+        let actor = Actor::derive(state.head, document);
+        let Some(open) = self.open_entries.get_mut(&log) else { return Err(RecordError::ReadOnly) };
+        let key = ItemKey { namespace, document, log: log_number, seq, index: open.items.len() as u16 };
+        let time = open.time;
+        open.documents.insert(document);
+        open.weight += weight;
+        open.items.push(item.clone());
+        self.keep_item(StoredItem { key, time, actor, item }, kind as u8);
+        Ok((Recorded { document, log, seq, time }, actor))
+    }
+
+    /// Stages an item for the documents table and the feed.
+    pub(super) fn keep_item(&mut self, stored: StoredItem, kind: u8) {
+        let StoredItem { key, time, actor, item } = &stored;
+        let bytes = StoredItem::value_bytes(*time, *actor, item);
+        self.batch.weight += bytes.len() + 64;
+        self.batch.items.push((*key, bytes));
+        self.batch.feed.push((self.feed_end, key.namespace, key.document, kind));
+        self.feed_end += 1;
+        self.staged_items.entry((key.namespace, key.document)).or_default().push(stored);
+    }
+
+    /// What the first entry of a log says before anything else, and what changed in `auth` since its last one.
+    fn opening_items(&mut self, log: LogId, state: &crate::store::LogState) -> Vec<Item> {
+        let mut items = Vec::new();
+        if state.height == 0 {
+            let mine = self.logs_of(log.namespace).map(|(_, (_, known))| known);
+            let before = mine.filter(|known| known.log.author == log.author && known.log.lane == log.lane && known.height > 0);
+            // Numbers are given in order of first use, so the greatest is the latest epoch.
+            if let Some(known) = before.max_by_key(|known| self.logs.get(&known.log).map(|(number, _)| *number)) {
+                items.push(Item::Epoch { epoch: known.log.epoch, seq: known.height, head: known.head });
+            }
+        }
+        let auth = self.digest(self.namespace_id(&Namespace::auth()));
+        if log.namespace != self.namespace_id(&Namespace::auth()) && self.seen_auth.insert(log, auth) != Some(auth) {
+            items.push(Item::Seen { auth });
+        }
+        items
+    }
+
+    pub(super) fn finish_open_entries(&mut self) -> Result<(), RecordError> {
+        let logs: Vec<LogId> = self.open_entries.keys().copied().collect();
+        logs.into_iter().try_for_each(|log| self.finish_entry(log))
+    }
+
+    /// Encodes, compresses, seals, signs and stages the entry that was being filled.
+    fn finish_entry(&mut self, log: LogId) -> Result<(), RecordError> {
+        let Some(open) = self.open_entries.remove(&log) else { return Ok(()) };
+        let (number, mut state) = self.log(log);
+        let plain = self.codec.compress(&change::encode_items(&open.items));
+        let mut header = Header {
+            log,
+            seq: state.height + 1,
+            backlink: state.head,
+            time: open.time,
+            certificate: self.identity.certificate,
+            key: KeyId([0; 16]),
+            body_len: 0,
+            body_hash: [0; 32],
+        };
+        let body = match self.trust.namespaces().get(&log.namespace) {
+            Some(namespace) if namespace.kind != NamespaceKind::Auth => {
+                let namespace = namespace.clone();
+                let family = self.trust.family(&namespace).ok_or_else(|| RecordError::UnknownNamespace(namespace.clone()))?;
+                header.key = family.key;
+                let keys = self.keyring.keys(&namespace, header.key).ok_or_else(|| RecordError::NoKey(namespace.clone()))?;
+                keys.seal_body(&plain, &header.to_bytes(), &mut *self.rng)?
+            }
+            Some(_) | None => plain,
+        };
+        header.body_len = body.len() as u32;
+        header.body_hash = blake3::hash(&body).into();
+        let signature = Some(entry::sign(&header, &self.identity.signing));
+        let bytes = Entry { header, signature, body }.to_bytes();
+        state.height = header.seq;
+        state.head = header.id();
+        state.bytes += bytes.len() as u64;
+        state.folded = state.height;
+        self.batch.weight += bytes.len();
+        self.batch.entries.push((number, header.seq, bytes));
+        self.update_log(number, state);
+        Ok(())
+    }
+
+    /// The entry id that the next local entry of a log will point back to.
+    #[cfg(test)]
+    pub(crate) fn head(&self, log: &LogId) -> Option<EntryId> {
+        self.logs.get(log).map(|(_, state)| state.head)
+    }
+}
+
+const _: () = assert!(bounds::BULK_BODY + bounds::MAX_RECORD < bounds::MAX_BODY, "an entry always fits a body");

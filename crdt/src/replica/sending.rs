@@ -1,0 +1,162 @@
+//! What to send to a peer next. Pulled by the driver while the peer's queue has room, so a slow peer costs
+//! nothing but its cursors.
+
+use std::ops::ControlFlow;
+
+use super::{HandleError, IngestError, Replica};
+use crate::bounds;
+use crate::entry::{Entry, LogId};
+use crate::id::{NamespaceId, NodeId};
+use crate::namespace::Namespace;
+use crate::policy;
+use crate::seal::{PersonKeyPlace, ShelfId};
+use crate::store::StoreError;
+use crate::sync::message::MAX_PERSON_KEYS;
+use crate::sync::session::Priority;
+use crate::sync::{Message, Run};
+
+/// Entries of this priority and above go before persons' keys: everything in the urgent lane.
+const BEFORE_KEYS: Priority = 7;
+
+impl Replica {
+    /// The next message for a peer; `None` when there is nothing to say for now. Receiving, committing and sessions
+    /// of other peers can add to what this returns. Nothing that is staged but not durable is ever sent.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn poll_transmit(&mut self, peer: NodeId) -> Result<Option<Vec<u8>>, StoreError> {
+        if self.has_staged() {
+            return Ok(None);
+        }
+        let message = self.next_message(peer)?;
+        Ok(message.map(|message| message.to_bytes()))
+    }
+
+    fn next_message(&mut self, peer: NodeId) -> Result<Option<Message>, StoreError> {
+        let Some(session) = self.sessions.get_mut(&peer) else { return Ok(None) };
+        if let Some(message) = session.next_said() {
+            return Ok(Some(message));
+        }
+        if session.certificate.is_none() {
+            return Ok(None);
+        }
+        loop {
+            let Some(session) = self.sessions.get(&peer) else { return Ok(None) };
+            let next = session.behind.first().copied();
+            let auth_left = next.is_some_and(|(priority, _)| priority == 0);
+            if session.digests_due && !auth_left {
+                self.send_digests(peer);
+                if let Some(message) = self.sessions.get_mut(&peer).and_then(|session| session.next_said()) {
+                    return Ok(Some(message));
+                }
+                continue;
+            }
+            let keys = session.shelves_behind.first().copied();
+            let message = match (next, keys) {
+                (Some((priority, log)), keys) if priority <= BEFORE_KEYS || keys.is_none() => self.next_run(peer, priority, log)?,
+                (_, Some((namespace, shelf))) => self.next_person_keys(peer, namespace, shelf)?,
+                (Some((priority, log)), None) => self.next_run(peer, priority, log)?,
+                (None, None) => return self.next_when_idle(peer),
+            };
+            if message.is_some() {
+                return Ok(message);
+            }
+        }
+    }
+
+    /// The run after the peer's cursor; `None` if the peer has all of the log.
+    fn next_run(&mut self, peer: NodeId, priority: Priority, log: LogId) -> Result<Option<Message>, StoreError> {
+        let (number, state) = self.log(log);
+        let until = self.effective(&state).0;
+        let Some(session) = self.sessions.get_mut(&peer) else { return Ok(None) };
+        let cursor = session.spaces.get(&log.namespace).and_then(|space| space.cursors.get(&log)).copied().unwrap_or(0);
+        if cursor >= until {
+            session.behind.remove(&(priority, log));
+            return Ok(None);
+        }
+        let mut entries: Vec<Entry> = Vec::new();
+        let mut size = 0;
+        self.store.entries(number, cursor + 1, |entry| {
+            size += entry.body.len() + 32;
+            let signed = entry.signature.is_some();
+            entries.push(entry);
+            let enough = size >= bounds::RUN_BYTES || entries.len() >= bounds::RUN_ENTRIES;
+            // A run ends where there is a signature; entries without one were received in a run that has one.
+            if signed && enough { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+        })?;
+        while entries.last().is_some_and(|entry| entry.header.seq > until || entry.signature.is_none()) {
+            entries.pop();
+        }
+        let (count, last) = (entries.len() as u64, entries.last().map(|entry| entry.header.seq));
+        let Some((run, last)) = Run::new(entries).zip(last) else {
+            // Nothing presentable up to here, for example just below a fork.
+            session.behind.remove(&(priority, log));
+            return Ok(None);
+        };
+        if let Some(space) = session.spaces.get_mut(&log.namespace) {
+            space.cursors.insert(log, last);
+        }
+        session.progress.entries_sent += count;
+        session.progress.bytes_sent += size as u64;
+        Ok(Some(Message::Run(run)))
+    }
+
+    fn next_person_keys(&mut self, peer: NodeId, namespace: NamespaceId, shelf: ShelfId) -> Result<Option<Message>, StoreError> {
+        let number = self.number(namespace);
+        let Some(session) = self.sessions.get_mut(&peer) else { return Ok(None) };
+        let start = session.spaces.get(&namespace).and_then(|space| space.shelves.get(&shelf)).copied().unwrap_or(0);
+        let keys = self.store.person_keys(number, PersonKeyPlace { shelf, index: start }, MAX_PERSON_KEYS)?;
+        if keys.is_empty() {
+            session.shelves_behind.remove(&(namespace, shelf));
+            return Ok(None);
+        }
+        if let Some(space) = session.spaces.get_mut(&namespace) {
+            space.shelves.insert(shelf, start.saturating_add(keys.len() as u32));
+        }
+        session.progress.bytes_sent += keys.as_flattened().len() as u64;
+        Ok(Some(Message::PersonKeys { namespace, shelf, start, keys }))
+    }
+
+    /// Blobs come after all entries; then a summary says that there is nothing left.
+    fn next_when_idle(&mut self, peer: NodeId) -> Result<Option<Message>, StoreError> {
+        while let Some((namespace, hash)) = self.sessions.get_mut(&peer).and_then(|session| session.chunks_wanted.pop_front()) {
+            let Some(number) = self.numbers.get(&namespace) else { continue };
+            if !self.interest(&peer).contains(&namespace) {
+                continue;
+            }
+            if let Some(bytes) = self.store.chunk(*number, &hash)?.filter(|bytes| !bytes.is_empty()) {
+                return Ok(Some(Message::Chunk { namespace, bytes }));
+            }
+        }
+        let auth = self.namespace_id(&Namespace::auth());
+        let summary = (self.shared_digest(&peer), self.digest(auth));
+        let Some(session) = self.sessions.get_mut(&peer) else { return Ok(None) };
+        let was_greeted_equal = session.progress.equal && session.last_summary.is_none() && session.peer_summary.is_none();
+        if was_greeted_equal {
+            // The hellos said it already.
+            session.last_summary = Some(summary);
+        }
+        if session.last_summary == Some(summary) {
+            return Ok(None);
+        }
+        session.last_summary = Some(summary);
+        self.check_equal(peer);
+        Ok(Some(Message::Summary { shared: summary.0, auth: summary.1 }))
+    }
+
+    /// Stages a blob chunk that was wanted.
+    pub(super) fn ingest_chunk(&mut self, namespace: NamespaceId, bytes: Vec<u8>) -> Result<(), HandleError> {
+        let wanted = self.trust.namespaces().get(&namespace).is_some_and(|namespace| policy::access(&self.own, namespace).is_some());
+        if !wanted {
+            return Err(HandleError::Ingest(IngestError::NotWanted(namespace.short())));
+        }
+        let number = self.number(namespace);
+        let hash: [u8; 32] = blake3::hash(&bytes).into();
+        // Unasked chunks are dropped: nobody fills another's disk.
+        if self.store.chunk(number, &hash)?.is_some_and(|held| held.is_empty()) {
+            self.batch.weight += bytes.len();
+            self.batch.chunks.push((number, hash, bytes));
+        }
+        Ok(())
+    }
+}

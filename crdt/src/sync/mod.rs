@@ -1,0 +1,21 @@
+//! Bringing two replicas up to date with each other.
+//!
+//! # A session
+//!
+//! 1. Both send [`Message::Hello`]: town, own certificate with its chain, digests of `auth`, of all namespaces that both
+//!    may hold, and of the cards. If all are equal, the session is up to date after this one exchange.
+//! 2. Where `auth` differs: both send their frontier of it, then the entries the other lacks.
+//! 3. Then both send [`Message::Digests`] of the namespaces that both may hold; for each that differs both send
+//!    their [`Message::Frontier`], and then persons' keys and entries that the other lacks, most urgent first.
+//! 4. From then on each entry is passed on as soon as it is durable. A node with nothing left to send says so with
+//!    [`Message::Summary`], from which both see whether they are equal.
+//!
+//! Nothing about a session survives it: the next one begins with what is durable on both sides.
+
+pub mod message;
+pub mod run;
+pub mod session;
+
+pub use message::{Message, MessageError};
+pub use run::{Run, RunEntry};
+pub use session::{Progress, Session};

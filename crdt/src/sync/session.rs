@@ -1,0 +1,154 @@
+//! What one replica knows about one connected peer: which entries it has and which it still needs. Holds
+//! cursors, never entries, so its size is bounded by the number of logs.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+use super::message::{Digest, Message};
+use crate::entry::{Lane, LogId};
+use crate::id::{CertificateId, NamespaceId, NodeId};
+use crate::namespace::NamespaceKind;
+use crate::seal::ShelfId;
+
+/// Most control messages waiting for one peer; beyond it the peer is too slow or asks too much.
+const MAX_OUTBOX: usize = 16_384;
+
+/// How far a session has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Progress {
+    /// Entries that the peer said it would send.
+    pub entries_expected: u64,
+    /// Bytes that the peer said it would send, roughly.
+    pub bytes_expected: u64,
+    /// New entries received.
+    pub entries_received: u64,
+    /// Bytes of entries received.
+    pub bytes_received: u64,
+    /// Entries sent.
+    pub entries_sent: u64,
+    /// Bytes of entries sent.
+    pub bytes_sent: u64,
+    /// Both sides hold the same of all that both may hold.
+    pub equal: bool,
+}
+
+/// What is known about a namespace that both may hold.
+#[derive(Debug, Default)]
+pub(crate) struct Space {
+    /// The peer's frontier is known, so entries may be sent.
+    pub(crate) known: bool,
+    /// Ours was sent.
+    pub(crate) frontier_sent: bool,
+    /// Seq up to which the peer has each log, or has been sent it.
+    pub(crate) cursors: BTreeMap<LogId, u64>,
+    /// Number of keys that the peer has of each shelf, or has been sent.
+    pub(crate) shelves: BTreeMap<ShelfId, u32>,
+}
+
+/// The more urgent, the lesser: first by lane, then by what it is about.
+pub(crate) type Priority = u8;
+
+pub(crate) fn priority(lane: Lane, kind: NamespaceKind) -> Priority {
+    let about = match kind {
+        NamespaceKind::Auth => return 0,
+        NamespaceKind::Town => 1,
+        NamespaceKind::Cases => 2,
+        NamespaceKind::Registry => 3,
+        NamespaceKind::Events => 4,
+        NamespaceKind::Tracks => 5,
+    };
+    8 * lane as u8 + about
+}
+
+/// A session with one peer.
+#[derive(Debug)]
+pub struct Session {
+    pub(crate) peer: NodeId,
+    /// The certificate that the peer presented; nothing is sent but a hello before it is known.
+    pub(crate) certificate: Option<CertificateId>,
+    outbox: VecDeque<Message>,
+    pub(crate) spaces: BTreeMap<NamespaceId, Space>,
+    /// Logs of which the peer lacks entries, most urgent first.
+    pub(crate) behind: BTreeSet<(Priority, LogId)>,
+    pub(crate) shelves_behind: BTreeSet<(NamespaceId, ShelfId)>,
+    /// Digests are to be sent once all of `auth` was.
+    pub(crate) digests_due: bool,
+    /// The cards are to be compared then, too.
+    pub(crate) cards_due: bool,
+    pub(crate) digests_sent: BTreeSet<NamespaceId>,
+    pub(crate) last_summary: Option<(Digest, Digest)>,
+    pub(crate) peer_summary: Option<(Digest, Digest)>,
+    pub(crate) chunks_wanted: VecDeque<(NamespaceId, [u8; 32])>,
+    pub(crate) progress: Progress,
+    /// Logs that were asked for from their beginning because they do not agree.
+    pub(crate) diverged: BTreeSet<LogId>,
+    pub(crate) overflowed: bool,
+}
+
+impl Session {
+    pub(crate) fn new(peer: NodeId) -> Self {
+        Self {
+            peer,
+            certificate: None,
+            outbox: VecDeque::new(),
+            spaces: BTreeMap::new(),
+            behind: BTreeSet::new(),
+            shelves_behind: BTreeSet::new(),
+            digests_due: false,
+            cards_due: false,
+            digests_sent: BTreeSet::new(),
+            last_summary: None,
+            peer_summary: None,
+            chunks_wanted: VecDeque::new(),
+            progress: Progress::default(),
+            diverged: BTreeSet::new(),
+            overflowed: false,
+        }
+    }
+
+    /// Queues a control message.
+    pub(crate) fn say(&mut self, message: Message) {
+        if self.outbox.len() < MAX_OUTBOX {
+            self.outbox.push_back(message);
+        } else {
+            self.overflowed = true;
+        }
+    }
+
+    pub(crate) fn next_said(&mut self) -> Option<Message> {
+        self.outbox.pop_front()
+    }
+
+    /// A log of ours grew to `height`.
+    pub(crate) fn grew(&mut self, log: &LogId, kind: NamespaceKind, height: u64) {
+        if let Some(space) = self.spaces.get(&log.namespace).filter(|space| space.known)
+            && space.cursors.get(log).copied().unwrap_or(0) < height
+        {
+            self.behind.insert((priority(log.lane, kind), *log));
+        }
+    }
+
+    /// A shelf of ours grew to `count` keys.
+    pub(crate) fn shelf_grew(&mut self, namespace: NamespaceId, shelf: ShelfId, count: u32) {
+        if let Some(space) = self.spaces.get(&namespace).filter(|space| space.known)
+            && space.shelves.get(&shelf).copied().unwrap_or(0) < count
+        {
+            self.shelves_behind.insert((namespace, shelf));
+        }
+    }
+
+    /// The peer sent entries of a log up to `seq`, so it has them.
+    pub(crate) fn peer_has(&mut self, log: &LogId, seq: u64) {
+        if let Some(space) = self.spaces.get_mut(&log.namespace) {
+            let cursor = space.cursors.entry(*log).or_insert(0);
+            *cursor = seq.max(*cursor);
+        }
+    }
+
+    /// The peer sent keys of a shelf up to `count`, so it has them.
+    pub(crate) fn peer_has_keys(&mut self, namespace: NamespaceId, shelf: ShelfId, count: u32) {
+        if let Some(space) = self.spaces.get_mut(&namespace) {
+            let cursor = space.shelves.entry(shelf).or_insert(0);
+            *cursor = count.max(*cursor);
+        }
+    }
+}
