@@ -208,6 +208,27 @@ impl Decoder {
     }
 }
 
+/// Decodes bytes as a session stream that arrives in chunks of `chunk` bytes, for fuzzing; returns how many frames
+/// there were. Fails by panicking: when a frame is not encoded to the bytes it was decoded from.
+#[cfg(feature = "fuzzing")]
+pub fn fuzz_frames(bytes: &[u8], chunk: usize, limit: usize) -> usize {
+    let mut decoder = Decoder::new(limit);
+    let (mut frames, mut again) = (0, BytesMut::new());
+    for part in bytes.chunks(chunk.max(1)) {
+        decoder.feed(part);
+        loop {
+            match decoder.next() {
+                Ok(Some(frame)) => frame.encode(&mut again),
+                Ok(None) => break,
+                Err(_) => return frames,
+            }
+            frames += 1;
+            assert!(bytes.starts_with(&again), "frame {frames} is not encoded as it was received");
+        }
+    }
+    frames
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -57,6 +57,9 @@ mod session;
 mod transport;
 mod wire;
 
+#[cfg(feature = "fuzzing")]
+pub use codec::fuzz_frames;
+
 pub use admission::{Admission, MAX_REFUSAL_TEXT, Refusal};
 pub use config::{Config, LimitError, Limits, RelayLimits, RelayRole};
 pub use counters::{Counters, PeerCounters};

@@ -231,29 +231,3 @@ fn defaults_hold_a_message_in_every_queue() {
     let limits = Limits::default();
     assert!(limits.message_bytes <= limits.send_queue_bytes.min(limits.receive_queue_bytes));
 }
-
-#[tokio::test]
-async fn zz_throughput() {
-    for (listen, size) in [(QUIC, 64 << 10), (TCP, 64 << 10), (QUIC, 1000), (TCP, 1000)] {
-        let (_a, at_a, mut b, _at_b) = pair(listen).await;
-        let n = (32 << 20) / size;
-        let m = Bytes::from(vec![3; size]);
-        let began = std::time::Instant::now();
-        tokio::join!(
-            async {
-                for _ in 0..n {
-                    while at_a.sender.try_send(m.clone()) == Err(TrySendError::Full) {
-                        sleep(Duration::from_millis(1)).await;
-                    }
-                }
-            },
-            async {
-                for _ in 0..n {
-                    b.message().await;
-                }
-            }
-        );
-        let s = began.elapsed().as_secs_f64();
-        println!("{listen} {size} {:.1} MiB/s", 32.0 / s);
-    }
-}

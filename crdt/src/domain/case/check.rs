@@ -1,0 +1,161 @@
+//! Guards and references: what must hold beside state and role.
+
+use super::action::{Action, OrderRef};
+use super::history::Placed;
+use super::judge::{Judge, Refusal};
+use super::state::{Order, OrderStatus, Request, RequestStatus};
+use super::step::{ConflictKind, Reason};
+use super::table::{Guard, Rule};
+use crate::id::RecordId;
+
+/// Most orders of one case.
+const MAX_ORDERS: usize = 1024;
+
+impl Judge<'_> {
+    /// Whether everything that the event refers to stands, and every guard of its rule holds.
+    pub(super) fn check(&self, place: usize, placed: &Placed<'_>, rule: &Rule) -> Result<(), Refusal> {
+        for guard in &rule.guards {
+            self.check_guard(*guard, place, placed)?;
+        }
+        self.check_references(place, &placed.input.event.action)
+    }
+
+    fn check_guard(&self, guard: Guard, place: usize, placed: &Placed<'_>) -> Result<(), Reason> {
+        let event = &placed.input.event;
+        let (holds, otherwise) = match guard {
+            Guard::NotFinder => (!self.case.finders.contains(&event.by), Reason::Finder),
+            Guard::OnlyFinder => (self.case.finders.contains(&event.by), Reason::NotFinder),
+            Guard::NotHandler => (!self.case.handlers.contains(&event.by), Reason::Handler),
+            Guard::NotRequester => (!self.is_requester(&event.action, &event.by), Reason::OwnRequest),
+            Guard::LeadTeam => (self.leads(&event.action), Reason::NotLead),
+            Guard::OrdersDone => (self.orders_done(place), Reason::OrdersOpen),
+            Guard::Unknown(_) => (false, Reason::UnknownGuard),
+        };
+        if holds { Ok(()) } else { Err(otherwise) }
+    }
+
+    fn is_requester(&self, action: &Action, by: &str) -> bool {
+        let (Action::Approve { request } | Action::Decline { request, .. }) = action else { return false };
+        self.request(*request).is_some_and(|request| request.by == by)
+    }
+
+    /// Whether the team named leads; when every leading order was returned or called off, any team that has done its
+    /// order may.
+    fn leads(&self, action: &Action) -> bool {
+        let Action::LeadClose { team, .. } = action else { return true };
+        let gone = |order: &&Order| matches!(order.status, OrderStatus::Returned | OrderStatus::CalledOff);
+        let mut leading = self.case.orders.iter().filter(|order| order.lead && !gone(order)).peekable();
+        if leading.peek().is_some() {
+            return leading.any(|order| order.team == *team);
+        }
+        self.case.orders.iter().any(|order| order.team == *team && order.status == OrderStatus::Done)
+    }
+
+    /// Orders that the author did not know of do not count: they are shown as a conflict instead.
+    fn orders_done(&self, place: usize) -> bool {
+        let mut known = self.case.orders.iter().filter(|order| self.history.knew_of(place, order.id.event));
+        let finished = known.clone().all(|order| !order.status.is_open());
+        finished && known.any(|order| order.status == OrderStatus::Done)
+    }
+
+    fn check_references(&self, place: usize, action: &Action) -> Result<(), Refusal> {
+        match action {
+            Action::Dispatch { orders, .. } | Action::Whistle { called: orders, .. } => {
+                let room = self.case.orders.len() + orders.len() <= MAX_ORDERS;
+                room.then_some(()).ok_or(Reason::TooManyOrders.into())
+            }
+            Action::Acknowledge { order } => self.check_order(place, *order, |order| order.status == OrderStatus::Sent),
+            Action::ReportIn { order } | Action::OrderDone { order, .. } => {
+                let unknown = |order: &Order| !self.history.knew_of(place, order.changed_by);
+                let ended_unknown = |order: &Order| order.status != OrderStatus::Done && unknown(order);
+                self.check_order(place, *order, |order| order.status.is_open() || ended_unknown(order))
+            }
+            Action::RequestReturn { order, .. } => self.check_order(place, *order, |order| order.status.is_open()),
+            Action::Approve { request } => self.check_request(place, *request, true),
+            Action::Decline { request, .. } => self.check_request(place, *request, false),
+            Action::AnswerCheck { question, .. } => {
+                let check = self.case.checks.iter().find(|check| check.event == *question);
+                self.check_unanswered(place, *question, check.map(|check| check.answer.as_ref().map(|answer| answer.0)))
+            }
+            Action::Reply { supervision, .. } => {
+                let found = self.case.supervisions.iter().find(|one| one.event == *supervision);
+                self.check_unanswered(place, *supervision, found.map(|one| one.reply.as_ref().map(|reply| reply.0)))
+            }
+            Action::Audit { claim, .. } => {
+                let claimed = self.case.on_spot.iter().any(|one| one.event == *claim);
+                self.check_unanswered(place, *claim, claimed.then_some(None))
+            }
+            Action::Settle { between, .. } => {
+                let known = between.iter().all(|event| self.history.knew_of(place, *event));
+                let open = self.case.open_conflicts().any(|conflict| conflict.is_between(*between));
+                (known && open).then_some(()).ok_or(Reason::NoSuchConflict.into())
+            }
+            Action::Report(_)
+            | Action::AskCheck { .. }
+            | Action::Accept
+            | Action::Refuse { .. }
+            | Action::Merge { .. }
+            | Action::File { .. }
+            | Action::RequestExtension { .. }
+            | Action::RequestSuspension { .. }
+            | Action::RequestVoid { .. }
+            | Action::Resume
+            | Action::LeadClose { .. }
+            | Action::Verify { .. }
+            | Action::Close
+            | Action::Callback { .. }
+            | Action::Reopen { .. }
+            | Action::HandleOnSpot { .. }
+            | Action::Supervise { .. }
+            | Action::Comment { .. }
+            | Action::Unknown(_) => Ok(()),
+        }
+    }
+
+    /// The author knew the order, and it is in a fit state.
+    fn check_order(&self, place: usize, id: OrderRef, fit: impl Fn(&Order) -> bool) -> Result<(), Refusal> {
+        let order = self.case.orders.iter().find(|order| order.id == id);
+        let known = order.filter(|_| self.history.knew_of(place, id.event)).ok_or(Reason::NoSuchReference)?;
+        if fit(known) {
+            return Ok(());
+        }
+        Err(Refusal { because_of: Some(known.changed_by), ..Reason::OrderClosed.into() })
+    }
+
+    /// The author knew the request, and nobody has decided on it. The order that it wants to return is still open.
+    fn check_request(&self, place: usize, id: RecordId, approve: bool) -> Result<(), Refusal> {
+        let request = self.request(id).filter(|_| self.history.knew_of(place, id)).ok_or(Reason::NoSuchReference)?;
+        if let Some(decided_by) = request.decided_by {
+            let contrary = (request.status == RequestStatus::Approved) != approve;
+            let unknown = !self.history.knew_of(place, decided_by);
+            return Err(Refusal {
+                reason: Reason::RequestDecided,
+                because_of: Some(decided_by),
+                conflict: (contrary && unknown).then_some(ConflictKind::ContraryDecision),
+            });
+        }
+        let order = request.order.filter(|_| approve);
+        let closed =
+            order.and_then(|id| self.case.orders.iter().find(|order| order.id == id && !order.status.is_open()));
+        let Some(order) = closed else { return Ok(()) };
+        let unknown = !self.history.knew_of(place, order.changed_by);
+        Err(Refusal {
+            reason: Reason::OrderClosed,
+            because_of: Some(order.changed_by),
+            conflict: unknown.then_some(ConflictKind::DecidedApart),
+        })
+    }
+
+    /// The author knew what is answered (`found`), and it has no answer (`Some(None)`).
+    fn check_unanswered(&self, place: usize, event: RecordId, found: Option<Option<RecordId>>) -> Result<(), Refusal> {
+        let answer = found.filter(|_| self.history.knew_of(place, event)).ok_or(Reason::NoSuchReference)?;
+        match answer {
+            None => Ok(()),
+            Some(_) => Err(Refusal { because_of: answer, ..Reason::DecidedAlready.into() }),
+        }
+    }
+
+    fn request(&self, event: RecordId) -> Option<&Request> {
+        self.case.requests.iter().find(|request| request.event == event)
+    }
+}

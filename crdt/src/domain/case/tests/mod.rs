@@ -1,0 +1,10 @@
+//! Tests of cases.
+#![allow(clippy::wildcard_enum_match_arm, reason = "a test fails on what it does not expect")]
+
+mod codec;
+mod deadlines;
+mod interleavings;
+mod merges;
+mod random;
+mod town;
+mod transitions;

@@ -1,0 +1,240 @@
+//! Hazards: what an inspection found and what became of it.
+//!
+//! ```text
+//! open ──take up──> rectifying ──report done──> recheck ──pass──> closed
+//!                       ^                          │                │
+//!                       └──────────fail────────────┘                │
+//!  open <──────────────────────────reopen──────────────────────────┘
+//! ```
+
+use super::checklist::Grade;
+use super::codes::coded;
+use super::key;
+use super::record::record;
+use crate::id::{DocumentId, RecordId};
+
+coded! {
+    /// Where a hazard stands.
+    pub enum HazardState: "hazard state" {
+        /// Found; nobody works on it.
+        Open = 1, "open", "待整改", "open";
+        /// Being put right.
+        Rectifying = 2, "rectifying", "整改中", "rectifying";
+        /// Said to be put right; somebody else has to look.
+        Recheck = 3, "recheck", "待复查", "recheck";
+        /// Seen to be put right.
+        Closed = 4, "closed", "已销号", "closed";
+    }
+}
+
+coded! {
+    /// What is done about a hazard.
+    pub enum HazardStep: "hazard step" {
+        /// Somebody takes it up.
+        TakeUp = 1, "take_up", "开始整改", "take up";
+        /// They say that it is done.
+        ReportDone = 2, "report_done", "报告整改完成", "report done";
+        /// Somebody else found it done.
+        Pass = 3, "pass", "复查合格", "pass";
+        /// Somebody else found it not done.
+        Fail = 4, "fail", "复查不合格", "fail";
+        /// It is there again.
+        Reopen = 5, "reopen", "重新开启", "reopen";
+    }
+}
+
+record! {
+    /// A hazard (隐患) in a household.
+    pub struct Hazard {
+        /// The household (or dwelling) that it is in; part of the natural key.
+        1 HOUSEHOLD household: Option<DocumentId>,
+        /// Checklist pack; part of the natural key.
+        2 CHECKLIST checklist: Option<u16>,
+        /// Item of the pack; part of the natural key.
+        3 ITEM item: Option<u16>,
+        /// How often it was found anew here after it was closed, from 1; part of the natural key.
+        4 OCCURRENCE occurrence: Option<u16>,
+        /// How serious it is.
+        5 GRADE grade: Option<Grade>,
+        /// Where it stands.
+        6 STATE state: Option<HazardState>,
+        /// The inspection that found it.
+        7 INSPECTION inspection: Option<RecordId>,
+        /// The case that was made of it.
+        8 CASE case: Option<DocumentId>,
+        /// Who found it: a member's code.
+        9 FOUND_BY found_by: Option<String>,
+        /// When it was found, in milliseconds since 1970.
+        10 FOUND_AT found_at: Option<i64>,
+        /// By when it is to be put right, in milliseconds since 1970.
+        11 DUE due: Option<i64>,
+        /// Who took it up or put it right last: a member's code.
+        12 RECTIFIED_BY rectified_by: Option<String>,
+        /// Who rechecked it last: a member's code.
+        13 RECHECKED_BY rechecked_by: Option<String>,
+        /// When its state last changed, in milliseconds since 1970.
+        14 CHANGED_AT changed_at: Option<i64>,
+        /// Remarks; nothing that identifies a person.
+        15 NOTE note: Option<String>,
+    }
+}
+
+/// Why a step cannot be taken.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum HazardStepError {
+    /// The step does not lead on from this state.
+    #[error("“{}”不能用于“{}”的隐患 / a hazard that is {state} does not allow the step {step}", step.chinese(), state.chinese())]
+    NotFromHere {
+        /// Where the hazard stands.
+        state: HazardState,
+        /// The step that was tried.
+        step: HazardStep,
+    },
+    /// Nobody judges their own work.
+    #[error("整改人不能复查自己的整改 / whoever put a hazard right cannot recheck it: ask another inspector")]
+    OwnWork,
+}
+
+impl HazardState {
+    /// The state after a step.
+    pub fn after(self, step: HazardStep) -> Result<Self, HazardStepError> {
+        match (self, step) {
+            (Self::Open, HazardStep::TakeUp) | (Self::Recheck, HazardStep::Fail) => Ok(Self::Rectifying),
+            // Whoever puts it right on the spot need not take it up first.
+            (Self::Open | Self::Rectifying, HazardStep::ReportDone) => Ok(Self::Recheck),
+            (Self::Recheck, HazardStep::Pass) => Ok(Self::Closed),
+            (Self::Closed, HazardStep::Reopen) => Ok(Self::Open),
+            (state, step) => Err(HazardStepError::NotFromHere { state, step }),
+        }
+    }
+
+    /// Which of several states, written without knowledge of each other, has effect: the least advanced, so that a
+    /// failed recheck beats a concurrent close. States of a newer version give way to known ones.
+    pub fn prevailing(concurrent: impl IntoIterator<Item = Self>) -> Option<Self> {
+        concurrent.into_iter().min()
+    }
+}
+
+impl Hazard {
+    /// The hazard after a step that a member takes at a time (milliseconds since 1970).
+    pub fn after(&self, step: HazardStep, by: &str, at: i64) -> Result<Self, HazardStepError> {
+        let judges = matches!(step, HazardStep::Pass | HazardStep::Fail);
+        let own = self.rectified_by.as_deref().is_some_and(|other| key::normalise(other) == key::normalise(by));
+        let state = self.state.unwrap_or(HazardState::Open).after(step)?;
+        if judges && own {
+            return Err(HazardStepError::OwnWork);
+        }
+        let mut next = Self { state: Some(state), changed_at: Some(at), ..self.clone() };
+        match step {
+            HazardStep::TakeUp | HazardStep::ReportDone => next.rectified_by = Some(by.to_owned()),
+            HazardStep::Pass | HazardStep::Fail => next.rechecked_by = Some(by.to_owned()),
+            HazardStep::Reopen | HazardStep::Unknown(_) => {}
+        }
+        Ok(next)
+    }
+
+    /// The key of its document: two offices that find one thing apart from each other write about one hazard.
+    /// `None` while household or item is not known.
+    pub fn natural_key(&self) -> Option<Vec<u8>> {
+        let household = self.household?.to_string();
+        let (checklist, item) = (self.checklist?.to_string(), self.item?.to_string());
+        Some(key::natural_key(&[&household, &checklist, &item, &self.occurrence.unwrap_or(1).to_string()]))
+    }
+}
+
+coded! {
+    /// The mark on a door tag.
+    pub enum DoorMark: "door mark" {
+        /// No hazard is left.
+        Green = 1, "green", "绿", "green";
+        /// General hazards are left.
+        Yellow = 2, "yellow", "黄", "yellow";
+        /// Major or severe hazards are left.
+        Red = 3, "red", "红", "red";
+    }
+}
+
+impl DoorMark {
+    /// The mark that follows from a household's hazards. A hazard of unknown grade counts as major.
+    pub fn of<'a>(hazards: impl IntoIterator<Item = &'a Hazard>) -> Self {
+        let mark = |hazard: &Hazard| match (hazard.state, hazard.grade) {
+            (Some(HazardState::Closed), _) => Self::Green,
+            (_, Some(Grade::General)) => Self::Yellow,
+            (_, Some(Grade::Major | Grade::Severe | Grade::Unknown(_)) | None) => Self::Red,
+        };
+        hazards.into_iter().map(mark).max().unwrap_or(Self::Green)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn found() -> Hazard {
+        Hazard {
+            household: Some(DocumentId([1; 16])),
+            checklist: Some(1),
+            item: Some(4),
+            grade: Some(Grade::Severe),
+            state: Some(HazardState::Open),
+            found_by: Some("xcy-1".into()),
+            ..Hazard::default()
+        }
+    }
+
+    #[test]
+    fn exactly_the_drawn_steps_are_allowed() {
+        use HazardState::{Closed, Open, Recheck, Rectifying};
+        use HazardStep::{Fail, Pass, Reopen, ReportDone, TakeUp};
+        let drawn = [
+            (Open, TakeUp, Rectifying),
+            (Open, ReportDone, Recheck),
+            (Rectifying, ReportDone, Recheck),
+            (Recheck, Pass, Closed),
+            (Recheck, Fail, Rectifying),
+            (Closed, Reopen, Open),
+        ];
+        for state in HazardState::ALL.iter().copied().chain([HazardState::Unknown(9)]) {
+            for step in HazardStep::ALL.iter().copied().chain([HazardStep::Unknown(9)]) {
+                let to = drawn.iter().find(|(from, by, _)| (*from, *by) == (state, step)).map(|(_, _, to)| *to);
+                assert_eq!(state.after(step).ok(), to, "{state} {step}");
+            }
+        }
+    }
+
+    #[test]
+    fn nobody_rechecks_their_own_work() {
+        let done = found().after(HazardStep::ReportDone, "csd-7", 5).unwrap();
+        assert_eq!(done.after(HazardStep::Pass, " CSD-7", 6), Err(HazardStepError::OwnWork));
+        let closed = done.after(HazardStep::Pass, "xcy-2", 6).unwrap();
+        assert_eq!((closed.state, closed.changed_at), (Some(HazardState::Closed), Some(6)));
+        assert_eq!(Hazard::difference(&done, &closed).len(), 3);
+    }
+
+    #[test]
+    fn a_failed_recheck_beats_a_concurrent_close() {
+        let states = [HazardState::Closed, HazardState::Rectifying];
+        assert_eq!(HazardState::prevailing(states), Some(HazardState::Rectifying));
+        assert_eq!(HazardState::prevailing([]), None);
+        assert_eq!(HazardState::prevailing([HazardState::Unknown(9), HazardState::Closed]), Some(HazardState::Closed));
+    }
+
+    #[test]
+    fn the_door_shows_the_worst_hazard_that_is_left() {
+        let closed = Hazard { state: Some(HazardState::Closed), ..found() };
+        let general = Hazard { grade: Some(Grade::General), ..found() };
+        assert_eq!(DoorMark::of([]), DoorMark::Green);
+        assert_eq!(DoorMark::of([&closed]), DoorMark::Green);
+        assert_eq!(DoorMark::of([&closed, &general]), DoorMark::Yellow);
+        assert_eq!(DoorMark::of([&general, &found()]), DoorMark::Red);
+    }
+
+    #[test]
+    fn a_hazard_round_trips_and_a_recurrence_is_another_document() {
+        assert_eq!(Hazard::read(&found().fields()), found());
+        assert_eq!(Hazard::table().len(), Hazard::NUMBERS);
+        let again = Hazard { occurrence: Some(2), ..found() };
+        assert_ne!(again.natural_key(), found().natural_key());
+        assert_eq!(Hazard { occurrence: Some(1), ..found() }.natural_key(), found().natural_key());
+    }
+}

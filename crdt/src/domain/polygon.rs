@@ -1,0 +1,144 @@
+//! Areas on the map.
+
+use serde::{Deserialize, Serialize};
+
+use super::position::Position;
+use super::record::Scalar;
+use super::varint;
+use crate::value::Value;
+
+/// The outline of an area without holes: 3 to [`Polygon::MAX_CORNERS`] corners in order, the last joined to the first.
+/// Not for areas across the 180th meridian.
+///
+/// As bytes: the number of corners, then for each the step of latitude and of longitude from the corner before (from
+/// 0, 0 for the first), all as zigzag LEB128 (the number of corners without zigzag).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "Vec<Position>", into = "Vec<Position>")]
+pub struct Polygon(Vec<Position>);
+
+/// Corners that make no area.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("an area has 3 to {} corners, here are {corners}; leave out corners that matter little", Polygon::MAX_CORNERS)]
+pub struct PolygonError {
+    corners: usize,
+}
+
+impl Polygon {
+    /// Most corners of an area.
+    pub const MAX_CORNERS: usize = 2_000;
+
+    /// The area with these corners.
+    pub fn new(corners: Vec<Position>) -> Result<Self, PolygonError> {
+        if (3..=Self::MAX_CORNERS).contains(&corners.len()) {
+            Ok(Self(corners))
+        } else {
+            Err(PolygonError { corners: corners.len() })
+        }
+    }
+
+    /// The corners in order.
+    pub fn corners(&self) -> &[Position] {
+        &self.0
+    }
+
+    /// Whether a position lies within; on the outline itself either answer is possible, but always the same.
+    pub fn contains(&self, position: Position) -> bool {
+        let wide = |position: Position| {
+            let (latitude, longitude) = position.e7();
+            (i128::from(latitude), i128::from(longitude))
+        };
+        let (y, x) = wide(position);
+        let edges = self.0.iter().zip(self.0.iter().cycle().skip(1));
+        // A ray to the east crosses the outline an odd number of times from within.
+        let crossed = edges.filter(|(from, to)| {
+            let ((y1, x1), (y2, x2)) = (wide(**from), wide(**to));
+            let side = (x2 - x1) * (y - y1) - (x - x1) * (y2 - y1);
+            (y1 > y) != (y2 > y) && (side > 0) == (y2 > y1)
+        });
+        crossed.count() % 2 == 1
+    }
+
+    fn to_bytes(&self) -> Vec<u8> {
+        let mut bytes = Vec::with_capacity(self.0.len() * 6);
+        varint::write(&mut bytes, self.0.len() as u64);
+        let (mut latitude, mut longitude) = (0, 0);
+        for corner in &self.0 {
+            let (next_latitude, next_longitude) = corner.e7();
+            varint::write_step(&mut bytes, latitude, next_latitude.into());
+            varint::write_step(&mut bytes, longitude, next_longitude.into());
+            (latitude, longitude) = (next_latitude.into(), next_longitude.into());
+        }
+        bytes
+    }
+
+    fn from_bytes(mut rest: &[u8]) -> Option<Self> {
+        let corners = usize::try_from(varint::read(&mut rest)?).ok().filter(|corners| *corners <= Self::MAX_CORNERS)?;
+        let (mut latitude, mut longitude) = (0, 0);
+        let mut positions = Vec::with_capacity(corners);
+        for _ in 0..corners {
+            latitude = varint::read_step(&mut rest, latitude)?;
+            longitude = varint::read_step(&mut rest, longitude)?;
+            positions.push(Position::from_e7(latitude.try_into().ok()?, longitude.try_into().ok()?)?);
+        }
+        Self::new(positions).ok().filter(|_| rest.is_empty())
+    }
+}
+
+impl TryFrom<Vec<Position>> for Polygon {
+    type Error = PolygonError;
+    fn try_from(corners: Vec<Position>) -> Result<Self, PolygonError> {
+        Self::new(corners)
+    }
+}
+
+impl From<Polygon> for Vec<Position> {
+    fn from(polygon: Polygon) -> Self {
+        polygon.0
+    }
+}
+
+impl Scalar for Polygon {
+    fn to_value(&self) -> Value {
+        Value::Bytes(self.to_bytes())
+    }
+    fn from_value(value: &Value) -> Option<Self> {
+        Self::from_bytes(value.as_bytes()?)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::position::tests::any_position;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn round_trips(corners in proptest::collection::vec(any_position(), 3..20)) {
+            let polygon = Polygon::new(corners).unwrap();
+            prop_assert_eq!(Polygon::from_value(&polygon.to_value()), Some(polygon));
+        }
+
+        #[test]
+        fn any_bytes_are_read_or_refused(bytes in proptest::collection::vec(any::<u8>(), 0..40)) {
+            let _ = Polygon::from_bytes(&bytes);
+        }
+    }
+
+    #[test]
+    fn a_bent_area_contains_its_arms_and_not_its_notch() {
+        let corners = [(0, 0), (0, 40), (40, 40), (40, 20), (20, 20), (20, 0)];
+        let polygon = Polygon::new(corners.iter().filter_map(|(y, x)| Position::from_e7(*y, *x)).collect()).unwrap();
+        for ((y, x), inside) in [
+            ((10, 10), true),
+            ((30, 30), true),
+            ((10, 39), true),
+            ((30, 10), false),
+            ((-1, 10), false),
+            ((10, 41), false),
+        ] {
+            assert_eq!(polygon.contains(Position::from_e7(y, x).unwrap()), inside, "{y},{x}");
+        }
+        assert!(Polygon::new(Vec::new()).is_err());
+    }
+}

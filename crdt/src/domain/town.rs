@@ -1,0 +1,218 @@
+//! The town's organisation: grids, teams, members, shifts.
+//!
+//! People and teams are named by their *code* (a staff number, an abbreviation), which never changes hands. A member's
+//! name and work phone are known to the whole town: they are how one hand calls the other.
+
+use std::collections::BTreeSet;
+
+use super::codes::coded;
+use super::key;
+use super::polygon::Polygon;
+use super::record::record;
+use super::region::RegionCode;
+use super::role::Roles;
+
+coded! {
+    /// What kind of ground a grid is; how many households one inspector has follows from it.
+    pub enum GridKind: "kind of grid" {
+        /// 村.
+        Village = 1, "village", "村", "village";
+        /// 社区.
+        Community = 2, "community", "社区", "community";
+        /// 村外.
+        Outside = 3, "outside", "村外", "outside";
+        /// 园区.
+        Park = 4, "park", "园区", "park";
+    }
+}
+
+coded! {
+    /// Whom a team belongs to.
+    pub enum TeamKind: "kind of team" {
+        /// 部门.
+        Department = 1, "department", "部门", "department";
+        /// 镇级.
+        Town = 2, "town", "镇级", "town";
+        /// 村级.
+        Village = 3, "village", "村级", "village";
+        /// 党支部.
+        PartyBranch = 4, "party_branch", "党支部", "party branch";
+        /// 企业.
+        Company = 5, "company", "企业", "company";
+        /// 志愿者.
+        Volunteers = 6, "volunteers", "志愿者", "volunteers";
+    }
+}
+
+record! {
+    /// A grid (网格): the ground that an inspector patrols.
+    pub struct Grid {
+        /// Village or community that it lies in; part of the natural key.
+        1 REGION region: Option<RegionCode>,
+        /// Its code within the region; part of the natural key.
+        2 CODE code: Option<String>,
+        /// Its name.
+        3 NAME name: Option<String>,
+        /// What kind of ground it is.
+        4 KIND kind: Option<GridKind>,
+        /// Its outline.
+        5 POLYGON polygon: Option<Polygon>,
+        /// Who patrols it: members' codes.
+        6 INSPECTORS inspectors: BTreeSet<String>,
+        /// The named responsible person: a member's code.
+        7 RESPONSIBLE responsible: Option<String>,
+        /// Remarks.
+        8 NOTE note: Option<String>,
+    }
+}
+
+impl Grid {
+    /// The key of its document; `None` while region or code is not known.
+    pub fn natural_key(&self) -> Option<Vec<u8>> {
+        Some(key::natural_key(&[&self.region?.to_string(), named(self.code.as_deref())?]))
+    }
+}
+
+record! {
+    /// A team (队伍, 单位): who can own a case, be whistled for, and report back.
+    pub struct Team {
+        /// Its code; the natural key.
+        1 CODE code: Option<String>,
+        /// Its name.
+        2 NAME name: Option<String>,
+        /// Whom it belongs to.
+        3 KIND kind: Option<TeamKind>,
+        /// Where it works.
+        4 REGION region: Option<RegionCode>,
+        /// Who leads it: a member's code.
+        5 LEADER leader: Option<String>,
+        /// Phone of its duty desk.
+        6 PHONE phone: Option<String>,
+        /// Dissolved.
+        7 RETIRED retired: Option<bool>,
+        /// Remarks.
+        8 NOTE note: Option<String>,
+    }
+}
+
+impl Team {
+    /// The key of its document; `None` while the code is not known.
+    pub fn natural_key(&self) -> Option<Vec<u8>> {
+        named(self.code.as_deref()).map(|code| key::natural_key(&[code]))
+    }
+}
+
+record! {
+    /// A member (人员) of the town's staff or of a unit that governs with it.
+    pub struct Member {
+        /// Staff number or account; the natural key.
+        1 CODE code: Option<String>,
+        /// Name.
+        2 NAME name: Option<String>,
+        /// The team: its code.
+        3 TEAM team: Option<String>,
+        /// Where they work.
+        4 REGION region: Option<RegionCode>,
+        /// The post that they fill.
+        5 POST post: Option<String>,
+        /// Work phone.
+        6 PHONE phone: Option<String>,
+        /// Left.
+        7 RETIRED retired: Option<bool>,
+        /// Remarks.
+        8 NOTE note: Option<String>,
+        /// What they may do: a field for each role, its number this one plus the role's code (up to 63).
+        64 ROLES roles: Roles,
+    }
+}
+
+impl Member {
+    /// The key of their document; `None` while the code is not known.
+    pub fn natural_key(&self) -> Option<Vec<u8>> {
+        named(self.code.as_deref()).map(|code| key::natural_key(&[code]))
+    }
+}
+
+record! {
+    /// A shift (班次): who is on duty when.
+    pub struct Shift {
+        /// The member: their code; part of the natural key.
+        1 MEMBER member: Option<String>,
+        /// Start, in milliseconds since 1970; part of the natural key.
+        2 START start: Option<i64>,
+        /// End, in milliseconds since 1970.
+        3 END end: Option<i64>,
+        /// The team on whose behalf: its code.
+        4 TEAM team: Option<String>,
+        /// The grid that is patrolled: its code.
+        5 GRID grid: Option<String>,
+        /// Cancelled.
+        6 VOID void: Option<bool>,
+    }
+}
+
+impl Shift {
+    /// The key of its document; `None` while member or start is not known.
+    pub fn natural_key(&self) -> Option<Vec<u8>> {
+        Some(key::natural_key(&[named(self.member.as_deref())?, &self.start?.to_string()]))
+    }
+
+    /// Whether the member is on duty at a time, in milliseconds since 1970.
+    pub fn covers(&self, time_ms: i64) -> bool {
+        let begun = self.start.is_some_and(|start| start <= time_ms);
+        begun && self.end.is_none_or(|end| time_ms < end) && self.void != Some(true)
+    }
+}
+
+/// A code that says something.
+fn named(code: Option<&str>) -> Option<&str> {
+    code.filter(|code| !key::normalise(code).is_empty())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::position::Position;
+    use crate::domain::record::{apply, difference};
+    use crate::domain::role::Role;
+
+    #[test]
+    fn every_record_round_trips_and_uses_each_number_once() {
+        let corners = [(0, 0), (0, 9), (9, 0)].iter().filter_map(|(y, x)| Position::from_e7(*y, *x)).collect();
+        let grid = Grid {
+            code: Some("G1".into()),
+            polygon: Polygon::new(corners).ok(),
+            inspectors: ["xcy-1".to_owned(), "xcy-2".to_owned()].into(),
+            ..Grid::default()
+        };
+        assert_eq!(Grid::read(&grid.fields()), grid);
+        assert_eq!(serde_json::from_str::<Grid>(&serde_json::to_string(&grid).unwrap()).unwrap(), grid);
+        let tables = [Grid::table(), Team::table(), Member::table(), Shift::table()];
+        assert_eq!(tables.map(|table| table.len()), [Grid::NUMBERS, Team::NUMBERS, Member::NUMBERS, Shift::NUMBERS]);
+    }
+
+    #[test]
+    fn two_people_who_grant_different_roles_both_do() {
+        let before = Member { code: Some("m1".into()), roles: [Role::Inspector].into(), ..Member::default() };
+        let granted = |role| Member { roles: [Role::Inspector, role].into(), ..before.clone() }.fields();
+        let mut fields = before.fields();
+        for new in [granted(Role::Handler), granted(Role::Dispatcher)] {
+            apply(&mut fields, &difference(&before.fields(), &new));
+        }
+        assert_eq!(Member::read(&fields).roles, [Role::Inspector, Role::Handler, Role::Dispatcher].into());
+    }
+
+    #[test]
+    fn a_key_needs_a_code_and_knows_one_spelling() {
+        let member = |code: &str| Member { code: Some(code.into()), ..Member::default() }.natural_key();
+        assert_eq!(member("XCY-01"), member("ｘｃｙ－01 "));
+        assert_eq!((member(" "), Team::default().natural_key(), Grid::default().natural_key()), (None, None, None));
+    }
+
+    #[test]
+    fn a_shift_covers_its_start_and_not_its_end() {
+        let shift = Shift { member: Some("m1".into()), start: Some(10), end: Some(20), ..Shift::default() };
+        assert_eq!([9, 10, 19, 20].map(|time| shift.covers(time)), [false, true, true, false]);
+        assert!(!Shift { void: Some(true), ..shift }.covers(15));
+    }
+}
