@@ -181,7 +181,7 @@ impl Document {
         let assertions = self.automerge.map_range(ROOT, ..).filter_map(|item| {
             let (record, id) = parse_key(&item.key)?;
             let value = item.value.into_value();
-            let assertion = Assertion::from_value_bytes(record, value.to_bytes()?).ok()?;
+            let assertion = Assertion::from_value_bytes(record, value.as_bytes()?).ok()?;
             let time = self.times.get(&id).copied().unwrap_or_default();
             Some(Stated { id, time, void: is_void(id), assertion })
         });

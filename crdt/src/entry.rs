@@ -301,17 +301,11 @@ fn signed_bytes(header: &Header) -> [u8; SIGNATURE_CONTEXT.len() + HEADER_LEN] {
 /// Takes fixed-size pieces off the front of a slice.
 pub(crate) struct Reader<'a>(pub(crate) &'a [u8]);
 
-impl<'a> Reader<'a> {
+impl Reader<'_> {
     pub(crate) fn take<const N: usize>(&mut self) -> Option<[u8; N]> {
         let (piece, rest) = self.0.split_first_chunk::<N>()?;
         self.0 = rest;
         Some(*piece)
-    }
-
-    pub(crate) fn slice(&mut self, length: usize) -> Option<&'a [u8]> {
-        let (piece, rest) = self.0.split_at_checked(length)?;
-        self.0 = rest;
-        Some(piece)
     }
 }
 

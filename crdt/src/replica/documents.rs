@@ -12,6 +12,9 @@ use crate::id::{DocumentId, NamespaceId, NodeId, RecordId};
 use crate::store::{FeedItem, StoreError, StoredItem};
 use crate::value::Fields;
 
+/// Documents looked up in one go when everything is fed again.
+const REFEED_AT_ONCE: usize = 4096;
+
 /// Documents in memory, the least recently used dropped first.
 #[derive(Debug, Default)]
 pub(super) struct DocumentCache {
@@ -181,6 +184,28 @@ impl Replica {
             Some(number) => self.store.documents(*number, after, limit),
             None => Ok(vec![]),
         }
+    }
+
+    /// Feeds every readable document again, for views that were lost.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn refeed(&mut self) -> Result<(), StoreError> {
+        let numbers: Vec<u32> = self.numbers.values().copied().collect();
+        for number in numbers {
+            let mut after = None;
+            loop {
+                let documents = self.store.documents(number, after, REFEED_AT_ONCE)?;
+                let Some((last, _)) = documents.last() else { break };
+                after = Some(*last);
+                for (document, kind) in documents {
+                    self.batch.feed.push((self.feed_end, number, document, kind));
+                    self.batch.weight += 32;
+                    self.feed_end += 1;
+                }
+            }
+        }
+        Ok(())
     }
 
     /// Every view has the feed up to here: forget it with the next commit.

@@ -51,7 +51,7 @@ impl Replica {
         if self.sessions.len() >= bounds::MAX_SESSIONS && !self.sessions.contains_key(&peer) {
             return Err(HandleError::TooManySessions);
         }
-        let mut session = Session::new(peer);
+        let mut session = Session::new();
         let auth = self.namespace_id(&Namespace::auth());
         session.say(Message::Hello {
             town: *self.trust.town(),

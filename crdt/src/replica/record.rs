@@ -9,7 +9,7 @@ use crate::change::{self, Item, RecordKey};
 use crate::clock::{HybridTime, Millis};
 use crate::document::{Actor, AuthoredChange};
 use crate::entry::{self, Entry, Header, Lane, LogId};
-use crate::id::{DocumentId, EntryId, KeyId};
+use crate::id::{DocumentId, KeyId};
 use crate::namespace::{Namespace, NamespaceKind};
 use crate::policy::{self, Denied, DocumentKind, Form};
 use crate::seal::SealError;
@@ -261,12 +261,6 @@ impl Replica {
         self.batch.entries.push((number, header.seq, bytes));
         self.update_log(number, state);
         Ok(())
-    }
-
-    /// The entry id that the next local entry of a log will point back to.
-    #[cfg(test)]
-    pub(crate) fn head(&self, log: &LogId) -> Option<EntryId> {
-        self.logs.get(log).map(|(_, state)| state.head)
     }
 }
 

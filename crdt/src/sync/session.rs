@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use super::message::{Digest, Message};
 use crate::entry::{Lane, LogId};
-use crate::id::{CertificateId, NamespaceId, NodeId};
+use crate::id::{CertificateId, NamespaceId};
 use crate::namespace::NamespaceKind;
 use crate::seal::ShelfId;
 
@@ -62,7 +62,6 @@ pub(crate) fn priority(lane: Lane, kind: NamespaceKind) -> Priority {
 /// A session with one peer.
 #[derive(Debug)]
 pub struct Session {
-    pub(crate) peer: NodeId,
     /// The certificate that the peer presented; nothing is sent but a hello before it is known.
     pub(crate) certificate: Option<CertificateId>,
     outbox: VecDeque<Message>,
@@ -85,9 +84,8 @@ pub struct Session {
 }
 
 impl Session {
-    pub(crate) fn new(peer: NodeId) -> Self {
+    pub(crate) fn new() -> Self {
         Self {
-            peer,
             certificate: None,
             outbox: VecDeque::new(),
             spaces: BTreeMap::new(),

@@ -2,12 +2,13 @@
 
 use bytes::Bytes;
 use futures::{AsyncReadExt, AsyncWriteExt, StreamExt};
-use libp2p::swarm::{Stream, StreamProtocol};
+use libp2p::multiaddr::Protocol;
+use libp2p::swarm::{Stream, StreamProtocol, SwarmEvent};
 use libp2p::{Multiaddr, SwarmBuilder, identity, noise, tcp, yamux};
 use std::time::Duration;
 use tokio::io::AsyncWriteExt as _;
 use tokio::net::TcpStream;
-use townmesh_transport::{CloseReason, Event, MAX_REFUSAL_TEXT};
+use townmesh_transport::{CloseReason, Event, MAX_REFUSAL_TEXT, RelayLimits, RelayRole};
 
 use crate::node::{Node, TCP, config, soon};
 
@@ -182,4 +183,38 @@ async fn garbage_on_the_port_leaves_nothing_behind() {
     let opened = peer.opened().await;
     opened.sender.try_send(Bytes::from_static(b"fine")).unwrap();
     node.first("message", |event| matches!(event, Event::Message { .. }).then_some(())).await;
+}
+
+#[derive(libp2p::swarm::NetworkBehaviour)]
+struct Freeloader {
+    relay: libp2p::relay::client::Behaviour,
+}
+
+#[tokio::test]
+async fn a_relay_gives_no_reservation_to_a_peer_without_a_session() {
+    let mut relay = config(1, &[TCP], &[]);
+    relay.relay = RelayRole::Serve { limits: RelayLimits::default(), addresses: Vec::new() };
+    let mut relay = Node::with(relay);
+    let address = relay.address().await;
+    let mut swarm = SwarmBuilder::with_existing_identity(identity::Keypair::ed25519_from_bytes([2; 32]).unwrap())
+        .with_tokio()
+        .with_tcp(tcp::Config::new(), noise::Config::new, yamux::Config::default)
+        .unwrap()
+        .with_relay_client(noise::Config::new, yamux::Config::default)
+        .unwrap()
+        .with_behaviour(|_, relay| Freeloader { relay })
+        .unwrap()
+        .build();
+    swarm.listen_on(address.with(Protocol::P2pCircuit)).unwrap();
+    let verdict = soon("an answer to the reservation", async {
+        loop {
+            match swarm.select_next_some().await {
+                SwarmEvent::ListenerClosed { reason, .. } => return reason,
+                SwarmEvent::NewListenAddr { address, .. } => panic!("reserved {address}"),
+                _ => {}
+            }
+        }
+    })
+    .await;
+    assert!(format!("{verdict:?}").contains("ResourceLimitExceeded"), "{verdict:?}");
 }

@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 use minicbor::{Decode, Encode};
 use serde::{Deserialize, Serialize};
 
+use super::versioned;
+
 const MINUTE: u64 = 60_000;
 const DAY: u64 = 24 * 60 * MINUTE;
 const MINUTES_PER_DAY: u16 = 24 * 60;
@@ -22,7 +24,7 @@ const END_OF_TIME: u64 = 8_000 * 366 * DAY;
 /// Working hours within a day, in minutes since midnight of the town's civil time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Encode, Decode, Serialize, Deserialize)]
 #[cbor(array)]
-pub struct Shift {
+pub struct WorkingHours {
     /// First minute that counts.
     #[n(0)]
     pub from: u16,
@@ -33,7 +35,7 @@ pub struct Shift {
 
 /// The town's working days and hours, a replicated table.
 ///
-/// Days are days since 1970-01-01 in the town's civil time, which is UTC plus [`Self::utc_offset_minutes`]. Times are
+/// Days are days since 1970-01-01 in the town's civil time, which is UTC plus an offset. Times are
 /// milliseconds since 1970 in UTC.
 #[derive(Debug, Clone, PartialEq, Eq, Encode, Decode, Serialize, Deserialize)]
 #[cbor(map)]
@@ -41,7 +43,7 @@ pub struct Calendar {
     #[n(0)]
     utc_offset_minutes: i16,
     #[n(1)]
-    shifts: Vec<Shift>,
+    shifts: Vec<WorkingHours>,
     /// Bit 0 is Monday.
     #[n(2)]
     weekdays: u8,
@@ -53,7 +55,7 @@ pub struct Calendar {
 /// Why something is no calendar.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum CalendarError {
-    /// Shifts overlap, run backwards or past midnight.
+    /// WorkingHourss overlap, run backwards or past midnight.
     #[error("working hours must follow each other within 0..1440 minutes; correct shift {0}")]
     Shifts(usize),
     /// An offset of more than a day.
@@ -79,7 +81,7 @@ impl Default for Calendar {
     fn default() -> Self {
         Self {
             utc_offset_minutes: 8 * 60,
-            shifts: vec![Shift { from: 8 * 60, until: 12 * 60 }, Shift { from: 14 * 60, until: 18 * 60 }],
+            shifts: vec![WorkingHours { from: 8 * 60, until: 12 * 60 }, WorkingHours { from: 14 * 60, until: 18 * 60 }],
             weekdays: 0b001_1111,
             exceptions: BTreeMap::new(),
         }
@@ -88,7 +90,7 @@ impl Default for Calendar {
 
 impl Calendar {
     /// A calendar. `weekdays` has a bit for each working day, bit 0 for Monday.
-    pub fn new(utc_offset_minutes: i16, shifts: Vec<Shift>, weekdays: u8) -> Result<Self, CalendarError> {
+    pub fn new(utc_offset_minutes: i16, shifts: Vec<WorkingHours>, weekdays: u8) -> Result<Self, CalendarError> {
         let calendar = Self { utc_offset_minutes, shifts, weekdays, exceptions: BTreeMap::new() };
         calendar.check().map(|()| calendar)
     }
@@ -101,13 +103,13 @@ impl Calendar {
 
     /// The bytes that are replicated.
     pub fn to_bytes(&self) -> Result<Vec<u8>, CalendarError> {
-        minicbor::to_vec(self).map_err(|error| CalendarError::Malformed(error.to_string()))
+        versioned::encode(self).map_err(CalendarError::Malformed)
     }
 
     /// The calendar of [`Self::to_bytes`]; at most 64 KiB.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, CalendarError> {
         within("bytes", bytes.len(), MAX_CALENDAR_BYTES)?;
-        let calendar: Self = minicbor::decode(bytes).map_err(|error| CalendarError::Malformed(error.to_string()))?;
+        let calendar: Self = versioned::decode(bytes).map_err(CalendarError::Malformed)?;
         calendar.check().map(|()| calendar)
     }
 
@@ -167,7 +169,7 @@ impl Calendar {
     }
 
     fn worked_within_day(&self, within_day: u64) -> u64 {
-        let worked = |shift: &Shift| {
+        let worked = |shift: &WorkingHours| {
             let (from, until) = (u64::from(shift.from) * MINUTE, u64::from(shift.until) * MINUTE);
             within_day.clamp(from, until.max(from)) - from
         };

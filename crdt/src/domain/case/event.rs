@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::action::{self, Action, Assignment, BlobHash, Report};
 use super::limit::MAX_LIMIT_MINUTES;
+use super::versioned;
 use crate::domain::role::Role;
 use crate::id::{DocumentId, RecordId};
 
@@ -63,9 +64,6 @@ pub enum EventError {
     /// Not the CBOR form of an event.
     #[error("these bytes are no case event: {0}; ask the author's node for them again")]
     Malformed(String),
-    /// Bytes after the event.
-    #[error("{0} bytes follow a case event; ask the author's node for it again")]
-    Trailing(usize),
     /// A text, list or number is too long or too large.
     #[error("{field} of a case event is {got}, more than {most}; shorten it")]
     TooMuch {
@@ -93,7 +91,7 @@ impl CaseEvent {
     /// The bytes that are signed, hashed and stored.
     pub fn to_bytes(&self) -> Result<Vec<u8>, EventError> {
         self.check()?;
-        let bytes = minicbor::to_vec(self).map_err(|error| EventError::Malformed(error.to_string()))?;
+        let bytes = versioned::encode(self).map_err(EventError::Malformed)?;
         if bytes.len() > MAX_EVENT_BYTES {
             return Err(EventError::TooLarge { bytes: bytes.len() });
         }
@@ -105,12 +103,8 @@ impl CaseEvent {
         if bytes.len() > MAX_EVENT_BYTES {
             return Err(EventError::TooLarge { bytes: bytes.len() });
         }
-        let mut decoder = minicbor::Decoder::new(bytes);
-        let event: Self = decoder.decode().map_err(|error| EventError::Malformed(error.to_string()))?;
-        match bytes.len() - decoder.position() {
-            0 => event.check().map(|()| event),
-            rest => Err(EventError::Trailing(rest)),
-        }
+        let event: Self = versioned::decode(bytes).map_err(EventError::Malformed)?;
+        event.check().map(|()| event)
     }
 
     fn check(&self) -> Result<(), EventError> {

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::action::{LimitClock, Severity};
 use super::event::MAX_NAME;
+use super::versioned;
 
 /// Minutes of one working day (8 working hours).
 pub const MINUTES_PER_WORKING_DAY: u32 = 8 * 60;
@@ -143,14 +144,13 @@ impl LimitTable {
 
     /// The bytes that are replicated.
     pub fn to_bytes(&self) -> Result<Vec<u8>, LimitTableError> {
-        minicbor::to_vec(self.rows().collect::<Vec<_>>()).map_err(|error| LimitTableError::Malformed(error.to_string()))
+        versioned::encode(&self.rows().collect::<Vec<_>>()).map_err(LimitTableError::Malformed)
     }
 
     /// The table of [`Self::to_bytes`]; at most 1 MiB.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, LimitTableError> {
         within("bytes", bytes.len(), MAX_TABLE_BYTES)?;
-        let rows: Vec<LimitRow> =
-            minicbor::decode(bytes).map_err(|error| LimitTableError::Malformed(error.to_string()))?;
+        let rows: Vec<LimitRow> = versioned::decode(bytes).map_err(LimitTableError::Malformed)?;
         Self::new(rows)
     }
 }

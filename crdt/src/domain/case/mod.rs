@@ -13,7 +13,7 @@
 //!
 //! # Wire format
 //!
-//! An event is one CBOR item of at most [`MAX_EVENT_BYTES`]: a map {0: case document id, 1: member, 2: role code,
+//! An event takes at most [`MAX_EVENT_BYTES`]: the version byte 1 and one CBOR item, a map {0: case document id, 1: member, 2: role code,
 //! 3: array of record ids, 4: note (optional), 5: action}. An action is an array [code, map of its fields]; codes and
 //! field numbers stand beside [`Action`]. A reader keeps an action whose code it does not know as it is and gives it
 //! no effect. The id of an event is the [`RecordId`](crate::id::RecordId) of its bytes as received.
@@ -35,12 +35,13 @@ mod step;
 mod table;
 #[cfg(test)]
 mod tests;
+mod versioned;
 
 pub use action::{
     Action, Assignment, BlobHash, LimitClock, OrderRef, ReopenCause, Report, Satisfaction, Severity, Source,
     UnknownAction,
 };
-pub use calendar::{Calendar, CalendarError, Shift};
+pub use calendar::{Calendar, CalendarError, WorkingHours};
 pub use deadline::{Deadline, Lamp};
 pub use event::{
     CaseEvent, EventError, MAX_EVENT_BYTES, MAX_NAME, MAX_PHOTOS, MAX_SEALED, MAX_SEEN, MAX_TEAMS, MAX_TEXT,

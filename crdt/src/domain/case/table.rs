@@ -7,6 +7,7 @@ use serde::Serialize;
 
 use super::state::CaseState;
 use super::step::{ConflictKind, Step};
+use super::versioned;
 use crate::domain::codes::coded;
 use crate::domain::role::Role;
 
@@ -216,13 +217,13 @@ impl TransitionTable {
     /// The bytes that are replicated.
     pub fn to_bytes(&self) -> Result<Vec<u8>, TableError> {
         let rows = Rows { rules: self.rules().cloned().collect(), meetings: self.meetings.clone() };
-        minicbor::to_vec(rows).map_err(|error| TableError::Malformed(error.to_string()))
+        versioned::encode(&rows).map_err(TableError::Malformed)
     }
 
     /// The table of [`Self::to_bytes`]; at most 64 KiB.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, TableError> {
         within("bytes", bytes.len(), MAX_TABLE_BYTES)?;
-        let rows: Rows = minicbor::decode(bytes).map_err(|error| TableError::Malformed(error.to_string()))?;
+        let rows: Rows = versioned::decode(bytes).map_err(TableError::Malformed)?;
         Self::new(rows.rules, rows.meetings)
     }
 

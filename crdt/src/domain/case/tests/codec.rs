@@ -31,8 +31,9 @@ proptest! {
 
     #[test]
     fn any_bytes_are_decoded_or_refused(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
-        let _ = CaseEvent::from_bytes(&bytes);
-        let _ = TransitionTable::from_bytes(&bytes);
+        let versioned = [vec![1], bytes].concat();
+        let _ = CaseEvent::from_bytes(&versioned);
+        let _ = TransitionTable::from_bytes(&versioned);
     }
 
     #[test]
@@ -93,11 +94,15 @@ fn what_is_too_long_or_empty_is_refused_on_both_sides() {
     ];
     for event in wrong {
         let error = event.to_bytes().unwrap_err();
-        assert!(CaseEvent::from_bytes(&minicbor::to_vec(&event).unwrap()).is_err(), "{error}");
+        let unchecked = [vec![1], minicbor::to_vec(&event).unwrap()].concat();
+        assert!(CaseEvent::from_bytes(&unchecked).is_err(), "{error}");
     }
     let mut trailing = event(Action::Accept).to_bytes().unwrap();
     trailing.push(0);
-    assert_eq!(CaseEvent::from_bytes(&trailing), Err(EventError::Trailing(1)));
+    assert!(matches!(CaseEvent::from_bytes(&trailing), Err(EventError::Malformed(_))));
+    let mut newer = event(Action::Accept).to_bytes().unwrap();
+    newer[0] = 2;
+    assert!(CaseEvent::from_bytes(&newer).unwrap_err().to_string().contains("version 2"));
     assert!(matches!(CaseEvent::from_bytes(&vec![0; MAX_EVENT_BYTES + 1]), Err(EventError::TooLarge { .. })));
 }
 

@@ -5,7 +5,7 @@ use proptest::prelude::*;
 use super::town::*;
 use crate::domain::case::{
     Action, Calendar, CaseClock, CaseState, Lamp, Limit, LimitClock, LimitRow, LimitTable, MAX_LIMIT_MINUTES, Pause,
-    Severity, Shift,
+    Severity, WorkingHours,
 };
 use crate::domain::role::Role;
 
@@ -162,11 +162,13 @@ fn wrong_tables_are_refused() {
     {
         assert!(LimitTable::new(rows).is_err());
     }
-    let shift = |from, until| Shift { from, until };
+    let shift = |from, until| WorkingHours { from, until };
     for shifts in [vec![shift(60, 60)], vec![shift(0, 1441)], vec![shift(600, 700), shift(650, 800)]] {
         assert!(Calendar::new(480, shifts, 0x1f).is_err());
     }
     assert!(Calendar::new(2000, vec![], 0).is_err());
+    let calendar = Calendar::default().with_exceptions([(20_000, false)]).unwrap();
+    assert_eq!(Calendar::from_bytes(&calendar.to_bytes().unwrap()), Ok(calendar));
     let empty = Calendar::new(480, vec![], 0x7f).unwrap();
     assert_eq!((empty.advance(MONDAY, 1), empty.advance(MONDAY, 0)), (None, Some(MONDAY)));
 }
@@ -196,7 +198,8 @@ proptest! {
 
     #[test]
     fn any_bytes_are_tables_or_refused(bytes in proptest::collection::vec(any::<u8>(), 0..64)) {
-        let _ = Calendar::from_bytes(&bytes);
-        let _ = LimitTable::from_bytes(&bytes);
+        let versioned = [vec![1], bytes].concat();
+        let _ = Calendar::from_bytes(&versioned);
+        let _ = LimitTable::from_bytes(&versioned);
     }
 }

@@ -1,0 +1,43 @@
+# make demo   the model town on this machine
+# make test   everything that CI checks
+# make bench  the figures of the README
+CARGO ?= cargo
+export CARGO_TERM_COLOR ?= auto
+
+.PHONY: demo test bench build check tools fuzz clean
+
+demo: tools
+	$(CARGO) build --release --locked -p townmesh-node -p townmesh-tests --bins
+	target/release/townmesh demo $(DEMO_FLAGS)
+
+build: tools
+	$(CARGO) build --release --locked -p townmesh-node --bins
+
+test: tools check
+	$(CARGO) build --locked --workspace --bins
+	$(CARGO) test --locked --workspace
+
+check:
+	$(CARGO) fmt --all --check
+	$(CARGO) clippy --locked --workspace --all-targets -- -D warnings
+	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --locked --workspace --no-deps --document-private-items
+	@if command -v cargo-deny >/dev/null; then $(CARGO) deny --offline check bans licenses sources; \
+	else echo "SKIPPED cargo-deny: not installed; cargo install --locked cargo-deny"; fi
+
+bench: tools
+	$(CARGO) build --release --locked -p townmesh-node -p townmesh-tests --bins
+	target/release/townmesh-bench $(BENCH_FLAGS)
+
+# Seconds for each fuzz target.
+FUZZ_SECONDS ?= 60
+fuzz: tools
+	@for target in $$(cd fuzz && ls fuzz_targets | sed 's/\.rs//'); do \
+	  (cd fuzz && RUSTC_BOOTSTRAP=1 $(CARGO) fuzz run $$target -- -max_total_time=$(FUZZ_SECONDS) -rss_limit_mb=512) || exit 1; done
+
+# Stops with the line that installs what is missing.
+tools:
+	@command -v $(CARGO) >/dev/null || { echo "Rust is missing. Install it with: curl --proto '=https' --tlsv1.2 -sSf https://sh.rustup.rs | sh"; exit 1; }
+	@command -v cc >/dev/null || { echo "A C compiler is missing. Install it with: sudo apt-get install -y build-essential"; exit 1; }
+
+clean:
+	$(CARGO) clean

@@ -1,0 +1,183 @@
+//! The engine: one thread that owns the replica and drives it.
+//!
+//! Requests from the API, messages from peers and time all meet here, so the replica needs no lock. One turn of the
+//! loop handles what has gathered, commits it in one durable transaction, and only then answers: whoever waits for
+//! an answer has its record on disk (group commit, DESIGN 12.21). What is left of the turn goes to sending, to
+//! folding foreign entries, and to feeding the views.
+
+mod admission;
+mod peers;
+mod status;
+mod turn;
+mod views_feed;
+
+use std::sync::Arc;
+
+use tokio::sync::{mpsc, oneshot, watch};
+use townmesh_crdt::clock::Millis;
+use townmesh_crdt::command::CommandError;
+use townmesh_crdt::replica::{OpenError, Opening, Replica};
+use townmesh_crdt::store::StoreError;
+use townmesh_transport::{Events, Transport};
+
+pub use admission::{TownAdmission, encode_chain};
+pub use status::{NamespaceStatus, PeerStatus, Status};
+pub use views_feed::ViewsProgress;
+
+use crate::views::Views;
+
+/// Requests that may wait; beyond it callers are told to come back.
+const REQUESTS: usize = 1024;
+
+/// Why the engine did not do what was asked.
+#[derive(Debug, thiserror::Error)]
+pub enum EngineError {
+    /// Too many requests are waiting.
+    #[error("the node is busy: {REQUESTS} requests are waiting; try again in a moment")]
+    Busy,
+    /// The node is stopping, or its store cannot be opened at the moment.
+    #[error("the node is stopping or its store is not available: see its log, then start it again")]
+    Stopped,
+    /// The command was refused.
+    #[error(transparent)]
+    Command(#[from] CommandError),
+    /// The disk failed; the record was not saved.
+    #[error("nothing was saved: {0}")]
+    Store(String),
+}
+
+/// Settles a request once it is known whether the batch became durable.
+type Reply = Box<dyn FnOnce(Result<(), &StoreError>) + Send>;
+type Job = Box<dyn FnOnce(&mut Replica, Millis) -> Reply + Send>;
+
+enum Request {
+    /// Stages something; its reply waits for the commit.
+    Record(Job),
+    /// Reads only; answers at once.
+    Read(Box<dyn FnOnce(&mut Replica) + Send>),
+    Stop(oneshot::Sender<()>),
+}
+
+/// A handle to the running engine. Cheap to clone.
+#[derive(Clone)]
+pub struct Engine {
+    requests: mpsc::Sender<Request>,
+    status: watch::Receiver<Status>,
+    views: Arc<ViewsProgress>,
+}
+
+impl std::fmt::Debug for Engine {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Engine")
+    }
+}
+
+/// How to open the replica; called again after the disk failed.
+pub type Opener = Box<dyn FnMut() -> Result<Opening, OpenError> + Send>;
+
+/// What an engine runs on.
+pub struct Parts {
+    /// Opens the replica.
+    pub opener: Opener,
+    /// The network; none for commands that only read or record.
+    pub network: Option<(Transport, Events)>,
+    /// Decides who may connect; follows the replica's certificates.
+    pub admission: Arc<TownAdmission>,
+    /// The views to feed; none where nobody looks.
+    pub views: Option<Views>,
+}
+
+impl std::fmt::Debug for Parts {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Parts")
+    }
+}
+
+/// Milliseconds since 1970 by this machine's clock.
+pub fn now() -> Millis {
+    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+    since.map_or(0, |since| since.as_millis() as Millis)
+}
+
+impl Engine {
+    /// Opens the replica and starts the engine's thread. Must be called within a Tokio runtime.
+    ///
+    /// # Errors
+    /// [`OpenError`] if the replica does not open.
+    pub fn start(mut parts: Parts) -> Result<Self, OpenError> {
+        let replica = Replica::open((parts.opener)()?, now())?;
+        parts.admission.renew(replica.trust());
+        let (requests, receiver) = mpsc::channel(REQUESTS);
+        let views = Arc::new(ViewsProgress::default());
+        let (publish, status) = watch::channel(Status::default());
+        let runtime = tokio::runtime::Handle::current();
+        let progress = Arc::clone(&views);
+        let thread = std::thread::Builder::new().name("replica".into());
+        thread.spawn(move || {
+            let turn = turn::Turn::new(replica, parts, receiver, publish, progress);
+            runtime.block_on(turn.run());
+        })?;
+        Ok(Self { requests, status, views })
+    }
+
+    /// Runs a job that stages something. Answers after the commit that made it durable.
+    ///
+    /// # Errors
+    /// [`EngineError`]; nothing was saved then.
+    pub async fn record<T: Send + 'static>(
+        &self,
+        job: impl FnOnce(&mut Replica, Millis) -> Result<T, CommandError> + Send + 'static,
+    ) -> Result<T, EngineError> {
+        let (answer, answered) = oneshot::channel();
+        let job: Job = Box::new(move |replica, now| {
+            let outcome = job(replica, now);
+            Box::new(move |committed| {
+                let outcome = match (outcome, committed) {
+                    (Ok(value), Ok(())) => Ok(value),
+                    (Ok(_), Err(error)) => Err(EngineError::Store(error.to_string())),
+                    (Err(error), _) => Err(EngineError::Command(error)),
+                };
+                // A caller that no longer waits has given up on the answer, not on the record.
+                let _ = answer.send(outcome);
+            })
+        });
+        self.send(Request::Record(job))?;
+        answered.await.unwrap_or(Err(EngineError::Stopped))
+    }
+
+    /// Runs a job that only reads.
+    ///
+    /// # Errors
+    /// [`EngineError::Busy`], [`EngineError::Stopped`].
+    pub async fn read<T: Send + 'static>(&self, job: impl FnOnce(&mut Replica) -> T + Send + 'static) -> Result<T, EngineError> {
+        let (answer, answered) = oneshot::channel();
+        let job = Box::new(move |replica: &mut Replica| _ = answer.send(job(replica)));
+        self.send(Request::Read(job))?;
+        answered.await.map_err(|_| EngineError::Stopped)
+    }
+
+    fn send(&self, request: Request) -> Result<(), EngineError> {
+        self.requests.try_send(request).map_err(|error| match error {
+            mpsc::error::TrySendError::Full(_) => EngineError::Busy,
+            mpsc::error::TrySendError::Closed(_) => EngineError::Stopped,
+        })
+    }
+
+    /// What the node holds and whom it is connected to, a few times a second at most.
+    pub fn status(&self) -> watch::Receiver<Status> {
+        self.status.clone()
+    }
+
+    /// How far the views have come.
+    pub fn views(&self) -> &ViewsProgress {
+        &self.views
+    }
+
+    /// Commits what is staged and stops the thread.
+    pub async fn stop(&self) {
+        let (done, stopped) = oneshot::channel();
+        if self.requests.send(Request::Stop(done)).await.is_ok() {
+            let _ = stopped.await;
+        }
+    }
+}

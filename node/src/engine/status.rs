@@ -1,0 +1,163 @@
+//! What the node tells about itself.
+
+use serde::Serialize;
+use townmesh_crdt::card::Beacon;
+use townmesh_crdt::certificate::Access;
+use townmesh_crdt::replica::Replica;
+use townmesh_transport::{Carrier, Route};
+
+use super::peers::Peers;
+
+/// A connected peer.
+#[derive(Debug, Clone, Default, Serialize)]
+pub struct PeerStatus {
+    /// Node id.
+    pub node: String,
+    /// Name in its certificate.
+    pub name: String,
+    /// `quic`, `tcp`, and whether through a relay.
+    pub path: String,
+    /// Both hold the same of all that both may hold.
+    pub equal: bool,
+    /// Entries that the peer said it would send in this session.
+    pub entries_expected: u64,
+    /// New entries received in this session.
+    pub entries_received: u64,
+    /// Entries sent in this session.
+    pub entries_sent: u64,
+    /// Bytes that the peer said it would send, roughly.
+    pub bytes_expected: u64,
+    /// Bytes of entries received in this session.
+    pub bytes_received: u64,
+    /// Bytes of entries sent in this session.
+    pub bytes_sent: u64,
+}
+
+/// A namespace that concerns this node.
+#[derive(Debug, Clone, Default, Serialize)]
+pub struct NamespaceStatus {
+    /// Its name.
+    pub name: String,
+    /// `hold` or `carry`.
+    pub access: &'static str,
+    /// Whether this node can read it.
+    pub readable: bool,
+    /// Digest of what is held; equal on two nodes exactly if they hold the same.
+    pub digest: String,
+    /// Entries held.
+    pub entries: u64,
+    /// Bytes held.
+    pub bytes: u64,
+}
+
+/// A node that was heard of, by its newest beacon.
+#[derive(Debug, Clone, Default, Serialize)]
+pub struct HeardStatus {
+    /// Node id.
+    pub node: String,
+    /// Name in its certificate.
+    pub name: String,
+    /// When it said what it holds, in milliseconds of its clock.
+    pub at: u64,
+}
+
+/// The node's state.
+#[derive(Debug, Clone, Default, Serialize)]
+pub struct Status {
+    /// Node id.
+    pub node: String,
+    /// Name in its certificate.
+    pub name: String,
+    /// Its role.
+    pub role: String,
+    /// The town's root public key.
+    pub town: String,
+    /// Version of the program.
+    pub version: &'static str,
+    /// Connected peers.
+    pub peers: Vec<PeerStatus>,
+    /// Enrolled nodes that were heard of.
+    pub heard: Vec<HeardStatus>,
+    /// Namespaces that concern this node.
+    pub namespaces: Vec<NamespaceStatus>,
+    /// Entries held.
+    pub entries: u64,
+    /// Entries held that the documents do not hold yet.
+    pub unfolded: u64,
+    /// Document changes that the views do not show yet.
+    pub view_lag: u64,
+    /// An earlier write failed: the node reads, but records nothing.
+    pub failed: bool,
+    /// Invites that were redeemed more than once.
+    pub double_redemptions: usize,
+    /// Logs known to be forked.
+    pub forked_logs: usize,
+    /// Addresses the node is reachable under.
+    pub addresses: Vec<String>,
+}
+
+impl Status {
+    pub(super) fn of(replica: &mut Replica, peers: &Peers, view_lag: u64, addresses: Vec<String>) -> Self {
+        let own = replica.certificate().clone();
+        let beacons: Vec<Beacon> = replica.beacons();
+        let mut totals: std::collections::BTreeMap<_, (u64, u64)> = std::collections::BTreeMap::new();
+        for state in replica.logs() {
+            let (entries, bytes) = totals.entry(state.log.namespace).or_default();
+            *entries += state.height;
+            *bytes += state.bytes;
+        }
+        let namespaces = replica.namespaces().into_iter().map(|(id, namespace, access, readable)| {
+            let (entries, bytes) = totals.get(&id).copied().unwrap_or_default();
+            let access = match access {
+                Access::Hold => "hold",
+                Access::Carry => "carry",
+            };
+            let digest = replica.digest(id).iter().map(|byte| format!("{byte:02x}")).collect();
+            NamespaceStatus { name: namespace.to_string(), access, readable, digest, entries, bytes }
+        });
+        Self {
+            namespaces: namespaces.collect(),
+            node: replica.node().to_string(),
+            name: own.name,
+            role: own.role.name().to_owned(),
+            town: replica.trust().town().iter().map(|byte| format!("{byte:02x}")).collect(),
+            version: env!("CARGO_PKG_VERSION"),
+            peers: peers.iter().map(|(node, peer)| peer_status(replica, node, peer)).collect(),
+            heard: beacons
+                .iter()
+                .map(|beacon| HeardStatus { node: beacon.node.to_string(), name: replica.name_of(&beacon.node), at: beacon.at })
+                .collect(),
+            entries: totals.values().map(|(entries, _)| entries).sum(),
+            unfolded: replica.unfolded(),
+            view_lag,
+            failed: replica.has_failed(),
+            double_redemptions: replica.trust().double_redemptions().count(),
+            forked_logs: replica.logs().filter(|state| state.forked_at > 0).count(),
+            addresses,
+        }
+    }
+}
+
+fn peer_status(replica: &Replica, node: &townmesh_crdt::id::NodeId, peer: &super::peers::Peer) -> PeerStatus {
+    let progress = replica.progress(node).unwrap_or_default();
+    let carrier = match peer.path.carrier {
+        Carrier::Quic => "quic",
+        Carrier::Tcp => "tcp",
+    };
+    let route = match peer.path.route {
+        Route::Direct => "",
+        Route::Relayed => " relayed",
+    };
+    PeerStatus {
+        node: node.to_string(),
+        name: replica.name_of(node),
+        path: format!("{carrier}{route}"),
+        equal: progress.equal,
+        entries_expected: progress.entries_expected,
+        entries_received: progress.entries_received,
+        entries_sent: progress.entries_sent,
+        bytes_expected: progress.bytes_expected,
+        bytes_received: progress.bytes_received,
+        bytes_sent: progress.bytes_sent,
+    }
+}

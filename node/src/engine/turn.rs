@@ -1,0 +1,320 @@
+//! The loop. One turn: gather, commit, answer, send, fold, feed.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use tokio::sync::{mpsc, oneshot, watch};
+use townmesh_crdt::id::NodeId;
+use townmesh_crdt::replica::{Output, Replica};
+use townmesh_transport::{Event, Events, Transport};
+
+use super::admission::TownAdmission;
+use super::peers::Peers;
+use super::status::Status;
+use super::views_feed::{ViewsFeed, ViewsProgress};
+use super::{Opener, Parts, Reply, Request, now};
+
+/// Requests and events taken in one turn.
+const REQUESTS_A_TURN: usize = 512;
+const EVENTS_A_TURN: usize = 64;
+/// Folding waits while peers are sending, but not longer than this.
+const FOLD_AT_LEAST_EVERY: Duration = Duration::from_millis(100);
+const STATUS_EVERY: Duration = Duration::from_millis(200);
+/// After the disk failed.
+const REOPEN_EVERY: Duration = Duration::from_secs(5);
+
+pub(super) struct Turn {
+    replica: Option<Replica>,
+    opener: Opener,
+    transport: Option<Transport>,
+    events: Option<Events>,
+    admission: Arc<TownAdmission>,
+    views: Option<ViewsFeed>,
+    views_progress: Arc<ViewsProgress>,
+    requests: mpsc::Receiver<Request>,
+    status: watch::Sender<Status>,
+    status_at: Instant,
+    status_due: bool,
+    peers: Peers,
+    replies: Vec<Reply>,
+    folded_at: Instant,
+    failed_at: Option<Instant>,
+    stopping: Option<oneshot::Sender<()>>,
+}
+
+/// What woke the loop.
+enum Woken {
+    Request(Option<Request>),
+    Event(Option<Event>),
+    Work,
+}
+
+impl Turn {
+    pub(super) fn new(
+        mut replica: Replica,
+        parts: Parts,
+        requests: mpsc::Receiver<Request>,
+        status: watch::Sender<Status>,
+        views_progress: Arc<ViewsProgress>,
+    ) -> Self {
+        let (transport, events) = parts.network.unzip();
+        let views = parts.views.and_then(|views| match ViewsFeed::start(views, &mut replica, Arc::clone(&views_progress)) {
+            Ok(feed) => Some(feed),
+            Err(error) => {
+                tracing::error!(%error, "the views' thread does not start");
+                None
+            }
+        });
+        Self {
+            replica: Some(replica),
+            opener: parts.opener,
+            transport,
+            events,
+            admission: parts.admission,
+            views,
+            views_progress,
+            requests,
+            status,
+            status_at: Instant::now(),
+            status_due: true,
+            peers: Peers::default(),
+            replies: Vec::new(),
+            folded_at: Instant::now(),
+            failed_at: None,
+            stopping: None,
+        }
+    }
+
+    pub(super) async fn run(mut self) {
+        let mut more = true;
+        loop {
+            match self.wait(more).await {
+                Woken::Request(None) => break,
+                Woken::Request(Some(request)) => self.take(request),
+                Woken::Event(Some(event)) => self.happen(event),
+                Woken::Event(None) => self.events = None,
+                Woken::Work => {}
+            }
+            let busy = self.gather();
+            self.commit();
+            more = self.work(busy).await || busy;
+            if let Some(done) = self.stopping.take() {
+                // Dropping the replica closes the store before anybody is told that it is closed.
+                drop(self.replica.take());
+                let _ = done.send(());
+                break;
+            }
+        }
+    }
+
+    /// Waits for something to do; returns at once if the last turn left something.
+    async fn wait(&mut self, more: bool) -> Woken {
+        let idle = if more { Duration::ZERO } else { self.idle_time() };
+        let events = async {
+            match &mut self.events {
+                Some(events) => events.recv().await,
+                None => std::future::pending().await,
+            }
+        };
+        let views_have_room = async {
+            match &self.views {
+                Some(views) if self.views_progress.lag() > 0 => views.has_room().await,
+                Some(_) | None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            biased;
+            request = self.requests.recv() => Woken::Request(request),
+            event = events => Woken::Event(event),
+            () = views_have_room => Woken::Work,
+            () = tokio::time::sleep(idle) => Woken::Work,
+        }
+    }
+
+    fn idle_time(&self) -> Duration {
+        let beacon = self.replica.as_ref().map_or(u64::MAX, |replica| replica.poll_timeout().saturating_sub(now()));
+        let beacon = Duration::from_millis(beacon.clamp(20, 60_000));
+        if self.status_due { beacon.min(STATUS_EVERY) } else { beacon }
+    }
+
+    /// Takes what else has arrived, up to a bound; true if there may be more.
+    fn gather(&mut self) -> bool {
+        let mut requests = 0;
+        while requests < REQUESTS_A_TURN && !self.must_commit() {
+            let Ok(request) = self.requests.try_recv() else { break };
+            self.take(request);
+            requests += 1;
+        }
+        let mut events = 0;
+        while events < EVENTS_A_TURN && !self.must_commit() {
+            let Some(event) = self.events.as_mut().and_then(Events::try_recv) else { break };
+            self.happen(event);
+            events += 1;
+        }
+        events > 0
+    }
+
+    fn must_commit(&self) -> bool {
+        self.replica.as_ref().is_some_and(Replica::must_commit)
+    }
+
+    fn take(&mut self, request: Request) {
+        match (request, &mut self.replica) {
+            (Request::Record(job), Some(replica)) => {
+                self.replies.push(job(replica, now()));
+                self.status_due = true;
+            }
+            (Request::Read(job), Some(replica)) => job(replica),
+            // Dropping a job tells its caller that the node has stopped.
+            (Request::Record(_) | Request::Read(_), None) => {}
+            (Request::Stop(done), _) => self.stopping = Some(done),
+        }
+    }
+
+    fn happen(&mut self, event: Event) {
+        let Some(replica) = &mut self.replica else { return };
+        self.status_due = true;
+        match event {
+            Event::Listening { address } => tracing::info!(%address, "reachable"),
+            Event::ListeningEnded { address } => tracing::info!(%address, "no longer reachable"),
+            Event::Opened { peer, session, path, sender } => {
+                let node = NodeId(peer);
+                match replica.open_session(node) {
+                    Ok(()) => self.peers.opened(node, session, path, sender),
+                    Err(error) => tracing::warn!(%error, "a session was not opened"),
+                }
+            }
+            Event::Message { peer, session, bytes } => {
+                let node = NodeId(peer);
+                if self.peers.is_current(node, session)
+                    && let Err(error) = replica.receive(node, &bytes, now())
+                {
+                    tracing::warn!(peer = %replica.name_of(&node), %error, "a peer's message was refused");
+                    self.drop_peer(node);
+                }
+            }
+            Event::Writable { peer, session } => self.peers.has_room(NodeId(peer), session),
+            Event::Closed { peer, session, reason } => {
+                if self.peers.closed(NodeId(peer), session) {
+                    replica.close_session(&NodeId(peer));
+                    tracing::debug!(peer = %NodeId(peer).short(), %reason, "a session ended");
+                }
+            }
+            Event::Refused { peer, reason } => tracing::warn!(peer = %NodeId(peer).short(), ?reason, "a peer was refused"),
+        }
+    }
+
+    fn drop_peer(&mut self, node: NodeId) {
+        if let Some(replica) = &mut self.replica {
+            replica.close_session(&node);
+        }
+        if let Some(transport) = self.transport.clone() {
+            tokio::spawn(async move { transport.disconnect(node.0).await });
+        }
+    }
+
+    /// Makes durable what was gathered, and answers.
+    fn commit(&mut self) {
+        let Some(replica) = &mut self.replica else { return };
+        let committed = replica.commit(now());
+        if let Err(error) = &committed
+            && self.failed_at.is_none()
+        {
+            tracing::error!(%error, "nothing more is recorded until the store opens again");
+            self.failed_at = Some(Instant::now());
+        }
+        for reply in self.replies.drain(..) {
+            reply(committed.as_ref().map(|()| ()));
+        }
+    }
+
+    /// Sends, folds and feeds for a while; true if there is more to do.
+    async fn work(&mut self, busy: bool) -> bool {
+        self.heed_outputs();
+        self.reopen_after_failure().await;
+        let Some(replica) = &mut self.replica else { return false };
+        let mut more = false;
+        if self.failed_at.is_none() {
+            let transmitted = self.peers.transmit(replica).unwrap_or_else(|error| {
+                tracing::error!(%error, "reading for peers failed");
+                false
+            });
+            more |= transmitted;
+            if !busy || self.folded_at.elapsed() >= FOLD_AT_LEAST_EVERY {
+                self.folded_at = Instant::now();
+                match replica.fold(now()) {
+                    Ok(unfinished) => more |= unfinished || replica.has_staged(),
+                    Err(error) => tracing::error!(%error, "folding failed"),
+                }
+            }
+        }
+        if let Some(views) = self.views.as_mut().filter(|_| !busy)
+            && let Err(error) = views.feed(replica)
+        {
+            tracing::error!(%error, "reading for the views failed");
+        }
+        self.publish_status();
+        more
+    }
+
+    fn heed_outputs(&mut self) {
+        while let Some(output) = self.replica.as_mut().and_then(Replica::poll_output) {
+            match output {
+                Output::Close { peer, reason } => {
+                    tracing::warn!(peer = %peer.short(), reason, "a session is closed");
+                    self.drop_peer(peer);
+                }
+                Output::Equal { peer } => tracing::debug!(peer = %peer.short(), "up to date with a peer"),
+                Output::TrustChanged => {
+                    if let Some(replica) = &self.replica {
+                        self.admission.renew(replica.trust());
+                    }
+                    if let Some(transport) = self.transport.clone() {
+                        tokio::spawn(async move { transport.recheck_admission().await });
+                    }
+                }
+                Output::Forked { log, seq } => {
+                    tracing::error!(author = %log.author.short(), seq, "an author wrote two histories; from here on neither counts");
+                }
+                Output::Unreadable { log, seq, reason } => {
+                    tracing::warn!(author = %log.author.short(), seq, reason, "an entry is kept but has no effect");
+                }
+            }
+        }
+    }
+
+    /// Memory is ahead of the disk after a failed write: the store is closed and opened again.
+    async fn reopen_after_failure(&mut self) {
+        if self.failed_at.is_none_or(|failed| failed.elapsed() < REOPEN_EVERY) {
+            return;
+        }
+        self.failed_at = Some(Instant::now());
+        for node in self.peers.take_all() {
+            if let Some(transport) = &self.transport {
+                transport.disconnect(node.0).await;
+            }
+        }
+        drop(self.replica.take());
+        match (self.opener)().and_then(|opening| Replica::open(opening, now())) {
+            Ok(replica) => {
+                tracing::info!("the store is open again");
+                self.admission.renew(replica.trust());
+                self.replica = Some(replica);
+                self.failed_at = None;
+            }
+            Err(error) => tracing::error!(%error, "the store does not open; trying again"),
+        }
+    }
+
+    fn publish_status(&mut self) {
+        if !self.status_due || self.status_at.elapsed() < STATUS_EVERY {
+            return;
+        }
+        if let Some(replica) = &mut self.replica {
+            self.status_due = replica.unfolded() > 0 || self.views_progress.lag() > 0;
+            self.status_at = Instant::now();
+            let addresses = self.transport.iter().flat_map(Transport::local_addresses).map(|address| address.to_string()).collect();
+            self.status.send_replace(Status::of(replica, &self.peers, self.views_progress.lag(), addresses));
+        }
+    }
+}

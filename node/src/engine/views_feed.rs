@@ -1,0 +1,124 @@
+//! Feeding the views: documents that changed are read here and written to SQLite on a thread of their own.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+use tokio::sync::mpsc;
+use townmesh_crdt::command::read::{self, Reading};
+use townmesh_crdt::namespace::Namespace;
+use townmesh_crdt::replica::Replica;
+use townmesh_crdt::store::{FeedItem, StoreError};
+
+use crate::views::Views;
+
+/// Documents read in one go: some tens of milliseconds.
+const DOCUMENTS_A_TURN: usize = 256;
+/// Batches that may wait for the writing thread.
+const BATCHES: usize = 3;
+/// The feed is trimmed when the views have this much of it.
+const TRIM_EVERY: u64 = 16 * 1024;
+
+/// How far the views have come.
+#[derive(Debug, Default)]
+pub struct ViewsProgress {
+    watermark: AtomicU64,
+    end: AtomicU64,
+    failed: AtomicBool,
+}
+
+impl ViewsProgress {
+    /// Changes that are not shown yet.
+    pub fn lag(&self) -> u64 {
+        self.end.load(Ordering::Acquire).saturating_sub(self.watermark.load(Ordering::Acquire))
+    }
+
+    /// Whether writing the views failed; they are rebuilt at the next start.
+    pub fn has_failed(&self) -> bool {
+        self.failed.load(Ordering::Acquire)
+    }
+}
+
+struct ViewBatch {
+    rows: Vec<(FeedItem, Namespace, Reading)>,
+    watermark: u64,
+}
+
+/// The engine's end of the views.
+pub(super) struct ViewsFeed {
+    batches: mpsc::Sender<ViewBatch>,
+    progress: Arc<ViewsProgress>,
+    next: u64,
+    trimmed: u64,
+}
+
+impl ViewsFeed {
+    /// Starts the writing thread. If the views are of another store or were rebuilt, everything is fed again.
+    pub(super) fn start(mut views: Views, replica: &mut Replica, progress: Arc<ViewsProgress>) -> std::io::Result<Self> {
+        let end = replica.store().feed_end().unwrap_or(0);
+        let first = replica.feed(0, 1).ok().and_then(|feed| feed.first().map(|item| item.number)).unwrap_or(end);
+        let watermark = views.watermark();
+        let is_whole = watermark >= first && watermark <= end;
+        if !is_whole && let Err(error) = replica.refeed() {
+            tracing::error!(%error, "the views cannot be rebuilt");
+        }
+        let next = if is_whole { watermark } else { end };
+        progress.watermark.store(next, Ordering::Release);
+        let (batches, mut receiver) = mpsc::channel::<ViewBatch>(BATCHES);
+        let written = Arc::clone(&progress);
+        std::thread::Builder::new().name("views".into()).spawn(move || {
+            while let Some(batch) = receiver.blocking_recv() {
+                if let Err(error) = views.apply(&batch.rows, batch.watermark) {
+                    tracing::error!(%error, "the views cannot be written; they are rebuilt at the next start");
+                    written.failed.store(true, Ordering::Release);
+                    return;
+                }
+                written.watermark.store(batch.watermark, Ordering::Release);
+            }
+        })?;
+        Ok(Self { batches, progress, next, trimmed: first })
+    }
+
+    /// Waits until the writing thread takes another batch.
+    pub(super) async fn has_room(&self) {
+        if let Err(error) = self.batches.reserve().await {
+            tracing::debug!(%error, "the views' thread has ended");
+            std::future::pending::<()>().await;
+        }
+    }
+
+    /// Reads some changed documents and hands them over; true if there are more.
+    pub(super) fn feed(&mut self, replica: &mut Replica) -> Result<bool, StoreError> {
+        let end = replica.store().feed_end()?;
+        self.progress.end.store(end, Ordering::Release);
+        if self.next >= end {
+            return Ok(false);
+        }
+        let Ok(permit) = self.batches.try_reserve() else { return Ok(true) };
+        let items = replica.feed(self.next, DOCUMENTS_A_TURN)?;
+        let Some(last) = items.last().map(|item| item.number) else {
+            self.next = end;
+            return Ok(false);
+        };
+        // A document that changed several times is read once.
+        let mut newest = std::collections::BTreeMap::new();
+        items.iter().for_each(|item| _ = newest.insert((item.namespace, item.document, item.kind), *item));
+        let mut rows = Vec::with_capacity(newest.len());
+        for item in newest.into_values() {
+            let namespace = replica.namespace_numbered(item.namespace);
+            let namespace = namespace.and_then(|id| replica.trust().namespaces().get(&id).cloned());
+            let Some(namespace) = namespace else { continue };
+            match read::document(replica, &item) {
+                Ok(reading) => rows.push((item, namespace, reading)),
+                Err(error) => tracing::warn!(document = %item.document, %error, "a document cannot be shown"),
+            }
+        }
+        self.next = last + 1;
+        permit.send(ViewBatch { rows, watermark: self.next });
+        let shown = self.progress.watermark.load(Ordering::Acquire);
+        if shown >= self.trimmed + TRIM_EVERY {
+            replica.trim_feed(shown);
+            self.trimmed = shown;
+        }
+        Ok(self.next < end)
+    }
+}

@@ -1,0 +1,114 @@
+//! Workbooks: rows of the first sheet that has any.
+
+mod guard;
+mod inflate;
+
+use std::io::{Read, Seek};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use calamine::{Cell, DataRef, Reader as _, Xlsx, XlsxError};
+
+use self::guard::GuardError;
+use super::error::LedgerError;
+use super::limits::Limits;
+use super::source::{RawRow, RowSink};
+
+/// Sheets that are tried before the workbook counts as empty.
+const MAX_SHEETS: usize = 100;
+
+/// Hands the rows of the first sheet that is not empty to `sink`.
+pub(super) fn each_row(mut file: impl Read + Seek, limits: &Limits, sink: &mut RowSink<'_>) -> Result<(), LedgerError> {
+    guard::check(&mut file, limits.unpacked_bytes).map_err(|error| match error {
+        GuardError::NotAWorkbook => LedgerError::DamagedWorkbook { reason: error.to_string() },
+        GuardError::Encrypted => LedgerError::OldOrEncryptedWorkbook,
+        GuardError::TooLarge(limit) => LedgerError::UnpacksTooLarge { limit },
+        GuardError::Absurd(_) => LedgerError::DamagedWorkbook { reason: error.to_string() },
+        GuardError::Io(source) => LedgerError::Io(source),
+    })?;
+    let mut workbook = contained(|| Xlsx::new(file))?;
+    for sheet in workbook.sheet_names().iter().take(MAX_SHEETS) {
+        if sheet_rows(&mut workbook, sheet, limits, sink)? {
+            return Ok(());
+        }
+    }
+    Ok(())
+}
+
+/// Runs the library. It indexes into tables that the file itself supplies, so a crafted file may make it panic; that
+/// must cost this import and not the node.
+fn contained<T>(action: impl FnOnce() -> Result<T, XlsxError>) -> Result<T, LedgerError> {
+    let outcome = catch_unwind(AssertUnwindSafe(action));
+    let result =
+        outcome.map_err(|_| LedgerError::DamagedWorkbook { reason: "its tables contradict each other".into() })?;
+    result.map_err(|error| LedgerError::DamagedWorkbook { reason: error.to_string() })
+}
+
+/// True when the sheet had any row with content.
+fn sheet_rows<F: Read + Seek>(
+    workbook: &mut Xlsx<F>,
+    sheet: &str,
+    limits: &Limits,
+    sink: &mut RowSink<'_>,
+) -> Result<bool, LedgerError> {
+    // A chart or macro sheet has no cells: not an error, only not the ledger.
+    let mut cells = match contained(|| workbook.worksheet_cells_reader(sheet)) {
+        Ok(cells) => cells,
+        Err(LedgerError::DamagedWorkbook { .. }) => return Ok(false),
+        Err(other) => return Err(other),
+    };
+    let mut any = false;
+    let mut row = RawRow::default();
+    while let Some(cell) = contained(|| cells.next_cell())? {
+        let (line, column) = (u64::from(cell.get_position().0) + 1, cell.get_position().1 as usize);
+        let Some(text) = cell_text(&cell).filter(|_| column < limits.columns) else { continue };
+        any = true;
+        if line != row.number {
+            let done = std::mem::replace(&mut row, RawRow::at(line));
+            if done.number > 0 {
+                sink(done)?;
+            }
+        }
+        if row.cells.len() <= column {
+            row.cells.resize(column + 1, String::new());
+        }
+        if let Some(place) = row.cells.get_mut(column) {
+            *place = text;
+        }
+    }
+    if row.number > 0 {
+        sink(row)?;
+    }
+    Ok(any)
+}
+
+/// A cell as a person sees it; `None` where nothing is to be seen.
+fn cell_text(cell: &Cell<DataRef<'_>>) -> Option<String> {
+    let text = match cell.get_value() {
+        DataRef::Empty => return None,
+        DataRef::String(text) => text.clone(),
+        DataRef::SharedString(text) => (*text).to_owned(),
+        DataRef::Int(number) => number.to_string(),
+        DataRef::Float(number) => number_text(*number),
+        DataRef::Bool(truth) => if *truth { "是" } else { "否" }.to_owned(),
+        DataRef::DateTime(time) => {
+            let (year, month, day, ..) = time.to_ymd_hms_milli();
+            format!("{year:04}-{month:02}-{day:02}")
+        }
+        DataRef::DateTimeIso(text) => text.split('T').next().unwrap_or_default().to_owned(),
+        DataRef::DurationIso(text) => text.clone(),
+        DataRef::Error(error) => error.to_string(),
+    };
+    Some(text).filter(|text| !text.trim().is_empty())
+}
+
+/// Whole numbers without a decimal point, as long as a spreadsheet holds them exactly (15 digits). Beyond that the
+/// scientific form, which the check of ID numbers recognises as one whose end was lost.
+fn number_text(number: f64) -> String {
+    if number.fract() == 0.0 && number.abs() < 1e15 {
+        format!("{number:.0}")
+    } else if number.abs() >= 1e15 {
+        format!("{number:.5E}").replace('E', "E+")
+    } else {
+        format!("{number}")
+    }
+}
