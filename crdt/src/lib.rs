@@ -6,6 +6,7 @@ pub mod certificate;
 pub mod change;
 pub mod clock;
 pub mod codec;
+pub mod command;
 pub mod document;
 pub mod domain;
 pub mod enrol;

@@ -1,1 +1,9 @@
-//! Under construction.
+//! One node of a town that keeps working when its network does not: configuration, keys, engine, views, HTTP API and
+//! command line.
+
+pub mod config;
+pub mod data_dir;
+pub mod keys;
+pub mod ledger;
+pub mod message;
+pub mod views;

@@ -130,7 +130,8 @@ impl Replica {
                     session.chunks_wanted.truncate(bounds::MAX_BLOB_CHUNKS);
                 }
             }
-            Message::Chunk { namespace, bytes } => self.ingest_chunk(namespace, bytes)?,
+            Message::Chunk { namespace, bytes } => self.ingest_chunk(peer, namespace, bytes)?,
+            Message::ChunkOffer { namespace, hashes } => self.take_offer(peer, namespace, &hashes)?,
             Message::LogRequest { log, from } => {
                 if let Some(session) = self.sessions.get_mut(&peer)
                     && let Some(space) = session.spaces.get_mut(&log.namespace).filter(|space| space.known)

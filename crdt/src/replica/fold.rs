@@ -12,7 +12,7 @@ use crate::clock::Millis;
 use crate::document::{Actor, AuthoredChange};
 use crate::entry::{Entry, LogId};
 use crate::namespace::Namespace;
-use crate::policy::{self, Form};
+use crate::policy::{self, DocumentKind, Form};
 use crate::store::{ItemKey, StoreError, StoredItem};
 
 /// Bytes of bodies that one call opens: some tens of milliseconds.
@@ -105,6 +105,11 @@ impl Replica {
             if let Item::Change { change, .. } = &item {
                 let authored = AuthoredChange { actor, time: header.time, change: change.clone() };
                 self.cache.apply(number, document, authored);
+            }
+            if let Item::Record { bytes, .. } = &item
+                && kind == DocumentKind::Blob as u8
+            {
+                self.want_chunks(header.log.namespace, number, bytes);
             }
             let key = ItemKey { namespace: number, document, log, seq: header.seq, index };
             self.keep_item(StoredItem { key, time: header.time, actor, item }, kind);

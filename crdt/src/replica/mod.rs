@@ -14,6 +14,7 @@
 //! After an error from [`Replica::commit`] the replica refuses to record: reading goes on, and the driver opens the
 //! store again.
 
+mod blobs;
 mod cards;
 mod documents;
 mod exchange;
@@ -30,6 +31,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use rand_core::CryptoRng;
 
+pub use blobs::Manifest;
 pub use documents::StoredRecord;
 pub use exchange::HandleError;
 pub use ingest::{IngestError, Ingested};
@@ -152,6 +154,7 @@ pub struct Replica {
     staged_items: BTreeMap<(u32, DocumentId), Vec<StoredItem>>,
     staged_keys: BTreeMap<(u32, PersonKeyPlace), [u8; WRAPPED_LEN]>,
     unfolded: BTreeSet<LogId>,
+    wanted: BTreeSet<blobs::ChunkId>,
     feed_end: u64,
     cache: DocumentCache,
     sessions: BTreeMap<NodeId, Session>,
@@ -237,6 +240,7 @@ impl Replica {
             staged_items: BTreeMap::new(),
             staged_keys: BTreeMap::new(),
             unfolded: BTreeSet::new(),
+            wanted: BTreeSet::new(),
             cache: DocumentCache::default(),
             sessions: BTreeMap::new(),
             outputs: VecDeque::new(),
@@ -278,6 +282,9 @@ impl Replica {
         }
         for (namespace, number) in &self.numbers {
             self.shelves.insert(*namespace, self.store.shelves(*number)?.into_iter().collect());
+        }
+        for (number, hash) in self.store.wanted_chunks()? {
+            self.wanted.extend(self.namespace_numbered(number).map(|namespace| (namespace, hash)));
         }
         self.unfolded = self.logs.values().filter(|(_, state)| state.folded < state.height).map(|(_, state)| state.log).collect();
         Ok(())

@@ -3,12 +3,11 @@
 
 use std::ops::ControlFlow;
 
-use super::{HandleError, IngestError, Replica};
+use super::Replica;
 use crate::bounds;
 use crate::entry::{Entry, LogId};
 use crate::id::{NamespaceId, NodeId};
 use crate::namespace::Namespace;
-use crate::policy;
 use crate::seal::{PersonKeyPlace, ShelfId};
 use crate::store::StoreError;
 use crate::sync::message::MAX_PERSON_KEYS;
@@ -128,6 +127,9 @@ impl Replica {
                 return Ok(Some(Message::Chunk { namespace, bytes }));
             }
         }
+        if let Some(message) = self.next_chunk_message(peer) {
+            return Ok(Some(message));
+        }
         let auth = self.namespace_id(&Namespace::auth());
         let summary = (self.shared_digest(&peer), self.digest(auth));
         let Some(session) = self.sessions.get_mut(&peer) else { return Ok(None) };
@@ -142,21 +144,5 @@ impl Replica {
         session.last_summary = Some(summary);
         self.check_equal(peer);
         Ok(Some(Message::Summary { shared: summary.0, auth: summary.1 }))
-    }
-
-    /// Stages a blob chunk that was wanted.
-    pub(super) fn ingest_chunk(&mut self, namespace: NamespaceId, bytes: Vec<u8>) -> Result<(), HandleError> {
-        let wanted = self.trust.namespaces().get(&namespace).is_some_and(|namespace| policy::access(&self.own, namespace).is_some());
-        if !wanted {
-            return Err(HandleError::Ingest(IngestError::NotWanted(namespace.short())));
-        }
-        let number = self.number(namespace);
-        let hash: [u8; 32] = blake3::hash(&bytes).into();
-        // Unasked chunks are dropped: nobody fills another's disk.
-        if self.store.chunk(number, &hash)?.is_some_and(|held| held.is_empty()) {
-            self.batch.weight += bytes.len();
-            self.batch.chunks.push((number, hash, bytes));
-        }
-        Ok(())
     }
 }

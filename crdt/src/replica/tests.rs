@@ -349,3 +349,25 @@ fn positions_are_read_by_whoever_holds_the_town_key() {
     assert_eq!(center.positions().len(), 1);
     assert_eq!(carrier.positions().len(), 0);
 }
+
+#[test]
+fn photos_follow_the_entries_through_a_carrier_that_cannot_see_them() {
+    let mut town = Town::new(14);
+    let mut center = town.node("center", NodeRole::Center, &[], &[]);
+    let mut langfa = town.node("langfa", NodeRole::Village, &[LANGFA], &[]);
+    let mut carrier = town.node("carrier", NodeRole::Carrier, &[], &[LANGFA]);
+    meet(&mut center, &mut langfa);
+    meet(&mut center, &mut carrier);
+    let namespace = Namespace::registry(LANGFA);
+    let photo: Vec<u8> = (0..600_000u32).map(|at| (at.wrapping_mul(2_654_435_761) >> 24) as u8).collect();
+    let blob = langfa.put_blob(&namespace, &photo, "image/jpeg", None, NOW).unwrap();
+    langfa.commit(NOW).unwrap();
+    meet(&mut langfa, &mut carrier);
+    assert!(carrier.blob(&namespace, blob).unwrap().is_none(), "the carrier cannot read the manifest");
+    meet(&mut carrier, &mut center);
+    // The center learned of the blob from the carrier's entries and asked for its chunks in the same session.
+    let (manifest, content) = center.blob(&namespace, blob).unwrap().unwrap();
+    assert_eq!((manifest.length, manifest.media_type.as_str()), (600_000, "image/jpeg"));
+    assert_eq!(content, Some(photo));
+    assert_eq!(center.wanted_chunks() + carrier.wanted_chunks(), 0);
+}

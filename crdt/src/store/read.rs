@@ -271,6 +271,26 @@ impl Store {
         Ok(table.get(&chunk_key(namespace, hash))?.map(|bytes| bytes.value().to_vec()))
     }
 
+    /// Hashes of chunks held in a namespace: at most `limit`.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn held_chunks(&self, namespace: u32, limit: usize) -> Result<Vec<[u8; 32]>, StoreError> {
+        let table = self.database.begin_read()?.open_table(tables::CHUNKS)?;
+        let (first, last) = (chunk_key(namespace, &[0; 32]), chunk_key(namespace, &[0xff; 32]));
+        let mut held = Vec::new();
+        for row in table.range::<&[u8; 36]>(&first..=&last)? {
+            let (key, bytes) = row?;
+            if held.len() == limit {
+                break;
+            }
+            if let Some((_, hash)) = key.value().split_last_chunk::<32>().filter(|_| !bytes.value().is_empty()) {
+                held.push(*hash);
+            }
+        }
+        Ok(held)
+    }
+
     /// Chunks that are wanted and not held yet.
     ///
     /// # Errors

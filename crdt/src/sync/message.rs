@@ -18,6 +18,7 @@
 //! | 10 | chunk request | namespace, [hash...] |
 //! | 11 | chunk | namespace, bytes |
 //! | 12 | log request | log id, from seq: the sender doubts that its copy of the log agrees |
+//! | 13 | chunk offer | namespace, [hash...] that the sender holds |
 
 use minicbor::{Decoder, Encoder};
 
@@ -148,6 +149,13 @@ pub enum Message {
         log: LogId,
         /// From which seq.
         from: u64,
+    },
+    /// Blob chunks that the sender holds and the receiver may want.
+    ChunkOffer {
+        /// Which namespace's retention they are under.
+        namespace: NamespaceId,
+        /// Hashes of the sealed chunks.
+        hashes: Vec<[u8; 32]>,
     },
 }
 
@@ -285,6 +293,10 @@ impl Message {
                 hashes.iter().try_for_each(|hash| e.bytes(hash).map(|_| ()))
             }
             Self::Chunk { namespace, bytes } => e.array(3)?.u8(11)?.bytes(&namespace.0)?.bytes(bytes)?.ok(),
+            Self::ChunkOffer { namespace, hashes } => {
+                e.array(3)?.u8(13)?.bytes(&namespace.0)?.array(hashes.len() as u64)?;
+                hashes.iter().try_for_each(|hash| e.bytes(hash).map(|_| ()))
+            }
             Self::LogRequest { log, from } => e.array(3)?.u8(12)?.bytes(&log.to_bytes())?.u64(*from)?.ok(),
         }
     }
@@ -304,7 +316,7 @@ impl Message {
             0 => 6,
             2 => 4,
             4 | 6 => 5,
-            8..=12 => 3,
+            8..=13 => 3,
             1 | 3 | 5 | 7 => 2,
             _ => return Ok(None),
         };
@@ -347,7 +359,7 @@ impl Message {
         }
     }
 
-    /// Codes 5 to 12.
+    /// Codes 5 to 13.
     fn decode_other(code: u8, d: &mut Decoder<'_>) -> Result<Self, MessageError> {
         match code {
             5 => {
@@ -373,13 +385,13 @@ impl Message {
             }
             8 => Ok(Self::Totals { entries: d.u64()?, bytes: d.u64()? }),
             9 => Ok(Self::Summary { shared: MessageError::fixed(d)?, auth: MessageError::fixed(d)? }),
-            10 => {
+            10 | 13 => {
                 let namespace = NamespaceId(MessageError::fixed(d)?);
                 let mut hashes = Vec::new();
                 for _ in 0..MessageError::bounded(d.array()?, MAX_CHUNK_REQUEST, "chunks")? {
                     hashes.push(MessageError::fixed(d)?);
                 }
-                Ok(Self::ChunkRequest { namespace, hashes })
+                Ok(if code == 10 { Self::ChunkRequest { namespace, hashes } } else { Self::ChunkOffer { namespace, hashes } })
             }
             11 => {
                 let (namespace, bytes) = (NamespaceId(MessageError::fixed(d)?), d.bytes()?);
@@ -453,6 +465,7 @@ mod tests {
             any::<(Digest, Digest)>().prop_map(|(shared, auth)| Message::Summary { shared, auth }),
             (namespace(), vec(any::<[u8; 32]>(), 0..3)).prop_map(|(namespace, hashes)| Message::ChunkRequest { namespace, hashes }),
             (namespace(), vec(any::<u8>(), 0..40)).prop_map(|(namespace, bytes)| Message::Chunk { namespace, bytes }),
+            (namespace(), vec(any::<[u8; 32]>(), 0..3)).prop_map(|(namespace, hashes)| Message::ChunkOffer { namespace, hashes }),
             (any_header(), any::<u64>()).prop_map(|(header, from)| Message::LogRequest { log: header.log, from }),
         ]
     }

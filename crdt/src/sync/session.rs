@@ -76,6 +76,9 @@ pub struct Session {
     pub(crate) digests_sent: BTreeSet<NamespaceId>,
     pub(crate) last_summary: Option<(Digest, Digest)>,
     pub(crate) peer_summary: Option<(Digest, Digest)>,
+    /// Chunks the peer was asked for.
+    pub(crate) asked: BTreeSet<(NamespaceId, [u8; 32])>,
+    pub(crate) chunks_offered: bool,
     pub(crate) chunks_wanted: VecDeque<(NamespaceId, [u8; 32])>,
     pub(crate) progress: Progress,
     /// Logs that were asked for from their beginning because they do not agree.
@@ -96,6 +99,8 @@ impl Session {
             digests_sent: BTreeSet::new(),
             last_summary: None,
             peer_summary: None,
+            asked: BTreeSet::new(),
+            chunks_offered: false,
             chunks_wanted: VecDeque::new(),
             progress: Progress::default(),
             diverged: BTreeSet::new(),

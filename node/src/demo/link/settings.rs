@@ -100,7 +100,12 @@ impl LinkSettings {
             }
             if let Some(rate) = settings.bytes_per_second.filter(|rate| rate.get() < MIN_RATE) {
                 let got = rate.to_string();
-                return Err(LinkError::Setting { direction, setting: "bytes_per_second", got, must_be: "at least 500" });
+                return Err(LinkError::Setting {
+                    direction,
+                    setting: "bytes_per_second",
+                    got,
+                    must_be: "at least 500",
+                });
             }
         }
         Ok(())

@@ -10,7 +10,7 @@ use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{Semaphore, mpsc};
+use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 
@@ -21,43 +21,43 @@ use super::lane::Lane;
 const PIECE: usize = 16 << 10;
 /// Pieces of one stream on their way, at most: 2 MiB.
 const PIECES: usize = 128;
-const CONNECT: Duration = Duration::from_secs(5);
+/// How long a connection may take to come about.
+const OPENING: Duration = Duration::from_secs(10);
 
 /// Relays connections until aborted.
 pub(super) async fn relay(listener: TcpListener, target: SocketAddr, shared: Arc<Shared>) {
-    let room = Arc::new(Semaphore::new(shared.bounds.connections));
     let mut connections = JoinSet::new();
     loop {
-        let Ok(permit) = Arc::clone(&room).acquire_owned().await else { return };
-        let stream = match listener.accept().await {
-            Ok((stream, _)) => stream,
-            Err(_) => {
-                // Out of file descriptors, most likely: later is better than a busy loop.
-                sleep(Duration::from_millis(50)).await;
-                continue;
-            }
+        let Ok((near, _)) = listener.accept().await else {
+            // Out of file descriptors, most likely: later is better than a busy loop.
+            sleep(Duration::from_millis(50)).await;
+            continue;
         };
+        let Ok(room) = Arc::clone(&shared.room).acquire_owned().await else { return };
         while connections.try_join_next().is_some() {}
         let shared = Arc::clone(&shared);
         connections.spawn(async move {
-            connection(stream, target, &shared).await;
-            drop(permit);
+            connection(near, target, &shared).await;
+            drop(room);
         });
-        // Counted from the permits, so that an aborted connection is not counted for ever.
     }
 }
 
 /// One connection from its beginning to its end.
 async fn connection(near: TcpStream, target: SocketAddr, shared: &Arc<Shared>) {
-    // The opening packets need both directions; until then the dialling side waits in vain, as it should.
-    shared.forward.open().await;
-    shared.backward.open().await;
-    let Ok(Ok(far)) = timeout(CONNECT, TcpStream::connect(target)).await else { return };
+    // The opening packets need both directions; until then the dialling side waits, and gives up at some time.
+    let whole = async {
+        shared.forward.open().await;
+        shared.backward.open().await;
+    };
+    if timeout(OPENING, whole).await.is_err() {
+        return;
+    }
+    let Ok(Ok(far)) = timeout(OPENING, TcpStream::connect(target)).await else { return };
     // Pieces are small on purpose on a slow link; Nagle's algorithm would hold them back.
     if near.set_nodelay(true).is_err() || far.set_nodelay(true).is_err() {
         return;
     }
-    shared.connections.up();
     let ((near_read, near_write), (far_read, far_write)) = (near.into_split(), far.into_split());
     let mut directions = JoinSet::new();
     let forward = Arc::clone(shared);

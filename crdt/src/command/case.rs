@@ -1,0 +1,178 @@
+//! Recording what people do to cases, and folding cases back.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use super::read::CaseRecord;
+use super::{CommandError, Outcome, UTC_OFFSET_MINUTES};
+use crate::change::record_id;
+use crate::clock::{HybridTime, Millis};
+use crate::domain::case::{Action, Case, CaseEvent, Effect, FoldInput, Report, TransitionTable, VoidReason, fold};
+use crate::domain::date::Day;
+use crate::domain::region::RegionCode;
+use crate::domain::role::Role;
+use crate::id::{DocumentId, RecordId};
+use crate::namespace::Namespace;
+use crate::policy::DocumentKind;
+use crate::replica::{Recorded, Replica};
+use crate::store::StoreError;
+
+/// Where a case lies.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CaseRef {
+    /// The cases of its region and year.
+    pub namespace: Namespace,
+    /// The document.
+    pub document: DocumentId,
+}
+
+/// Who does something, in which role, and with which words beside it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Actor {
+    /// A member's code, or the code of a device.
+    pub by: String,
+    /// In which role.
+    pub role: Role,
+    /// Words beside the action.
+    #[serde(default)]
+    pub note: Option<String>,
+}
+
+/// A problem to be reported.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewCase {
+    /// The village or community.
+    pub region: RegionCode,
+    /// What makes it the same case on every node that reports it, such as the id of a device's event; without one
+    /// every report is a case of its own.
+    pub natural_key: Option<Vec<u8>>,
+    /// When it was noticed: with the region it chooses the namespace, so a late report of a natural key belongs to the
+    /// year of the event.
+    pub noticed: Millis,
+    /// What is wrong.
+    pub report: Report,
+}
+
+/// What was done.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Acted {
+    /// The case.
+    pub case: CaseRef,
+    /// The event.
+    pub event: RecordId,
+}
+
+/// Reports a problem. A report of a case that this node knows already (by its natural key) stages nothing.
+///
+/// # Errors
+/// [`CommandError::Event`], [`CommandError::CaseRefused`], [`CommandError::Record`].
+pub fn report(replica: &mut Replica, actor: &Actor, new: NewCase, now: Millis) -> Result<Outcome<CaseRef>, CommandError> {
+    let (year, ..) = Day::of_time(i64::try_from(new.noticed).unwrap_or(i64::MAX), UTC_OFFSET_MINUTES).calendar();
+    let wanted = Namespace::cases(&new.region.to_string(), &format!("{year:04}"));
+    let namespace = replica.period(&wanted, now)?;
+    let key = match new.natural_key {
+        Some(key) => key,
+        None => [replica.new_resident().0, replica.new_resident().0].concat(),
+    };
+    let document = replica.document_id(&namespace, DocumentKind::Case, &key)?;
+    let case = CaseRef { namespace, document };
+    let known = stored(replica, &case.namespace, document)?;
+    if known.fold().reported.is_some() {
+        return Ok(Outcome::Unchanged(case));
+    }
+    let action = Action::Report(Box::new(Report { region: Some(new.region), ..new.report }));
+    let (_, recorded) = add(replica, &case, known, actor, action, now)?;
+    Ok(Outcome::Created(case, recorded))
+}
+
+/// Does something to a case. The action is tried first: one that would have no effect is refused with the fold's
+/// reason, in the words of the domain.
+///
+/// # Errors
+/// [`CommandError::NotFound`], [`CommandError::Event`], [`CommandError::CaseRefused`], [`CommandError::Record`].
+pub fn act(replica: &mut Replica, case: &CaseRef, actor: &Actor, action: Action, now: Millis) -> Result<Outcome<Acted>, CommandError> {
+    let known = stored(replica, &case.namespace, case.document)?;
+    if known.events.is_empty() {
+        return Err(CommandError::NotFound { thing: "case", chinese: "案卷", document: case.document });
+    }
+    let (event, recorded) = add(replica, case, known, actor, action, now)?;
+    Ok(Outcome::Changed(Acted { case: case.clone(), event }, recorded))
+}
+
+/// Reads a case; `None` if its document holds nothing.
+///
+/// # Errors
+/// [`StoreError`].
+pub fn read(replica: &mut Replica, namespace: &Namespace, document: DocumentId) -> Result<Option<CaseRecord>, StoreError> {
+    let stored = stored(replica, namespace, document)?;
+    if stored.events.is_empty() && stored.unreadable == 0 {
+        return Ok(None);
+    }
+    Ok(Some(CaseRecord { id: document, case: stored.fold(), unreadable: stored.unreadable }))
+}
+
+/// The events of a case as this node holds them.
+struct Stored {
+    events: BTreeMap<RecordId, FoldInput>,
+    unreadable: u32,
+}
+
+impl Stored {
+    fn fold(&self) -> Case {
+        fold(&self.events, &TransitionTable::default())
+    }
+}
+
+fn stored(replica: &Replica, namespace: &Namespace, document: DocumentId) -> Result<Stored, StoreError> {
+    let mut stored = Stored { events: BTreeMap::new(), unreadable: 0 };
+    for record in replica.records(replica.namespace_id(namespace), document)? {
+        let Ok(event) = CaseEvent::from_bytes(&record.bytes) else {
+            stored.unreadable += 1;
+            continue;
+        };
+        let void = match (record.void, event.case == document) {
+            (true, _) => Some(VoidReason::Revoked),
+            (false, false) => Some(VoidReason::WrongCase),
+            (false, true) => None,
+        };
+        stored.events.insert(record.id, FoldInput { event, time: record.time.0, author: record.author, void });
+    }
+    Ok(stored)
+}
+
+/// Tries an event on top of all that is known and stages it if it has effect.
+fn add(
+    replica: &mut Replica,
+    case: &CaseRef,
+    mut known: Stored,
+    actor: &Actor,
+    action: Action,
+    now: Millis,
+) -> Result<(RecordId, Recorded), CommandError> {
+    let before = known.fold();
+    let event = CaseEvent {
+        case: case.document,
+        by: actor.by.clone(),
+        role: actor.role,
+        seen: before.heads,
+        note: actor.note.clone(),
+        action,
+    };
+    let bytes = event.to_bytes()?;
+    let id = record_id(&bytes);
+    let latest = known.events.values().map(|input| input.time).max().unwrap_or_default();
+    let time = latest.saturating_add(1).max(HybridTime::at(now).0);
+    known.events.insert(id, FoldInput { event, time, author: replica.node(), void: None });
+    let after = known.fold();
+    match after.timeline.iter().find(|entry| entry.event == id).map(|entry| entry.effect) {
+        Some(Effect::Applied | Effect::AppliedLate) => {}
+        Some(Effect::None { reason, because_of }) => {
+            return Err(CommandError::CaseRefused { reason, because_of, state: before.state });
+        }
+        // Beyond the bound of the fold: an event that comes last is left out of a case that is full.
+        Some(Effect::Void(_)) | None => return Err(CommandError::CaseFull),
+    }
+    let recorded = replica.put(&case.namespace, DocumentKind::Case, case.document, bytes, DocumentKind::Case.lane(), now)?;
+    Ok((id, recorded))
+}

@@ -1,0 +1,191 @@
+//! Why a command did nothing.
+
+use crate::domain::case::{CaseState, EventError, MAX_EVENTS, Reason};
+use crate::domain::device_batch::BatchError;
+use crate::domain::hazard::HazardStepError;
+use crate::domain::immutable::ImmutableError;
+use crate::domain::person::{PersonalDataTooLong, PersonalField};
+use crate::id::{DocumentId, RecordId};
+use crate::replica::{PersonalError, RecordError};
+use crate::store::StoreError;
+
+/// Why a command did nothing. `Display` is English; [`Self::chinese`] says the same in Chinese.
+#[derive(Debug, thiserror::Error)]
+pub enum CommandError {
+    /// It could not be recorded.
+    #[error(transparent)]
+    Record(#[from] RecordError),
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// Somebody's data cannot be read, and what they say decides what to write.
+    #[error(transparent)]
+    Personal(#[from] PersonalError),
+    /// A name, number or phone is too long.
+    #[error(transparent)]
+    PersonalTooLong(#[from] PersonalDataTooLong),
+    /// A record (an inspection) breaks a limit of its type.
+    #[error(transparent)]
+    Immutable(#[from] ImmutableError),
+    /// A case event breaks a limit of its type.
+    #[error(transparent)]
+    Event(#[from] EventError),
+    /// Device events that no batch can hold.
+    #[error(transparent)]
+    Batch(#[from] BatchError),
+    /// The hazard does not allow the step.
+    #[error("{}", english(.0))]
+    HazardStep(#[from] HazardStepError),
+    /// What its document is found by is missing.
+    #[error("{what} is missing; fill it in: a {thing} is found by it")]
+    MissingKey {
+        /// What kind of thing.
+        thing: &'static str,
+        /// Which parts.
+        what: &'static str,
+        /// Both in Chinese.
+        chinese: &'static str,
+    },
+    /// The edit would make it another thing.
+    #[error("a {thing} is found by what this edit changes: record it anew, and say in its remarks that the old one is wrong")]
+    KeyFixed {
+        /// What kind of thing.
+        thing: &'static str,
+        /// The same in Chinese.
+        chinese: &'static str,
+    },
+    /// The edit clears a field that does not exist.
+    #[error("there is no field {name:?} to clear; write one of: {known}")]
+    UnknownField {
+        /// As given.
+        name: String,
+        /// Those that exist.
+        known: String,
+    },
+    /// It does not exist here.
+    #[error("there is no {thing} {document} here: check the id, or synchronise with the node that recorded it")]
+    NotFound {
+        /// What kind of thing.
+        thing: &'static str,
+        /// The same in Chinese.
+        chinese: &'static str,
+        /// Which one.
+        document: DocumentId,
+    },
+    /// People of a household cannot be told from those to be recorded, since their keys have not arrived.
+    #[error("the keys of {0} people in this household have not arrived, so new ones cannot be told from them: synchronise, then record again")]
+    KeysMissing(usize),
+    /// The case does not allow the action.
+    #[error("the case does not allow this: {}", reason.english())]
+    CaseRefused {
+        /// Why, in the words of the fold.
+        reason: Reason,
+        /// The event that is to blame, where there is one.
+        because_of: Option<RecordId>,
+        /// Where the case stands.
+        state: Option<CaseState>,
+    },
+    /// The case holds as many events as a fold looks at.
+    #[error("the case holds {MAX_EVENTS} events and takes no more: report what is left as a new case")]
+    CaseFull,
+}
+
+/// The English half of a bilingual message.
+fn english(error: &HazardStepError) -> String {
+    halves(error).1
+}
+
+fn halves(error: &HazardStepError) -> (String, String) {
+    let text = error.to_string();
+    let (chinese, english) = text.split_once(" / ").unwrap_or((&text, &text));
+    (chinese.to_owned(), english.to_owned())
+}
+
+impl CommandError {
+    /// A stable word for programs, as in JSON.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Record(error) => record_code(error),
+            Self::Store(_) => "store",
+            Self::Personal(PersonalError::Erased) => "erased",
+            Self::Personal(PersonalError::NoKey) => "person_key_missing",
+            Self::Personal(PersonalError::Seal(_)) => "unreadable",
+            Self::Personal(PersonalError::Store(_)) => "store",
+            Self::PersonalTooLong(_) | Self::Immutable(_) | Self::Event(_) | Self::Batch(_) => "invalid",
+            Self::HazardStep(HazardStepError::NotFromHere { .. }) => "wrong_state",
+            Self::HazardStep(HazardStepError::OwnWork) => "own_work",
+            Self::MissingKey { .. } => "missing_key",
+            Self::KeyFixed { .. } => "key_fixed",
+            Self::UnknownField { .. } => "unknown_field",
+            Self::NotFound { .. } => "not_found",
+            Self::KeysMissing(_) => "person_key_missing",
+            Self::CaseRefused { reason, .. } => reason.key(),
+            Self::CaseFull => "case_full",
+        }
+    }
+
+    /// The message in Simplified Chinese.
+    pub fn chinese(&self) -> String {
+        match self {
+            Self::Record(error) => record_chinese(error),
+            Self::Store(_) | Self::Personal(PersonalError::Store(_)) => STORE.into(),
+            Self::Personal(PersonalError::Erased) => "此人的信息已被删除".into(),
+            Self::Personal(PersonalError::NoKey) => "此人信息的密钥尚未到达，请先同步".into(),
+            Self::Personal(PersonalError::Seal(_)) => SEAL.into(),
+            Self::PersonalTooLong(error) => {
+                format!("{}过长（{} 字节），请缩短", personal_chinese(error.field), error.bytes)
+            }
+            Self::Immutable(error) => format!("记录内容不符合要求：{error}"),
+            Self::Event(error) => format!("案卷内容不符合要求：{error}"),
+            Self::Batch(error) => format!("设备数据不符合要求：{error}"),
+            Self::HazardStep(error) => halves(error).0,
+            Self::MissingKey { chinese, .. } => (*chinese).into(),
+            Self::KeyFixed { chinese, .. } => format!("不能修改用于识别{chinese}的内容，请重新录入，并在原记录备注中说明"),
+            Self::UnknownField { name, .. } => format!("没有名为“{name}”的字段"),
+            Self::NotFound { chinese, document, .. } => format!("本节点没有此{chinese}（{document}），请核对编号或先同步"),
+            Self::KeysMissing(count) => format!("本户有 {count} 人的密钥尚未到达，无法判断是否重复，请先同步再录入"),
+            Self::CaseRefused { reason, state, .. } => match state {
+                Some(state) => format!("{}（当前状态：{}）", reason.chinese(), state.chinese()),
+                None => reason.chinese().into(),
+            },
+            Self::CaseFull => format!("本案记录已满（{MAX_EVENTS} 条），请另立新案"),
+        }
+    }
+}
+
+const STORE: &str = "数据存储失败，请检查磁盘";
+const SEAL: &str = "加密数据无法打开，可能已损坏或此人信息已被删除";
+
+fn record_code(error: &RecordError) -> &'static str {
+    match error {
+        RecordError::Denied(_) => "denied",
+        RecordError::NoKey(_) => "key_missing",
+        RecordError::UnknownNamespace(_) => "unknown_namespace",
+        RecordError::TooLarge { .. } => "too_large",
+        RecordError::Store(_) => "store",
+        RecordError::Seal(_) => "unreadable",
+        RecordError::Statement(_) => "statement",
+        RecordError::ReadOnly => "read_only",
+    }
+}
+
+fn record_chinese(error: &RecordError) -> String {
+    match error {
+        RecordError::Denied(_) => "本节点无权录入此项内容".into(),
+        RecordError::NoKey(namespace) => format!("本节点还没有 {namespace} 的密钥，请先连接持有密钥的节点"),
+        RecordError::UnknownNamespace(namespace) => format!("本节点不认识 {namespace}，请先连接中心一次，或核对区划代码"),
+        RecordError::TooLarge { size, limit } => format!("内容过大（{size}，上限 {limit}），请缩短"),
+        RecordError::Store(_) => STORE.into(),
+        RecordError::Seal(_) => SEAL.into(),
+        RecordError::Statement(_) => "证书声明无效".into(),
+        RecordError::ReadOnly => "此前写入失败，已停止录入，请检查磁盘并重启本节点".into(),
+    }
+}
+
+pub(super) fn personal_chinese(field: PersonalField) -> &'static str {
+    match field {
+        PersonalField::Name => "姓名",
+        PersonalField::IdNumber => "身份证号",
+        PersonalField::Phone => "电话",
+    }
+}

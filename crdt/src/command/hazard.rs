@@ -1,0 +1,162 @@
+//! Hazards: opened by inspections, then taken up, put right, rechecked and closed.
+
+use super::entity::{self, ITSELF};
+use super::read::FieldsRecord;
+use super::{CommandError, Outcome};
+use crate::clock::Millis;
+use crate::document::Content;
+use crate::domain::checklist::Checklist;
+use crate::domain::hazard::{Hazard, HazardState, HazardStep};
+use crate::domain::inspection::Inspection;
+use crate::domain::record::Scalar;
+use crate::entry::Lane;
+use crate::id::{DocumentId, RecordId};
+use crate::namespace::Namespace;
+use crate::policy::DocumentKind;
+use crate::replica::{Recorded, Replica};
+use crate::store::StoreError;
+use crate::value::{Fields, Value};
+
+/// Most documents for one question in one household. A hazard that comes back more often is reopened instead.
+const MAX_OCCURRENCES: u16 = 64;
+
+/// Takes a step: take up, report done, pass, fail, reopen. `at` is when, in milliseconds since 1970.
+///
+/// # Errors
+/// [`CommandError::NotFound`], [`CommandError::HazardStep`], [`CommandError::Record`].
+pub fn step(
+    replica: &mut Replica,
+    namespace: &Namespace,
+    document: DocumentId,
+    step: HazardStep,
+    by: &str,
+    at: i64,
+    now: Millis,
+) -> Result<Outcome<HazardState>, CommandError> {
+    let known = existing(replica, namespace, document)?;
+    let next = known.after(step, by, at)?;
+    let mut fields = Hazard::difference(&known, &next);
+    // Also where the state is one side of a conflict: whoever takes a step settles it.
+    let state = next.state.unwrap_or(HazardState::Open);
+    fields.insert(Hazard::STATE, state.to_value());
+    let recorded = entity::edit::<Hazard>(replica, namespace, document, fields, Lane::Work, now)?;
+    Ok(Outcome::Changed(state, recorded))
+}
+
+/// Notes which case was made of a hazard.
+///
+/// # Errors
+/// [`CommandError::NotFound`], [`CommandError::Record`].
+pub fn link_case(
+    replica: &mut Replica,
+    namespace: &Namespace,
+    document: DocumentId,
+    case: DocumentId,
+    now: Millis,
+) -> Result<Outcome<DocumentId>, CommandError> {
+    if existing(replica, namespace, document)?.case == Some(case) {
+        return Ok(Outcome::Unchanged(document));
+    }
+    let fields = Fields::from([(Hazard::CASE, case.to_value())]);
+    Ok(Outcome::Changed(document, entity::edit::<Hazard>(replica, namespace, document, fields, Lane::Work, now)?))
+}
+
+/// Reads a hazard; `None` if there is none. Of concurrent states the least advanced has effect.
+///
+/// # Errors
+/// [`StoreError`].
+pub fn read(replica: &mut Replica, namespace: &Namespace, document: DocumentId) -> Result<Option<FieldsRecord<Hazard>>, StoreError> {
+    let content = replica.content(replica.namespace_id(namespace), document)?;
+    let Some(mut found) = entity::of_content::<Hazard>(document, &content) else { return Ok(None) };
+    found.record.state = prevailing(&content).or(found.record.state);
+    for conflict in found.conflicts.iter_mut().filter(|conflict| conflict.field == "state") {
+        // The one that has effect first, as everywhere.
+        let shown = found.record.state.map(|state| state.to_string());
+        conflict.values.sort_by_key(|value| Some(&value.value) != shown.as_ref());
+    }
+    Ok(Some(found))
+}
+
+fn prevailing(content: &Content) -> Option<HazardState> {
+    let register = content.records.get(ITSELF)?.get(&Hazard::STATE)?;
+    HazardState::prevailing(register.values.iter().filter_map(|candidate| HazardState::from_value(&candidate.value)))
+}
+
+fn existing(replica: &mut Replica, namespace: &Namespace, document: DocumentId) -> Result<Hazard, CommandError> {
+    let found = read(replica, namespace, document)?;
+    Ok(found.ok_or(CommandError::NotFound { thing: "hazard", chinese: "隐患", document })?.record)
+}
+
+/// What an inspection says about one hazard.
+pub(super) struct Finding<'a> {
+    pub(super) inspection: &'a Inspection,
+    pub(super) id: RecordId,
+    pub(super) item: u16,
+}
+
+/// Opens the hazard that an inspection found, or refreshes the one that is known: the document, and what was staged.
+pub(super) fn found(
+    replica: &mut Replica,
+    namespace: &Namespace,
+    finding: &Finding<'_>,
+    now: Millis,
+) -> Result<(DocumentId, Option<Recorded>), CommandError> {
+    let mut hazard = finding.hazard();
+    let mut occurrence = 1;
+    // Ends at the last occurrence, which `news_about` reopens.
+    loop {
+        hazard.occurrence = Some(occurrence);
+        let document = replica.document_id(namespace, DocumentKind::Hazard, &entity::require_key(&hazard)?)?;
+        let fields = match read(replica, namespace, document)? {
+            None => hazard.fields(),
+            Some(known) => match finding.news_about(&known.record, occurrence) {
+                Some(news) => news,
+                None => {
+                    occurrence += 1;
+                    continue;
+                }
+            },
+        };
+        if fields.is_empty() {
+            return Ok((document, None));
+        }
+        let recorded = entity::edit::<Hazard>(replica, namespace, document, fields, Lane::Work, now)?;
+        return Ok((document, Some(recorded)));
+    }
+}
+
+impl Finding<'_> {
+    /// The hazard as this inspection found it.
+    fn hazard(&self) -> Hazard {
+        let inspection = self.inspection;
+        let packs = Checklist::defaults();
+        let pack = packs.iter().find(|pack| pack.id == inspection.checklist);
+        Hazard {
+            household: Some(inspection.household),
+            checklist: Some(inspection.checklist),
+            item: Some(self.item),
+            grade: pack.and_then(|pack| pack.item(self.item)).map(|item| item.grade),
+            state: Some(HazardState::Open),
+            inspection: Some(self.id),
+            found_by: Some(inspection.by.clone()),
+            found_at: Some(inspection.time_ms),
+            changed_at: Some(inspection.time_ms),
+            ..Hazard::default()
+        }
+    }
+
+    /// What to write about a hazard that is known; `None` if it is over and this is another one.
+    fn news_about(&self, known: &Hazard, occurrence: u16) -> Option<Fields> {
+        let at = self.inspection.time_ms;
+        if known.state != Some(HazardState::Closed) {
+            let fields = Fields::from([(Hazard::INSPECTION, self.id.to_value())]);
+            return Some(if known.inspection == Some(self.id) { Fields::new() } else { fields });
+        }
+        if known.changed_at.is_some_and(|closed| at <= closed) {
+            // The visit was before it was put right; it only arrived late.
+            return Some(Fields::new());
+        }
+        let reopened = [(Hazard::STATE, HazardState::Open.to_value()), (Hazard::CHANGED_AT, Value::Int(at))];
+        (occurrence == MAX_OCCURRENCES).then(|| Fields::from(reopened))
+    }
+}

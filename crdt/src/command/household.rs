@@ -1,0 +1,396 @@
+//! Recording households and the people in them.
+//!
+//! A household's document is found by its natural key (region, address, number behind the door), so two offices that
+//! enter it apart from each other write one document. People have random ids and are recognised by what is sealed.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::{Deserialize, Serialize};
+
+use super::entity::{ITSELF, news};
+use super::people::{self, Person, Place, Slot};
+use super::read::{HouseholdRecord, PersonalState, ResidentRecord};
+use super::{CommandError, Outcome, labels};
+use crate::change::RecordKey;
+use crate::clock::Millis;
+use crate::document::Content;
+use crate::domain::household::{Household, Resident};
+use crate::domain::person::PersonalData;
+use crate::domain::record::{FieldTable, apply};
+use crate::entry::Lane;
+use crate::id::{DocumentId, ResidentId};
+use crate::namespace::Namespace;
+use crate::policy::DocumentKind;
+use crate::replica::{Recorded, Replica};
+use crate::store::StoreError;
+use crate::value::{FieldId, Fields, Value};
+
+/// Most people written by one edit, well within the bounds of a change; more are written by several.
+const PEOPLE_PER_EDIT: usize = 128;
+
+/// A household as somebody entered it, or as a row of a ledger tells it.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct HouseholdInput {
+    /// The household; what is not known is left as it is recorded.
+    pub household: Household,
+    /// People in it; those who are not listed are left as they are recorded.
+    pub residents: Vec<Resident>,
+}
+
+/// What a household was recorded as.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct HouseholdIds {
+    /// The document.
+    pub document: DocumentId,
+    /// The residents of the input, in its order; those of whom it says nothing are left out.
+    pub residents: Vec<ResidentId>,
+}
+
+/// An edit of one record: sets what is known in `set`, clears the fields that are named in `clear`.
+///
+/// Unlike an import it also settles: a field in conflict takes the value given, even the one that is shown. Within
+/// personal data an empty number or phone clears, and what is not given stays.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Edit<T> {
+    /// New values.
+    pub set: T,
+    /// Names of fields, as in JSON.
+    pub clear: BTreeSet<String>,
+}
+
+/// The id under which the owner of a household is sealed: the first 8 bytes of BLAKE3 (derive-key context
+/// `townmesh 2026-11 household owner`) over the document id, so that all offices seal and open it alike.
+pub fn owner_id(document: DocumentId) -> ResidentId {
+    let mut hasher = blake3::Hasher::new_derive_key("townmesh 2026-11 household owner");
+    hasher.update(&document.0);
+    let mut id = [0; ResidentId::LEN];
+    hasher.finalize_xof().fill(&mut id);
+    ResidentId(id)
+}
+
+/// Records a household: makes its document, or writes what it does not say yet. Recording the same twice stages
+/// nothing the second time.
+///
+/// # Errors
+/// [`CommandError::MissingKey`], [`CommandError::KeysMissing`], [`CommandError::PersonalTooLong`],
+/// [`CommandError::Record`].
+pub fn record(replica: &mut Replica, input: &HouseholdInput, lane: Lane, now: Millis) -> Result<Outcome<HouseholdIds>, CommandError> {
+    let missing =
+        CommandError::MissingKey { thing: "household", what: "region or address", chinese: "缺少所在村居或门牌号" };
+    let (Some(region), Some(key)) = (input.household.region, input.household.natural_key()) else { return Err(missing) };
+    let namespace = Namespace::registry(&region.to_string());
+    let document = replica.document_id(&namespace, DocumentKind::Household, &key)?;
+    let place = Place::new(replica, &namespace, document);
+    let content = replica.content(place.id, document)?;
+    let is_new = content.records.is_empty();
+    let mut edits = BTreeMap::new();
+    let current = if is_new { None } else { Some(Current::of(replica, place, &content)?) };
+    let fields = household_fields(replica, place, &input.household, current.as_ref())?;
+    edits.insert(ITSELF.to_vec(), fields);
+    let residents = resident_edits(replica, place, &input.residents, current.as_ref(), &mut edits)?;
+    let ids = HouseholdIds { document, residents };
+    Ok(match stage(replica, place, edits, lane, now)? {
+        None => Outcome::Unchanged(ids),
+        Some(recorded) if is_new => Outcome::Created(ids, recorded),
+        Some(recorded) => Outcome::Changed(ids, recorded),
+    })
+}
+
+/// Records one person in a household that exists; one who is recorded already gets what is new.
+///
+/// # Errors
+/// [`CommandError::NotFound`], and as for [`record`].
+pub fn add_resident(
+    replica: &mut Replica,
+    namespace: &Namespace,
+    document: DocumentId,
+    resident: &Resident,
+    now: Millis,
+) -> Result<Outcome<Option<ResidentId>>, CommandError> {
+    let (place, content) = existing(replica, namespace, document)?;
+    let current = Current::of(replica, place, &content)?;
+    let mut edits = BTreeMap::new();
+    let ids = resident_edits(replica, place, std::slice::from_ref(resident), Some(&current), &mut edits)?;
+    let id = ids.first().copied();
+    let is_new = id.is_some_and(|id| current.residents.iter().all(|known| known.id != id));
+    Ok(match stage(replica, place, edits, Lane::Work, now)? {
+        None => Outcome::Unchanged(id),
+        Some(recorded) if is_new => Outcome::Created(id, recorded),
+        Some(recorded) => Outcome::Changed(id, recorded),
+    })
+}
+
+/// Edits a household: another use, more rooms, the owner's new phone.
+///
+/// # Errors
+/// [`CommandError::NotFound`], [`CommandError::KeyFixed`], [`CommandError::UnknownField`], and as for [`record`].
+pub fn edit_household(
+    replica: &mut Replica,
+    namespace: &Namespace,
+    document: DocumentId,
+    edit: &Edit<Household>,
+    now: Millis,
+) -> Result<Outcome<DocumentId>, CommandError> {
+    let (place, content) = existing(replica, namespace, document)?;
+    let mut fields = written(&content, ITSELF, edit.set.fields(), &edit.clear, &Household::table())?;
+    let known = content.fields(ITSELF);
+    let mut after = known.clone();
+    apply(&mut after, &fields);
+    if Household::read(&after).natural_key() != Household::read(&known).natural_key() {
+        return Err(CommandError::KeyFixed { thing: "household", chinese: "住户" });
+    }
+    if let Some(owner) = &edit.set.owner {
+        let slot = owner_slot(document);
+        let person = people::open(replica, place, slot, &content)?;
+        if let Some(sealed) = person.edit(replica, place, slot.resident, owner, true)? {
+            fields.insert(Household::OWNER, sealed);
+        }
+    }
+    let staged = stage(replica, place, BTreeMap::from([(ITSELF.to_vec(), fields)]), Lane::Work, now)?;
+    Ok(staged.map_or(Outcome::Unchanged(document), |recorded| Outcome::Changed(document, recorded)))
+}
+
+/// Edits a resident: a new phone, moved out, recorded by mistake.
+///
+/// # Errors
+/// [`CommandError::NotFound`], [`CommandError::UnknownField`], and as for [`record`].
+pub fn edit_resident(
+    replica: &mut Replica,
+    namespace: &Namespace,
+    document: DocumentId,
+    resident: ResidentId,
+    edit: &Edit<Resident>,
+    now: Millis,
+) -> Result<Outcome<ResidentId>, CommandError> {
+    let (place, content) = existing(replica, namespace, document)?;
+    let record = resident.as_bytes();
+    if !content.records.contains_key(record) {
+        return Err(CommandError::NotFound { thing: "resident in household", chinese: "户内人员", document });
+    }
+    let mut fields = written(&content, record, edit.set.fields(), &edit.clear, &Resident::table())?;
+    if let Some(personal) = &edit.set.personal {
+        let person = people::open(replica, place, Slot { record, field: Resident::PERSONAL, resident }, &content)?;
+        if let Some(sealed) = person.edit(replica, place, resident, personal, true)? {
+            fields.insert(Resident::PERSONAL, sealed);
+        }
+    }
+    let staged = stage(replica, place, BTreeMap::from([(record.to_vec(), fields)]), Lane::Work, now)?;
+    Ok(staged.map_or(Outcome::Unchanged(resident), |recorded| Outcome::Changed(resident, recorded)))
+}
+
+/// Reads a household; `None` if its document says nothing.
+///
+/// # Errors
+/// [`StoreError`].
+pub fn read(replica: &mut Replica, namespace: &Namespace, document: DocumentId) -> Result<Option<HouseholdRecord>, StoreError> {
+    let place = Place::new(replica, namespace, document);
+    let content = replica.content(place.id, document)?;
+    if content.records.is_empty() {
+        return Ok(None);
+    }
+    let current = Current::of(replica, place, &content)?;
+    let mut conflicts = labels::conflicts(&content, ITSELF, labels::HOUSEHOLD);
+    conflicts.extend(current.owner.conflicts(None));
+    let mut recognised: BTreeMap<Vec<u8>, Vec<ResidentId>> = BTreeMap::new();
+    for known in &current.residents {
+        conflicts.extend(labels::conflicts(&content, known.id.as_bytes(), labels::RESIDENT));
+        conflicts.extend(known.person.conflicts(Some(known.id)));
+        let counted = known.person.data.as_ref().filter(|_| known.resident.void != Some(true));
+        if let Some(key) = counted.and_then(people::recognisable) {
+            recognised.entry(key).or_default().push(known.id);
+        }
+    }
+    let mut household = current.household;
+    household.owner = current.owner.data;
+    let residents = current.residents.into_iter().map(|known| ResidentRecord {
+        id: known.id,
+        state: known.person.state,
+        resident: Resident { personal: known.person.data, ..known.resident },
+    });
+    Ok(Some(HouseholdRecord {
+        id: document,
+        region: household.region,
+        owner_state: current.owner.state,
+        household,
+        residents: residents.collect(),
+        duplicates: recognised.into_values().filter(|group| group.len() > 1).collect(),
+        conflicts,
+    }))
+}
+
+/// A household as it is recorded.
+struct Current {
+    fields: Fields,
+    household: Household,
+    owner: Person,
+    residents: Vec<Known>,
+}
+
+/// Somebody recorded in it.
+struct Known {
+    id: ResidentId,
+    fields: Fields,
+    resident: Resident,
+    person: Person,
+}
+
+impl Current {
+    fn of(replica: &mut Replica, place: Place<'_>, content: &Content) -> Result<Self, StoreError> {
+        let fields = content.fields(ITSELF);
+        let mut residents = Vec::new();
+        for record in content.records.keys() {
+            // Keys of other lengths are records of a newer version.
+            let Some(id) = ResidentId::from_slice(record) else { continue };
+            let fields = content.fields(record);
+            let slot = Slot { record, field: Resident::PERSONAL, resident: id };
+            let person = people::open(replica, place, slot, content)?;
+            residents.push(Known { id, resident: Resident::read(&fields), fields, person });
+        }
+        let owner = people::open(replica, place, owner_slot(place.document), content)?;
+        Ok(Self { household: Household::read(&fields), fields, owner, residents })
+    }
+}
+
+fn owner_slot(document: DocumentId) -> Slot<'static> {
+    Slot { record: ITSELF, field: Household::OWNER, resident: owner_id(document) }
+}
+
+fn existing<'a>(replica: &mut Replica, namespace: &'a Namespace, document: DocumentId) -> Result<(Place<'a>, Content), CommandError> {
+    let place = Place::new(replica, namespace, document);
+    let content = replica.content(place.id, document)?;
+    if content.records.is_empty() {
+        return Err(CommandError::NotFound { thing: "household", chinese: "住户", document });
+    }
+    Ok((place, content))
+}
+
+/// What of the household's own record is new.
+fn household_fields(
+    replica: &mut Replica,
+    place: Place<'_>,
+    input: &Household,
+    current: Option<&Current>,
+) -> Result<Fields, CommandError> {
+    let mut fields = input.fields();
+    if input.number_or_first() == 1 {
+        fields.remove(&Household::NUMBER);
+    }
+    let owner = input.owner.as_ref().map(PersonalData::normalised).filter(|owner| !owner.is_empty());
+    let resident = owner_id(place.document);
+    let Some(current) = current else {
+        if let Some(owner) = owner {
+            fields.insert(Household::OWNER, people::seal(replica, place, resident, None, &owner)?);
+        }
+        return Ok(fields);
+    };
+    let mut fields = news(&current.fields, fields);
+    if current.household.natural_key().is_some() {
+        // The key is the same, or this would be another document: only its spelling can differ.
+        for number in [Household::REGION, Household::ADDRESS, Household::NUMBER] {
+            fields.remove(&number);
+        }
+    }
+    // An old ledger must not bring back somebody who was erased.
+    if let Some(owner) = owner.filter(|_| current.owner.state != PersonalState::Erased)
+        && let Some(sealed) = current.owner.edit(replica, place, resident, &owner, false)?
+    {
+        fields.insert(Household::OWNER, sealed);
+    }
+    Ok(fields)
+}
+
+/// Adds what is new about these people to `edits`; their ids.
+fn resident_edits(
+    replica: &mut Replica,
+    place: Place<'_>,
+    input: &[Resident],
+    current: Option<&Current>,
+    edits: &mut BTreeMap<RecordKey, Fields>,
+) -> Result<Vec<ResidentId>, CommandError> {
+    let mut ids = Vec::with_capacity(input.len());
+    let mut free: Vec<&Known> = current.map(|current| current.residents.iter().collect()).unwrap_or_default();
+    for resident in input {
+        let personal = resident.personal.as_ref().map(PersonalData::normalised).unwrap_or_default();
+        let mut fields = resident.fields();
+        if fields.is_empty() && personal.is_empty() {
+            continue;
+        }
+        if let Some(known) = take_match(&mut free, &fields, &personal) {
+            let mut fields = news(&known.fields, fields);
+            if let Some(sealed) = known.person.edit(replica, place, known.id, &personal, false)? {
+                fields.insert(Resident::PERSONAL, sealed);
+            }
+            edits.insert(known.id.as_bytes().to_vec(), fields);
+            ids.push(known.id);
+            continue;
+        }
+        let hidden = free.iter().filter(|known| known.person.state == PersonalState::KeyMissing).count();
+        if hidden > 0 {
+            return Err(CommandError::KeysMissing(hidden));
+        }
+        let id = replica.new_resident();
+        if !personal.is_empty() {
+            fields.insert(Resident::PERSONAL, people::seal(replica, place, id, None, &personal)?);
+        }
+        edits.insert(id.as_bytes().to_vec(), fields);
+        ids.push(id);
+    }
+    Ok(ids)
+}
+
+/// The person recorded already whom an input is about, each taken once. Among several the one who differs least, so
+/// that people without name, too, are found again by a second import.
+fn take_match<'a>(free: &mut Vec<&'a Known>, fields: &Fields, personal: &PersonalData) -> Option<&'a Known> {
+    let nobody = PersonalData::default();
+    let same = |known: &Known| {
+        known.person.state == PersonalState::Open && people::is_same(known.person.data.as_ref().unwrap_or(&nobody), personal)
+    };
+    let difference = |known: &Known| (known.resident.void, news(&known.fields, fields.clone()).len(), known.id);
+    let matching = free.iter().enumerate().filter(|(_, known)| same(known));
+    let (place, _) = matching.min_by_key(|(_, known)| difference(known))?;
+    Some(free.remove(place))
+}
+
+/// The fields that an edit writes: new values, values that settle a conflict, and `Null` for what it clears.
+fn written(content: &Content, record: &[u8], set: Fields, clear: &BTreeSet<String>, table: &FieldTable) -> Result<Fields, CommandError> {
+    let registers = content.records.get(record);
+    let says = |number: FieldId, value: &Value| {
+        let register = registers.and_then(|registers| registers.get(&number));
+        match register {
+            None => *value == Value::Null,
+            Some(register) => register.winner() == Some(value) && !register.is_conflict(),
+        }
+    };
+    let mut fields = set;
+    for name in clear {
+        let number = table.iter().find(|(_, known)| *known == name).map(|(number, _)| *number);
+        let known = || table.values().copied().collect::<Vec<_>>().join(", ");
+        let number = number.ok_or_else(|| CommandError::UnknownField { name: name.chars().take(40).collect(), known: known() })?;
+        fields.insert(number, Value::Null);
+    }
+    fields.retain(|number, value| !says(*number, value));
+    Ok(fields)
+}
+
+/// Stages what there is to write; `None` when there is nothing.
+fn stage(
+    replica: &mut Replica,
+    place: Place<'_>,
+    mut edits: BTreeMap<RecordKey, Fields>,
+    lane: Lane,
+    now: Millis,
+) -> Result<Option<Recorded>, CommandError> {
+    edits.retain(|_, fields| !fields.is_empty());
+    let mut recorded = None;
+    while !edits.is_empty() {
+        let rest = match edits.keys().nth(PEOPLE_PER_EDIT).cloned() {
+            Some(first) => edits.split_off(&first),
+            None => BTreeMap::new(),
+        };
+        recorded = Some(replica.edit(place.namespace, DocumentKind::Household, place.document, edits, lane, now)?);
+        edits = rest;
+    }
+    Ok(recorded)
+}

@@ -1,0 +1,85 @@
+//! Recording inspections, and opening the hazards that they found.
+
+use serde::Serialize;
+
+use super::hazard::{self, Finding};
+use super::read::{InspectionRecord, InspectionsRecord};
+use super::{CommandError, Outcome};
+use crate::change::record_id;
+use crate::clock::Millis;
+use crate::domain::inspection::Inspection;
+use crate::entry::Lane;
+use crate::id::{DocumentId, RecordId};
+use crate::namespace::Namespace;
+use crate::policy::DocumentKind;
+use crate::replica::{RecordError, Replica};
+use crate::store::StoreError;
+
+/// What an inspection was recorded as.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct InspectionIds {
+    /// The document with the household's inspections.
+    pub document: DocumentId,
+    /// The inspection.
+    pub inspection: RecordId,
+    /// The hazards that it opened or refreshed.
+    pub hazards: Vec<DocumentId>,
+}
+
+/// The document that holds the inspections of a household.
+///
+/// # Errors
+/// [`RecordError::UnknownNamespace`], [`RecordError::NoKey`].
+pub fn document_of(replica: &mut Replica, namespace: &Namespace, household: DocumentId) -> Result<DocumentId, RecordError> {
+    replica.document_id(namespace, DocumentKind::Inspection, household.as_bytes())
+}
+
+/// Records an inspection in the registry of the household's region and opens or refreshes a hazard for each answer
+/// that says so. Recording the same inspection twice stages nothing the second time.
+///
+/// # Errors
+/// [`CommandError::Immutable`], [`CommandError::Record`].
+pub fn record(
+    replica: &mut Replica,
+    namespace: &Namespace,
+    inspection: &Inspection,
+    now: Millis,
+) -> Result<Outcome<InspectionIds>, CommandError> {
+    let bytes = inspection.encode()?;
+    let id = record_id(&bytes);
+    let document = document_of(replica, namespace, inspection.household)?;
+    let mut ids = InspectionIds { document, inspection: id, hazards: Vec::new() };
+    let known = replica.records(replica.namespace_id(namespace), document)?;
+    if known.iter().any(|record| record.id == id && !record.void) {
+        return Ok(Outcome::Unchanged(ids));
+    }
+    let mut recorded = replica.put(namespace, DocumentKind::Inspection, document, bytes, Lane::Work, now)?;
+    for item in inspection.hazards() {
+        let (hazard, staged) = hazard::found(replica, namespace, &Finding { inspection, id, item }, now)?;
+        ids.hazards.push(hazard);
+        recorded = staged.unwrap_or(recorded);
+    }
+    Ok(Outcome::Created(ids, recorded))
+}
+
+/// Reads the inspections of a household; `None` if there are none.
+///
+/// # Errors
+/// [`StoreError`].
+pub fn read(replica: &mut Replica, namespace: &Namespace, document: DocumentId) -> Result<Option<InspectionsRecord>, StoreError> {
+    let records = replica.records(replica.namespace_id(namespace), document)?;
+    if records.is_empty() {
+        return Ok(None);
+    }
+    let mut read = InspectionsRecord { id: document, inspections: Vec::new(), unreadable: 0 };
+    for record in records {
+        match Inspection::decode(&record.bytes) {
+            Ok(inspection) => {
+                read.inspections.push(InspectionRecord { id: record.id, author: record.author, void: record.void, inspection });
+            }
+            Err(_) => read.unreadable += 1,
+        }
+    }
+    read.inspections.sort_by_key(|one| (one.inspection.time_ms, one.id));
+    Ok(Some(read))
+}

@@ -1,0 +1,86 @@
+//! Commands: what people and devices record, turned into edits and records of documents, and documents read back.
+//!
+//! Every command is a function over [`Replica`](crate::replica::Replica) that checks its input against the rules of
+//! [`crate::domain`], compares it with what is known, and *stages* only what is new. It never commits: whoever calls it
+//! commits and acknowledges afterwards. A command that fails stages nothing that anybody reads.
+//!
+//! Commands are idempotent where the same input can come twice (an import, a device's repeated frame): the second time
+//! gives [`Outcome::Unchanged`] and no entry.
+//!
+//! Reading order: [`household`] is the fullest example (natural key, difference, sealed people), [`read`] is the way
+//! back; [`entity`] holds what all documents made of fields have in common, `people` what is particular to sealed ones.
+
+pub mod case;
+pub mod device;
+pub mod entity;
+mod error;
+pub mod hazard;
+pub mod household;
+pub mod inspection;
+mod labels;
+mod people;
+pub mod read;
+#[cfg(test)]
+mod tests;
+pub mod town;
+
+pub use error::CommandError;
+
+use crate::replica::Recorded;
+
+/// Minutes that local time is east of UTC: China has one time zone. Decides which day, month and year a time is in.
+pub const UTC_OFFSET_MINUTES: i32 = 8 * 60;
+
+/// What a command came to. [`Recorded`] names the last place that was staged: once it is durable, or delivered to a
+/// peer, so is everything else that the command staged in the same log.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Outcome<T> {
+    /// It did not exist before.
+    Created(T, Recorded),
+    /// It existed and now says something else.
+    Changed(T, Recorded),
+    /// Everything was known already: nothing was staged.
+    Unchanged(T),
+}
+
+impl<T> Outcome<T> {
+    /// What the command was about.
+    pub fn value(&self) -> &T {
+        match self {
+            Self::Created(value, _) | Self::Changed(value, _) | Self::Unchanged(value) => value,
+        }
+    }
+
+    /// What the command was about, given away.
+    pub fn into_value(self) -> T {
+        match self {
+            Self::Created(value, _) | Self::Changed(value, _) | Self::Unchanged(value) => value,
+        }
+    }
+
+    /// Where it will stand; `None` when nothing was staged.
+    pub fn recorded(&self) -> Option<&Recorded> {
+        match self {
+            Self::Created(_, recorded) | Self::Changed(_, recorded) => Some(recorded),
+            Self::Unchanged(_) => None,
+        }
+    }
+
+    /// `created`, `changed` or `unchanged`, for JSON.
+    pub fn key(&self) -> &'static str {
+        match self {
+            Self::Created(..) => "created",
+            Self::Changed(..) => "changed",
+            Self::Unchanged(_) => "unchanged",
+        }
+    }
+
+    /// The same outcome about something else.
+    pub fn map<U>(self, with: impl FnOnce(T) -> U) -> Outcome<U> {
+        match self {
+            Self::Created(value, recorded) => Outcome::Created(with(value), recorded),
+            Self::Changed(value, recorded) => Outcome::Changed(with(value), recorded),
+            Self::Unchanged(value) => Outcome::Unchanged(with(value)),
+        }
+    }
+}

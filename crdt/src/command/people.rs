@@ -1,0 +1,206 @@
+//! Sealed people: opening what several offices recorded, merging it, sealing what is new.
+
+use super::CommandError;
+use super::error::personal_chinese;
+use super::read::{Conflict, ConflictValue, PersonalState};
+use crate::document::{Candidate, Content};
+use crate::domain::person::{self, PersonalConflict, PersonalData, PersonalField};
+use crate::id::{DocumentId, NamespaceId, ResidentId};
+use crate::namespace::Namespace;
+use crate::replica::{PersonalError, Replica};
+use crate::store::StoreError;
+use crate::value::{FieldId, Value};
+
+/// The document that people are recorded in.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Place<'a> {
+    pub(super) namespace: &'a Namespace,
+    pub(super) id: NamespaceId,
+    pub(super) document: DocumentId,
+}
+
+impl<'a> Place<'a> {
+    pub(super) fn new(replica: &Replica, namespace: &'a Namespace, document: DocumentId) -> Self {
+        Self { namespace, id: replica.namespace_id(namespace), document }
+    }
+}
+
+/// Where in a document somebody's sealed data stands, and under which id it is sealed.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Slot<'a> {
+    pub(super) record: &'a [u8],
+    pub(super) field: FieldId,
+    pub(super) resident: ResidentId,
+}
+
+/// Somebody as far as they could be opened.
+#[derive(Debug, Clone)]
+pub(super) struct Person {
+    /// The merge of what could be opened; `None` where nothing is recorded, or nothing can be opened.
+    pub(super) data: Option<PersonalData>,
+    pub(super) state: PersonalState,
+    /// A sealed value that could be opened: its key is used again, so that one erasure erases everything.
+    pub(super) sealed: Option<Vec<u8>>,
+    conflicts: Vec<PersonalConflict>,
+}
+
+/// Opens and merges the current sealed values of a slot.
+pub(super) fn open(replica: &mut Replica, place: Place<'_>, slot: Slot<'_>, content: &Content) -> Result<Person, StoreError> {
+    let register = content.records.get(slot.record).and_then(|fields| fields.get(&slot.field));
+    let candidates = register.map_or(&[][..], |register| &register.values);
+    let mut person = Person { data: None, state: PersonalState::Open, sealed: None, conflicts: vec![] };
+    let mut opened = Vec::new();
+    for candidate in candidates {
+        match open_value(replica, place, slot, &candidate.value)? {
+            Ok(data) => {
+                opened.push(data);
+                person.sealed = person.sealed.or_else(|| candidate.value.as_bytes().map(<[u8]>::to_vec));
+            }
+            Err(state) => person.state = person.state.max(state),
+        }
+    }
+    if person.state == PersonalState::Unreadable && !opened.is_empty() {
+        // One damaged copy must not hide the good one beside it.
+        person.state = PersonalState::Open;
+    }
+    if person.state != PersonalState::Erased && !opened.is_empty() {
+        let ancestor = match common_ancestor(content, slot, candidates).cloned() {
+            Some(value) if opened.len() > 1 => open_value(replica, place, slot, &value)?.unwrap_or_default(),
+            Some(_) | None => PersonalData::default(),
+        };
+        let merge = person::merge(&ancestor, &opened);
+        person.data = Some(merge.merged).filter(|data| !data.is_empty());
+        person.conflicts = merge.conflicts;
+    }
+    Ok(person)
+}
+
+fn open_value(
+    replica: &mut Replica,
+    place: Place<'_>,
+    slot: Slot<'_>,
+    value: &Value,
+) -> Result<Result<PersonalData, PersonalState>, StoreError> {
+    // Cleared: nothing is known of the person.
+    let Some(sealed) = value.as_bytes() else { return Ok(Ok(PersonalData::default())) };
+    Ok(match replica.open_personal(place.namespace, place.document, slot.resident, sealed) {
+        Ok(plain) => PersonalData::decode(&plain).map_err(|_| PersonalState::Unreadable),
+        Err(PersonalError::Erased) => Err(PersonalState::Erased),
+        Err(PersonalError::NoKey) => Err(PersonalState::KeyMissing),
+        Err(PersonalError::Seal(_)) => Err(PersonalState::Unreadable),
+        Err(PersonalError::Store(error)) => return Err(error),
+    })
+}
+
+/// The value that all candidates started from. The ancestors that the first one shares with each other one lie on one
+/// line; the earliest is shared by all, and is the one that two candidates of different ancestors meet in.
+fn common_ancestor<'a>(content: &'a Content, slot: Slot<'_>, candidates: &[Candidate]) -> Option<&'a Value> {
+    let (first, others) = candidates.split_first()?;
+    let shared = |a: &Candidate, b: &Candidate| content.common_ancestor(slot.record, slot.field, a.assertion, b.assertion);
+    let is_earliest = |one: &&Candidate| {
+        let ancestor = shared(first, one);
+        others.iter().all(|other| shared(first, other) == ancestor || shared(one, other) == ancestor)
+    };
+    others.iter().find(is_earliest).and_then(|one| shared(first, one))
+}
+
+/// Seals somebody's data anew, under their own key where they have one.
+pub(super) fn seal(
+    replica: &mut Replica,
+    place: Place<'_>,
+    resident: ResidentId,
+    sealed: Option<&[u8]>,
+    data: &PersonalData,
+) -> Result<Value, CommandError> {
+    let plain = data.encode()?;
+    Ok(Value::Bytes(replica.seal_personal(place.namespace, place.document, resident, sealed, &plain)?))
+}
+
+impl Person {
+    /// The sealed value that adds to what is recorded; `None` when nothing is new. `settle` also writes what is shown
+    /// already, where that is one side of a conflict.
+    pub(super) fn edit(
+        &self,
+        replica: &mut Replica,
+        place: Place<'_>,
+        resident: ResidentId,
+        input: &PersonalData,
+        settle: bool,
+    ) -> Result<Option<Value>, CommandError> {
+        let known = self.data.clone().unwrap_or_default();
+        let edited = overlay(&known, input);
+        if edited == known && !(settle && !self.conflicts.is_empty()) {
+            return Ok(None);
+        }
+        if self.state == PersonalState::KeyMissing {
+            return Err(PersonalError::NoKey.into());
+        }
+        // An erased or damaged value has no key that could be used again.
+        seal(replica, place, resident, self.sealed.as_deref().filter(|_| self.state == PersonalState::Open), &edited).map(Some)
+    }
+
+    /// What people recorded differently.
+    pub(super) fn conflicts(&self, record: Option<ResidentId>) -> impl Iterator<Item = Conflict> + '_ {
+        self.conflicts.iter().map(move |conflict| {
+            let values = conflict.values.iter().map(|value| ConflictValue {
+                value: value.clone().unwrap_or_default(),
+                chinese: value.clone().unwrap_or_else(|| "（已清除）".into()),
+                english: value.clone().unwrap_or_else(|| "(cleared)".into()),
+                since: None,
+            });
+            Conflict {
+                record,
+                field: personal_key(conflict.field),
+                chinese: personal_chinese(conflict.field),
+                english: personal_english(conflict.field),
+                personal: true,
+                // The greatest is the one that is shown.
+                values: values.rev().collect(),
+            }
+        })
+    }
+}
+
+fn personal_key(field: PersonalField) -> &'static str {
+    match field {
+        PersonalField::Name => "name",
+        PersonalField::IdNumber => "id_number",
+        PersonalField::Phone => "phone",
+    }
+}
+
+fn personal_english(field: PersonalField) -> &'static str {
+    match field {
+        PersonalField::Name => "name",
+        PersonalField::IdNumber => "identity number",
+        PersonalField::Phone => "phone",
+    }
+}
+
+/// What is recorded with an input laid over it: an empty name and a number or phone that is `None` say nothing; a
+/// number or phone that is empty clears.
+fn overlay(known: &PersonalData, input: &PersonalData) -> PersonalData {
+    let normal = input.normalised();
+    let pick = |given: &Option<String>, normal: Option<String>, known: &Option<String>| {
+        if given.is_some() { normal } else { known.clone() }
+    };
+    PersonalData {
+        id_number: pick(&input.id_number, normal.id_number, &known.id_number),
+        phone: pick(&input.phone, normal.phone, &known.phone),
+        name: if normal.name.is_empty() { known.name.clone() } else { normal.name },
+    }
+}
+
+/// Whether two accounts are of one person: by identity number where both have one, else by name and phone.
+pub(super) fn is_same(a: &PersonalData, b: &PersonalData) -> bool {
+    match (&a.id_number, &b.id_number) {
+        (Some(a), Some(b)) => a == b,
+        (Some(_) | None, Some(_) | None) => a.name == b.name && a.phone == b.phone,
+    }
+}
+
+/// By what two offices recognise one person without asking anybody; `None` for a bare name.
+pub(super) fn recognisable(data: &PersonalData) -> Option<Vec<u8>> {
+    let known = data.id_number.is_some() || (data.phone.is_some() && !data.name.is_empty());
+    known.then(|| person::matching_key(data))
+}

@@ -1,0 +1,1 @@
+//! Commands on real replicas that meet.

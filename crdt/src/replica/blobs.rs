@@ -1,0 +1,236 @@
+//! Blobs: photos and other files, cut into sealed chunks that travel after all entries.
+//!
+//! A blob's manifest is an immutable record in its namespace, so it is signed, carried and dropped with it. Its
+//! chunks are sealed under a person's key (the person to be seen on it, or one minted for the blob), so erasing
+//! the person erases the photo. A chunk's name is the hash of its ciphertext: whoever carries it can check it and
+//! can resume at any chunk. Manifest: CBOR `[1, length, media type, shelf, index, [chunk hash...]]`.
+
+use std::collections::BTreeSet;
+
+use minicbor::{Decoder, Encoder};
+
+use super::{HandleError, IngestError, PersonalError, RecordError, Replica};
+use crate::bounds;
+use crate::certificate::Access;
+use crate::clock::Millis;
+use crate::entry::Lane;
+use crate::id::{DocumentId, NamespaceId, NodeId, ResidentId};
+use crate::namespace::Namespace;
+use crate::policy::{self, DocumentKind};
+use crate::seal::{self, PersonKeyPlace};
+use crate::sync::Message;
+
+/// Most chunks that a node carries for others without being able to read what refers to them: 1 GiB.
+const MAX_CARRIED: usize = 4096;
+/// Chunks asked for and not yet answered, per peer.
+const MAX_ASKED: usize = 32;
+/// Chunks offered to a carrier at once.
+const MAX_OFFERED: usize = 64;
+
+/// A chunk: its namespace and the hash of its ciphertext.
+pub(super) type ChunkId = (NamespaceId, [u8; 32]);
+
+/// What a blob consists of.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Manifest {
+    /// Length of the blob in bytes.
+    pub length: u64,
+    /// Its media type (RFC 6838), such as `image/jpeg`.
+    pub media_type: String,
+    place: PersonKeyPlace,
+    chunks: Vec<[u8; 32]>,
+}
+
+impl Manifest {
+    fn to_bytes(&self) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        let mut e = Encoder::new(&mut bytes);
+        let written = (|| -> Result<(), minicbor::encode::Error<std::convert::Infallible>> {
+            e.array(6)?.u8(1)?.u64(self.length)?.str(&self.media_type)?.bytes(&self.place.shelf)?.u32(self.place.index)?;
+            e.array(self.chunks.len() as u64)?;
+            self.chunks.iter().try_for_each(|hash| e.bytes(hash).map(|_| ()))
+        })();
+        debug_assert!(written.is_ok(), "writing to memory does not fail");
+        bytes
+    }
+
+    /// Reads a manifest; `None` for anything else or beyond [`bounds`].
+    pub fn from_bytes(bytes: &[u8]) -> Option<Self> {
+        let mut d = Decoder::new(bytes);
+        (d.array().ok()? == Some(6) && d.u8().ok()? == 1).then_some(())?;
+        let (length, media_type) = (d.u64().ok()?, d.str().ok()?.to_owned());
+        let place = PersonKeyPlace { shelf: d.bytes().ok()?.try_into().ok()?, index: d.u32().ok()? };
+        let count = d.array().ok()?.filter(|count| *count <= bounds::MAX_BLOB_CHUNKS as u64)?;
+        let chunks = (0..count).map(|_| d.bytes().ok()?.try_into().ok()).collect::<Option<_>>()?;
+        (d.position() == bytes.len() && media_type.len() <= 100).then_some(Self { length, media_type, place, chunks })
+    }
+}
+
+/// Every chunk of a blob is bound to its place in it.
+fn chunk_id(index: usize) -> ResidentId {
+    ResidentId((index as u64).to_be_bytes())
+}
+
+impl Replica {
+    /// Stages a blob. `person` is the sealed personal value of the person to be seen on it, if there is one.
+    ///
+    /// # Errors
+    /// [`RecordError`]; nothing is staged then.
+    pub fn put_blob(
+        &mut self,
+        namespace: &Namespace,
+        blob: &[u8],
+        media_type: &str,
+        person: Option<&[u8]>,
+        now: Millis,
+    ) -> Result<DocumentId, RecordError> {
+        let limit = bounds::BLOB_CHUNK * bounds::MAX_BLOB_CHUNKS;
+        if blob.len() > limit || media_type.len() > 100 {
+            return Err(RecordError::TooLarge { size: blob.len(), limit });
+        }
+        policy::may_write(&self.own, namespace)?;
+        let document = self.document_id(namespace, DocumentKind::Blob, blake3::hash(blob).as_bytes())?;
+        let id = self.namespace_id(namespace);
+        let number = self.number(id);
+        // Sealing nothing mints the key, or finds the person's.
+        let minted = self.seal_personal(namespace, document, chunk_id(usize::MAX), person, &[])?;
+        let mut manifest = Manifest {
+            length: blob.len() as u64,
+            media_type: media_type.to_owned(),
+            place: seal::personal_place(&minted).ok_or(seal::SealError)?,
+            chunks: Vec::new(),
+        };
+        for (index, plain) in blob.chunks(bounds::BLOB_CHUNK).enumerate() {
+            let sealed = self.seal_personal(namespace, document, chunk_id(index), Some(&minted), plain)?;
+            let hash: [u8; 32] = blake3::hash(&sealed).into();
+            manifest.chunks.push(hash);
+            self.batch.weight += sealed.len();
+            self.batch.chunks.push((number, hash, sealed));
+        }
+        self.put(namespace, DocumentKind::Blob, document, manifest.to_bytes(), Lane::Bulk, now)?;
+        Ok(document)
+    }
+
+    /// A blob's manifest and content; the content is `None` while chunks are missing.
+    ///
+    /// # Errors
+    /// [`PersonalError`]; [`PersonalError::Erased`] if the person was erased.
+    pub fn blob(&mut self, namespace: &Namespace, document: DocumentId) -> Result<Option<(Manifest, Option<Vec<u8>>)>, PersonalError> {
+        let id = self.namespace_id(namespace);
+        let Some(number) = self.numbers.get(&id).copied() else { return Ok(None) };
+        let records = self.records(id, document)?;
+        let Some(manifest) = records.iter().find_map(|record| Manifest::from_bytes(&record.bytes)) else { return Ok(None) };
+        let mut blob = Vec::new();
+        for (index, hash) in manifest.chunks.iter().enumerate() {
+            let Some(sealed) = self.store.chunk(number, hash)?.filter(|sealed| !sealed.is_empty()) else {
+                return Ok(Some((manifest, None)));
+            };
+            blob.extend(self.open_personal(namespace, document, chunk_id(index), &sealed)?);
+        }
+        Ok(Some((manifest, Some(blob))))
+    }
+
+    /// A manifest arrived: what is not held of the blob is wanted from now on.
+    pub(super) fn want_chunks(&mut self, namespace: NamespaceId, number: u32, manifest: &[u8]) {
+        let Some(manifest) = Manifest::from_bytes(manifest) else { return };
+        for hash in manifest.chunks {
+            // An unreadable table is found by the commit that follows.
+            if self.store.chunk(number, &hash).is_ok_and(|held| held.is_none()) {
+                self.batch.chunks.push((number, hash, vec![]));
+                self.batch.weight += 64;
+                self.wanted.insert((namespace, hash));
+            }
+        }
+    }
+
+    /// Asks a peer for wanted chunks, a few at a time; offers a carrier what it may carry.
+    pub(super) fn next_chunk_message(&mut self, peer: NodeId) -> Option<Message> {
+        let interest: BTreeSet<NamespaceId> = if self.wanted.is_empty() { BTreeSet::new() } else { self.interest(&peer).into_iter().collect() };
+        let session = self.sessions.get_mut(&peer)?;
+        let outstanding = session.asked.iter().filter(|chunk| self.wanted.contains(chunk)).count();
+        let open = self.wanted.iter().filter(|chunk| interest.contains(&chunk.0) && !session.asked.contains(chunk));
+        let next: Vec<ChunkId> = open.take(MAX_ASKED.saturating_sub(outstanding)).copied().collect();
+        if let Some((namespace, _)) = next.first().copied() {
+            let hashes: Vec<[u8; 32]> = next.iter().filter(|chunk| chunk.0 == namespace).map(|chunk| chunk.1).collect();
+            session.asked.extend(hashes.iter().map(|hash| (namespace, *hash)));
+            return Some(Message::ChunkRequest { namespace, hashes });
+        }
+        if session.chunks_offered {
+            return None;
+        }
+        session.chunks_offered = true;
+        self.offer_chunks(peer)
+    }
+
+    fn offer_chunks(&mut self, peer: NodeId) -> Option<Message> {
+        let (_, certificate) = self.trust.current(&peer)?;
+        let carried = self.trust.interest(certificate).into_iter().filter(|(_, access)| *access == Access::Carry);
+        let carried: Vec<NamespaceId> = carried.map(|(namespace, _)| namespace).collect();
+        let own: BTreeSet<NamespaceId> = self.interest(&peer).into_iter().collect();
+        let mut offers = carried.into_iter().filter(|namespace| own.contains(namespace)).filter_map(|namespace| {
+            let hashes = self.store.held_chunks(*self.numbers.get(&namespace)?, MAX_OFFERED).ok()?;
+            (!hashes.is_empty()).then_some(Message::ChunkOffer { namespace, hashes })
+        });
+        let first = offers.next();
+        let rest: Vec<Message> = offers.collect();
+        let session = self.sessions.get_mut(&peer)?;
+        rest.into_iter().for_each(|offer| session.say(offer));
+        first
+    }
+
+    /// A peer offers chunks: those that are wanted, or that a carrier has room for, are asked for.
+    pub(super) fn take_offer(&mut self, peer: NodeId, namespace: NamespaceId, hashes: &[[u8; 32]]) -> Result<(), HandleError> {
+        let known = self.trust.namespaces().get(&namespace);
+        let Some(access) = known.and_then(|namespace| policy::access(&self.own, namespace)) else { return Ok(()) };
+        let number = self.number(namespace);
+        let mut missing = Vec::new();
+        for hash in hashes {
+            let is_wanted = match self.store.chunk(number, hash)? {
+                Some(held) => held.is_empty(),
+                None => access == Access::Carry && self.wanted.len() < MAX_CARRIED,
+            };
+            if is_wanted {
+                missing.push(*hash);
+                if self.wanted.insert((namespace, *hash)) {
+                    self.batch.chunks.push((number, *hash, vec![]));
+                    self.batch.weight += 64;
+                }
+            }
+        }
+        if let Some(session) = self.sessions.get_mut(&peer).filter(|_| !missing.is_empty()) {
+            session.asked.extend(missing.iter().map(|hash| (namespace, *hash)));
+            session.say(Message::ChunkRequest { namespace, hashes: missing });
+        }
+        Ok(())
+    }
+
+    /// Stages a chunk that was wanted, and offers it to peers who may want it, too.
+    pub(super) fn ingest_chunk(&mut self, from: NodeId, namespace: NamespaceId, bytes: Vec<u8>) -> Result<(), HandleError> {
+        let known = self.trust.namespaces().get(&namespace);
+        if known.and_then(|namespace| policy::access(&self.own, namespace)).is_none() {
+            return Err(HandleError::Ingest(IngestError::NotWanted(namespace.short())));
+        }
+        let hash: [u8; 32] = blake3::hash(&bytes).into();
+        // Unasked chunks are dropped: nobody fills another's disk.
+        if !self.wanted.remove(&(namespace, hash)) {
+            return Ok(());
+        }
+        let number = self.number(namespace);
+        self.batch.weight += bytes.len();
+        self.batch.chunks.push((number, hash, bytes));
+        let others: Vec<NodeId> = self.sessions.keys().copied().filter(|peer| *peer != from).collect();
+        for peer in others {
+            if self.interest(&peer).contains(&namespace)
+                && let Some(session) = self.sessions.get_mut(&peer).filter(|session| session.certificate.is_some())
+            {
+                session.say(Message::ChunkOffer { namespace, hashes: vec![hash] });
+            }
+        }
+        Ok(())
+    }
+
+    /// How many chunks are wanted and have not arrived.
+    pub fn wanted_chunks(&self) -> usize {
+        self.wanted.len()
+    }
+}

@@ -1,0 +1,147 @@
+//! A small client of the HTTP API of a node on this machine, as a script would write it.
+
+use std::io::Read;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
+/// Largest answer that is read: the dump of a whole town.
+const MAX_ANSWER: u64 = 1 << 30;
+/// Largest part of an error's text that is repeated.
+const MAX_REASON: usize = 400;
+/// How long an answer may take; importing a ledger and dumping a town take longest.
+const PATIENCE: Duration = Duration::from_secs(120);
+
+/// Why a call did not succeed.
+#[derive(Debug, thiserror::Error)]
+pub enum ApiError {
+    /// The node has not said where it answers.
+    #[error("{path}: {reason}; the node is not running, or has not finished starting")]
+    NoAddress {
+        /// The file in its data directory.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// No answer, or one that broke off: nobody knows whether the call was carried out.
+    #[error("{call}: {reason}")]
+    NoAnswer {
+        /// Method and path.
+        call: String,
+        /// What happened.
+        reason: String,
+    },
+    /// The node answered that it did not do it.
+    #[error("{call}: answered {status}: {reason}")]
+    Refused {
+        /// Method and path.
+        call: String,
+        /// HTTP status.
+        status: u16,
+        /// The answer's text.
+        reason: String,
+    },
+}
+
+impl ApiError {
+    /// Whether the node answered, so that it is known that nothing was recorded.
+    pub fn is_refusal(&self) -> bool {
+        matches!(self, Self::Refused { .. })
+    }
+}
+
+/// Where a node answers, as it writes it into its data directory.
+#[derive(Debug, Clone, Deserialize)]
+struct Address {
+    address: String,
+    token: String,
+}
+
+/// The API of one running node.
+#[derive(Debug, Clone)]
+pub struct Api {
+    base: String,
+    token: String,
+    agent: ureq::Agent,
+}
+
+impl Api {
+    /// The API that the file of [`DataDir::api`](crate::data_dir::DataDir::api) points to.
+    ///
+    /// # Errors
+    /// [`ApiError::NoAddress`].
+    pub fn of_file(path: &Path) -> Result<Self, ApiError> {
+        let wrong = |reason: String| ApiError::NoAddress { path: path.to_owned(), reason };
+        let text = std::fs::read(path).map_err(|error| wrong(error.to_string()))?;
+        let Address { address, token } = serde_json::from_slice(&text).map_err(|error| wrong(error.to_string()))?;
+        let config = ureq::Agent::config_builder()
+            .timeout_global(Some(PATIENCE))
+            // A proxy that the environment names is not for this machine.
+            .proxy(None)
+            .http_status_as_error(false)
+            .build();
+        Ok(Self { base: format!("http://{address}"), token, agent: config.into() })
+    }
+
+    /// The address to open in a browser.
+    pub fn base(&self) -> &str {
+        &self.base
+    }
+
+    /// Fetches a resource.
+    ///
+    /// # Errors
+    /// [`ApiError::NoAnswer`], [`ApiError::Refused`].
+    pub fn fetch<T: DeserializeOwned>(&self, path: &str) -> Result<T, ApiError> {
+        let call = format!("GET {path}");
+        let request = self.agent.get(format!("{}{path}", self.base)).header("Authorization", self.bearer());
+        read(request.call(), call)
+    }
+
+    /// Posts JSON.
+    ///
+    /// # Errors
+    /// [`ApiError::NoAnswer`], [`ApiError::Refused`].
+    pub fn post<T: DeserializeOwned>(&self, path: &str, body: &Value) -> Result<T, ApiError> {
+        self.send(path, "application/json", body.to_string().as_bytes())
+    }
+
+    /// Posts bytes of a given type.
+    ///
+    /// # Errors
+    /// [`ApiError::NoAnswer`], [`ApiError::Refused`].
+    pub fn send<T: DeserializeOwned>(&self, path: &str, content_type: &str, body: &[u8]) -> Result<T, ApiError> {
+        let request = self.agent.post(format!("{}{path}", self.base)).header("Authorization", self.bearer());
+        read(request.header("Content-Type", content_type).send(body), format!("POST {path}"))
+    }
+
+    /// Whether the node is ready for work.
+    pub fn is_ready(&self) -> bool {
+        self.agent.get(format!("{}/readyz", self.base)).call().is_ok_and(|answer| answer.status().is_success())
+    }
+
+    fn bearer(&self) -> String {
+        format!("Bearer {}", self.token)
+    }
+}
+
+type Answer = Result<ureq::http::Response<ureq::Body>, ureq::Error>;
+
+fn read<T: DeserializeOwned>(answer: Answer, call: String) -> Result<T, ApiError> {
+    let no_answer = |call: &str, reason: String| ApiError::NoAnswer { call: call.to_owned(), reason };
+    let mut answer = answer.map_err(|error| no_answer(&call, error.to_string()))?;
+    let status = answer.status();
+    let mut reader = answer.body_mut().with_config().limit(MAX_ANSWER).reader();
+    if status.is_success() {
+        return serde_json::from_reader(std::io::BufReader::new(reader))
+            .map_err(|error| no_answer(&call, format!("the answer is not as expected: {error}")));
+    }
+    let mut text = Vec::new();
+    // What cannot be read of an error's text is left out; its status says enough.
+    let _ = reader.by_ref().take(16 << 10).read_to_end(&mut text);
+    let reason = String::from_utf8_lossy(&text).chars().take(MAX_REASON).collect();
+    Err(ApiError::Refused { call, status: status.as_u16(), reason })
+}

@@ -1,0 +1,91 @@
+//! The root key file and authority files.
+//!
+//! Content of a root key file: CBOR `[seed]`. Of an authority file: CBOR `[town, seed, statement]`, where `town` is the root's
+//! public key and `statement` the authority's certificate, signed by the root.
+
+use std::path::Path;
+
+use ed25519_dalek::SigningKey;
+use townmesh_crdt::certificate::{CertificateKind, Claim, Statement, StatementError};
+use townmesh_crdt::enrol::Authority;
+
+use super::cbor::{encoded, fixed, parts};
+use super::{Content, ContentError, FileKind, KeyError};
+use crate::data_dir::Existing;
+
+struct Root(SigningKey);
+
+impl Content for Root {
+    const KIND: FileKind = FileKind::Root;
+
+    fn encode(&self) -> Vec<u8> {
+        encoded(|e| e.array(1)?.bytes(&self.0.to_bytes())?.ok())
+    }
+
+    fn decode(bytes: &[u8]) -> Result<Self, ContentError> {
+        parts(bytes, 1, |d| Ok(Self(SigningKey::from_bytes(&fixed(d, "the seed")?))))
+    }
+}
+
+impl Content for Authority {
+    const KIND: FileKind = FileKind::Authority;
+
+    fn encode(&self) -> Vec<u8> {
+        encoded(|e| {
+            e.array(3)?.bytes(&self.town)?.bytes(&self.signing.to_bytes())?;
+            e.bytes(&self.statement.to_bytes())?.ok()
+        })
+    }
+
+    fn decode(bytes: &[u8]) -> Result<Self, ContentError> {
+        parts(bytes, 3, |d| {
+            let (town, seed) = (fixed(d, "the town's key")?, fixed(d, "the seed")?);
+            let statement = Statement::from_bytes(d.bytes()?, &town)?;
+            statement.verify(&town, None)?;
+            let signing = SigningKey::from_bytes(&seed);
+            match &statement.claim {
+                Claim::Certificate(certificate)
+                    if certificate.kind == CertificateKind::Authority
+                        && certificate.key.0 == signing.verifying_key().to_bytes() =>
+                {
+                    Ok(Self { town, signing, statement })
+                }
+                Claim::Certificate(_) | Claim::Revocation { .. } | Claim::Family { .. } => {
+                    Err(StatementError::NotAllowed("the certificate is not that of this authority").into())
+                }
+            }
+        })
+    }
+}
+
+/// Writes the town's root key to a new file.
+///
+/// # Errors
+/// [`KeyError::File`], also when the file exists.
+pub fn write_root(root: &SigningKey, path: &Path) -> Result<(), KeyError> {
+    super::write(&Root(root.clone()), path, Existing::Keep)
+}
+
+/// Reads a root key file.
+///
+/// # Errors
+/// [`KeyError`].
+pub fn read_root(path: &Path) -> Result<SigningKey, KeyError> {
+    super::read::<Root>(path).map(|root| root.0)
+}
+
+/// Writes an authority to a new file.
+///
+/// # Errors
+/// [`KeyError::File`], also when the file exists.
+pub fn write_authority(authority: &Authority, path: &Path) -> Result<(), KeyError> {
+    super::write(authority, path, Existing::Keep)
+}
+
+/// Reads an authority file.
+///
+/// # Errors
+/// [`KeyError`].
+pub fn read_authority(path: &Path) -> Result<Authority, KeyError> {
+    super::read(path)
+}

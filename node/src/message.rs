@@ -1,0 +1,193 @@
+//! What went wrong, for people in Chinese and English and for programs by a stable code.
+//!
+//! Errors of the libraries are written for their callers. [`Explain`] turns them into what a village clerk can act on;
+//! the HTTP API answers with it and the command line prints it.
+
+use std::borrow::Cow;
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+use townmesh_crdt::enrol::EnrolError;
+use townmesh_crdt::replica::{OpenError, RecordError};
+use townmesh_crdt::store::StoreError;
+
+use crate::ledger::{ExportError, LedgerError, MappingError};
+
+/// An error in two languages. As JSON `{code, message_zh, message_en, remedy?}`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Message {
+    /// A stable name for programs.
+    pub code: Cow<'static, str>,
+    /// What is wrong, in Chinese.
+    #[serde(rename = "message_zh")]
+    pub zh: String,
+    /// What is wrong, in English.
+    #[serde(rename = "message_en")]
+    pub en: String,
+    /// What to do, in Chinese and English.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub remedy: Option<String>,
+}
+
+impl Message {
+    /// A message without a remedy of its own.
+    pub fn new(code: &'static str, zh: impl Into<String>, en: impl Into<String>) -> Self {
+        Self { code: Cow::Borrowed(code), zh: zh.into(), en: en.into(), remedy: None }
+    }
+
+    /// The same message with what to do about it.
+    #[must_use]
+    pub fn remedy(self, zh: &str, en: &str) -> Self {
+        Self { remedy: Some(format!("{zh} / {en}")), ..self }
+    }
+
+    /// A text that holds both languages already, with ` / ` between them.
+    fn of_both(code: &'static str, text: &str) -> Self {
+        let (zh, en) = text.split_once(" / ").unwrap_or((text, text));
+        Self::new(code, zh, en)
+    }
+}
+
+impl fmt::Display for Message {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "{}", self.zh)?;
+        write!(f, "{}", self.en)?;
+        match &self.remedy {
+            Some(remedy) => write!(f, "\n→ {remedy}"),
+            None => Ok(()),
+        }
+    }
+}
+
+impl std::error::Error for Message {}
+
+/// An error that people may see.
+pub trait Explain {
+    /// In their words.
+    fn explain(&self) -> Message;
+}
+
+impl Explain for Message {
+    fn explain(&self) -> Message {
+        self.clone()
+    }
+}
+
+impl Explain for StoreError {
+    fn explain(&self) -> Message {
+        let en = self.to_string();
+        match self {
+            Self::InUse => Message::new("store_in_use", "数据目录正被另一个 townmesh 进程使用", en)
+                .remedy("先停止那个进程，或换一个数据目录", "stop that process first, or use another data directory"),
+            Self::Damaged(_) => Message::new("store_damaged", "数据文件已损坏", en).remedy(
+                "把 store.redb 移到别处，再运行 townmesh run --accept-empty-store，从其他节点取回数据",
+                "move store.redb aside, then `townmesh run --accept-empty-store` fetches everything back from peers",
+            ),
+            Self::Full(_) => Message::new("disk_full", "磁盘已满，这一批没有保存", en)
+                .remedy("清理磁盘空间后重试", "free some disk space, then try again"),
+            Self::Io(_) => Message::new("disk_failed", "磁盘读写失败，这一批没有保存", en)
+                .remedy("检查磁盘后重新启动", "check the disk, then restart this node"),
+            Self::Newer { .. } => Message::new("store_newer", "数据文件由更新的版本写成", en)
+                .remedy("升级本节点的 townmesh", "upgrade townmesh on this node"),
+        }
+    }
+}
+
+impl Explain for RecordError {
+    fn explain(&self) -> Message {
+        let en = self.to_string();
+        match self {
+            Self::Denied(_) => Message::new("denied", "本节点无权记录此内容", en)
+                .remedy("在有权限的节点上记录，或申请新的入网邀请", "record it on a node that may, or ask for a new invite"),
+            Self::NoKey(namespace) => Message::new("no_key", format!("本节点还没有 {namespace} 的密钥"), en)
+                .remedy("与持有密钥的节点连接一次", "connect once to a node that holds the key"),
+            Self::UnknownNamespace(namespace) => {
+                Message::new("unknown_namespace", format!("本节点还不知道 {namespace}"), en)
+                    .remedy("与指挥中心连接一次，或核对区划代码", "connect once to the center, or check the region code")
+            }
+            Self::TooLarge { size, limit } => {
+                Message::new("too_large", format!("记录过大：{size} 字节，最多 {limit} 字节"), en)
+                    .remedy("缩短备注或分几次记录", "shorten remarks, or record it in parts")
+            }
+            Self::Store(error) => error.explain(),
+            Self::Seal(_) => Message::new("sealed", "此人的个人信息已被删除或无法加密", en),
+            Self::Statement(_) => Message::new("statement", "证书或声明无效", en),
+            Self::ReadOnly => Message::new("read_only", "此前写入失败，本节点已停止记录", en)
+                .remedy("检查磁盘后重新启动", "check the disk, then restart this node"),
+        }
+    }
+}
+
+impl Explain for OpenError {
+    fn explain(&self) -> Message {
+        let en = self.to_string();
+        match self {
+            Self::Store(error) => error.explain(),
+            Self::Certificate(_) => Message::new("certificate", "本节点的证书无效", en)
+                .remedy("申请新的入网邀请后重新加入", "ask for a new invite and join again"),
+            Self::OtherNode { .. } => Message::new("other_node", "该数据目录属于另一个节点", en)
+                .remedy("每个节点使用自己的数据目录", "give each node its own data directory"),
+            Self::Vanished => Message::new("store_vanished", "数据文件丢失或为空，而本节点曾记录过数据", en).remedy(
+                "恢复数据文件；或运行 townmesh run --accept-empty-store 从其他节点取回，仅存于本节点的内容将丢失",
+                "restore it; or `townmesh run --accept-empty-store` fetches it back from peers, what only this node held is lost",
+            ),
+            Self::Codec(_) => Message::new("out_of_memory", "无法准备压缩，内存可能不足", en),
+            Self::Record(error) => error.explain(),
+        }
+    }
+}
+
+impl Explain for EnrolError {
+    fn explain(&self) -> Message {
+        let en = self.to_string();
+        match self {
+            Self::Name => Message::new("name", "节点名称须为1至64个字符", en),
+            Self::Incomplete => Message::new("invite_incomplete", "邀请文件不完整", en)
+                .remedy("请重新申请邀请文件", "ask for a new invite file"),
+            Self::Statement(_) => Message::new("statement", "邀请中的证书无效", en)
+                .remedy("请重新申请邀请文件", "ask for a new invite file"),
+            Self::Seal(_) => Message::new("sealed", "邀请中的密钥无效", en)
+                .remedy("请重新申请邀请文件", "ask for a new invite file"),
+        }
+    }
+}
+
+impl Explain for LedgerError {
+    fn explain(&self) -> Message {
+        Message::of_both(self.code(), &self.to_string())
+    }
+}
+
+impl Explain for MappingError {
+    fn explain(&self) -> Message {
+        Message::of_both("mapping", &self.to_string())
+    }
+}
+
+impl Explain for ExportError {
+    fn explain(&self) -> Message {
+        Message::of_both("export", &self.to_string())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_message_is_shown_in_chinese_first_and_read_back_from_json() {
+        let message = StoreError::InUse.explain();
+        let shown = message.to_string();
+        assert!(shown.starts_with("数据目录"), "{shown}");
+        assert!(shown.contains("another townmesh process"), "{shown}");
+        let json = serde_json::to_string(&message).unwrap();
+        assert!(json.contains(r#""code":"store_in_use""#), "{json}");
+        assert_eq!(serde_json::from_str::<Message>(&json).unwrap(), message);
+    }
+
+    #[test]
+    fn a_text_in_both_languages_is_taken_apart() {
+        let message = LedgerError::Stopped.explain();
+        assert_eq!((message.zh.as_str(), message.en.as_str()), ("读取已被中止", "reading was stopped"));
+    }
+}

@@ -1,0 +1,262 @@
+//! Lists of cases and orders, and one case with its timeline.
+
+use rusqlite::Row;
+use serde::Serialize;
+use townmesh_crdt::domain::case::{CaseState, OrderKind, OrderStatus, Severity, Source, Step};
+use townmesh_crdt::domain::position::Position;
+use townmesh_crdt::domain::region::RegionCode;
+use townmesh_crdt::domain::role::Role;
+use townmesh_crdt::id::DocumentId;
+
+use super::query::{BoundingBox, Listed, Order, Page, Query, json, position, word};
+use super::reader::{QueryError, Reader};
+
+/// Which cases.
+#[derive(Debug, Clone, Default)]
+pub struct CaseFilter {
+    /// In this region or within it.
+    pub region: Option<RegionCode>,
+    /// In this state.
+    pub state: Option<CaseState>,
+    /// Only those in which somebody still has something to do, or only the others.
+    pub open: Option<bool>,
+    /// With an order to this team.
+    pub team: Option<String>,
+    /// With a supervision that waits for its reply.
+    pub supervised: bool,
+    /// Reported from here on, in milliseconds since 1970.
+    pub from_ms: Option<i64>,
+    /// Reported before, in milliseconds since 1970.
+    pub until_ms: Option<i64>,
+    /// In this part of the map.
+    pub bounds: Option<BoundingBox>,
+    /// With this text in place, description or a note of the timeline.
+    pub text: Option<String>,
+}
+
+/// A case in a list.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct CaseRow {
+    /// Its document.
+    pub document: String,
+    /// Its namespace.
+    pub namespace: String,
+    /// Village or community.
+    pub region: String,
+    /// Where it stands; `None` before a report has effect.
+    pub state: Option<CaseState>,
+    /// Where it comes from.
+    pub source: Option<Source>,
+    /// Category as filed, else as the reporter suggests.
+    pub category: Option<String>,
+    /// Severity as filed.
+    pub severity: Option<Severity>,
+    /// The place in words.
+    pub place: Option<String>,
+    /// What is wrong.
+    pub description: Option<String>,
+    /// The place on the map.
+    pub position: Option<Position>,
+    /// Who reported.
+    pub reported_by: Option<String>,
+    /// When, in milliseconds since 1970.
+    pub reported_ms: i64,
+    /// When it was filed.
+    pub filed_ms: Option<i64>,
+    /// When the last handling ended.
+    pub handled_ms: Option<i64>,
+    /// When it was closed.
+    pub closed_ms: Option<i64>,
+    /// Whether a supervision waits for its reply.
+    pub supervised: bool,
+    /// How often verification failed.
+    pub rework: u32,
+    /// Conflicts that nobody has settled.
+    pub conflicts: u32,
+}
+
+/// One event of a case.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct CaseEventRow {
+    /// The record.
+    pub event: String,
+    /// When, in milliseconds since 1970.
+    pub time_ms: i64,
+    /// Who.
+    pub by: String,
+    /// In which role.
+    pub role: Option<Role>,
+    /// Which step.
+    pub step: Option<Step>,
+    /// Whether it had effect.
+    pub effect: serde_json::Value,
+    /// The state after it.
+    pub state: Option<CaseState>,
+    /// Words beside it.
+    pub note: Option<String>,
+    /// What was done.
+    pub action: serde_json::Value,
+}
+
+/// An order to a team.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct OrderRow {
+    /// The case's document.
+    pub case: String,
+    /// The dispatching or whistling event.
+    pub event: String,
+    /// The team.
+    pub team: String,
+    /// What it shall do.
+    pub task: String,
+    /// Dispatch or whistle.
+    pub kind: Option<OrderKind>,
+    /// Whether the team leads.
+    pub lead: bool,
+    /// How far it is.
+    pub status: Option<OrderStatus>,
+    /// When it was written, in milliseconds since 1970.
+    pub sent_ms: i64,
+    /// What was done, once it is.
+    pub result: Option<String>,
+}
+
+/// A case with everything known about it.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct CaseDetail {
+    /// The case.
+    #[serde(flatten)]
+    pub case: CaseRow,
+    /// Its orders.
+    pub orders: Vec<OrderRow>,
+    /// Its events, in the order of the fold.
+    pub timeline: Vec<CaseEventRow>,
+    /// The rest of the fold: [`Case`](townmesh_crdt::domain::case::Case) in JSON.
+    pub folded: serde_json::Value,
+}
+
+const CASE: &str = "d.document, n.name AS namespace, c.*";
+const CASES: &str = "case_file c JOIN document d ON d.row = c.row JOIN namespace n ON n.number = d.namespace";
+const ORDERS: &str = "dispatch_order o JOIN document d ON d.row = o.row";
+
+impl Reader {
+    /// Cases, the latest report first.
+    ///
+    /// # Errors
+    /// [`QueryError`].
+    pub fn cases(&self, filter: &CaseFilter, page: &Page) -> Result<Listed<CaseRow>, QueryError> {
+        let mut query = Query::default();
+        query.region("c.region", filter.region);
+        query.equals("c.state", filter.state);
+        if let Some(open) = filter.open {
+            let states = CaseState::ALL.iter().filter(|state| state.is_open() == open).map(ToString::to_string);
+            query.one_of("c.state", states.collect());
+        }
+        if let Some(team) = &filter.team {
+            query.and("EXISTS (SELECT 1 FROM dispatch_order o WHERE o.row = c.row AND o.team = ?)", [team.clone()]);
+        }
+        if filter.supervised {
+            query.and("c.supervised = ?", [1]);
+        }
+        query.between("c.reported_ms", filter.from_ms, filter.until_ms);
+        query.within("c.row", filter.bounds);
+        query.text(
+            "c.row",
+            "c.place LIKE ? ESCAPE '\\' OR c.description LIKE ? ESCAPE '\\' OR EXISTS \
+             (SELECT 1 FROM case_event e WHERE e.row = c.row AND e.note LIKE ? ESCAPE '\\')",
+            filter.text.as_deref(),
+        );
+        let order = Order { columns: &["c.reported_ms", "c.row"], descending: true };
+        query.list(&self.connection, (CASE, CASES), &order, page, case_row)
+    }
+
+    /// One case with its orders and timeline; `None` where it is not known here.
+    ///
+    /// # Errors
+    /// [`QueryError`].
+    pub fn case(&self, document: DocumentId) -> Result<Option<CaseDetail>, QueryError> {
+        let of_case = || {
+            let mut query = Query::default();
+            query.equals("d.document", Some(document));
+            query
+        };
+        self.at_once(|| {
+            let read = |row: &Row<'_>| Ok((case_row(row)?, json(row, "detail")?));
+            let found = of_case().all(&self.connection, &format!("{CASE} FROM {CASES}"), "", read)?;
+            let Some((case, folded)) = found.into_iter().next() else { return Ok(None) };
+            let select = format!("d.document, o.* FROM {ORDERS}");
+            let orders = of_case().all(&self.connection, &select, "ORDER BY o.place", order_row)?;
+            let select = "e.* FROM case_event e JOIN document d ON d.row = e.row";
+            let timeline = of_case().all(&self.connection, select, "ORDER BY e.place", event_row)?;
+            Ok(Some(CaseDetail { case, orders, timeline, folded }))
+        })
+    }
+
+    /// Orders of a team, the latest first; only those of a status where one is named.
+    ///
+    /// # Errors
+    /// [`QueryError`].
+    pub fn orders(
+        &self,
+        team: &str,
+        status: Option<OrderStatus>,
+        page: &Page,
+    ) -> Result<Listed<OrderRow>, QueryError> {
+        let mut query = Query::default();
+        query.equals("o.team", Some(team));
+        query.equals("o.status", status);
+        let order = Order { columns: &["o.sent_ms", "o.row", "o.place"], descending: true };
+        query.list(&self.connection, ("d.document, o.*", ORDERS), &order, page, order_row)
+    }
+}
+
+fn case_row(row: &Row<'_>) -> rusqlite::Result<CaseRow> {
+    Ok(CaseRow {
+        document: row.get("document")?,
+        namespace: row.get("namespace")?,
+        region: row.get("region")?,
+        state: word(row, "state")?,
+        source: word(row, "source")?,
+        category: row.get("category")?,
+        severity: word(row, "severity")?,
+        place: row.get("place")?,
+        description: row.get("description")?,
+        position: position(row)?,
+        reported_by: row.get("reported_by")?,
+        reported_ms: row.get("reported_ms")?,
+        filed_ms: row.get("filed_ms")?,
+        handled_ms: row.get("handled_ms")?,
+        closed_ms: row.get("closed_ms")?,
+        supervised: row.get("supervised")?,
+        rework: row.get("rework")?,
+        conflicts: row.get("conflicts")?,
+    })
+}
+
+fn order_row(row: &Row<'_>) -> rusqlite::Result<OrderRow> {
+    Ok(OrderRow {
+        case: row.get("document")?,
+        event: row.get("event")?,
+        team: row.get("team")?,
+        task: row.get("task")?,
+        kind: word(row, "kind")?,
+        lead: row.get("lead")?,
+        status: word(row, "status")?,
+        sent_ms: row.get("sent_ms")?,
+        result: row.get("result")?,
+    })
+}
+
+fn event_row(row: &Row<'_>) -> rusqlite::Result<CaseEventRow> {
+    Ok(CaseEventRow {
+        event: row.get("event")?,
+        time_ms: row.get("time_ms")?,
+        by: row.get("person")?,
+        role: word(row, "role")?,
+        step: word(row, "step")?,
+        effect: json(row, "effect")?,
+        state: word(row, "state")?,
+        note: row.get("note")?,
+        action: json(row, "action")?,
+    })
+}

@@ -1,0 +1,85 @@
+//! Views: the town as SQLite tables, for lists, filters, full text and the map.
+//!
+//! They are derived: [`Views`] takes in what the feed names and notes how far it read (the watermark) in the same
+//! transaction, so the file can be deleted at any time and is made anew from the log. Any SQL tool can open it; the
+//! tables stand in `schema.rs`. [`Reader`] is the way to read it from this program: every value bound, every list
+//! bounded, names and numbers of people masked unless the caller says `reveal`.
+//!
+//! What is kept per document: typed columns and child rows, no JSON copy of it. A household's JSON is composed from
+//! its rows when one is shown (three look-ups by key), which keeps the file at a fraction of the size and an import at
+//! a fraction of the work. Only of cases, deep and few, the folded rest is kept as JSON.
+//!
+//! An erased person's name leaves the tables with the document's next reading, but its trigrams may stay in the text
+//! index and in free pages: after an erasure call [`Views::rebuild`].
+
+mod cases;
+mod conflicts;
+mod devices;
+mod households;
+mod query;
+mod reader;
+mod schema;
+#[cfg(test)]
+mod tests;
+mod town;
+mod writer;
+
+use std::path::PathBuf;
+
+pub use cases::{CaseDetail, CaseEventRow, CaseFilter, CaseRow, OrderRow};
+pub use conflicts::ConflictRow;
+pub use devices::{AlarmFilter, DeviceEventFilter, DeviceEventRow, DeviceFilter, DeviceRow};
+pub use households::{
+    HazardFilter, HazardRow, HouseholdDetail, HouseholdFilter, HouseholdRow, InspectionRow, MAX_INSPECTIONS,
+    ResidentRow,
+};
+pub use query::{BoundingBox, DEFAULT_LIMIT, Listed, MAX_LIMIT, Page};
+pub use reader::{QueryError, Reader};
+pub use schema::Start;
+pub use town::{MemberRow, RegionCount, RegionRow, TeamRow};
+pub use writer::Views;
+
+/// Why the views cannot be opened or written.
+#[derive(Debug, thiserror::Error)]
+pub enum ViewError {
+    /// The file cannot be created.
+    #[error("the view file {path} cannot be created: {source}; check that its directory exists and may be written")]
+    Create {
+        /// Which file.
+        path: PathBuf,
+        /// What the system says.
+        source: std::io::Error,
+    },
+    /// SQLite cannot open the file, though it is not damaged.
+    #[error("the view file {path} cannot be opened: {source}; check its permissions, free space, and what else uses it")]
+    Open {
+        /// Which file.
+        path: PathBuf,
+        /// What SQLite says.
+        source: rusqlite::Error,
+    },
+    /// The old file cannot be removed.
+    #[error("the view file {path} cannot be removed: {source}; remove it by hand, it holds nothing that the log does not")]
+    Remove {
+        /// Which file.
+        path: PathBuf,
+        /// What the system says.
+        source: std::io::Error,
+    },
+    /// The file turned out to be damaged and was started anew: the watermark is 0 again, go on from there.
+    #[error("the view file {path} was damaged ({reason}) and was started anew; the views are made again from the log")]
+    Rebuilt {
+        /// Which file.
+        path: PathBuf,
+        /// What was wrong with it.
+        reason: String,
+    },
+    /// The rows were not written; the file is as it was before.
+    #[error("the view file {path} does not take the rows: {source}; check free space, then try again")]
+    Write {
+        /// Which file.
+        path: PathBuf,
+        /// What SQLite says.
+        source: rusqlite::Error,
+    },
+}

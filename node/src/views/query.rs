@@ -1,0 +1,264 @@
+//! What every list has in common: filters with bound parameters, pages and the place where the next one begins.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use rusqlite::types::Value;
+use rusqlite::{Connection, Row, params_from_iter};
+use serde::{Deserialize, Serialize};
+use townmesh_crdt::domain::position::Position;
+use townmesh_crdt::domain::region::RegionCode;
+
+use super::reader::QueryError;
+
+/// Rows of a page where the caller names no number.
+pub const DEFAULT_LIMIT: u32 = 50;
+/// Most rows of a page.
+pub const MAX_LIMIT: u32 = 500;
+/// Longest text to search for, in characters.
+const MAX_SEARCH_CHARACTERS: usize = 64;
+/// Shortest text that the trigram index knows.
+const TRIGRAM: usize = 3;
+/// Longest cursor that is looked at, in bytes.
+const MAX_CURSOR_BYTES: usize = 2_048;
+
+/// Which part of a list.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(default)]
+pub struct Page {
+    /// How many rows: [`DEFAULT_LIMIT`] where not given, never more than [`MAX_LIMIT`].
+    pub limit: Option<u32>,
+    /// [`Listed::next`] of the page before.
+    pub after: Option<String>,
+}
+
+/// A page of a list.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Listed<T> {
+    /// The rows.
+    pub rows: Vec<T>,
+    /// Where the next page begins, for [`Page::after`]; `None` at the end.
+    pub next: Option<String>,
+}
+
+/// A part of the map.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct BoundingBox {
+    /// Corner with the least latitude and longitude.
+    pub southwest: Position,
+    /// Corner with the greatest.
+    pub northeast: Position,
+}
+
+impl Page {
+    fn limit(&self) -> u32 {
+        self.limit.unwrap_or(DEFAULT_LIMIT).clamp(1, MAX_LIMIT)
+    }
+}
+
+/// A query under construction: the text is made of literals only, every value is bound.
+#[derive(Debug, Default)]
+pub(super) struct Query {
+    conditions: Vec<String>,
+    values: Vec<Value>,
+}
+
+/// How a list is ordered: columns that together are unique, and whether the greatest come first.
+pub(super) struct Order {
+    pub(super) columns: &'static [&'static str],
+    pub(super) descending: bool,
+}
+
+impl Query {
+    /// Adds a condition with its values, one for each `?`.
+    pub(super) fn and<V: Into<Value>>(&mut self, condition: &str, values: impl IntoIterator<Item = V>) {
+        self.conditions.push(format!("({condition})"));
+        self.values.extend(values.into_iter().map(Into::into));
+    }
+
+    /// The condition that a word, where one is asked for, stands in this column.
+    pub(super) fn equals(&mut self, column: &str, word: Option<impl ToString>) {
+        if let Some(word) = word {
+            self.and(&format!("{column} = ?"), [word.to_string()]);
+        }
+    }
+
+    /// The condition that one of these words stands in this column.
+    pub(super) fn one_of(&mut self, column: &str, words: Vec<String>) {
+        let places = vec!["?"; words.len()].join(", ");
+        self.and(&format!("{column} IN ({places})"), words);
+    }
+
+    /// From the first number on, and before the last.
+    pub(super) fn between(&mut self, column: &str, from: Option<i64>, until: Option<i64>) {
+        if let Some(from) = from {
+            self.and(&format!("{column} >= ?"), [from]);
+        }
+        if let Some(until) = until {
+            self.and(&format!("{column} < ?"), [until]);
+        }
+    }
+
+    /// The region and everything within it.
+    pub(super) fn region(&mut self, column: &str, region: Option<RegionCode>) {
+        if let Some(region) = region {
+            // ':' is the character after '9'.
+            let (first, beyond) = (region.to_string(), format!("{region}:"));
+            self.and(&format!("{column} >= ? AND {column} < ?"), [first, beyond]);
+        }
+    }
+
+    /// Documents (by row, named by `row`) whose place on the map meets the box.
+    pub(super) fn within(&mut self, row: &str, bounds: Option<BoundingBox>) {
+        if let Some(bounds) = bounds {
+            let ((south, west), (north, east)) = (bounds.southwest.e7(), bounds.northeast.e7());
+            self.and(
+                &format!("{row} IN (SELECT row FROM position WHERE north >= ? AND south <= ? AND east >= ? AND west <= ?)"),
+                [south, north, west, east],
+            );
+        }
+    }
+
+    /// Documents in which a text occurs. `occurs` holds a `LIKE` with `?` for each column. The trigram index narrows
+    /// them down where the text has three characters; shorter ones are looked for row by row.
+    pub(super) fn text(&mut self, row: &str, occurs: &str, text: Option<&str>) {
+        let Some(text) = text.map(str::trim).filter(|text| !text.is_empty()) else { return };
+        let text: String = text.chars().take(MAX_SEARCH_CHARACTERS).collect();
+        if let Some(expression) = trigrams(&text) {
+            self.and(&format!("{row} IN (SELECT rowid FROM search WHERE search MATCH ?)"), [expression]);
+        }
+        let pattern = format!("%{}%", escape(&text));
+        let places = occurs.matches('?').count();
+        self.and(occurs, std::iter::repeat_n(pattern, places));
+    }
+
+    /// Runs `select` (up to its `FROM`) and reads a page. The order's columns are selected after the row's own.
+    pub(super) fn list<T>(
+        mut self,
+        connection: &Connection,
+        select: (&str, &str),
+        order: &Order,
+        page: &Page,
+        read: impl Fn(&Row<'_>) -> rusqlite::Result<T>,
+    ) -> Result<Listed<T>, QueryError> {
+        let keys = order.columns.join(", ");
+        if let Some(after) = &page.after {
+            let cursor = decode_cursor(after, order.columns.len())?;
+            let places = vec!["?"; cursor.len()].join(", ");
+            let beyond = if order.descending { "<" } else { ">" };
+            self.and(&format!("({keys}) {beyond} ({places})"), cursor);
+        }
+        let limit = page.limit();
+        let direction = if order.descending { " DESC" } else { "" };
+        let sorted: Vec<String> = order.columns.iter().map(|column| format!("{column}{direction}")).collect();
+        let (columns, from) = select;
+        let sql = format!(
+            "SELECT {keys}, {columns} FROM {from}{} ORDER BY {} LIMIT {}",
+            self.condition(),
+            sorted.join(", "),
+            limit + 1
+        );
+        let mut statement = connection.prepare_cached(&sql)?;
+        let mut rows = statement.query(params_from_iter(self.values))?;
+        let mut listed = Listed { rows: Vec::new(), next: None };
+        let mut last = String::new();
+        while let Some(row) = rows.next()? {
+            if listed.rows.len() == limit as usize {
+                listed.next = Some(last);
+                break;
+            }
+            last = encode_cursor(row, order.columns.len())?;
+            listed.rows.push(read(row)?);
+        }
+        Ok(listed)
+    }
+
+    /// Runs a query that is not paged; `after` stands behind the conditions.
+    pub(super) fn all<T>(
+        self,
+        connection: &Connection,
+        select: &str,
+        after: &str,
+        read: impl FnMut(&Row<'_>) -> rusqlite::Result<T>,
+    ) -> Result<Vec<T>, QueryError> {
+        let sql = format!("SELECT {select}{} {after}", self.condition());
+        let mut statement = connection.prepare_cached(&sql)?;
+        let rows = statement.query_map(params_from_iter(self.values), read)?;
+        Ok(rows.collect::<rusqlite::Result<_>>()?)
+    }
+
+    fn condition(&self) -> String {
+        if self.conditions.is_empty() { String::new() } else { format!(" WHERE {}", self.conditions.join(" AND ")) }
+    }
+}
+
+/// The query for the trigram index; `None` where the text is too short for it. The index holds no places within a
+/// text (`detail=none`), so it is asked for every trigram, and `LIKE` decides.
+fn trigrams(text: &str) -> Option<String> {
+    let characters: Vec<char> = text.chars().collect();
+    if characters.len() < TRIGRAM {
+        return None;
+    }
+    let quoted = |window: &[char]| format!("\"{}\"", window.iter().collect::<String>().replace('"', "\"\""));
+    Some(characters.windows(TRIGRAM).map(quoted).collect::<Vec<_>>().join(" AND "))
+}
+
+/// A text as it stands in a `LIKE ... ESCAPE '\'`.
+fn escape(text: &str) -> String {
+    text.chars().fold(String::new(), |mut escaped, character| {
+        if matches!(character, '%' | '_' | '\\') {
+            escaped.push('\\');
+        }
+        escaped.push(character);
+        escaped
+    })
+}
+
+fn encode_cursor(row: &Row<'_>, columns: usize) -> Result<String, QueryError> {
+    let mut keys = Vec::with_capacity(columns);
+    for column in 0..columns {
+        keys.push(match row.get::<_, Value>(column)? {
+            Value::Integer(number) => serde_json::Value::from(number),
+            Value::Text(text) => serde_json::Value::from(text),
+            // An array tells bytes from a text.
+            Value::Blob(bytes) => serde_json::Value::from(vec![URL_SAFE_NO_PAD.encode(bytes)]),
+            Value::Null | Value::Real(_) => serde_json::Value::Null,
+        });
+    }
+    Ok(URL_SAFE_NO_PAD.encode(serde_json::Value::from(keys).to_string()))
+}
+
+fn decode_cursor(cursor: &str, columns: usize) -> Result<Vec<Value>, QueryError> {
+    if cursor.len() > MAX_CURSOR_BYTES {
+        return Err(QueryError::Cursor);
+    }
+    let bytes = URL_SAFE_NO_PAD.decode(cursor).map_err(|_| QueryError::Cursor)?;
+    let keys: Vec<serde_json::Value> = serde_json::from_slice(&bytes).map_err(|_| QueryError::Cursor)?;
+    let values = keys.into_iter().map(|key| match key {
+        serde_json::Value::String(text) => Some(Value::from(text)),
+        serde_json::Value::Number(number) => number.as_i64().map(Value::from),
+        serde_json::Value::Array(bytes) => {
+            let text = bytes.first()?.as_str()?;
+            URL_SAFE_NO_PAD.decode(text).ok().map(Value::from)
+        }
+        serde_json::Value::Null | serde_json::Value::Bool(_) | serde_json::Value::Object(_) => None,
+    });
+    let values: Option<Vec<Value>> = values.collect();
+    values.filter(|values| values.len() == columns).ok_or(QueryError::Cursor)
+}
+
+/// The word in a column as the list of words that it belongs to; `None` where it is not known.
+pub(super) fn word<T: std::str::FromStr>(row: &Row<'_>, column: &str) -> rusqlite::Result<Option<T>> {
+    Ok(row.get::<_, Option<String>>(column)?.and_then(|text| text.parse().ok()))
+}
+
+/// The place on the map in the columns `latitude` and `longitude`.
+pub(super) fn position(row: &Row<'_>) -> rusqlite::Result<Option<Position>> {
+    let (latitude, longitude): (Option<i32>, Option<i32>) = (row.get("latitude")?, row.get("longitude")?);
+    Ok(latitude.zip(longitude).and_then(|(latitude, longitude)| Position::from_e7(latitude, longitude)))
+}
+
+/// The list in a column that holds JSON written by the views themselves.
+pub(super) fn json(row: &Row<'_>, column: &str) -> rusqlite::Result<serde_json::Value> {
+    let text: String = row.get(column)?;
+    Ok(serde_json::from_str(&text).unwrap_or_default())
+}

@@ -1,0 +1,257 @@
+//! The view file: its tables, and how it is opened, recognised and started anew.
+//!
+//! # Durability
+//!
+//! Nothing here is the only copy of anything, so a commit need not reach the disk: in WAL mode with
+//! `synchronous=NORMAL` SQLite syncs at checkpoints only. After a power cut the file holds an earlier state, and
+//! since the watermark is written in the transaction of the rows, it holds the watermark of that state. `OFF`
+//! would save the few syncs of the checkpoints and could leave a page of one state beside a page of another, which
+//! nothing notices.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use rusqlite::{Connection, ErrorCode, OpenFlags};
+
+use super::ViewError;
+
+/// Version of the tables. Another one in the file means: delete it and read the log from the start.
+const VERSION: i64 = 1;
+/// Marks the file as a townmesh view (`PRAGMA application_id`): "tmvw".
+const APPLICATION_ID: i64 = 0x746d_7677;
+/// Pages of the write-ahead log after which it is copied into the file: 32 MB, so that an import syncs seldom.
+const CHECKPOINT_PAGES: i64 = 8_192;
+/// How long a connection waits for another one.
+const BUSY: Duration = Duration::from_secs(5);
+/// Statements that a connection keeps prepared.
+const PREPARED: usize = 96;
+
+/// The tables. Words (states, kinds, uses) are the keys that JSON shows; times are milliseconds since 1970, days
+/// `2024-03-05`, positions units of 1e-7 degrees. `row` is the document's number in this file, `changed` the line of
+/// the feed that last named it.
+const TABLES: &str = "
+CREATE TABLE meta (name TEXT PRIMARY KEY, value INTEGER NOT NULL) STRICT, WITHOUT ROWID;
+CREATE TABLE namespace (number INTEGER PRIMARY KEY, name TEXT NOT NULL) STRICT;
+CREATE TABLE document (
+    row INTEGER PRIMARY KEY, document TEXT NOT NULL UNIQUE, namespace INTEGER NOT NULL, kind TEXT NOT NULL) STRICT;
+
+CREATE TABLE region (
+    row INTEGER PRIMARY KEY, code TEXT, name TEXT, kind TEXT, parent TEXT, latitude INTEGER, longitude INTEGER) STRICT;
+CREATE INDEX region_code ON region (code);
+CREATE TABLE grid (
+    row INTEGER PRIMARY KEY, region TEXT, code TEXT, name TEXT, kind TEXT, responsible TEXT, detail TEXT) STRICT;
+CREATE INDEX grid_code ON grid (region, code);
+CREATE TABLE member (
+    row INTEGER PRIMARY KEY, code TEXT NOT NULL, name TEXT, team TEXT, region TEXT, post TEXT, phone TEXT,
+    retired INTEGER NOT NULL, roles TEXT NOT NULL) STRICT;
+CREATE INDEX member_code ON member (code);
+CREATE TABLE team (
+    row INTEGER PRIMARY KEY, code TEXT NOT NULL, name TEXT, kind TEXT, region TEXT, leader TEXT, phone TEXT,
+    retired INTEGER NOT NULL) STRICT;
+CREATE INDEX team_code ON team (code);
+
+CREATE TABLE household (
+    row INTEGER PRIMARY KEY, region TEXT NOT NULL, address TEXT NOT NULL, number INTEGER NOT NULL, usage TEXT,
+    rooms INTEGER, area_dm2 INTEGER, tenant_limit INTEGER, latitude INTEGER, longitude INTEGER, note TEXT,
+    head_name TEXT, head_id_number TEXT, head_phone TEXT, residents INTEGER NOT NULL, mark TEXT NOT NULL,
+    head_state TEXT NOT NULL, conflicts INTEGER NOT NULL, changed INTEGER NOT NULL) STRICT;
+CREATE INDEX household_door ON household (region, address);
+CREATE TABLE resident (
+    row INTEGER NOT NULL, resident TEXT NOT NULL, name TEXT, id_number TEXT, phone TEXT, kind TEXT, relation TEXT,
+    moved_in TEXT, moved_out TEXT, void INTEGER NOT NULL, state TEXT NOT NULL, PRIMARY KEY (row, resident)) STRICT, WITHOUT ROWID;
+CREATE TABLE inspection (
+    row INTEGER NOT NULL, record TEXT NOT NULL, household TEXT NOT NULL, inspector TEXT NOT NULL,
+    time_ms INTEGER NOT NULL, checklist INTEGER NOT NULL, answers TEXT NOT NULL, hazards INTEGER NOT NULL, note TEXT,
+    photos INTEGER NOT NULL, void INTEGER NOT NULL, PRIMARY KEY (row, record)) STRICT, WITHOUT ROWID;
+CREATE INDEX inspection_household ON inspection (household, time_ms);
+CREATE TABLE hazard (
+    row INTEGER PRIMARY KEY, region TEXT NOT NULL, household TEXT, checklist INTEGER, item INTEGER,
+    occurrence INTEGER NOT NULL, grade TEXT, state TEXT NOT NULL, case_document TEXT, found_by TEXT, found_ms INTEGER,
+    due_ms INTEGER, rectified_by TEXT, rechecked_by TEXT, changed_ms INTEGER, note TEXT) STRICT;
+CREATE INDEX hazard_household ON hazard (household);
+CREATE INDEX hazard_state ON hazard (state, region);
+
+CREATE TABLE case_file (
+    row INTEGER PRIMARY KEY, region TEXT NOT NULL, state TEXT, source TEXT, category TEXT, severity TEXT, place TEXT,
+    description TEXT, latitude INTEGER, longitude INTEGER, reported_by TEXT, reported_ms INTEGER NOT NULL,
+    filed_ms INTEGER, handled_ms INTEGER, closed_ms INTEGER, supervised INTEGER NOT NULL, rework INTEGER NOT NULL,
+    conflicts INTEGER NOT NULL, detail TEXT NOT NULL) STRICT;
+CREATE INDEX case_file_state ON case_file (state, reported_ms);
+CREATE INDEX case_file_time ON case_file (reported_ms);
+CREATE TABLE case_event (
+    row INTEGER NOT NULL, place INTEGER NOT NULL, event TEXT NOT NULL, time_ms INTEGER NOT NULL, person TEXT NOT NULL,
+    role TEXT NOT NULL, step TEXT, effect TEXT NOT NULL, state TEXT, note TEXT, action TEXT NOT NULL,
+    PRIMARY KEY (row, place)) STRICT, WITHOUT ROWID;
+CREATE TABLE dispatch_order (
+    row INTEGER NOT NULL, place INTEGER NOT NULL, event TEXT NOT NULL, team TEXT NOT NULL, task TEXT NOT NULL,
+    kind TEXT NOT NULL, lead INTEGER NOT NULL, status TEXT NOT NULL, sent_ms INTEGER NOT NULL, result TEXT,
+    PRIMARY KEY (row, place)) STRICT, WITHOUT ROWID;
+CREATE INDEX dispatch_order_team ON dispatch_order (team, status);
+
+CREATE TABLE device (
+    row INTEGER PRIMARY KEY, code TEXT NOT NULL, name TEXT, kind TEXT, protocol TEXT, region TEXT NOT NULL, place TEXT,
+    latitude INTEGER, longitude INTEGER, owner TEXT, silence_limit_s INTEGER, retired INTEGER NOT NULL) STRICT;
+CREATE INDEX device_code ON device (code);
+CREATE TABLE device_day (
+    row INTEGER PRIMARY KEY, device TEXT NOT NULL, region TEXT NOT NULL, day TEXT NOT NULL) STRICT;
+CREATE INDEX device_day_device ON device_day (device, day);
+CREATE TABLE device_event (
+    row INTEGER NOT NULL, time_ms INTEGER NOT NULL, event BLOB NOT NULL, kind TEXT NOT NULL, value ANY,
+    latitude INTEGER, longitude INTEGER, alarm INTEGER NOT NULL, PRIMARY KEY (row, time_ms, event)) STRICT, WITHOUT ROWID;
+CREATE INDEX device_event_alarm ON device_event (time_ms, event) WHERE alarm = 1;
+
+CREATE TABLE conflict (
+    row INTEGER NOT NULL, place INTEGER NOT NULL, region TEXT NOT NULL, resident TEXT, subject TEXT NOT NULL,
+    chinese TEXT NOT NULL, english TEXT NOT NULL, personal INTEGER NOT NULL, options TEXT NOT NULL,
+    PRIMARY KEY (row, place)) STRICT, WITHOUT ROWID;
+
+CREATE VIRTUAL TABLE position USING rtree_i32 (row, south, north, west, east);
+CREATE VIRTUAL TABLE search USING fts5 (
+    words, content = '', contentless_delete = 1, detail = none, tokenize = 'trigram');
+INSERT INTO meta VALUES ('watermark', 0);
+";
+
+/// How a file was found when it was opened.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Start {
+    /// With these tables: reading goes on at its watermark.
+    Kept,
+    /// There was none.
+    Created,
+    /// It was of another version or damaged, and was removed: the log is read from its start. Tell somebody.
+    Rebuilt {
+        /// What was wrong with it.
+        reason: String,
+    },
+}
+
+/// Opens the file for writing, starting it anew where it cannot be used.
+pub(super) fn open(path: &Path) -> Result<(Connection, Start), ViewError> {
+    if !path.exists() {
+        remove(path)?;
+        return Ok((create(path)?, Start::Created));
+    }
+    match open_existing(path) {
+        Ok(connection) => Ok((connection, Start::Kept)),
+        Err(Unusable::Discard(reason)) => {
+            remove(path)?;
+            Ok((create(path)?, Start::Rebuilt { reason }))
+        }
+        Err(Unusable::Failed(source)) => Err(ViewError::Open { path: path.to_owned(), source }),
+    }
+}
+
+enum Unusable {
+    Discard(String),
+    Failed(rusqlite::Error),
+}
+
+impl From<rusqlite::Error> for Unusable {
+    fn from(error: rusqlite::Error) -> Self {
+        if is_damage(&error) { Self::Discard(error.to_string()) } else { Self::Failed(error) }
+    }
+}
+
+fn open_existing(path: &Path) -> Result<Connection, Unusable> {
+    let connection = Connection::open(path)?;
+    let number = |pragma: &str| connection.query_row(&format!("PRAGMA {pragma}"), [], |row| row.get::<_, i64>(0));
+    let (application, version) = (number("application_id")?, number("user_version")?);
+    if (application, version) != (APPLICATION_ID, VERSION) {
+        return Err(Unusable::Discard(format!("its version is {version}, this program writes {VERSION}")));
+    }
+    configure(&connection)?;
+    watermark(&connection)?;
+    Ok(connection)
+}
+
+/// Creates file and tables. The version is set in their transaction, so that half a schema is recognised.
+fn create(path: &Path) -> Result<Connection, ViewError> {
+    let failed = |source| ViewError::Open { path: path.to_owned(), source };
+    let start = || -> rusqlite::Result<Connection> {
+        let mut connection = Connection::open(path)?;
+        configure(&connection)?;
+        let transaction = connection.transaction()?;
+        transaction.execute_batch(TABLES)?;
+        transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
+        transaction.pragma_update(None, "user_version", VERSION)?;
+        transaction.commit()?;
+        Ok(connection)
+    };
+    restrict(path).map_err(|source| ViewError::Create { path: path.to_owned(), source })?;
+    start().map_err(failed)
+}
+
+/// The file shows names and numbers of people: only the node's own account may read it.
+fn restrict(path: &Path) -> io::Result<()> {
+    let mut options = fs::OpenOptions::new();
+    options.write(true).create(true).truncate(false);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options.open(path).map(drop)
+}
+
+fn configure(connection: &Connection) -> rusqlite::Result<()> {
+    connection.busy_timeout(BUSY)?;
+    connection.set_prepared_statement_cache_capacity(PREPARED);
+    connection.pragma_update(None, "journal_mode", "WAL")?;
+    connection.pragma_update(None, "synchronous", "NORMAL")?;
+    connection.pragma_update(None, "wal_autocheckpoint", CHECKPOINT_PAGES)?;
+    configure_memory(connection)
+}
+
+/// 8 MB of cache; sorting in memory, where results are bounded.
+fn configure_memory(connection: &Connection) -> rusqlite::Result<()> {
+    connection.pragma_update(None, "cache_size", -8_192)?;
+    connection.pragma_update(None, "temp_store", "MEMORY")
+}
+
+/// Opens the file for reading only.
+pub(super) fn open_read_only(path: &Path) -> rusqlite::Result<Connection> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags(path, flags)?;
+    connection.busy_timeout(BUSY)?;
+    connection.set_prepared_statement_cache_capacity(PREPARED);
+    configure_memory(&connection)?;
+    watermark(&connection)?;
+    Ok(connection)
+}
+
+/// Number of the next line of the feed to read.
+pub(super) fn watermark(connection: &Connection) -> rusqlite::Result<u64> {
+    let number: i64 = connection.query_row("SELECT value FROM meta WHERE name = 'watermark'", [], |row| row.get(0))?;
+    Ok(number.cast_unsigned())
+}
+
+/// Whether an error says that the file is no view, or a damaged one: then it is started anew.
+pub(super) fn is_damage(error: &rusqlite::Error) -> bool {
+    match error {
+        rusqlite::Error::SqliteFailure(failure, message) => {
+            let missing = message.as_deref().is_some_and(|text| text.starts_with("no such table"));
+            missing || matches!(failure.code, ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase)
+        }
+        rusqlite::Error::QueryReturnedNoRows => true,
+        _ => false,
+    }
+}
+
+/// Removes the file with what SQLite keeps beside it.
+pub(super) fn remove(path: &Path) -> Result<(), ViewError> {
+    for suffix in ["", "-wal", "-shm"] {
+        let part = beside(path, suffix);
+        match fs::remove_file(&part) {
+            Err(source) if source.kind() != io::ErrorKind::NotFound => {
+                return Err(ViewError::Remove { path: part, source });
+            }
+            Ok(()) | Err(_) => {}
+        }
+    }
+    Ok(())
+}
+
+fn beside(path: &Path, suffix: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(suffix);
+    name.into()
+}

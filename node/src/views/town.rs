@@ -1,0 +1,229 @@
+//! Regions, members, teams, and how much of what there is in each region.
+
+use std::collections::BTreeMap;
+
+use rusqlite::Row;
+use serde::Serialize;
+use townmesh_crdt::domain::position::Position;
+use townmesh_crdt::domain::region::{RegionCode, RegionKind};
+use townmesh_crdt::domain::town::TeamKind;
+
+use super::query::{Listed, Order, Page, Query, json, position, word};
+use super::reader::{QueryError, Reader};
+
+/// A region in a list.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct RegionRow {
+    /// Its document.
+    pub document: String,
+    /// Its code.
+    pub code: Option<String>,
+    /// Its name.
+    pub name: Option<String>,
+    /// What it is.
+    pub kind: Option<RegionKind>,
+    /// The region that it belongs to.
+    pub parent: Option<String>,
+    /// A point within it.
+    pub position: Option<Position>,
+}
+
+/// A member in a list. Names and work phones of staff are known to the whole town.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct MemberRow {
+    /// Their document.
+    pub document: String,
+    /// Staff number or account.
+    pub code: String,
+    /// Name.
+    pub name: Option<String>,
+    /// Code of the team.
+    pub team: Option<String>,
+    /// Where they work.
+    pub region: Option<String>,
+    /// The post that they fill.
+    pub post: Option<String>,
+    /// Work phone.
+    pub phone: Option<String>,
+    /// Left.
+    pub retired: bool,
+    /// Keys of their roles.
+    pub roles: serde_json::Value,
+}
+
+/// A team in a list.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct TeamRow {
+    /// Its document.
+    pub document: String,
+    /// Its code.
+    pub code: String,
+    /// Its name.
+    pub name: Option<String>,
+    /// Whom it belongs to.
+    pub kind: Option<TeamKind>,
+    /// Where it works.
+    pub region: Option<String>,
+    /// Code of the member who leads it.
+    pub leader: Option<String>,
+    /// Phone of its duty desk.
+    pub phone: Option<String>,
+    /// Dissolved.
+    pub retired: bool,
+}
+
+/// How much there is in one village or community.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct RegionCount {
+    /// Its code.
+    pub region: String,
+    /// Its name, where the table of regions has it.
+    pub name: Option<String>,
+    /// Households.
+    pub households: u64,
+    /// Residents without a last day.
+    pub residents: u64,
+    /// Households by use.
+    pub uses: BTreeMap<String, u64>,
+    /// Doors with a yellow mark.
+    pub yellow: u64,
+    /// Doors with a red mark.
+    pub red: u64,
+    /// Hazards by state.
+    pub hazards: BTreeMap<String, u64>,
+    /// Cases by state.
+    pub cases: BTreeMap<String, u64>,
+    /// Things to settle.
+    pub conflicts: u64,
+}
+
+/// What two grouping words a count is of.
+type Grouped = (String, String, u64);
+
+impl Reader {
+    /// Every region, by code.
+    ///
+    /// # Errors
+    /// [`QueryError`].
+    pub fn regions(&self) -> Result<Vec<RegionRow>, QueryError> {
+        let select = "d.document, g.* FROM region g JOIN document d ON d.row = g.row";
+        Query::default().all(&self.connection, select, "ORDER BY g.code, g.row", |row| {
+            Ok(RegionRow {
+                document: row.get("document")?,
+                code: row.get("code")?,
+                name: row.get("name")?,
+                kind: word(row, "kind")?,
+                parent: row.get("parent")?,
+                position: position(row)?,
+            })
+        })
+    }
+
+    /// Members by code, those of a team where one is named.
+    ///
+    /// # Errors
+    /// [`QueryError`].
+    pub fn members(&self, team: Option<&str>, page: &Page) -> Result<Listed<MemberRow>, QueryError> {
+        let mut query = Query::default();
+        query.equals("m.team", team);
+        let order = Order { columns: &["m.code", "m.row"], descending: false };
+        let from = "member m JOIN document d ON d.row = m.row";
+        query.list(&self.connection, ("d.document, m.*", from), &order, page, |row| {
+            Ok(MemberRow {
+                document: row.get("document")?,
+                code: row.get("code")?,
+                name: row.get("name")?,
+                team: row.get("team")?,
+                region: row.get("region")?,
+                post: row.get("post")?,
+                phone: row.get("phone")?,
+                retired: row.get("retired")?,
+                roles: json(row, "roles")?,
+            })
+        })
+    }
+
+    /// Teams by code.
+    ///
+    /// # Errors
+    /// [`QueryError`].
+    pub fn teams(&self, page: &Page) -> Result<Listed<TeamRow>, QueryError> {
+        let order = Order { columns: &["t.code", "t.row"], descending: false };
+        let from = "team t JOIN document d ON d.row = t.row";
+        Query::default().list(&self.connection, ("d.document, t.*", from), &order, page, |row| {
+            Ok(TeamRow {
+                document: row.get("document")?,
+                code: row.get("code")?,
+                name: row.get("name")?,
+                kind: word(row, "kind")?,
+                region: row.get("region")?,
+                leader: row.get("leader")?,
+                phone: row.get("phone")?,
+                retired: row.get("retired")?,
+            })
+        })
+    }
+
+    /// How much there is in each village and community of a region (of the town, where none is named), by code.
+    ///
+    /// # Errors
+    /// [`QueryError`].
+    pub fn counts(&self, region: Option<RegionCode>) -> Result<Vec<RegionCount>, QueryError> {
+        self.at_once(|| {
+            let mut counts: BTreeMap<String, RegionCount> = BTreeMap::new();
+            for (code, usage, households) in self.grouped("household", "coalesce(usage, '')", "count(*)", region)? {
+                let one = counts.entry(code).or_default();
+                one.households += households;
+                one.uses.insert(usage, households);
+            }
+            for (code, mark, doors) in self.grouped("household", "mark", "count(*)", region)? {
+                let one = counts.entry(code).or_default();
+                match mark.as_str() {
+                    "red" => one.red = doors,
+                    "yellow" => one.yellow = doors,
+                    _ => {}
+                }
+            }
+            for (code, _, residents) in self.grouped("household", "''", "sum(residents)", region)? {
+                counts.entry(code).or_default().residents = residents;
+            }
+            for (code, state, hazards) in self.grouped("hazard", "state", "count(*)", region)? {
+                counts.entry(code).or_default().hazards.insert(state, hazards);
+            }
+            for (code, state, cases) in self.grouped("case_file", "coalesce(state, '')", "count(*)", region)? {
+                counts.entry(code).or_default().cases.insert(state, cases);
+            }
+            for (code, _, conflicts) in self.grouped("conflict", "''", "count(*)", region)? {
+                counts.entry(code).or_default().conflicts = conflicts;
+            }
+            self.named(counts)
+        })
+    }
+
+    /// Counts the rows of a table by region and a word.
+    fn grouped(
+        &self,
+        table: &str,
+        word: &str,
+        count: &str,
+        region: Option<RegionCode>,
+    ) -> Result<Vec<Grouped>, QueryError> {
+        let mut query = Query::default();
+        query.region("region", region);
+        let select = format!("region, {word}, {count} FROM {table}");
+        let read = |row: &Row<'_>| Ok((row.get(0)?, row.get(1)?, row.get::<_, i64>(2)?.cast_unsigned()));
+        query.all(&self.connection, &select, "GROUP BY 1, 2", read)
+    }
+
+    /// The counts with codes and names.
+    fn named(&self, counts: BTreeMap<String, RegionCount>) -> Result<Vec<RegionCount>, QueryError> {
+        let regions = self.regions()?.into_iter();
+        let names: BTreeMap<String, String> = regions.filter_map(|region| region.code.zip(region.name)).collect();
+        let named = counts.into_iter().map(|(code, count)| RegionCount {
+            name: names.get(&code).cloned(),
+            region: code,
+            ..count
+        });
+        Ok(named.collect())
+    }
+}

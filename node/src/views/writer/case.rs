@@ -1,0 +1,138 @@
+//! Cases with their timeline and orders.
+
+use rusqlite::types::Value;
+use townmesh_crdt::command::read::CaseRecord;
+use townmesh_crdt::domain::case::{Action, Case, milliseconds};
+
+use super::{Batch, CONFLICT, Slot, coordinates, json, key};
+
+const CASE: &str = "INSERT OR REPLACE INTO case_file (row, region, state, source, category, severity, place, \
+    description, latitude, longitude, reported_by, reported_ms, filed_ms, handled_ms, closed_ms, supervised, rework, \
+    conflicts, detail) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
+const EVENT: &str = "INSERT INTO case_event (row, place, event, time_ms, person, role, step, effect, state, note, \
+    action) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
+const ORDER: &str = "INSERT INTO dispatch_order (row, place, event, team, task, kind, lead, status, sent_ms, result) \
+    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
+
+impl Batch<'_> {
+    pub(super) fn case(&mut self, slot: Slot<'_>, record: &CaseRecord) -> rusqlite::Result<()> {
+        let case = &record.case;
+        let report = case.reported.as_ref().map(|reported| &reported.report);
+        let position = report.and_then(|report| report.position);
+        let (latitude, longitude) = coordinates(position);
+        let region = key(report.and_then(|report| report.region)).unwrap_or_else(|| slot.region.to_owned());
+        let filing = case.filing.as_ref();
+        let category = filing.map(|filing| filing.category.as_str()).or(report.and_then(|one| one.category.as_deref()));
+        let open_conflicts = case.open_conflicts().count() as i64;
+        let time = |time: Option<u64>| time.map(u64::cast_signed);
+        self.run(
+            CASE,
+            &[
+                &slot.row,
+                &region,
+                &key(case.state),
+                &key(report.map(|report| report.source)),
+                &category,
+                &key(filing.map(|filing| filing.severity)),
+                &report.map(|report| &report.place),
+                &report.map(|report| &report.description),
+                &latitude,
+                &longitude,
+                &case.reported.as_ref().map(|reported| &reported.by),
+                &first_time(case),
+                &time(case.clock.as_ref().map(|clock| clock.started)),
+                &time(case.clock.as_ref().and_then(|clock| clock.handled)),
+                &time(case.clock.as_ref().and_then(|clock| clock.closed)),
+                &case.is_supervised(),
+                &case.rework,
+                &open_conflicts,
+                &detail(case)?,
+            ],
+        )?;
+        self.timeline(slot, case)?;
+        self.orders(slot, case)?;
+        self.position(slot, position)?;
+        self.case_conflicts(slot, &region, case)?;
+        let notes = case.timeline.iter().filter_map(|entry| entry.note.as_deref());
+        let told = report.into_iter().flat_map(|report| [report.place.as_str(), report.description.as_str()]);
+        self.words(slot, told.chain(category).chain(notes))
+    }
+
+    fn timeline(&self, slot: Slot<'_>, case: &Case) -> rusqlite::Result<()> {
+        self.clear(slot, "case_event")?;
+        for (place, entry) in (0_i64..).zip(&case.timeline) {
+            self.run(
+                EVENT,
+                &[
+                    &slot.row,
+                    &place,
+                    &entry.event.to_string(),
+                    &milliseconds(entry.time).cast_signed(),
+                    &entry.by,
+                    &entry.role.to_string(),
+                    &key(entry.step),
+                    &json(&entry.effect)?,
+                    &key(entry.state),
+                    &entry.note,
+                    &json(&entry.action)?,
+                ],
+            )?;
+        }
+        Ok(())
+    }
+
+    fn orders(&self, slot: Slot<'_>, case: &Case) -> rusqlite::Result<()> {
+        self.clear(slot, "dispatch_order")?;
+        for (place, order) in (0_i64..).zip(&case.orders) {
+            self.run(
+                ORDER,
+                &[
+                    &slot.row,
+                    &place,
+                    &order.id.event.to_string(),
+                    &order.team,
+                    &order.task,
+                    &order.kind.to_string(),
+                    &order.lead,
+                    &order.status.to_string(),
+                    &order.sent_at.cast_signed(),
+                    &order.result,
+                ],
+            )?;
+        }
+        Ok(())
+    }
+
+    fn case_conflicts(&self, slot: Slot<'_>, region: &str, case: &Case) -> rusqlite::Result<()> {
+        self.clear(slot, "conflict")?;
+        for (place, conflict) in (0_i64..).zip(case.open_conflicts()) {
+            let (subject, options) = (conflict.kind.to_string(), json(conflict)?);
+            let (chinese, english) = (conflict.kind.chinese(), conflict.kind.english());
+            let nobody = Value::Null;
+            self.run(
+                CONFLICT,
+                &[&slot.row, &place, &region, &nobody, &subject, &chinese, &english, &false, &options],
+            )?;
+        }
+        Ok(())
+    }
+}
+
+/// When the case began: its report, or its first event while none has effect.
+fn first_time(case: &Case) -> i64 {
+    let reported = case.reported.as_ref().map(|reported| reported.at);
+    let first = || case.timeline.first().map(|entry| milliseconds(entry.time));
+    reported.or_else(first).unwrap_or(0).cast_signed()
+}
+
+/// The folded case without its timeline and orders, which have rows of their own.
+fn detail(case: &Case) -> rusqlite::Result<String> {
+    let mut folded =
+        serde_json::to_value(case).map_err(|error| rusqlite::Error::ToSqlConversionFailure(Box::new(error)))?;
+    if let Some(fields) = folded.as_object_mut() {
+        fields.remove("timeline");
+        fields.remove("orders");
+    }
+    json(&folded)
+}
+

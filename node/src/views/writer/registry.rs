@@ -1,0 +1,208 @@
+//! Households with their people, inspections, hazards, and the mark that hazards put on a door.
+
+use townmesh_crdt::command::read::{
+    FieldsRecord, HouseholdRecord, InspectionsRecord, PersonalState, ResidentRecord,
+};
+use townmesh_crdt::domain::hazard::{DoorMark, Hazard, HazardState};
+use townmesh_crdt::domain::household::Relation;
+use townmesh_crdt::domain::person::PersonalData;
+
+use super::{Batch, CONFLICT, Slot, coordinates, json, key};
+
+const HOUSEHOLD: &str = "INSERT OR REPLACE INTO household (row, region, address, number, usage, rooms, area_dm2, \
+    tenant_limit, latitude, longitude, note, head_name, head_id_number, head_phone, residents, mark, head_state, \
+    conflicts, changed) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
+const RESIDENT: &str = "INSERT INTO resident (row, resident, name, id_number, phone, kind, relation, moved_in, \
+    moved_out, void, state) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
+const INSPECTION: &str = "INSERT INTO inspection (row, record, household, inspector, time_ms, checklist, answers, \
+    hazards, note, photos, void) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
+const HAZARD: &str = "INSERT OR REPLACE INTO hazard (row, region, household, checklist, item, occurrence, grade, state, \
+    case_document, found_by, found_ms, due_ms, rectified_by, rechecked_by, changed_ms, note) \
+    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
+
+impl Batch<'_> {
+    pub(super) fn household(&mut self, slot: Slot<'_>, record: &HouseholdRecord) -> rusqlite::Result<()> {
+        let household = &record.household;
+        let region = record.region.map_or_else(|| slot.region.to_owned(), |region| region.to_string());
+        let address = household.address.as_deref().unwrap_or_default();
+        let head = head(record);
+        let (latitude, longitude) = coordinates(household.position);
+        let mark = self.mark(&record.id.to_string())?;
+        let conflicts = (record.conflicts.len() + record.duplicates.len()) as i64;
+        self.run(
+            HOUSEHOLD,
+            &[
+                &slot.row,
+                &region,
+                &address,
+                &household.number_or_first(),
+                &key(household.usage),
+                &household.rooms,
+                &household.area_dm2,
+                &household.tenant_limit,
+                &latitude,
+                &longitude,
+                &household.note,
+                &head.map(|head| &head.name),
+                &head.and_then(|head| head.id_number.as_deref()),
+                &head.and_then(|head| head.phone.as_deref()),
+                &present(&record.residents),
+                &mark.key(),
+                &state_key(record.owner_state),
+                &conflicts,
+                &slot.changed,
+            ],
+        )?;
+        self.residents(slot, &record.residents)?;
+        self.position(slot, household.position)?;
+        self.conflicts(slot, &region, &record.conflicts)?;
+        self.duplicates(slot, &region, record)?;
+        let people = record.residents.iter().filter(|one| one.resident.void != Some(true));
+        let names = people.filter_map(|one| one.resident.personal.as_ref()).map(|person| person.name.as_str());
+        let words = [address].into_iter().chain(head.map(|head| head.name.as_str())).chain(names);
+        self.words(slot, words)
+    }
+
+    fn residents(&self, slot: Slot<'_>, residents: &[ResidentRecord]) -> rusqlite::Result<()> {
+        self.clear(slot, "resident")?;
+        for ResidentRecord { id, resident, state } in residents {
+            let personal = resident.personal.as_ref();
+            self.run(
+                RESIDENT,
+                &[
+                    &slot.row,
+                    &id.to_string(),
+                    &personal.map(|person| &person.name),
+                    &personal.and_then(|person| person.id_number.as_deref()),
+                    &personal.and_then(|person| person.phone.as_deref()),
+                    &key(resident.kind),
+                    &key(resident.relation),
+                    &key(resident.moved_in),
+                    &key(resident.moved_out),
+                    &(resident.void == Some(true)),
+                    &state_key(*state),
+                ],
+            )?;
+        }
+        Ok(())
+    }
+
+    /// Residents who look like one person stand in the conflict inbox, after the fields.
+    fn duplicates(&self, slot: Slot<'_>, region: &str, record: &HouseholdRecord) -> rusqlite::Result<()> {
+        for (place, group) in (record.conflicts.len() as i64..).zip(&record.duplicates) {
+            let options = json(group)?;
+            let first = group.first().map(|resident| resident.to_string());
+            self.run(
+                CONFLICT,
+                &[&slot.row, &place, &region, &first, &"duplicate", &"疑似同一人", &"same person?", &false, &options],
+            )?;
+        }
+        Ok(())
+    }
+
+    pub(super) fn inspections(&mut self, slot: Slot<'_>, record: &InspectionsRecord) -> rusqlite::Result<()> {
+        self.clear(slot, "inspection")?;
+        for one in &record.inspections {
+            let inspection = &one.inspection;
+            let hazards = inspection.hazards().count() as i64;
+            let photos = inspection.photos.len() as i64;
+            self.run(
+                INSPECTION,
+                &[
+                    &slot.row,
+                    &one.id.to_string(),
+                    &inspection.household.to_string(),
+                    &inspection.by,
+                    &inspection.time_ms,
+                    &inspection.checklist,
+                    &json(&inspection.answers)?,
+                    &hazards,
+                    &inspection.note,
+                    &photos,
+                    &one.void,
+                ],
+            )?;
+        }
+        Ok(())
+    }
+
+    pub(super) fn hazard(&mut self, slot: Slot<'_>, record: &FieldsRecord<Hazard>) -> rusqlite::Result<()> {
+        let before = self.household_of_hazard(slot.row)?;
+        let hazard = &record.record;
+        let household = key(hazard.household);
+        self.run(
+            HAZARD,
+            &[
+                &slot.row,
+                &slot.region,
+                &household,
+                &hazard.checklist,
+                &hazard.item,
+                &hazard.occurrence.unwrap_or(1),
+                &key(hazard.grade),
+                &hazard.state.unwrap_or(HazardState::Open).to_string(),
+                &key(hazard.case),
+                &hazard.found_by,
+                &hazard.found_at,
+                &hazard.due,
+                &hazard.rectified_by,
+                &hazard.rechecked_by,
+                &hazard.changed_at.or(hazard.found_at).unwrap_or(0),
+                &hazard.note,
+            ],
+        )?;
+        self.conflicts(slot, slot.region, &record.conflicts)?;
+        if before != household {
+            before.map_or(Ok(()), |before| self.refresh_mark(&before))?;
+        }
+        household.map_or(Ok(()), |household| self.refresh_mark(&household))
+    }
+
+    /// The household that the hazard in this row is in, as far as the views know.
+    pub(super) fn household_of_hazard(&self, row: i64) -> rusqlite::Result<Option<String>> {
+        let mut statement = self.connection.prepare_cached("SELECT household FROM hazard WHERE row = ?")?;
+        let mut rows = statement.query([row])?;
+        rows.next()?.map_or(Ok(None), |row| row.get(0))
+    }
+
+    /// Brings the mark on a household's door up to date with its hazards.
+    pub(super) fn refresh_mark(&self, household: &str) -> rusqlite::Result<()> {
+        let mark = self.mark(household)?;
+        self.run(
+            "UPDATE household SET mark = ? WHERE row = (SELECT row FROM document WHERE document = ?)",
+            &[&mark.key(), &household],
+        )
+    }
+
+    fn mark(&self, household: &str) -> rusqlite::Result<DoorMark> {
+        let mut statement = self.connection.prepare_cached("SELECT state, grade FROM hazard WHERE household = ?")?;
+        let hazards = statement.query_map([household], |row| {
+            let (state, grade) = (super::super::query::word(row, "state")?, super::super::query::word(row, "grade")?);
+            Ok(Hazard { state, grade, ..Hazard::default() })
+        })?;
+        let hazards: Vec<Hazard> = hazards.collect::<rusqlite::Result<_>>()?;
+        Ok(DoorMark::of(&hazards))
+    }
+}
+
+/// The owner, or who is recorded as head.
+fn head(record: &HouseholdRecord) -> Option<&PersonalData> {
+    let is_head = |one: &&ResidentRecord| one.resident.relation == Some(Relation::Head) && one.resident.void != Some(true);
+    let resident = || record.residents.iter().find(is_head)?.resident.personal.as_ref();
+    record.household.owner.as_ref().or_else(resident)
+}
+
+/// How many live here: without those recorded by mistake, and those whose last day is known.
+fn present(residents: &[ResidentRecord]) -> i64 {
+    let lives_here = |one: &&ResidentRecord| one.resident.void != Some(true) && one.resident.moved_out.is_none();
+    residents.iter().filter(lives_here).count() as i64
+}
+
+fn state_key(state: PersonalState) -> &'static str {
+    match state {
+        PersonalState::Open => "open",
+        PersonalState::Unreadable => "unreadable",
+        PersonalState::KeyMissing => "key_missing",
+        PersonalState::Erased => "erased",
+    }
+}

@@ -1,0 +1,78 @@
+//! Regions, grids, members, teams.
+
+use townmesh_crdt::command::read::FieldsRecord;
+use townmesh_crdt::domain::region::{Region, RegionCode};
+use townmesh_crdt::domain::town::{Grid, Member, Team};
+
+use super::{Batch, Slot, coordinates, json, key};
+
+const REGION: &str = "INSERT OR REPLACE INTO region (row, code, name, kind, parent, latitude, longitude) \
+    VALUES (?, ?, ?, ?, ?, ?, ?)";
+const GRID: &str = "INSERT OR REPLACE INTO grid (row, region, code, name, kind, responsible, detail) \
+    VALUES (?, ?, ?, ?, ?, ?, ?)";
+const MEMBER: &str = "INSERT OR REPLACE INTO member (row, code, name, team, region, post, phone, retired, roles) \
+    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)";
+const TEAM: &str = "INSERT OR REPLACE INTO team (row, code, name, kind, region, leader, phone, retired) \
+    VALUES (?, ?, ?, ?, ?, ?, ?, ?)";
+
+impl Batch<'_> {
+    pub(super) fn region(&mut self, slot: Slot<'_>, record: &FieldsRecord<Region>) -> rusqlite::Result<()> {
+        let region = &record.record;
+        let (latitude, longitude) = coordinates(region.position);
+        let kind = region.kind.or_else(|| region.code.map(RegionCode::kind));
+        let parent = region.parent.or_else(|| region.code.and_then(RegionCode::parent));
+        let values: &[&dyn rusqlite::ToSql] =
+            &[&slot.row, &key(region.code), &region.name, &key(kind), &key(parent), &latitude, &longitude];
+        self.run(REGION, values)?;
+        self.conflicts(slot, slot.region, &record.conflicts)
+    }
+
+    pub(super) fn grid(&mut self, slot: Slot<'_>, record: &FieldsRecord<Grid>) -> rusqlite::Result<()> {
+        let grid = &record.record;
+        let region = key(grid.region);
+        let values: &[&dyn rusqlite::ToSql] =
+            &[&slot.row, &region, &grid.code, &grid.name, &key(grid.kind), &grid.responsible, &json(grid)?];
+        self.run(GRID, values)?;
+        self.conflicts(slot, region.as_deref().unwrap_or_default(), &record.conflicts)
+    }
+
+    pub(super) fn member(&mut self, slot: Slot<'_>, record: &FieldsRecord<Member>) -> rusqlite::Result<()> {
+        let member = &record.record;
+        let region = key(member.region);
+        let roles: Vec<String> = member.roles.iter().map(ToString::to_string).collect();
+        self.run(
+            MEMBER,
+            &[
+                &slot.row,
+                &member.code.as_deref().unwrap_or_default(),
+                &member.name,
+                &member.team,
+                &region,
+                &member.post,
+                &member.phone,
+                &(member.retired == Some(true)),
+                &json(&roles)?,
+            ],
+        )?;
+        self.conflicts(slot, region.as_deref().unwrap_or_default(), &record.conflicts)
+    }
+
+    pub(super) fn team(&mut self, slot: Slot<'_>, record: &FieldsRecord<Team>) -> rusqlite::Result<()> {
+        let team = &record.record;
+        let region = key(team.region);
+        self.run(
+            TEAM,
+            &[
+                &slot.row,
+                &team.code.as_deref().unwrap_or_default(),
+                &team.name,
+                &key(team.kind),
+                &region,
+                &team.leader,
+                &team.phone,
+                &(team.retired == Some(true)),
+            ],
+        )?;
+        self.conflicts(slot, region.as_deref().unwrap_or_default(), &record.conflicts)
+    }
+}

@@ -1,0 +1,226 @@
+//! What the verdict is decided from: files that nodes exported, and what a witness wrote down. Nothing else.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs::File;
+use std::io::{self, BufRead, BufReader};
+use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
+use serde_json::{Map, Value};
+
+/// Largest dump that is read, in bytes.
+const MAX_DUMP: u64 = 1 << 30;
+/// Most acknowledgements.
+const MAX_ACKNOWLEDGEMENTS: usize = 1_000_000;
+/// Most nodes.
+const MAX_NODES: usize = 1_000;
+
+/// Input that nothing can be decided from.
+#[derive(Debug, thiserror::Error)]
+pub enum InputError {
+    /// A file or folder that cannot be read.
+    #[error("{path}: {source}; the folder must hold dumps/<node>.json, acknowledged.jsonl and plan.json")]
+    Unreadable {
+        /// Which.
+        path: PathBuf,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// A file that is not what its name says.
+    #[error("{path}, line {line}: {reason}; export it again")]
+    Malformed {
+        /// Which.
+        path: PathBuf,
+        /// Where, from 1.
+        line: usize,
+        /// What is wrong.
+        reason: String,
+    },
+    /// More than any town has.
+    #[error("{path} holds more than {most} {what}; split the comparison")]
+    TooMuch {
+        /// Which.
+        path: PathBuf,
+        /// What there is too much of.
+        what: &'static str,
+        /// The bound.
+        most: u64,
+    },
+}
+
+/// What one node exported of itself.
+#[derive(Debug, Clone, Default, Deserialize)]
+pub struct NodeDump {
+    /// The node's name.
+    pub node: String,
+    /// Every namespace that it holds or carries.
+    pub namespaces: Vec<NamespaceDump>,
+}
+
+/// One namespace of one node.
+#[derive(Debug, Clone, Default, Deserialize)]
+pub struct NamespaceDump {
+    /// Its name, such as `registry/110115005001`.
+    pub name: String,
+    /// Whether the node opens it or only carries it.
+    pub access: Access,
+    /// Whether the node says that it can read it; without a word, holders can.
+    #[serde(default)]
+    pub readable: Option<bool>,
+    /// What is held, as one value.
+    pub digest: String,
+    /// The documents in order of their ids; none where it cannot be read.
+    #[serde(default)]
+    pub documents: Vec<DocumentDump>,
+}
+
+/// One document.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+pub struct DocumentDump {
+    /// Its id.
+    pub id: String,
+    /// Everything else that was exported of it.
+    #[serde(flatten)]
+    pub content: BTreeMap<String, Value>,
+}
+
+/// What a node may do with a namespace.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Access {
+    /// Holds and reads.
+    #[default]
+    #[serde(alias = "read")]
+    Hold,
+    /// Passes on what it cannot read.
+    Carry,
+}
+
+impl NamespaceDump {
+    /// Whether the node reads it.
+    pub fn is_read(&self) -> bool {
+        self.readable.unwrap_or(self.access == Access::Hold)
+    }
+}
+
+/// Something that a node acknowledged to a person or a device.
+#[derive(Debug, Clone, Default, Deserialize)]
+pub struct Acknowledgement {
+    /// The node that acknowledged it.
+    pub node: String,
+    /// What it was, in a word.
+    pub kind: String,
+    /// Where it was recorded.
+    pub namespace: String,
+    /// The document.
+    #[serde(default)]
+    pub document: Option<String>,
+    /// An immutable record (inspection, case event, device event): its id stands in the document.
+    #[serde(default)]
+    pub record: Option<String>,
+    /// A field that was set, …
+    #[serde(default)]
+    pub field: Option<String>,
+    /// … and to what. It stands in the document as the value or as one of several that were set at the same time,
+    /// unless the same node acknowledged another value later.
+    #[serde(default)]
+    pub value: Option<Value>,
+    /// Something without an id of its own (a device event): some object of the document, or where that is not named of
+    /// any document of the namespace, has these fields with these values.
+    #[serde(default)]
+    pub contains: Option<Map<String, Value>>,
+    /// For an import: how many documents the namespace holds at least.
+    #[serde(default)]
+    pub documents: Option<usize>,
+    /// When, in milliseconds since 1970.
+    #[serde(default)]
+    pub time: u64,
+}
+
+/// What the comparison must cover, so that nothing passes by being absent.
+#[derive(Debug, Clone, Default, Deserialize)]
+pub struct Plan {
+    /// Names of the nodes that must have exported themselves.
+    #[serde(default)]
+    pub nodes: BTreeSet<String>,
+    /// Which nodes carry which namespaces without being able to read them.
+    #[serde(default)]
+    pub carried: BTreeMap<String, BTreeSet<String>>,
+}
+
+/// Everything.
+#[derive(Debug, Clone, Default)]
+pub struct Input {
+    /// One dump for each node, in order of file names.
+    pub dumps: Vec<NodeDump>,
+    /// What was acknowledged, in order.
+    pub acknowledged: Vec<Acknowledgement>,
+    /// What must be covered.
+    pub plan: Plan,
+}
+
+impl Input {
+    /// Reads `dumps/*.json`, `acknowledged.jsonl` and `plan.json` of a folder.
+    ///
+    /// # Errors
+    /// The first file that is missing or wrong.
+    pub fn of_folder(folder: &Path) -> Result<Self, InputError> {
+        let dumps = dump_files(&folder.join("dumps"))?.iter().map(|path| read_json(path)).collect::<Result<_, _>>()?;
+        let acknowledged = read_lines(&folder.join("acknowledged.jsonl"))?;
+        let plan = read_json(&folder.join("plan.json"))?;
+        Ok(Self { dumps, acknowledged, plan })
+    }
+}
+
+fn unreadable(path: &Path) -> impl FnOnce(io::Error) -> InputError {
+    let path = path.to_owned();
+    move |source| InputError::Unreadable { path, source }
+}
+
+fn dump_files(folder: &Path) -> Result<Vec<PathBuf>, InputError> {
+    let mut files = Vec::new();
+    for entry in folder.read_dir().map_err(unreadable(folder))? {
+        let path = entry.map_err(unreadable(folder))?.path();
+        if path.extension().is_some_and(|extension| extension == "json") {
+            files.push(path);
+        }
+        if files.len() > MAX_NODES {
+            return Err(InputError::TooMuch { path: folder.to_owned(), what: "dumps", most: MAX_NODES as u64 });
+        }
+    }
+    files.sort();
+    Ok(files)
+}
+
+fn read_json<T: for<'de> Deserialize<'de>>(path: &Path) -> Result<T, InputError> {
+    let file = File::open(path).map_err(unreadable(path))?;
+    if file.metadata().map_err(unreadable(path))?.len() > MAX_DUMP {
+        return Err(InputError::TooMuch { path: path.to_owned(), what: "bytes", most: MAX_DUMP });
+    }
+    serde_json::from_reader(BufReader::new(file)).map_err(|error| InputError::Malformed {
+        path: path.to_owned(),
+        line: error.line(),
+        reason: error.to_string(),
+    })
+}
+
+fn read_lines(path: &Path) -> Result<Vec<Acknowledgement>, InputError> {
+    let mut acknowledged = Vec::new();
+    let lines = BufReader::new(File::open(path).map_err(unreadable(path))?).lines();
+    for (text, line) in lines.zip(1..) {
+        let text = text.map_err(unreadable(path))?;
+        if text.trim().is_empty() {
+            continue;
+        }
+        if acknowledged.len() == MAX_ACKNOWLEDGEMENTS {
+            let most = MAX_ACKNOWLEDGEMENTS as u64;
+            return Err(InputError::TooMuch { path: path.to_owned(), what: "acknowledgements", most });
+        }
+        acknowledged.push(serde_json::from_str(&text).map_err(|error| InputError::Malformed {
+            path: path.to_owned(),
+            line,
+            reason: error.to_string(),
+        })?);
+    }
+    Ok(acknowledged)
+}

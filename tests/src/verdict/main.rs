@@ -1,0 +1,29 @@
+//! `townmesh-verdict <folder>`: see [`townmesh_tests::verdict`].
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use townmesh_tests::verdict::{Input, Verdict, judge};
+
+fn main() -> ExitCode {
+    let mut arguments = std::env::args_os().skip(1);
+    let (Some(folder), None) = (arguments.next(), arguments.next()) else {
+        eprintln!("usage: townmesh-verdict <folder with dumps/, acknowledged.jsonl and plan.json>");
+        return ExitCode::from(2);
+    };
+    match decide(&PathBuf::from(folder)) {
+        Ok(verdict) if verdict.passed => ExitCode::SUCCESS,
+        Ok(_) => ExitCode::from(1),
+        Err(problem) => {
+            eprintln!("townmesh-verdict: {problem:#}");
+            ExitCode::from(2)
+        }
+    }
+}
+
+fn decide(folder: &Path) -> anyhow::Result<Verdict> {
+    let verdict = judge(&Input::of_folder(folder)?);
+    print!("{verdict}");
+    std::fs::write(folder.join("verdict.json"), serde_json::to_vec_pretty(&verdict)?)?;
+    Ok(verdict)
+}
