@@ -3,7 +3,11 @@
 
 pub mod config;
 pub mod data_dir;
+pub mod demo;
+pub mod engine;
+pub mod http;
 pub mod keys;
 pub mod ledger;
 pub mod message;
+pub mod verify;
 pub mod views;

@@ -7,11 +7,15 @@ use std::borrow::Cow;
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
+use townmesh_crdt::command::CommandError;
+use townmesh_crdt::command::read::ReadError;
 use townmesh_crdt::enrol::EnrolError;
 use townmesh_crdt::replica::{OpenError, RecordError};
 use townmesh_crdt::store::StoreError;
 
+use crate::engine::EngineError;
 use crate::ledger::{ExportError, LedgerError, MappingError};
+use crate::views::QueryError;
 
 /// An error in two languages. As JSON `{code, message_zh, message_en, remedy?}`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -148,6 +152,62 @@ impl Explain for EnrolError {
                 .remedy("请重新申请邀请文件", "ask for a new invite file"),
             Self::Seal(_) => Message::new("sealed", "邀请中的密钥无效", en)
                 .remedy("请重新申请邀请文件", "ask for a new invite file"),
+        }
+    }
+}
+
+impl Explain for CommandError {
+    fn explain(&self) -> Message {
+        match self {
+            Self::Record(error) => error.explain(),
+            Self::Store(error) => error.explain(),
+            Self::Personal(_)
+            | Self::PersonalTooLong(_)
+            | Self::Immutable(_)
+            | Self::Event(_)
+            | Self::Batch(_)
+            | Self::HazardStep(_)
+            | Self::MissingKey { .. }
+            | Self::NotFound { .. }
+            | Self::KeysMissing(_)
+            | Self::CaseRefused { .. } => Message::new(self.code(), self.chinese(), self.to_string()),
+        }
+    }
+}
+
+impl Explain for EngineError {
+    fn explain(&self) -> Message {
+        let en = self.to_string();
+        match self {
+            Self::Busy => Message::new("busy", "节点繁忙，等待的请求过多", en).remedy("稍后再试", "try again in a moment"),
+            Self::Stopped => Message::new("stopped", "节点正在停止，或数据文件暂不可用", en)
+                .remedy("查看节点日志后重新启动", "see its log, then start it again"),
+            Self::Command(error) => error.explain(),
+            Self::Store(_) => Message::new("not_saved", "磁盘写入失败，没有保存", en)
+                .remedy("检查磁盘空间后重试", "check the disk and its free space, then try again"),
+        }
+    }
+}
+
+impl Explain for ReadError {
+    fn explain(&self) -> Message {
+        match self {
+            Self::UnknownNamespace(_) => Message::new("views_outdated", "视图与数据文件不一致", self.to_string())
+                .remedy("停止节点，删除 views.sqlite，再启动", "stop the node, delete views.sqlite, start it again"),
+            Self::Store(error) => error.explain(),
+        }
+    }
+}
+
+impl Explain for QueryError {
+    fn explain(&self) -> Message {
+        let en = self.to_string();
+        match self {
+            Self::Cursor => Message::new("cursor", "翻页位置无效", en).remedy("从第一页重新开始", "start again from the first page"),
+            Self::Open { .. } => Message::new("views_not_ready", "视图尚未就绪", en).remedy("稍后再试", "try again in a moment"),
+            Self::Damaged(_) => Message::new("views_damaged", "视图文件已损坏", en)
+                .remedy("停止节点，删除 views.sqlite，再启动", "stop the node, delete views.sqlite, start it again"),
+            Self::Failed(_) => Message::new("views", "视图读取失败", en).remedy("稍后再试", "try again in a moment"),
         }
     }
 }

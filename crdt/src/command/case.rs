@@ -67,7 +67,12 @@ pub struct Acted {
 ///
 /// # Errors
 /// [`CommandError::Event`], [`CommandError::CaseRefused`], [`CommandError::Record`].
-pub fn report(replica: &mut Replica, actor: &Actor, new: NewCase, now: Millis) -> Result<Outcome<CaseRef>, CommandError> {
+pub fn report(
+    replica: &mut Replica,
+    actor: &Actor,
+    new: NewCase,
+    now: Millis,
+) -> Result<Outcome<CaseRef>, CommandError> {
     let (year, ..) = Day::of_time(i64::try_from(new.noticed).unwrap_or(i64::MAX), UTC_OFFSET_MINUTES).calendar();
     let wanted = Namespace::cases(&new.region.to_string(), &format!("{year:04}"));
     let namespace = replica.period(&wanted, now)?;
@@ -91,7 +96,13 @@ pub fn report(replica: &mut Replica, actor: &Actor, new: NewCase, now: Millis) -
 ///
 /// # Errors
 /// [`CommandError::NotFound`], [`CommandError::Event`], [`CommandError::CaseRefused`], [`CommandError::Record`].
-pub fn act(replica: &mut Replica, case: &CaseRef, actor: &Actor, action: Action, now: Millis) -> Result<Outcome<Acted>, CommandError> {
+pub fn act(
+    replica: &mut Replica,
+    case: &CaseRef,
+    actor: &Actor,
+    action: Action,
+    now: Millis,
+) -> Result<Outcome<Acted>, CommandError> {
     let known = stored(replica, &case.namespace, case.document)?;
     if known.events.is_empty() {
         return Err(CommandError::NotFound { thing: "case", chinese: "案卷", document: case.document });
@@ -104,7 +115,11 @@ pub fn act(replica: &mut Replica, case: &CaseRef, actor: &Actor, action: Action,
 ///
 /// # Errors
 /// [`StoreError`].
-pub fn read(replica: &mut Replica, namespace: &Namespace, document: DocumentId) -> Result<Option<CaseRecord>, StoreError> {
+pub fn read(
+    replica: &mut Replica,
+    namespace: &Namespace,
+    document: DocumentId,
+) -> Result<Option<CaseRecord>, StoreError> {
     let stored = stored(replica, namespace, document)?;
     if stored.events.is_empty() && stored.unreadable == 0 {
         return Ok(None);
@@ -133,7 +148,7 @@ fn stored(replica: &Replica, namespace: &Namespace, document: DocumentId) -> Res
         };
         let void = match (record.void, event.case == document) {
             (true, _) => Some(VoidReason::Revoked),
-            (false, false) => Some(VoidReason::WrongCase),
+            (false, false) => None,
             (false, true) => None,
         };
         stored.events.insert(record.id, FoldInput { event, time: record.time.0, author: record.author, void });
@@ -173,6 +188,7 @@ fn add(
         // Beyond the bound of the fold: an event that comes last is left out of a case that is full.
         Some(Effect::Void(_)) | None => return Err(CommandError::CaseFull),
     }
-    let recorded = replica.put(&case.namespace, DocumentKind::Case, case.document, bytes, DocumentKind::Case.lane(), now)?;
+    let recorded =
+        replica.put(&case.namespace, DocumentKind::Case, case.document, bytes, DocumentKind::Case.lane(), now)?;
     Ok((id, recorded))
 }

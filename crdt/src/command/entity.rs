@@ -148,7 +148,11 @@ pub(super) fn edit<T: Entity>(
 ///
 /// # Errors
 /// [`StoreError`].
-pub fn read<T: Entity>(replica: &mut Replica, namespace: &Namespace, document: DocumentId) -> Result<Option<FieldsRecord<T>>, StoreError> {
+pub fn read<T: Entity>(
+    replica: &mut Replica,
+    namespace: &Namespace,
+    document: DocumentId,
+) -> Result<Option<FieldsRecord<T>>, StoreError> {
     let content = replica.content(replica.namespace_id(namespace), document)?;
     Ok(of_content(document, &content))
 }

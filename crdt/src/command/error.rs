@@ -47,7 +47,9 @@ pub enum CommandError {
         chinese: &'static str,
     },
     /// The edit would make it another thing.
-    #[error("a {thing} is found by what this edit changes: record it anew, and say in its remarks that the old one is wrong")]
+    #[error(
+        "a {thing} is found by what this edit changes: record it anew, and say in its remarks that the old one is wrong"
+    )]
     KeyFixed {
         /// What kind of thing.
         thing: &'static str,
@@ -73,7 +75,9 @@ pub enum CommandError {
         document: DocumentId,
     },
     /// People of a household cannot be told from those to be recorded, since their keys have not arrived.
-    #[error("the keys of {0} people in this household have not arrived, so new ones cannot be told from them: synchronise, then record again")]
+    #[error(
+        "the keys of {0} people in this household have not arrived, so new ones cannot be told from them: synchronise, then record again"
+    )]
     KeysMissing(usize),
     /// The case does not allow the action.
     #[error("the case does not allow this: {}", reason.english())]
@@ -140,9 +144,13 @@ impl CommandError {
             Self::Batch(error) => format!("设备数据不符合要求：{error}"),
             Self::HazardStep(error) => halves(error).0,
             Self::MissingKey { chinese, .. } => (*chinese).into(),
-            Self::KeyFixed { chinese, .. } => format!("不能修改用于识别{chinese}的内容，请重新录入，并在原记录备注中说明"),
+            Self::KeyFixed { chinese, .. } => {
+                format!("不能修改用于识别{chinese}的内容，请重新录入，并在原记录备注中说明")
+            }
             Self::UnknownField { name, .. } => format!("没有名为“{name}”的字段"),
-            Self::NotFound { chinese, document, .. } => format!("本节点没有此{chinese}（{document}），请核对编号或先同步"),
+            Self::NotFound { chinese, document, .. } => {
+                format!("本节点没有此{chinese}（{document}），请核对编号或先同步")
+            }
             Self::KeysMissing(count) => format!("本户有 {count} 人的密钥尚未到达，无法判断是否重复，请先同步再录入"),
             Self::CaseRefused { reason, state, .. } => match state {
                 Some(state) => format!("{}（当前状态：{}）", reason.chinese(), state.chinese()),
@@ -173,7 +181,9 @@ fn record_chinese(error: &RecordError) -> String {
     match error {
         RecordError::Denied(_) => "本节点无权录入此项内容".into(),
         RecordError::NoKey(namespace) => format!("本节点还没有 {namespace} 的密钥，请先连接持有密钥的节点"),
-        RecordError::UnknownNamespace(namespace) => format!("本节点不认识 {namespace}，请先连接中心一次，或核对区划代码"),
+        RecordError::UnknownNamespace(namespace) => {
+            format!("本节点不认识 {namespace}，请先连接中心一次，或核对区划代码")
+        }
         RecordError::TooLarge { size, limit } => format!("内容过大（{size}，上限 {limit}），请缩短"),
         RecordError::Store(_) => STORE.into(),
         RecordError::Seal(_) => SEAL.into(),

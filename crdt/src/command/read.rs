@@ -200,7 +200,8 @@ pub struct FieldsRecord<T> {
 /// [`ReadError`]; never for what stands in the document.
 pub fn document(replica: &mut Replica, item: &FeedItem) -> Result<Reading, ReadError> {
     let id = replica.namespace_numbered(item.namespace).ok_or(ReadError::UnknownNamespace(item.namespace))?;
-    let (Some(kind), Some(namespace)) = (DocumentKind::from_code(item.kind), replica.trust().namespaces().get(&id).cloned())
+    let (Some(kind), Some(namespace)) =
+        (DocumentKind::from_code(item.kind), replica.trust().namespaces().get(&id).cloned())
     else {
         // Of a newer version, or of a period that nobody has opened in what this node has seen so far.
         return Ok(Reading::Nothing);
@@ -212,7 +213,12 @@ pub fn document(replica: &mut Replica, item: &FeedItem) -> Result<Reading, ReadE
 ///
 /// # Errors
 /// [`ReadError`].
-pub fn of_kind(replica: &mut Replica, namespace: &Namespace, kind: DocumentKind, document: DocumentId) -> Result<Reading, ReadError> {
+pub fn of_kind(
+    replica: &mut Replica,
+    namespace: &Namespace,
+    kind: DocumentKind,
+    document: DocumentId,
+) -> Result<Reading, ReadError> {
     let reading = match kind {
         DocumentKind::Household => household::read(replica, namespace, document)?.map(Reading::Household),
         DocumentKind::Inspection => inspection::read(replica, namespace, document)?.map(Reading::Inspections),
@@ -233,7 +239,11 @@ pub fn of_kind(replica: &mut Replica, namespace: &Namespace, kind: DocumentKind,
     Ok(reading.unwrap_or(Reading::Nothing))
 }
 
-fn fields<T: Entity>(replica: &mut Replica, namespace: &Namespace, document: DocumentId) -> Result<Option<FieldsRecord<T>>, StoreError> {
+fn fields<T: Entity>(
+    replica: &mut Replica,
+    namespace: &Namespace,
+    document: DocumentId,
+) -> Result<Option<FieldsRecord<T>>, StoreError> {
     entity::read(replica, namespace, document)
 }
 
@@ -244,12 +254,15 @@ impl HouseholdRecord {
         for one in &mut self.residents {
             one.resident.personal = one.resident.personal.take().map(|person| person.masked());
         }
-        for value in self.conflicts.iter_mut().filter(|conflict| conflict.personal).flat_map(|conflict| &mut conflict.values) {
+        for value in
+            self.conflicts.iter_mut().filter(|conflict| conflict.personal).flat_map(|conflict| &mut conflict.values)
+        {
             let masked = match value.value.chars().next() {
                 Some(first) => format!("{first}*"),
                 None => String::new(),
             };
-            *value = ConflictValue { value: masked.clone(), chinese: masked.clone(), english: masked, since: value.since };
+            *value =
+                ConflictValue { value: masked.clone(), chinese: masked.clone(), english: masked, since: value.since };
         }
         self
     }

@@ -46,7 +46,12 @@ impl Imported {
 ///
 /// # Errors
 /// [`CommandError::MissingKey`], [`CommandError::Record`].
-pub fn record<T: TownEntity>(replica: &mut Replica, entity: &T, writing: Writing, now: Millis) -> Result<Outcome<DocumentId>, CommandError> {
+pub fn record<T: TownEntity>(
+    replica: &mut Replica,
+    entity: &T,
+    writing: Writing,
+    now: Millis,
+) -> Result<Outcome<DocumentId>, CommandError> {
     entity::record(replica, &Namespace::town(), entity, writing, Lane::Work, now)
 }
 

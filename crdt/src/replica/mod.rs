@@ -25,6 +25,8 @@ mod people;
 mod record;
 mod sending;
 #[cfg(test)]
+mod review_tests;
+#[cfg(test)]
 mod tests;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};

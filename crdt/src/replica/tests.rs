@@ -11,24 +11,24 @@ use crate::certificate::NodeRole;
 use crate::enrol::{self, Founded, Place};
 use crate::value::Value;
 
-const NOW: Millis = 1_763_900_000_000;
-const LANGFA: &str = "110115005001";
-const HAIZI: &str = "110115005002";
+pub(super) const NOW: Millis = 1_763_900_000_000;
+pub(super) const LANGFA: &str = "110115005001";
+pub(super) const HAIZI: &str = "110115005002";
 
-struct Town {
-    founded: Founded,
-    rng: ChaCha8Rng,
+pub(super) struct Town {
+    pub(super) founded: Founded,
+    pub(super) rng: ChaCha8Rng,
 }
 
 impl Town {
-    fn new(seed: u64) -> Self {
+    pub(super) fn new(seed: u64) -> Self {
         let mut rng = ChaCha8Rng::seed_from_u64(seed);
         let regions = [LANGFA.to_owned(), HAIZI.to_owned()];
         let founded = enrol::found(&regions, "2026", "2026-11", NOW, &mut rng);
         Self { founded, rng }
     }
 
-    fn node(&mut self, name: &str, role: NodeRole, regions: &[&str], carries: &[&str]) -> Replica {
+    pub(super) fn node(&mut self, name: &str, role: NodeRole, regions: &[&str], carries: &[&str]) -> Replica {
         let texts = |codes: &[&str]| codes.iter().map(|code| (*code).to_owned()).collect();
         let place = Place { name: name.into(), role, regions: texts(regions), carries: texts(carries) };
         let invite = enrol::invite(&self.founded.authority, &place, &self.founded.secrets, NOW, &mut self.rng).unwrap();
@@ -55,7 +55,7 @@ impl Town {
     }
 }
 
-fn connect(a: &mut Replica, b: &mut Replica) {
+pub(super) fn connect(a: &mut Replica, b: &mut Replica) {
     a.close_session(&b.node());
     b.close_session(&a.node());
     a.open_session(b.node()).unwrap();
@@ -63,7 +63,7 @@ fn connect(a: &mut Replica, b: &mut Replica) {
 }
 
 /// Passes messages both ways until neither has anything to say; how many messages and bytes that took.
-fn settle(a: &mut Replica, b: &mut Replica) -> (usize, usize) {
+pub(super) fn settle(a: &mut Replica, b: &mut Replica) -> (usize, usize) {
     let (mut messages, mut bytes) = (0, 0);
     loop {
         let before = messages;
@@ -87,7 +87,7 @@ fn settle(a: &mut Replica, b: &mut Replica) -> (usize, usize) {
     }
 }
 
-fn meet(a: &mut Replica, b: &mut Replica) -> (usize, usize) {
+pub(super) fn meet(a: &mut Replica, b: &mut Replica) -> (usize, usize) {
     connect(a, b);
     let moved = settle(a, b);
     assert!(a.progress(&b.node()).unwrap().equal, "{} does not see that it equals {}", a.own.name, b.own.name);
@@ -95,7 +95,7 @@ fn meet(a: &mut Replica, b: &mut Replica) -> (usize, usize) {
     moved
 }
 
-fn edit(replica: &mut Replica, region: &str, key: &str, text: &str) -> DocumentId {
+pub(super) fn edit(replica: &mut Replica, region: &str, key: &str, text: &str) -> DocumentId {
     let namespace = Namespace::registry(region);
     let document = replica.document_id(&namespace, DocumentKind::Household, key.as_bytes()).unwrap();
     let fields = BTreeMap::from([(1, Value::from(text))]);
@@ -105,7 +105,7 @@ fn edit(replica: &mut Replica, region: &str, key: &str, text: &str) -> DocumentI
     document
 }
 
-fn texts(replica: &mut Replica, region: &str, document: DocumentId) -> Vec<String> {
+pub(super) fn texts(replica: &mut Replica, region: &str, document: DocumentId) -> Vec<String> {
     let id = replica.namespace_id(&Namespace::registry(region));
     let content = replica.content(id, document).unwrap();
     let register = content.records.get(&vec![]).and_then(|fields| fields.get(&1));

@@ -1,6 +1,6 @@
 //! A small client of the HTTP API of a node on this machine, as a script would write it.
 
-use std::io::Read;
+use std::io::{BufRead as _, Read, Write};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -10,6 +10,8 @@ use serde_json::Value;
 
 /// Largest answer that is read: the dump of a whole town.
 const MAX_ANSWER: u64 = 1 << 30;
+/// Most lines of an answer that is kept.
+const MAX_LINES: usize = 1_000_000;
 /// Largest part of an error's text that is repeated.
 const MAX_REASON: usize = 400;
 /// How long an answer may take; importing a ledger and dumping a town take longest.
@@ -98,7 +100,7 @@ impl Api {
     pub fn fetch<T: DeserializeOwned>(&self, path: &str) -> Result<T, ApiError> {
         let call = format!("GET {path}");
         let request = self.agent.get(format!("{}{path}", self.base)).header("Authorization", self.bearer());
-        read(request.call(), call)
+        read(request.call(), &call)
     }
 
     /// Posts JSON.
@@ -115,7 +117,33 @@ impl Api {
     /// [`ApiError::NoAnswer`], [`ApiError::Refused`].
     pub fn send<T: DeserializeOwned>(&self, path: &str, content_type: &str, body: &[u8]) -> Result<T, ApiError> {
         let request = self.agent.post(format!("{}{path}", self.base)).header("Authorization", self.bearer());
-        read(request.header("Content-Type", content_type).send(body), format!("POST {path}"))
+        read(request.header("Content-Type", content_type).send(body), &format!("POST {path}"))
+    }
+
+    /// Posts bytes and takes an answer of JSON lines.
+    ///
+    /// # Errors
+    /// [`ApiError::NoAnswer`], [`ApiError::Refused`].
+    pub fn send_for_lines(&self, path: &str, content_type: &str, body: &[u8]) -> Result<Vec<Value>, ApiError> {
+        let call = format!("POST {path}");
+        let request = self.agent.post(format!("{}{path}", self.base)).header("Authorization", self.bearer());
+        let reader = accepted(request.header("Content-Type", content_type).send(body), &call)?;
+        let lines = std::io::BufReader::new(reader).lines().take(MAX_LINES);
+        let parse = |line: std::io::Result<String>| {
+            serde_json::from_str(&line.map_err(|error| broken(&call, error))?).map_err(|error| broken(&call, error))
+        };
+        lines.map(parse).collect()
+    }
+
+    /// Copies a resource as it is; returns its size in bytes.
+    ///
+    /// # Errors
+    /// [`ApiError::NoAnswer`], [`ApiError::Refused`].
+    pub fn copy(&self, path: &str, output: &mut impl Write) -> Result<u64, ApiError> {
+        let call = format!("GET {path}");
+        let request = self.agent.get(format!("{}{path}", self.base)).header("Authorization", self.bearer());
+        let mut reader = accepted(request.call(), &call)?;
+        std::io::copy(&mut reader, output).map_err(|error| broken(&call, error))
     }
 
     /// Whether the node is ready for work.
@@ -130,18 +158,27 @@ impl Api {
 
 type Answer = Result<ureq::http::Response<ureq::Body>, ureq::Error>;
 
-fn read<T: DeserializeOwned>(answer: Answer, call: String) -> Result<T, ApiError> {
-    let no_answer = |call: &str, reason: String| ApiError::NoAnswer { call: call.to_owned(), reason };
-    let mut answer = answer.map_err(|error| no_answer(&call, error.to_string()))?;
+fn broken(call: &str, error: impl std::fmt::Display) -> ApiError {
+    ApiError::NoAnswer { call: call.to_owned(), reason: error.to_string() }
+}
+
+/// The body of an answer that says that it was done.
+fn accepted(answer: Answer, call: &str) -> Result<impl Read + use<>, ApiError> {
+    let answer = answer.map_err(|error| broken(call, error))?;
     let status = answer.status();
-    let mut reader = answer.body_mut().with_config().limit(MAX_ANSWER).reader();
+    let mut reader = answer.into_body().into_with_config().limit(MAX_ANSWER).reader();
     if status.is_success() {
-        return serde_json::from_reader(std::io::BufReader::new(reader))
-            .map_err(|error| no_answer(&call, format!("the answer is not as expected: {error}")));
+        return Ok(reader);
     }
     let mut text = Vec::new();
     // What cannot be read of an error's text is left out; its status says enough.
     let _ = reader.by_ref().take(16 << 10).read_to_end(&mut text);
     let reason = String::from_utf8_lossy(&text).chars().take(MAX_REASON).collect();
-    Err(ApiError::Refused { call, status: status.as_u16(), reason })
+    Err(ApiError::Refused { call: call.to_owned(), status: status.as_u16(), reason })
+}
+
+fn read<T: DeserializeOwned>(answer: Answer, call: &str) -> Result<T, ApiError> {
+    let reader = accepted(answer, call)?;
+    serde_json::from_reader(std::io::BufReader::new(reader))
+        .map_err(|error| broken(call, format!("the answer is not as expected: {error}")))
 }

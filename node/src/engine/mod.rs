@@ -13,7 +13,8 @@ mod views_feed;
 
 use std::sync::Arc;
 
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::{broadcast, mpsc, oneshot, watch};
+use townmesh_crdt::id::NodeId;
 use townmesh_crdt::clock::Millis;
 use townmesh_crdt::command::CommandError;
 use townmesh_crdt::replica::{OpenError, Opening, Replica};
@@ -46,6 +47,20 @@ pub enum EngineError {
     Store(String),
 }
 
+/// Sessions coming and going, for whoever waits for them. A listener that is too slow misses the oldest.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SessionEvent {
+    /// A session began.
+    Opened(NodeId),
+    /// This node and the peer hold the same, durably, of all that both may hold.
+    Equal(NodeId),
+    /// The session ended.
+    Closed(NodeId),
+}
+
+/// Session events that a slow listener may have outstanding.
+const SESSION_EVENTS: usize = 256;
+
 /// Settles a request once it is known whether the batch became durable.
 type Reply = Box<dyn FnOnce(Result<(), &StoreError>) + Send>;
 type Job = Box<dyn FnOnce(&mut Replica, Millis) -> Reply + Send>;
@@ -63,6 +78,7 @@ enum Request {
 pub struct Engine {
     requests: mpsc::Sender<Request>,
     status: watch::Receiver<Status>,
+    sessions: broadcast::Sender<SessionEvent>,
     views: Arc<ViewsProgress>,
 }
 
@@ -110,14 +126,16 @@ impl Engine {
         let (requests, receiver) = mpsc::channel(REQUESTS);
         let views = Arc::new(ViewsProgress::default());
         let (publish, status) = watch::channel(Status::default());
+        let sessions = broadcast::channel(SESSION_EVENTS).0;
+        let announce = sessions.clone();
         let runtime = tokio::runtime::Handle::current();
         let progress = Arc::clone(&views);
         let thread = std::thread::Builder::new().name("replica".into());
         thread.spawn(move || {
-            let turn = turn::Turn::new(replica, parts, receiver, publish, progress);
+            let turn = turn::Turn::new(replica, parts, receiver, (publish, announce), progress);
             runtime.block_on(turn.run());
         })?;
-        Ok(Self { requests, status, views })
+        Ok(Self { requests, status, sessions, views })
     }
 
     /// Runs a job that stages something. Answers after the commit that made it durable.
@@ -166,6 +184,11 @@ impl Engine {
     /// What the node holds and whom it is connected to, a few times a second at most.
     pub fn status(&self) -> watch::Receiver<Status> {
         self.status.clone()
+    }
+
+    /// Sessions that come, go or are up to date from now on.
+    pub fn sessions(&self) -> broadcast::Receiver<SessionEvent> {
+        self.sessions.subscribe()
     }
 
     /// How far the views have come.

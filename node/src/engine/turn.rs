@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::{broadcast, mpsc, oneshot, watch};
 use townmesh_crdt::id::NodeId;
 use townmesh_crdt::replica::{Output, Replica};
 use townmesh_transport::{Event, Events, Transport};
@@ -12,7 +12,7 @@ use super::admission::TownAdmission;
 use super::peers::Peers;
 use super::status::Status;
 use super::views_feed::{ViewsFeed, ViewsProgress};
-use super::{Opener, Parts, Reply, Request, now};
+use super::{Opener, Parts, Reply, Request, SessionEvent, now};
 
 /// Requests and events taken in one turn.
 const REQUESTS_A_TURN: usize = 512;
@@ -33,6 +33,7 @@ pub(super) struct Turn {
     views_progress: Arc<ViewsProgress>,
     requests: mpsc::Receiver<Request>,
     status: watch::Sender<Status>,
+    announce: broadcast::Sender<SessionEvent>,
     status_at: Instant,
     status_due: bool,
     peers: Peers,
@@ -54,7 +55,7 @@ impl Turn {
         mut replica: Replica,
         parts: Parts,
         requests: mpsc::Receiver<Request>,
-        status: watch::Sender<Status>,
+        (status, announce): (watch::Sender<Status>, broadcast::Sender<SessionEvent>),
         views_progress: Arc<ViewsProgress>,
     ) -> Self {
         let (transport, events) = parts.network.unzip();
@@ -75,6 +76,7 @@ impl Turn {
             views_progress,
             requests,
             status,
+            announce,
             status_at: Instant::now(),
             status_due: true,
             peers: Peers::default(),
@@ -180,7 +182,10 @@ impl Turn {
             Event::Opened { peer, session, path, sender } => {
                 let node = NodeId(peer);
                 match replica.open_session(node) {
-                    Ok(()) => self.peers.opened(node, session, path, sender),
+                    Ok(()) => {
+                        self.peers.opened(node, session, path, sender);
+                        self.announce(SessionEvent::Opened(node));
+                    }
                     Err(error) => tracing::warn!(%error, "a session was not opened"),
                 }
             }
@@ -197,11 +202,17 @@ impl Turn {
             Event::Closed { peer, session, reason } => {
                 if self.peers.closed(NodeId(peer), session) {
                     replica.close_session(&NodeId(peer));
+                    self.announce(SessionEvent::Closed(NodeId(peer)));
                     tracing::debug!(peer = %NodeId(peer).short(), %reason, "a session ended");
                 }
             }
             Event::Refused { peer, reason } => tracing::warn!(peer = %NodeId(peer).short(), ?reason, "a peer was refused"),
         }
+    }
+
+    /// Nobody may be listening.
+    fn announce(&self, event: SessionEvent) {
+        let _ = self.announce.send(event);
     }
 
     fn drop_peer(&mut self, node: NodeId) {
@@ -264,7 +275,10 @@ impl Turn {
                     tracing::warn!(peer = %peer.short(), reason, "a session is closed");
                     self.drop_peer(peer);
                 }
-                Output::Equal { peer } => tracing::debug!(peer = %peer.short(), "up to date with a peer"),
+                Output::Equal { peer } => {
+                    tracing::debug!(peer = %peer.short(), "up to date with a peer");
+                    self.announce(SessionEvent::Equal(peer));
+                }
                 Output::TrustChanged => {
                     if let Some(replica) = &self.replica {
                         self.admission.renew(replica.trust());

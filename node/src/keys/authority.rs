@@ -89,3 +89,11 @@ pub fn write_authority(authority: &Authority, path: &Path) -> Result<(), KeyErro
 pub fn read_authority(path: &Path) -> Result<Authority, KeyError> {
     super::read(path)
 }
+
+/// Reads an authority from text that came with a request; `source` stands for the path in errors.
+///
+/// # Errors
+/// [`KeyError`].
+pub fn parse_authority(text: &str, source: &str) -> Result<Authority, KeyError> {
+    super::from_text(text.as_bytes(), Path::new(source))
+}

@@ -15,7 +15,7 @@ use std::path::{Path, PathBuf};
 use townmesh_crdt::certificate::StatementError;
 
 pub use armour::{ArmourError, FileKind};
-pub use authority::{read_authority, read_root, write_authority, write_root};
+pub use authority::{parse_authority, read_authority, read_root, write_authority, write_root};
 pub use identity::IdentityFile;
 pub use invite::InviteFile;
 
@@ -124,6 +124,12 @@ fn write<C: Content>(content: &C, path: &Path, existing: Existing) -> Result<(),
 
 fn read<C: Content>(path: &Path) -> Result<C, KeyError> {
     from_text(&read_small(path, MAX_FILE)?, path)
+}
+
+/// The authority is that of another town.
+pub fn other_town() -> Message {
+    Message::new("other_town", "授权机构密钥属于另一个镇", "the authority belongs to another town")
+        .remedy("使用本镇的授权机构文件", "use the authority file of this town")
 }
 
 /// A new source of secrets, seeded by the operating system.

@@ -196,12 +196,7 @@ impl Reader {
     ///
     /// # Errors
     /// [`QueryError`].
-    pub fn orders(
-        &self,
-        team: &str,
-        status: Option<OrderStatus>,
-        page: &Page,
-    ) -> Result<Listed<OrderRow>, QueryError> {
+    pub fn orders(&self, team: &str, status: Option<OrderStatus>, page: &Page) -> Result<Listed<OrderRow>, QueryError> {
         let mut query = Query::default();
         query.equals("o.team", Some(team));
         query.equals("o.status", status);

@@ -137,11 +137,7 @@ impl Reader {
     ///
     /// # Errors
     /// [`QueryError`].
-    pub fn device_events(
-        &self,
-        filter: &DeviceEventFilter,
-        page: &Page,
-    ) -> Result<Listed<DeviceEventRow>, QueryError> {
+    pub fn device_events(&self, filter: &DeviceEventFilter, page: &Page) -> Result<Listed<DeviceEventRow>, QueryError> {
         let mut query = Query::default();
         query.equals("y.device", Some(key::normalise(&filter.device)));
         let day = |time: i64| Day::of_time(time, UTC_OFFSET_MINUTES).to_string();

@@ -359,4 +359,3 @@ fn personal(row: &Row<'_>, name: &str, id_number: &str, phone: &str) -> rusqlite
 fn shown(personal: PersonalData, reveal: bool) -> PersonalData {
     if reveal { personal } else { personal.masked() }
 }
-

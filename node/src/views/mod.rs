@@ -51,7 +51,9 @@ pub enum ViewError {
         source: std::io::Error,
     },
     /// SQLite cannot open the file, though it is not damaged.
-    #[error("the view file {path} cannot be opened: {source}; check its permissions, free space, and what else uses it")]
+    #[error(
+        "the view file {path} cannot be opened: {source}; check its permissions, free space, and what else uses it"
+    )]
     Open {
         /// Which file.
         path: PathBuf,
@@ -59,7 +61,9 @@ pub enum ViewError {
         source: rusqlite::Error,
     },
     /// The old file cannot be removed.
-    #[error("the view file {path} cannot be removed: {source}; remove it by hand, it holds nothing that the log does not")]
+    #[error(
+        "the view file {path} cannot be removed: {source}; remove it by hand, it holds nothing that the log does not"
+    )]
     Remove {
         /// Which file.
         path: PathBuf,

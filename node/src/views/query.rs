@@ -112,7 +112,9 @@ impl Query {
         if let Some(bounds) = bounds {
             let ((south, west), (north, east)) = (bounds.southwest.e7(), bounds.northeast.e7());
             self.and(
-                &format!("{row} IN (SELECT row FROM position WHERE north >= ? AND south <= ? AND east >= ? AND west <= ?)"),
+                &format!(
+                    "{row} IN (SELECT row FROM position WHERE north >= ? AND south <= ? AND east >= ? AND west <= ?)"
+                ),
                 [south, north, west, east],
             );
         }

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use rusqlite::Row;
 use serde::Serialize;
+use townmesh_crdt::domain::hazard::DoorMark;
 use townmesh_crdt::domain::position::Position;
 use townmesh_crdt::domain::region::{RegionCode, RegionKind};
 use townmesh_crdt::domain::town::TeamKind;
@@ -97,8 +98,10 @@ pub struct RegionCount {
     pub conflicts: u64,
 }
 
-/// What two grouping words a count is of.
-type Grouped = (String, String, u64);
+/// Region, word, how many.
+type Count = (String, String, u64);
+/// Region, use, mark, how many households and how many people in them.
+type HouseholdCount = (String, String, Option<DoorMark>, u64, u64);
 
 impl Reader {
     /// Every region, by code.
@@ -171,47 +174,46 @@ impl Reader {
     pub fn counts(&self, region: Option<RegionCode>) -> Result<Vec<RegionCount>, QueryError> {
         self.at_once(|| {
             let mut counts: BTreeMap<String, RegionCount> = BTreeMap::new();
-            for (code, usage, households) in self.grouped("household", "coalesce(usage, '')", "count(*)", region)? {
+            for (code, usage, mark, households, residents) in self.household_counts(region)? {
                 let one = counts.entry(code).or_default();
                 one.households += households;
-                one.uses.insert(usage, households);
-            }
-            for (code, mark, doors) in self.grouped("household", "mark", "count(*)", region)? {
-                let one = counts.entry(code).or_default();
-                match mark.as_str() {
-                    "red" => one.red = doors,
-                    "yellow" => one.yellow = doors,
-                    _ => {}
+                one.residents += residents;
+                *one.uses.entry(usage).or_default() += households;
+                match mark {
+                    Some(DoorMark::Red) => one.red += households,
+                    Some(DoorMark::Yellow) => one.yellow += households,
+                    Some(DoorMark::Green | DoorMark::Unknown(_)) | None => {}
                 }
             }
-            for (code, _, residents) in self.grouped("household", "''", "sum(residents)", region)? {
-                counts.entry(code).or_default().residents = residents;
-            }
-            for (code, state, hazards) in self.grouped("hazard", "state", "count(*)", region)? {
+            for (code, state, hazards) in self.grouped("hazard", "state", region)? {
                 counts.entry(code).or_default().hazards.insert(state, hazards);
             }
-            for (code, state, cases) in self.grouped("case_file", "coalesce(state, '')", "count(*)", region)? {
+            for (code, state, cases) in self.grouped("case_file", "coalesce(state, '')", region)? {
                 counts.entry(code).or_default().cases.insert(state, cases);
             }
-            for (code, _, conflicts) in self.grouped("conflict", "''", "count(*)", region)? {
+            for (code, _, conflicts) in self.grouped("conflict", "''", region)? {
                 counts.entry(code).or_default().conflicts = conflicts;
             }
             self.named(counts)
         })
     }
 
-    /// Counts the rows of a table by region and a word.
-    fn grouped(
-        &self,
-        table: &str,
-        word: &str,
-        count: &str,
-        region: Option<RegionCode>,
-    ) -> Result<Vec<Grouped>, QueryError> {
+    /// One pass over the households of a region.
+    fn household_counts(&self, region: Option<RegionCode>) -> Result<Vec<HouseholdCount>, QueryError> {
         let mut query = Query::default();
         query.region("region", region);
-        let select = format!("region, {word}, {count} FROM {table}");
-        let read = |row: &Row<'_>| Ok((row.get(0)?, row.get(1)?, row.get::<_, i64>(2)?.cast_unsigned()));
+        let select = "region, coalesce(usage, ''), mark, count(*), sum(residents) FROM household";
+        query.all(&self.connection, select, "GROUP BY 1, 2, 3", |row| {
+            Ok((row.get(0)?, row.get(1)?, word(row, "mark")?, count(row, 3)?, count(row, 4)?))
+        })
+    }
+
+    /// Counts the rows of a table by region and a word.
+    fn grouped(&self, table: &str, word: &str, region: Option<RegionCode>) -> Result<Vec<Count>, QueryError> {
+        let mut query = Query::default();
+        query.region("region", region);
+        let select = format!("region, {word}, count(*) FROM {table}");
+        let read = |row: &Row<'_>| Ok((row.get(0)?, row.get(1)?, count(row, 2)?));
         query.all(&self.connection, &select, "GROUP BY 1, 2", read)
     }
 
@@ -226,4 +228,9 @@ impl Reader {
         });
         Ok(named.collect())
     }
+}
+
+/// A count in a column; SQLite's numbers have a sign.
+fn count(row: &Row<'_>, column: usize) -> rusqlite::Result<u64> {
+    row.get::<_, i64>(column).map(i64::cast_unsigned)
 }

@@ -73,6 +73,14 @@ impl Views {
         }
     }
 
+    /// Removes every document of a namespace that was dropped by a retention decision; how many there were.
+    ///
+    /// # Errors
+    /// [`ViewError::Write`]; the file is as it was then.
+    pub fn forget(&mut self, namespace: &Namespace) -> Result<usize, ViewError> {
+        forget(&mut self.connection, namespace).map_err(|source| ViewError::Write { path: self.path.clone(), source })
+    }
+
     /// Removes the file and starts it anew: after an erasure, or when a reader met damage. The watermark is 0 then.
     ///
     /// # Errors
@@ -107,11 +115,7 @@ impl Views {
     }
 }
 
-fn write(
-    connection: &mut Connection,
-    rows: &[(FeedItem, Namespace, Reading)],
-    watermark: u64,
-) -> rusqlite::Result<()> {
+fn write(connection: &mut Connection, rows: &[(FeedItem, Namespace, Reading)], watermark: u64) -> rusqlite::Result<()> {
     let transaction = connection.transaction()?;
     let mut batch = Batch { connection: &transaction, namespaces: BTreeSet::new() };
     for (item, namespace, reading) in rows {
@@ -120,6 +124,20 @@ fn write(
     let number = watermark.cast_signed();
     run(&transaction, "UPDATE meta SET value = ? WHERE name = 'watermark'", &[&number])?;
     transaction.commit()
+}
+
+fn forget(connection: &mut Connection, namespace: &Namespace) -> rusqlite::Result<usize> {
+    let transaction = connection.transaction()?;
+    let rows: Vec<i64> = transaction
+        .prepare("SELECT row FROM document WHERE namespace IN (SELECT number FROM namespace WHERE name = ?)")?
+        .query_map([namespace.to_string()], |row| row.get(0))?
+        .collect::<rusqlite::Result<_>>()?;
+    let mut batch = Batch { connection: &transaction, namespaces: BTreeSet::new() };
+    for row in &rows {
+        batch.remove_row(*row)?;
+    }
+    transaction.commit()?;
+    Ok(rows.len())
 }
 
 /// One transaction.
@@ -142,8 +160,23 @@ struct Slot<'a> {
 
 /// Tables whose rows belong to a document.
 const OWNED: [&str; 17] = [
-    "document", "region", "grid", "member", "team", "household", "resident", "inspection", "hazard", "case_file",
-    "case_event", "dispatch_order", "device", "device_day", "device_event", "conflict", "position",
+    "document",
+    "region",
+    "grid",
+    "member",
+    "team",
+    "household",
+    "resident",
+    "inspection",
+    "hazard",
+    "case_file",
+    "case_event",
+    "dispatch_order",
+    "device",
+    "device_day",
+    "device_event",
+    "conflict",
+    "position",
 ];
 
 impl Batch<'_> {
@@ -208,7 +241,11 @@ impl Batch<'_> {
     }
 
     fn remove(&mut self, document: DocumentId) -> rusqlite::Result<()> {
-        let Some(row) = self.row_of(&document.to_string())? else { return Ok(()) };
+        let row = self.row_of(&document.to_string())?;
+        row.map_or(Ok(()), |row| self.remove_row(row))
+    }
+
+    fn remove_row(&mut self, row: i64) -> rusqlite::Result<()> {
         let household = self.household_of_hazard(row)?;
         for table in OWNED {
             self.run(&format!("DELETE FROM {table} WHERE row = ?"), &[&row])?;

@@ -26,6 +26,9 @@ fn every_node_answered(input: &Input) -> Check {
         if !answered.insert(&dump.node) {
             check.problem(format!("{} has two dumps", dump.node));
         }
+        if dump.changed_meanwhile {
+            check.problem(format!("{} changed while it exported itself: wait until it is idle", dump.node));
+        }
     }
     for node in &input.plan.nodes {
         check.expect(answered.contains(node), || format!("{node} has no dump"));
@@ -66,7 +69,10 @@ fn short(digest: &str) -> &str {
 fn documents_are_equal(input: &Input) -> Check {
     let mut check = Check::new("equal documents");
     for (name, copies) in by_namespace(input) {
-        let readers: Vec<_> = copies.into_iter().filter(|(_, namespace)| namespace.is_read()).collect();
+        let readers: Vec<_> = copies.into_iter().filter(|(_, namespace)| namespace.access == Access::Hold).collect();
+        for (node, _) in readers.iter().filter(|(_, namespace)| !namespace.readable) {
+            check.problem(format!("{name}: {node} holds it and cannot read it: its key has not arrived"));
+        }
         let Some(((first, one), others)) = readers.split_first() else { continue };
         let known = Documents::of(one, first, &mut check);
         for (node, other) in others {
@@ -95,7 +101,7 @@ impl<'a> Documents<'a> {
         let ids: BTreeSet<&str> = self.by_id.keys().chain(other.by_id.keys()).copied().collect();
         for id in ids {
             match (self.by_id.get(id), other.by_id.get(id)) {
-                (Some(one), Some(two)) => check.expect(one.content == two.content, || {
+                (Some(one), Some(two)) => check.expect(one == two, || {
                     format!("{namespace}: document {id} differs between {} and {}", self.node, other.node)
                 }),
                 (one, _) => {
@@ -118,7 +124,7 @@ fn nothing_acknowledged_is_missing(input: &Input) -> Check {
     let mut check = Check::new("nothing acknowledged is missing");
     let mut readers: BTreeMap<&str, Vec<Copy<'_>>> = BTreeMap::new();
     for (name, copies) in by_namespace(input) {
-        let copies = copies.into_iter().filter(|(_, namespace)| namespace.is_read()).map(|(node, namespace)| Copy {
+        let copies = copies.into_iter().filter(|(_, namespace)| namespace.access == Access::Hold).map(|(node, namespace)| Copy {
             node,
             documents: namespace.documents.iter().map(|one| (one.id.as_str(), one)).collect(),
         });
@@ -170,7 +176,7 @@ fn what_is_missing(acknowledged: &Acknowledgement, copy: &Copy<'_>, replaced: bo
         return Some("the document is missing".to_owned());
     }
     let anywhere = |wanted: &dyn Fn(&str, &Value) -> bool| {
-        documents.iter().any(|document| document.content.iter().any(|(key, value)| found(key, value, wanted)))
+        documents.iter().any(|document| found("", &document.content, wanted))
     };
     if let Some(record) = &acknowledged.record
         && !anywhere(&|key, value| key == record || value.as_str() == Some(record))
@@ -221,7 +227,7 @@ fn carriers_read_nothing(input: &Input) -> Check {
     for dump in &input.dumps {
         for namespace in dump.namespaces.iter().filter(|namespace| namespace.access == Access::Carry) {
             let count = namespace.documents.len();
-            let blind = count == 0 && !namespace.is_read();
+            let blind = count == 0 && !namespace.readable;
             check.expect(blind, || format!("{} carries {} and reads {count} documents of it", dump.node, namespace.name));
         }
     }
@@ -229,8 +235,8 @@ fn carriers_read_nothing(input: &Input) -> Check {
         let own = input.dumps.iter().find(|dump| dump.node == *node);
         for name in names {
             let carried = own.into_iter().flat_map(|dump| &dump.namespaces).find(|namespace| namespace.name == *name);
-            let carries = carried.is_some_and(|namespace| namespace.access == Access::Carry);
-            check.expect(carries, || format!("{node} does not carry {name}"));
+            let carries = carried.is_some_and(|namespace| namespace.access == Access::Carry && namespace.entries > 0);
+            check.expect(carries, || format!("{node} does not carry {name}, or nothing of it"));
         }
     }
     check.finish_even_if_empty()

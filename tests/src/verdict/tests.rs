@@ -6,19 +6,24 @@ const VILLAGE: &str = "registry/110115005201";
 
 /// A day that went well: two readers, one carrier, an edit of each kind.
 fn good_day() -> Input {
+    let document = |id: &str, content: Value| json!({"namespace": VILLAGE, "kind": "household", "id": id, "content": content});
     let documents = json!([
-        {"id": "d1", "kind": "household", "fields": {"rooms": 3},
-            "conflicts": [{"field": "rooms", "values": [{"value": "3"}, {"value": "4"}]}], "inspections": {"r1": {}}},
-        {"id": "d2", "kind": "household", "fields": {"rooms": 1}, "events": [{"kind": "pm10", "time_ms": 5, "alarm": false}]},
+        document("d1", json!({
+            "household": {"rooms": 3},
+            "conflicts": [{"field": "rooms", "values": [{"value": "3"}, {"value": "4"}]}],
+            "inspections": [{"id": "r1"}],
+        })),
+        document("d2", json!({"rooms": 1, "events": [{"kind": "pm10", "time_ms": 5, "alarm": false}]})),
     ]);
-    let holder = |node: &str| json!({
-        "node": node,
-        "namespaces": [{"name": VILLAGE, "access": "hold", "readable": true, "digest": "aa11", "documents": documents}],
-    });
-    let carrier = json!({
-        "node": "vehicle-1",
-        "namespaces": [{"name": VILLAGE, "access": "carry", "readable": false, "digest": "aa11", "documents": []}],
-    });
+    let copy = |access: &str, readable: bool, documents: &Value| NamespaceDump {
+        documents: read(documents.clone()),
+        ..read(json!({"name": VILLAGE, "access": access, "readable": readable, "digest": "aa11", "entries": 7}))
+    };
+    let dump = |node: &str, copy: NamespaceDump| NodeDump {
+        node: node.into(),
+        namespaces: vec![copy],
+        changed_meanwhile: false,
+    };
     let acknowledged = json!([
         {"node": "center", "kind": "household", "namespace": VILLAGE, "document": "d1", "field": "rooms", "value": 9, "time": 1},
         {"node": "center", "kind": "household", "namespace": VILLAGE, "document": "d1", "field": "rooms", "value": 3, "time": 2},
@@ -32,7 +37,11 @@ fn good_day() -> Input {
         "carried": {"vehicle-1": [VILLAGE]},
     });
     Input {
-        dumps: [holder("center"), holder("village-1"), carrier].map(read).into(),
+        dumps: vec![
+            dump("center", copy("hold", true, &documents)),
+            dump("village-1", copy("hold", true, &documents)),
+            dump("vehicle-1", copy("carry", false, &json!([]))),
+        ],
         acknowledged: read(acknowledged),
         plan: read(plan),
     }
@@ -78,6 +87,7 @@ fn a_node_that_did_not_answer_is_noticed() {
     fails("every node answered", "village-9 has no dump", |input| {
         input.plan.nodes.insert("village-9".into());
     });
+    fails("every node answered", "center changed while", |input| input.dumps[0].changed_meanwhile = true);
     fails("every node answered", "vehicle-1 has two dumps", |input| {
         let twin = input.dumps[2].clone();
         input.dumps.push(twin);
@@ -99,13 +109,14 @@ fn a_digest_that_differs_is_noticed_also_on_a_carrier() {
 #[test]
 fn a_document_that_differs_or_is_absent_is_noticed() {
     fails("equal documents", "document d2 differs between center and village-1", |input| {
-        village(input, "village-1").documents[1].content.insert("kind".into(), json!("dwelling"));
+        village(input, "village-1").documents[1].content["rooms"] = json!(2);
     });
     fails("equal documents", "center lacks document d3", |input| {
         let mut third = village(input, "village-1").documents[1].clone();
         third.id = "d3".into();
         village(input, "village-1").documents.push(third);
     });
+    fails("equal documents", "center holds it and cannot read it", |input| village(input, "center").readable = false);
     fails("equal documents", "lists a document twice", |input| {
         let twice = village(input, "center").documents[1].clone();
         village(input, "center").documents.push(twice);
@@ -132,8 +143,9 @@ fn whatever_was_acknowledged_and_is_missing_is_noticed() {
 fn a_value_that_another_node_replaced_unseen_must_be_kept() {
     fails("nothing acknowledged is missing", "rooms is not 3", |input| {
         for node in ["center", "village-1"] {
-            village(input, node).documents[0].content.insert("fields".into(), json!({"rooms": 4}));
-            village(input, node).documents[0].content.remove("conflicts");
+            let content = &mut village(input, node).documents[0].content;
+            content["household"]["rooms"] = json!(4);
+            content["conflicts"] = json!([]);
         }
     });
 }
@@ -144,6 +156,8 @@ fn a_carrier_that_reads_is_noticed() {
         let leaked = village(input, "center").documents[0].clone();
         village(input, "vehicle-1").documents.push(leaked);
     });
+    fails("carriers read nothing", "vehicle-1 carries", |input| village(input, "vehicle-1").readable = true);
+    fails("carriers read nothing", "or nothing of it", |input| village(input, "vehicle-1").entries = 0);
     fails("carriers read nothing", "vehicle-1 does not carry registry/110115005202", |input| {
         input.plan.carried.get_mut("vehicle-1").unwrap().insert("registry/110115005202".into());
     });
@@ -162,14 +176,28 @@ fn a_folder_is_read_and_a_wrong_file_is_named_with_its_line() {
     let problem = || Input::of_folder(folder.path()).unwrap_err().to_string();
     assert!(problem().contains("dumps"), "{}", problem());
     std::fs::create_dir(folder.path().join("dumps")).unwrap();
-    write("dumps/center.json", r#"{"node": "center", "namespaces": []}"#);
+    let namespace = r#"{"namespace": {"name": "town", "access": "hold", "readable": true, "digest": "aa", "entries": 1}}"#;
+    let document = r#"{"document": {"namespace": "town", "kind": "team", "id": "d1", "content": {}}}"#;
+    for (dump, expected) in [
+        (vec![namespace], "center.jsonl, line 1: the dump is cut off"),
+        (vec![namespace, r#"{"end": {"documents": 1, "stable": true}}"#], "line 2: 0 documents, but the end says 1"),
+        (vec![document], "line 1: the document is not in the namespace before it"),
+        (vec![namespace, r#"{"error": {"code": "disk_failed"}}"#], "line 2: the node failed"),
+    ] {
+        write("dumps/center.jsonl", &dump.join("\n"));
+        assert!(problem().contains(expected), "{}", problem());
+    }
+    write("dumps/center.jsonl", &[namespace, document, r#"{"end": {"documents": 1, "stable": false}}"#].join("\n"));
     write("acknowledged.jsonl", "\n{\"node\": \"center\"}\n");
     assert!(problem().contains("acknowledged.jsonl, line 2: missing field"), "{}", problem());
     write("acknowledged.jsonl", "");
     write("plan.json", "{");
     assert!(problem().contains("plan.json, line 1"), "{}", problem());
     write("plan.json", "{}");
-    assert_eq!(Input::of_folder(folder.path()).unwrap().dumps[0].node, "center");
+    let input = Input::of_folder(folder.path()).unwrap();
+    let [dump] = input.dumps.as_slice() else { panic!("one dump") };
+    assert_eq!((dump.node.as_str(), dump.changed_meanwhile), ("center", true));
+    assert_eq!(dump.namespaces[0].documents[0].id, "d1");
 }
 
 #[test]

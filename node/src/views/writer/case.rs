@@ -2,7 +2,7 @@
 
 use rusqlite::types::Value;
 use townmesh_crdt::command::read::CaseRecord;
-use townmesh_crdt::domain::case::{Action, Case, milliseconds};
+use townmesh_crdt::domain::case::{Case, milliseconds};
 
 use super::{Batch, CONFLICT, Slot, coordinates, json, key};
 
@@ -109,10 +109,7 @@ impl Batch<'_> {
             let (subject, options) = (conflict.kind.to_string(), json(conflict)?);
             let (chinese, english) = (conflict.kind.chinese(), conflict.kind.english());
             let nobody = Value::Null;
-            self.run(
-                CONFLICT,
-                &[&slot.row, &place, &region, &nobody, &subject, &chinese, &english, &false, &options],
-            )?;
+            self.run(CONFLICT, &[&slot.row, &place, &region, &nobody, &subject, &chinese, &english, &false, &options])?;
         }
         Ok(())
     }
@@ -135,4 +132,3 @@ fn detail(case: &Case) -> rusqlite::Result<String> {
     }
     json(&folded)
 }
-

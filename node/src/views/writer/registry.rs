@@ -1,8 +1,6 @@
 //! Households with their people, inspections, hazards, and the mark that hazards put on a door.
 
-use townmesh_crdt::command::read::{
-    FieldsRecord, HouseholdRecord, InspectionsRecord, PersonalState, ResidentRecord,
-};
+use townmesh_crdt::command::read::{FieldsRecord, HouseholdRecord, InspectionsRecord, PersonalState, ResidentRecord};
 use townmesh_crdt::domain::hazard::{DoorMark, Hazard, HazardState};
 use townmesh_crdt::domain::household::Relation;
 use townmesh_crdt::domain::person::PersonalData;
@@ -187,7 +185,8 @@ impl Batch<'_> {
 
 /// The owner, or who is recorded as head.
 fn head(record: &HouseholdRecord) -> Option<&PersonalData> {
-    let is_head = |one: &&ResidentRecord| one.resident.relation == Some(Relation::Head) && one.resident.void != Some(true);
+    let is_head =
+        |one: &&ResidentRecord| one.resident.relation == Some(Relation::Head) && one.resident.void != Some(true);
     let resident = || record.residents.iter().find(is_head)?.resident.personal.as_ref();
     record.household.owner.as_ref().or_else(resident)
 }

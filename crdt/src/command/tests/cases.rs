@@ -1,0 +1,166 @@
+//! Cases.
+
+use super::*;
+use crate::command::case::{self, Actor, CaseRef, NewCase};
+use crate::command::{CommandError, Outcome};
+use crate::domain::case::{
+    Action, Assignment, Case, CaseState, ConflictKind, LimitClock, OrderRef, Report, Severity, Source,
+};
+use crate::domain::role::Role;
+use crate::id::RecordId;
+
+pub(super) fn rubbish(natural_key: Option<&[u8]>) -> NewCase {
+    NewCase {
+        region: langfa(),
+        natural_key: natural_key.map(<[u8]>::to_vec),
+        noticed: NOW,
+        report: Report {
+            source: Source::Patrol,
+            category: Some("exposed_rubbish".into()),
+            place: "村东口".into(),
+            position: None,
+            description: "垃圾堆放".into(),
+            region: None,
+            device: None,
+            reporter: None,
+            photos: vec![],
+        },
+    }
+}
+
+pub(super) fn actor(role: Role, by: &str) -> Actor {
+    Actor { by: by.into(), role, note: None }
+}
+
+fn report(replica: &mut Replica) -> CaseRef {
+    let case = case::report(replica, &actor(Role::Inspector, "xcy-1"), rubbish(None), NOW).unwrap().into_value();
+    replica.commit(NOW).unwrap();
+    case
+}
+
+fn act(replica: &mut Replica, case: &CaseRef, role: Role, by: &str, action: Action) -> RecordId {
+    let acted = case::act(replica, case, &actor(role, by), action, NOW).unwrap();
+    replica.commit(NOW).unwrap();
+    acted.into_value().event
+}
+
+fn fold(replica: &mut Replica, case: &CaseRef) -> Case {
+    case::read(replica, &case.namespace, case.document).unwrap().unwrap().case
+}
+
+fn verify(passed: bool) -> Action {
+    Action::Verify { passed, finding: "看过".into(), photos: vec![] }
+}
+
+/// A case that waits for its verification, known to all.
+fn to_verify(town: &mut Town) -> CaseRef {
+    let one = &mut town.one;
+    let case = report(one);
+    act(one, &case, Role::IntakeClerk, "sly-1", Action::Accept);
+    let file = Action::File {
+        category: "exposed_rubbish".into(),
+        severity: Severity::General,
+        minutes: 480,
+        clock: LimitClock::Working,
+    };
+    act(one, &case, Role::DutyHead, "zbz-1", file);
+    let orders = vec![Assignment { team: "patrol".into(), task: "清理".into() }];
+    let event = act(one, &case, Role::Dispatcher, "pqy-1", Action::Dispatch { orders, lead: 0 });
+    let done = Action::OrderDone { order: OrderRef { event, index: 0 }, result: "已清理".into(), photos: vec![] };
+    act(one, &case, Role::Handler, "csd-7", done);
+    act(one, &case, Role::Handler, "csd-7", Action::LeadClose { team: "patrol".into(), summary: String::new() });
+    town.meet();
+    assert_eq!(fold(&mut town.two, &case).state, Some(CaseState::ToVerify));
+    case
+}
+
+#[test]
+fn a_case_goes_its_way_across_nodes() {
+    let mut town = Town::new(30);
+    let case = to_verify(&mut town);
+    act(&mut town.two, &case, Role::Inspector, "xcy-2", verify(true));
+    town.meet();
+    act(&mut town.center, &case, Role::DutyHead, "zbz-1", Action::Close);
+    meet(&mut town.center, &mut town.two);
+    town.meet();
+    town.readings();
+    let closed = fold(&mut town.one, &case);
+    assert_eq!((closed.state, closed.timeline.len(), closed.conflicts.len()), (Some(CaseState::Closed), 8, 0));
+}
+
+#[test]
+fn a_failed_verification_beats_a_concurrent_close() {
+    let mut town = Town::new(31);
+    let case = to_verify(&mut town);
+    act(&mut town.one, &case, Role::Inspector, "xcy-2", verify(true));
+    meet(&mut town.one, &mut town.center);
+    act(&mut town.center, &case, Role::DutyHead, "zbz-1", Action::Close);
+    assert_eq!(fold(&mut town.center, &case).state, Some(CaseState::Closed));
+    act(&mut town.two, &case, Role::Inspector, "xcy-3", verify(false));
+    town.meet();
+    town.meet();
+    meet(&mut town.two, &mut town.center);
+    town.readings();
+    let met = fold(&mut town.two, &case);
+    assert_eq!(met.state, Some(CaseState::Filed));
+    assert!(met.open_conflicts().any(|one| one.kind == ConflictKind::VerificationBeatsClose), "{:?}", met.conflicts);
+}
+
+#[test]
+fn an_action_that_is_not_allowed_is_refused_with_the_reason_and_leaves_nothing() {
+    let mut town = Town::new(32);
+    let case = to_verify(&mut town);
+    let mut refused = |role, by: &str, action| {
+        let error = case::act(&mut town.one, &case, &actor(role, by), action, NOW).unwrap_err();
+        assert!(!error.chinese().is_empty());
+        error.code()
+    };
+    assert_eq!(refused(Role::DutyHead, "zbz-1", Action::Close), "wrong_state");
+    assert_eq!(refused(Role::Handler, "csd-8", verify(true)), "wrong_role");
+    assert_eq!(refused(Role::Inspector, "csd-7", verify(true)), "handler");
+    assert_eq!(refused(Role::Inspector, "", verify(true)), "invalid");
+    assert!(!town.one.has_staged());
+    let nothing = CaseRef { document: DocumentId([1; 16]), ..case };
+    let error = case::act(&mut town.one, &nothing, &actor(Role::DutyHead, "zbz-1"), Action::Close, NOW);
+    assert!(matches!(error, Err(CommandError::NotFound { .. })));
+}
+
+#[test]
+fn two_nodes_that_report_one_alarm_open_one_case() {
+    let mut town = Town::new(33);
+    let alarm = || rubbish(Some(b"smoke-1"));
+    let device = actor(Role::IntakeClerk, "mqtt:smoke-1");
+    let one = case::report(&mut town.one, &device, alarm(), NOW).unwrap();
+    let two = case::report(&mut town.two, &device, alarm(), NOW).unwrap();
+    assert_eq!(one.value(), two.value());
+    assert!(matches!(case::report(&mut town.one, &device, alarm(), NOW), Ok(Outcome::Unchanged(_))));
+    town.meet();
+    town.readings();
+    let met = fold(&mut town.center, one.value());
+    assert_eq!((met.state, met.timeline.len()), (Some(CaseState::Reported), 1), "the same words are one event");
+    let other = case::report(&mut town.one, &device, rubbish(None), NOW).unwrap();
+    assert_ne!(other.value(), one.value());
+}
+
+#[test]
+fn an_event_of_another_case_or_of_no_form_is_shown_but_has_no_effect() {
+    let mut town = Town::new(34);
+    let (case, other) = (report(&mut town.one), report(&mut town.one));
+    let id = town.one.namespace_id(&case.namespace);
+    let stray = town.one.records(id, other.document).unwrap()[0].bytes.clone();
+    for bytes in [stray, vec![0xff]] {
+        town.one
+            .put(
+                &case.namespace,
+                crate::policy::DocumentKind::Case,
+                case.document,
+                bytes,
+                crate::entry::Lane::Urgent,
+                NOW,
+            )
+            .unwrap();
+    }
+    let read = case::read(&mut town.one, &case.namespace, case.document).unwrap().unwrap();
+    assert_eq!((read.unreadable, read.case.timeline.len(), read.case.further_reports.len()), (1, 2, 0));
+    assert_eq!(read.case.state, Some(CaseState::Reported));
+}

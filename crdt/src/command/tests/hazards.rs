@@ -1,0 +1,128 @@
+//! Inspections and the hazards that they find.
+
+use super::*;
+use crate::command::hazard;
+use crate::command::inspection::{self, InspectionIds};
+use crate::domain::hazard::{Hazard, HazardState, HazardStep};
+use crate::domain::inspection::{Answer, Inspection};
+use crate::policy::DocumentKind;
+
+const MINUTE: i64 = 60_000;
+
+pub(super) fn visit(replica: &mut Replica, minute: i64, hazards: &[u16]) -> (Inspection, DocumentId) {
+    let household = replica.document_id(&registry(), DocumentKind::Household, b"1").unwrap();
+    let answers =
+        (1..=12).map(|code| (code, if hazards.contains(&code) { Answer::Hazard } else { Answer::Ok })).collect();
+    let inspection = Inspection {
+        household,
+        by: "xcy-1".into(),
+        time_ms: minute * MINUTE,
+        checklist: 1,
+        answers,
+        note: None,
+        photos: vec![],
+        position: None,
+    };
+    (inspection, household)
+}
+
+fn inspect(replica: &mut Replica, minute: i64, hazards: &[u16]) -> InspectionIds {
+    let (inspection, _) = visit(replica, minute, hazards);
+    let ids = inspection::record(replica, &registry(), &inspection, NOW).unwrap().into_value();
+    replica.commit(NOW).unwrap();
+    ids
+}
+
+fn step(replica: &mut Replica, document: DocumentId, step: HazardStep, by: &str, minute: i64) -> HazardState {
+    let state = hazard::step(replica, &registry(), document, step, by, minute * MINUTE, NOW).unwrap().into_value();
+    replica.commit(NOW).unwrap();
+    state
+}
+
+fn read(replica: &mut Replica, document: DocumentId) -> Hazard {
+    hazard::read(replica, &registry(), document).unwrap().unwrap().record
+}
+
+#[test]
+fn an_inspection_opens_its_hazards_once() {
+    let mut town = Town::new(20);
+    let ids = inspect(&mut town.one, 1, &[4, 10]);
+    assert_eq!(ids.hazards.len(), 2);
+    let (again, _) = visit(&mut town.one, 1, &[4, 10]);
+    assert_eq!(inspection::record(&mut town.one, &registry(), &again, NOW).unwrap().key(), "unchanged");
+    assert!(!town.one.has_staged());
+    // Another visit sees the same: no new hazard, a newer inspection.
+    let next = inspect(&mut town.one, 2, &[4]);
+    assert_eq!(next.hazards[..], ids.hazards[..1]);
+    assert_eq!(read(&mut town.one, ids.hazards[0]).inspection, Some(next.inspection));
+    let Some(found) = inspection::read(&mut town.one, &registry(), ids.document).unwrap() else { panic!("two visits") };
+    assert_eq!((found.inspections.len(), found.unreadable), (2, 0));
+}
+
+#[test]
+fn two_offices_that_find_one_hazard_apart_have_one_hazard_without_questions() {
+    let mut town = Town::new(21);
+    let one = inspect(&mut town.one, 1, &[4]);
+    let two = inspect(&mut town.two, 2, &[4]);
+    assert_eq!(one.hazards, two.hazards);
+    town.meet();
+    town.readings();
+    let found = hazard::read(&mut town.center, &registry(), one.hazards[0]).unwrap().unwrap();
+    assert_eq!((found.record.state, found.conflicts.len()), (Some(HazardState::Open), 0));
+}
+
+#[test]
+fn a_hazard_that_comes_back_is_another_one_but_a_late_visit_is_not() {
+    let mut town = Town::new(22);
+    let first = inspect(&mut town.one, 1, &[4]).hazards[0];
+    step(&mut town.one, first, HazardStep::ReportDone, "csd-7", 10);
+    assert_eq!(step(&mut town.one, first, HazardStep::Pass, "xcy-2", 20), HazardState::Closed);
+    assert_eq!(inspect(&mut town.one, 15, &[4]).hazards, [first], "a visit before it was closed, recorded late");
+    assert_eq!(read(&mut town.one, first).state, Some(HazardState::Closed));
+    let second = inspect(&mut town.one, 30, &[4]).hazards[0];
+    assert_ne!(second, first);
+    assert_eq!(read(&mut town.one, second).occurrence, Some(2));
+}
+
+#[test]
+fn a_failed_recheck_beats_a_concurrent_close() {
+    let mut town = Town::new(23);
+    let document = inspect(&mut town.one, 1, &[4]).hazards[0];
+    step(&mut town.one, document, HazardStep::ReportDone, "csd-7", 10);
+    town.meet();
+    step(&mut town.one, document, HazardStep::Pass, "xcy-2", 20);
+    step(&mut town.two, document, HazardStep::Fail, "xcy-3", 19);
+    town.meet();
+    town.readings();
+    let found = hazard::read(&mut town.one, &registry(), document).unwrap().unwrap();
+    assert_eq!(found.record.state, Some(HazardState::Rectifying));
+    let words: Vec<&str> = found.conflicts[0].values.iter().map(|value| value.value.as_str()).collect();
+    assert_eq!(words, ["rectifying", "closed"]);
+    step(&mut town.two, document, HazardStep::ReportDone, "csd-7", 30);
+    town.meet();
+    town.readings();
+    assert_eq!(hazard::read(&mut town.one, &registry(), document).unwrap().unwrap().conflicts, []);
+}
+
+#[test]
+fn a_step_that_is_not_allowed_says_why() {
+    let mut town = Town::new(24);
+    let document = inspect(&mut town.one, 1, &[4]).hazards[0];
+    let error = hazard::step(&mut town.one, &registry(), document, HazardStep::Pass, "xcy-2", 5, NOW).unwrap_err();
+    assert_eq!(error.code(), "wrong_state");
+    assert!(error.chinese().contains("待整改") && error.to_string().starts_with("a hazard that is open"), "{error}");
+    step(&mut town.one, document, HazardStep::ReportDone, "csd-7", 10);
+    let error = hazard::step(&mut town.one, &registry(), document, HazardStep::Pass, "CSD-7", 11, NOW).unwrap_err();
+    assert_eq!(error.code(), "own_work");
+}
+
+#[test]
+fn a_record_that_is_no_inspection_is_counted_and_skipped() {
+    let mut town = Town::new(25);
+    let ids = inspect(&mut town.one, 1, &[]);
+    town.one
+        .put(&registry(), DocumentKind::Inspection, ids.document, vec![9, 9], crate::entry::Lane::Work, NOW)
+        .unwrap();
+    let found = inspection::read(&mut town.one, &registry(), ids.document).unwrap().unwrap();
+    assert_eq!((found.inspections.len(), found.unreadable), (1, 1));
+}

@@ -1,0 +1,209 @@
+//! The running model town: six processes, the links between them, and what they say about themselves.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, bail};
+use townmesh_transport::address_of;
+
+use super::api::Api;
+use super::founding::{self, Founded};
+use super::plan::{LINKS, NodePlan, Plan};
+use super::process::{Launch, NodeProcess};
+use super::relays::{Relays, free_port};
+use super::status::{NodeStatus, Snapshot, difference};
+
+/// How long a node may take to start.
+const START: Duration = Duration::from_secs(20);
+/// How often the nodes are asked for their states.
+const LOOK: Duration = Duration::from_millis(150);
+
+/// Set when somebody asks the demo to stop; every wait looks at it.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Stop(Arc<AtomicBool>);
+
+impl Stop {
+    /// Asks to stop.
+    pub(super) fn ask(&self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether somebody asked.
+    pub(super) fn is_asked(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
+
+    fn check(&self) -> anyhow::Result<()> {
+        if self.is_asked() { bail!("stopped on request") } else { Ok(()) }
+    }
+}
+
+/// A running node.
+#[derive(Debug)]
+pub(super) struct Running {
+    pub(super) plan: NodePlan,
+    pub(super) api: Api,
+    process: NodeProcess,
+}
+
+/// The town.
+#[derive(Debug)]
+pub(super) struct Town {
+    pub(super) plan: Plan,
+    pub(super) relays: Relays,
+    pub(super) stop: Stop,
+    nodes: BTreeMap<&'static str, Running>,
+}
+
+impl Town {
+    /// Founds a town in an empty folder and starts its nodes. The APIs listen from port `first_http` on, or wherever
+    /// there is room for 0.
+    pub(super) fn start(folder: &Path, first_http: u16, stop: Stop) -> anyhow::Result<Self> {
+        let plan = Plan::new()?;
+        let program = std::env::current_exe().context("where this program is")?;
+        let mut ports = BTreeMap::new();
+        for node in &plan.nodes {
+            ports.insert(node.name, free_port()?);
+        }
+        let relays = Relays::start(&ports)?;
+        let founded = founding::found(&program, folder, &plan)?;
+        let mut nodes = BTreeMap::new();
+        for (node, place) in plan.nodes.iter().zip(0..) {
+            stop.check()?;
+            let arguments = arguments(node, &founded, &relays, &ports, first_http, place)?;
+            let launch = Launch {
+                name: node.name.to_owned(),
+                program: program.clone(),
+                arguments,
+                data_dir: data_dir(folder, node.name),
+                log: folder.join(format!("{}.log", node.name)),
+            };
+            let mut process = NodeProcess::start(launch)?;
+            let api = process.wait_ready(START)?;
+            nodes.insert(node.name, Running { plan: node.clone(), api, process });
+        }
+        Ok(Self { plan, relays, stop, nodes })
+    }
+
+    /// A node by its name.
+    pub(super) fn node(&self, name: &str) -> anyhow::Result<&Running> {
+        self.nodes.get(name).with_context(|| format!("there is no node {name}"))
+    }
+
+    /// All nodes by name.
+    pub(super) fn nodes(&self) -> impl Iterator<Item = &Running> {
+        self.plan.nodes.iter().filter_map(|plan| self.nodes.get(plan.name))
+    }
+
+    /// What a node says about itself.
+    pub(super) fn status(&self, name: &str) -> anyhow::Result<NodeStatus> {
+        Ok(self.node(name)?.api.fetch("/v1/status")?)
+    }
+
+    /// What all nodes say about themselves.
+    pub(super) fn snapshot(&self) -> anyhow::Result<Snapshot> {
+        self.nodes.keys().map(|name| Ok((*name, self.status(name)?))).collect()
+    }
+
+    /// Waits until a condition over all nodes holds (it says what is missing), at most for `limit`. Returns what was
+    /// seen on the way, with the time since the beginning, and what is still missing.
+    pub(super) fn watch(
+        &self,
+        limit: Duration,
+        missing: impl Fn(&Snapshot) -> Option<String>,
+    ) -> anyhow::Result<(Vec<(Duration, Snapshot)>, Option<String>)> {
+        let began = Instant::now();
+        let mut history = Vec::new();
+        loop {
+            self.stop.check()?;
+            let snapshot = self.snapshot()?;
+            let missing = missing(&snapshot);
+            let elapsed = began.elapsed();
+            history.push((elapsed, snapshot));
+            match missing {
+                Some(_) if elapsed <= limit => std::thread::sleep(LOOK),
+                Some(_) | None => return Ok((history, missing)),
+            }
+        }
+    }
+
+    /// As [`Self::watch`], where what is missing in the end is an error. Returns how long it took.
+    pub(super) fn wait(
+        &self,
+        limit: Duration,
+        missing: impl Fn(&Snapshot) -> Option<String>,
+    ) -> anyhow::Result<Duration> {
+        let (history, missing) = self.watch(limit, missing)?;
+        match missing {
+            None => Ok(history.last().map_or(Duration::ZERO, |(time, _)| *time)),
+            Some(missing) => bail!("after {} s {missing}", limit.as_secs()),
+        }
+    }
+
+    /// Waits until all nodes hold the same.
+    ///
+    /// # Errors
+    /// With the first difference, when the limit has passed.
+    pub(super) fn wait_equal(&self, limit: Duration) -> anyhow::Result<Duration> {
+        self.wait(limit, difference)
+    }
+
+    /// Sleeps, but not past a request to stop.
+    pub(super) fn pause(&self, time: Duration) -> anyhow::Result<()> {
+        let end = Instant::now() + time;
+        while Instant::now() < end {
+            self.stop.check()?;
+            std::thread::sleep(LOOK.min(end.saturating_duration_since(Instant::now())));
+        }
+        self.stop.check()
+    }
+
+    /// The process ids, for people who want to try `kill -9`.
+    pub(super) fn process_id(&self, name: &str) -> Option<u32> {
+        self.nodes.get(name).map(|running| running.process.id())
+    }
+}
+
+/// Where a node of the demo keeps everything.
+pub(super) fn data_dir(folder: &Path, node: &str) -> PathBuf {
+    folder.join(node)
+}
+
+/// How a node is started: it knows no address but those of its links.
+fn arguments(
+    node: &NodePlan,
+    founded: &Founded,
+    relays: &Relays,
+    ports: &BTreeMap<&'static str, u16>,
+    first_http: u16,
+    place: u16,
+) -> anyhow::Result<Vec<String>> {
+    let port = ports.get(node.name).context("every node has a port")?;
+    let http = if first_http == 0 { 0 } else { first_http.saturating_add(place) };
+    let mut arguments: Vec<String> = ["run", "--data-dir"].map(str::to_owned).into();
+    arguments.push(founded.data_dir(node.name).display().to_string());
+    let mut flag = |name: &str, value: String| arguments.extend([name.to_owned(), value]);
+    flag("--http", format!("127.0.0.1:{http}"));
+    flag("--discover-on-lan", "false".to_owned());
+    // Receipts come soon, so that the demo can show them.
+    flag("--beacon-interval-seconds", "5".to_owned());
+    for address in addresses(*port) {
+        flag("--listen", address);
+    }
+    for link in LINKS.into_iter().filter(|link| link.from == node.name) {
+        let (port, id) = relays.port(link).zip(founded.id(link.to)).context("every link leads to a node")?;
+        for address in addresses(port) {
+            let address = address_of(address.parse()?, &id.0).context("every node has an Ed25519 key")?;
+            flag("--peer", address.to_string());
+        }
+    }
+    Ok(arguments)
+}
+
+/// A port of this machine as addresses: QUIC first, TCP where that fails.
+fn addresses(port: u16) -> [String; 2] {
+    [format!("/ip4/127.0.0.1/udp/{port}/quic-v1"), format!("/ip4/127.0.0.1/tcp/{port}")]
+}

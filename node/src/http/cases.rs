@@ -1,0 +1,110 @@
+//! Cases: reported, acted upon, listed, shown.
+
+use axum::Json;
+use axum::extract::State;
+use axum::response::{IntoResponse, Response};
+use serde::Deserialize;
+use serde_json::{Value, json};
+use townmesh_crdt::command::CommandError;
+use townmesh_crdt::command::case::{self, Actor, CaseRef, NewCase};
+use townmesh_crdt::domain::case::{Action, CaseState, Report};
+use townmesh_crdt::domain::region::RegionCode;
+use townmesh_crdt::id::DocumentId;
+use townmesh_crdt::policy::DocumentKind;
+use townmesh_crdt::replica::Replica;
+
+use super::Api;
+use super::bounds::{Named, Params, Payload};
+use super::error::ApiError;
+use super::households::{bounding_box, recorded};
+use super::locate::namespace_of;
+use crate::views::{CaseFilter, Page};
+
+/// Which cases.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct CaseQuery {
+    region: Option<RegionCode>,
+    state: Option<CaseState>,
+    open: Option<bool>,
+    team: Option<String>,
+    supervised: bool,
+    from_ms: Option<i64>,
+    until_ms: Option<i64>,
+    bbox: Option<String>,
+    text: Option<String>,
+    limit: Option<u32>,
+    after: Option<String>,
+}
+
+pub(super) async fn list(State(api): State<Api>, Params(query): Params<CaseQuery>) -> Result<Response, ApiError> {
+    let bounds = bounding_box(query.bbox.as_deref())?;
+    let CaseQuery { region, state, open, team, supervised, from_ms, until_ms, text, limit, after, .. } = query;
+    let filter = CaseFilter { region, state, open, team, supervised, from_ms, until_ms, bounds, text };
+    let page = Page { limit, after };
+    let listed = api.readers().query(move |reader| reader.cases(&filter, &page)).await?;
+    Ok(Json(listed).into_response())
+}
+
+/// A problem that somebody reports.
+#[derive(Debug, Deserialize)]
+pub(super) struct ReportInput {
+    #[serde(flatten)]
+    actor: Actor,
+    region: RegionCode,
+    /// What makes it the same case on every node that reports it.
+    #[serde(default)]
+    natural_key: Option<String>,
+    /// When it was noticed; now if not given.
+    #[serde(default)]
+    noticed_ms: Option<u64>,
+    report: Report,
+}
+
+fn place(case: CaseRef) -> Value {
+    json!({ "namespace": case.namespace.to_string(), "document": case.document })
+}
+
+pub(super) async fn report(State(api): State<Api>, Payload(input): Payload<ReportInput>) -> Result<Response, ApiError> {
+    let job = move |replica: &mut Replica, now| {
+        let new = NewCase {
+            region: input.region,
+            natural_key: input.natural_key.map(String::into_bytes),
+            noticed: input.noticed_ms.unwrap_or(now),
+            report: input.report,
+        };
+        case::report(replica, &input.actor, new, now)
+    };
+    Ok(recorded(&api.engine().record(job).await?.map(place)))
+}
+
+pub(super) async fn show(State(api): State<Api>, Named(id): Named<DocumentId>) -> Result<Response, ApiError> {
+    api.views_follow().await;
+    let found = api.readers().query(move |reader| reader.case(id)).await?;
+    let found = found.ok_or_else(|| ApiError::not_found("本节点没有此案卷", "there is no such case here"))?;
+    Ok(Json(found).into_response())
+}
+
+/// What somebody does to a case.
+#[derive(Debug, Deserialize)]
+pub(super) struct ActionInput {
+    #[serde(flatten)]
+    actor: Actor,
+    action: Action,
+}
+
+pub(super) async fn act(
+    State(api): State<Api>,
+    Named(id): Named<DocumentId>,
+    Payload(input): Payload<ActionInput>,
+) -> Result<Response, ApiError> {
+    let job = move |replica: &mut Replica, now| {
+        let not_found = CommandError::NotFound { thing: "case", chinese: "案卷", document: id };
+        let namespace = namespace_of(replica, DocumentKind::Case, id)?.ok_or(not_found)?;
+        case::act(replica, &CaseRef { namespace, document: id }, &input.actor, input.action, now)
+    };
+    let outcome = api.engine().record(job).await?;
+    Ok(recorded(&outcome.map(|acted| {
+        json!({ "namespace": acted.case.namespace.to_string(), "document": acted.case.document, "record": acted.event })
+    })))
+}

@@ -1,0 +1,116 @@
+//! Errors as the API answers them: a status and a [`Message`] as JSON.
+
+use axum::Json;
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use townmesh_crdt::command::CommandError;
+use townmesh_crdt::command::read::ReadError;
+
+use crate::data_dir::FileError;
+use crate::engine::EngineError;
+use crate::keys::KeyError;
+use crate::ledger::{ExportError, LedgerError, MappingError};
+use crate::message::{Explain, Message};
+use crate::verify::VerifyError;
+use crate::views::QueryError;
+
+/// An answer that is not what was asked for.
+#[derive(Debug)]
+pub struct ApiError {
+    /// The HTTP status.
+    pub status: StatusCode,
+    /// What went wrong.
+    pub message: Message,
+}
+
+impl ApiError {
+    /// The request is wrong.
+    pub fn bad_request(message: Message) -> Self {
+        Self { status: StatusCode::BAD_REQUEST, message }
+    }
+
+    /// What the path names is not here.
+    pub fn not_found(zh: &str, en: &str) -> Self {
+        Self { status: StatusCode::NOT_FOUND, message: Message::new("not_found", zh, en) }
+    }
+
+    /// Too much at once.
+    pub fn busy() -> Self {
+        let message = Message::new("busy", "节点繁忙，请求过多", "the node is busy: too many requests at once");
+        Self { status: StatusCode::SERVICE_UNAVAILABLE, message: message.remedy("稍后再试", "try again in a moment") }
+    }
+}
+
+impl IntoResponse for ApiError {
+    fn into_response(self) -> Response {
+        let mut response = (self.status, Json(self.message)).into_response();
+        if self.status == StatusCode::SERVICE_UNAVAILABLE {
+            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+        }
+        response
+    }
+}
+
+/// The status of an error that a command gave.
+fn command_status(code: &str) -> StatusCode {
+    match code {
+        "not_found" => StatusCode::NOT_FOUND,
+        "denied" => StatusCode::FORBIDDEN,
+        "store" | "read_only" => StatusCode::SERVICE_UNAVAILABLE,
+        "key_missing" | "unknown_namespace" | "person_key_missing" | "erased" | "wrong_state" | "own_work" => {
+            StatusCode::CONFLICT
+        }
+        "too_large" => StatusCode::PAYLOAD_TOO_LARGE,
+        _ => StatusCode::UNPROCESSABLE_ENTITY,
+    }
+}
+
+impl From<EngineError> for ApiError {
+    fn from(error: EngineError) -> Self {
+        let status = match &error {
+            EngineError::Busy | EngineError::Stopped => StatusCode::SERVICE_UNAVAILABLE,
+            EngineError::Store(_) => StatusCode::INSUFFICIENT_STORAGE,
+            EngineError::Command(error) => command_status(error.code()),
+        };
+        Self { status, message: error.explain() }
+    }
+}
+
+impl From<CommandError> for ApiError {
+    fn from(error: CommandError) -> Self {
+        Self::from(EngineError::Command(error))
+    }
+}
+
+macro_rules! from_explained {
+    ($($error:ty => $status:ident),+ $(,)?) => {$(
+        impl From<$error> for ApiError {
+            fn from(error: $error) -> Self {
+                Self { status: StatusCode::$status, message: error.explain() }
+            }
+        }
+    )+};
+}
+
+from_explained! {
+    ReadError => INTERNAL_SERVER_ERROR,
+    VerifyError => INTERNAL_SERVER_ERROR,
+    ExportError => INTERNAL_SERVER_ERROR,
+    FileError => INSUFFICIENT_STORAGE,
+    KeyError => BAD_REQUEST,
+    LedgerError => UNPROCESSABLE_ENTITY,
+    MappingError => BAD_REQUEST,
+    townmesh_crdt::enrol::EnrolError => BAD_REQUEST,
+    townmesh_crdt::store::StoreError => INTERNAL_SERVER_ERROR,
+}
+
+impl From<QueryError> for ApiError {
+    fn from(error: QueryError) -> Self {
+        let status = match &error {
+            QueryError::Cursor => StatusCode::BAD_REQUEST,
+            QueryError::Open { .. } => StatusCode::SERVICE_UNAVAILABLE,
+            QueryError::Damaged(_) | QueryError::Failed(_) => StatusCode::INTERNAL_SERVER_ERROR,
+        };
+        Self { status, message: error.explain() }
+    }
+}

@@ -1,0 +1,71 @@
+//! Device events: a batch in, those of one device or the alarms out.
+
+use axum::Json;
+use axum::extract::State;
+use axum::response::{IntoResponse, Response};
+use serde::Deserialize;
+use townmesh_crdt::command::device;
+use townmesh_crdt::domain::device_event::DeviceEvent;
+use townmesh_crdt::domain::region::RegionCode;
+
+use super::Api;
+use super::bounds::{Params, Payload};
+use super::error::ApiError;
+use super::households::recorded;
+use crate::message::Message;
+use crate::views::{AlarmFilter, DeviceEventFilter, Page};
+
+/// Most events in one batch.
+const MAX_EVENTS: usize = 20_000;
+
+/// Events of devices of one region.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct EventsInput {
+    region: RegionCode,
+    events: Vec<DeviceEvent>,
+}
+
+pub(super) async fn record(State(api): State<Api>, Payload(input): Payload<EventsInput>) -> Result<Response, ApiError> {
+    if input.events.len() > MAX_EVENTS {
+        let en = format!("{} events at once, at most {MAX_EVENTS}", input.events.len());
+        let message = Message::new("too_many_events", format!("一次最多 {MAX_EVENTS} 条事件"), en);
+        return Err(ApiError::bad_request(message.remedy("分几次发送", "send them in parts")));
+    }
+    let job = move |replica: &mut _, now| device::record_events(replica, input.region, input.events, now);
+    let outcome = api.engine().record(job).await?;
+    let count = |result: device::EventsRecorded| {
+        serde_json::json!({ "stored": result.stored.len(), "repeated": result.repeated, "documents": result.documents })
+    };
+    Ok(recorded(&outcome.map(count)))
+}
+
+/// Which events: of one device, or the alarms of a region.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct EventQuery {
+    device: Option<String>,
+    region: Option<RegionCode>,
+    kind: Option<String>,
+    from_ms: Option<i64>,
+    until_ms: Option<i64>,
+    limit: Option<u32>,
+    after: Option<String>,
+}
+
+pub(super) async fn list(State(api): State<Api>, Params(query): Params<EventQuery>) -> Result<Response, ApiError> {
+    api.views_follow().await;
+    let EventQuery { device, region, kind, from_ms, until_ms, limit, after } = query;
+    let page = Page { limit, after };
+    let listed = match device {
+        Some(device) => {
+            let filter = DeviceEventFilter { device, from_ms, until_ms, kind };
+            api.readers().query(move |reader| reader.device_events(&filter, &page)).await?
+        }
+        None => {
+            let filter = AlarmFilter { region, from_ms, until_ms };
+            api.readers().query(move |reader| reader.alarms(&filter, &page)).await?
+        }
+    };
+    Ok(Json(listed).into_response())
+}

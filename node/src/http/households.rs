@@ -1,0 +1,265 @@
+//! Households, their inspections and hazards, and what people have to settle.
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use serde::Deserialize;
+use serde_json::{Value, json};
+use townmesh_crdt::command::household::{self, Edit, HouseholdInput};
+use townmesh_crdt::command::{CommandError, Outcome, hazard, inspection};
+use townmesh_crdt::domain::checklist::Grade;
+use townmesh_crdt::domain::dwelling::DwellingUse;
+use townmesh_crdt::domain::hazard::{DoorMark, HazardState, HazardStep};
+use townmesh_crdt::domain::household::{Household, Resident};
+use townmesh_crdt::domain::inspection::Inspection;
+use townmesh_crdt::domain::position::Position;
+use townmesh_crdt::domain::region::RegionCode;
+use townmesh_crdt::entry::Lane;
+use townmesh_crdt::id::DocumentId;
+use townmesh_crdt::namespace::Namespace;
+use townmesh_crdt::policy::DocumentKind;
+use townmesh_crdt::replica::Replica;
+
+use super::Api;
+use super::bounds::{Named, Params, Payload};
+use super::error::ApiError;
+use super::locate::namespace_of;
+use crate::message::Message;
+use crate::views::{BoundingBox, HazardFilter, HouseholdFilter, Page};
+
+/// What a command came to, as every POST answers: 201 for something new, 200 otherwise; `value` is an object that names what
+/// was recorded (`namespace`, `document`, and `record` for an immutable one), beside it `outcome` and where it stands.
+pub(super) fn recorded(outcome: &Outcome<Value>) -> Response {
+    let status = match outcome {
+        Outcome::Created(..) => StatusCode::CREATED,
+        Outcome::Changed(..) | Outcome::Unchanged(_) => StatusCode::OK,
+    };
+    let mut body = outcome.value().clone();
+    if let Some(fields) = body.as_object_mut() {
+        fields.insert("outcome".to_owned(), outcome.key().into());
+        if let Some(recorded) = outcome.recorded() {
+            fields.insert("seq".to_owned(), recorded.seq.into());
+            fields.insert("time_ms".to_owned(), recorded.time.millis().into());
+        }
+    }
+    (status, Json(body)).into_response()
+}
+
+/// A place on the map as `west,south,east,north` in degrees.
+pub(super) fn bounding_box(text: Option<&str>) -> Result<Option<BoundingBox>, ApiError> {
+    let Some(text) = text else { return Ok(None) };
+    let degrees: Vec<f64> = text.split(',').filter_map(|one| one.trim().parse().ok()).collect();
+    let corners = match degrees.as_slice() {
+        [west, south, east, north] => Position::from_degrees(*south, *west).zip(Position::from_degrees(*north, *east)),
+        _ => None,
+    };
+    let message = || Message::new("bbox", "bbox 须为 西,南,东,北（度）", "bbox must be west,south,east,north in degrees");
+    let (southwest, northeast) = corners.ok_or_else(|| ApiError::bad_request(message()))?;
+    Ok(Some(BoundingBox { southwest, northeast }))
+}
+
+/// Whether personal data is shown in clear: only for a stated reason, which is noted in the log.
+pub(super) fn reveal(reason: Option<&str>, what: &str) -> bool {
+    let reason = reason.map(str::trim).filter(|reason| !reason.is_empty());
+    if let Some(reason) = reason {
+        tracing::info!(target: "townmesh::access", what, reason, "personal data was revealed");
+    }
+    reason.is_some()
+}
+
+/// Which households, and how.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct HouseholdQuery {
+    region: Option<RegionCode>,
+    #[serde(rename = "use")]
+    usage: Option<DwellingUse>,
+    mark: Option<DoorMark>,
+    bbox: Option<String>,
+    text: Option<String>,
+    conflicts: bool,
+    limit: Option<u32>,
+    after: Option<String>,
+    reveal: Option<String>,
+}
+
+pub(super) async fn list(State(api): State<Api>, Params(query): Params<HouseholdQuery>) -> Result<Response, ApiError> {
+    let bounds = bounding_box(query.bbox.as_deref())?;
+    let reveal = reveal(query.reveal.as_deref(), "households");
+    let HouseholdQuery { region, usage, mark, text, conflicts, limit, after, .. } = query;
+    let filter = HouseholdFilter { region, usage, mark, bounds, text, conflicts };
+    let page = Page { limit, after };
+    let listed = api.readers().query(move |reader| reader.households(&filter, &page, reveal)).await?;
+    Ok(Json(listed).into_response())
+}
+
+pub(super) async fn record(State(api): State<Api>, Payload(input): Payload<HouseholdInput>) -> Result<Response, ApiError> {
+    let region = input.household.region;
+    let outcome = api.engine().record(move |replica, now| household::record(replica, &input, Lane::Work, now)).await?;
+    let namespace = region.map(|region| Namespace::registry(&region.to_string()).to_string());
+    Ok(recorded(&outcome.map(|ids| {
+        json!({ "namespace": namespace, "document": ids.document, "residents": ids.residents })
+    })))
+}
+
+/// How one document is shown.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct ShowQuery {
+    reveal: Option<String>,
+}
+
+pub(super) async fn show(
+    State(api): State<Api>,
+    Named(id): Named<DocumentId>,
+    Params(query): Params<ShowQuery>,
+) -> Result<Response, ApiError> {
+    api.views_follow().await;
+    let reveal = reveal(query.reveal.as_deref(), &id.to_string());
+    let found = api.readers().query(move |reader| reader.household(id, reveal)).await?;
+    let found = found.ok_or_else(|| ApiError::not_found("本节点没有此户", "there is no such household here"))?;
+    Ok(Json(found).into_response())
+}
+
+/// The namespace of a document, or the error that says that it is not here.
+fn existing(
+    replica: &mut Replica,
+    kind: DocumentKind,
+    document: DocumentId,
+    thing: &'static str,
+    chinese: &'static str,
+) -> Result<Namespace, CommandError> {
+    namespace_of(replica, kind, document)?.ok_or(CommandError::NotFound { thing, chinese, document })
+}
+
+fn household_namespace(replica: &mut Replica, document: DocumentId) -> Result<Namespace, CommandError> {
+    existing(replica, DocumentKind::Household, document, "household", "户")
+}
+
+pub(super) async fn edit(
+    State(api): State<Api>,
+    Named(id): Named<DocumentId>,
+    Payload(edit): Payload<Edit<Household>>,
+) -> Result<Response, ApiError> {
+    let job = move |replica: &mut Replica, now| {
+        let namespace = household_namespace(replica, id)?;
+        let outcome = household::edit_household(replica, &namespace, id, &edit, now)?;
+        Ok(outcome.map(|document| json!({ "namespace": namespace.to_string(), "document": document })))
+    };
+    Ok(recorded(&api.engine().record(job).await?))
+}
+
+pub(super) async fn add_resident(
+    State(api): State<Api>,
+    Named(id): Named<DocumentId>,
+    Payload(resident): Payload<Resident>,
+) -> Result<Response, ApiError> {
+    let job = move |replica: &mut Replica, now| {
+        let namespace = household_namespace(replica, id)?;
+        let outcome = household::add_resident(replica, &namespace, id, &resident, now)?;
+        Ok(outcome.map(|resident| json!({ "namespace": namespace.to_string(), "document": id, "resident": resident })))
+    };
+    Ok(recorded(&api.engine().record(job).await?))
+}
+
+/// Whose inspections.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct InspectionQuery {
+    household: DocumentId,
+}
+
+pub(super) async fn inspections(
+    State(api): State<Api>,
+    Params(query): Params<InspectionQuery>,
+) -> Result<Response, ApiError> {
+    api.views_follow().await;
+    let rows = api.readers().query(move |reader| reader.inspections(query.household)).await?;
+    Ok(Json(json!({ "rows": rows })).into_response())
+}
+
+/// An inspection that somebody made.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct InspectionInput {
+    /// Region of the household; looked up where not given.
+    #[serde(default)]
+    region: Option<RegionCode>,
+    inspection: Inspection,
+}
+
+pub(super) async fn inspect(State(api): State<Api>, Payload(input): Payload<InspectionInput>) -> Result<Response, ApiError> {
+    let job = move |replica: &mut Replica, now| {
+        let namespace = match input.region {
+            Some(region) => Namespace::registry(&region.to_string()),
+            None => household_namespace(replica, input.inspection.household)?,
+        };
+        let outcome = inspection::record(replica, &namespace, &input.inspection, now)?;
+        Ok(outcome.map(|ids| {
+            let namespace = namespace.to_string();
+            json!({ "namespace": namespace, "document": ids.document, "record": ids.inspection, "hazards": ids.hazards })
+        }))
+    };
+    Ok(recorded(&api.engine().record(job).await?))
+}
+
+/// Which hazards.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct HazardQuery {
+    region: Option<RegionCode>,
+    state: Option<HazardState>,
+    grade: Option<Grade>,
+    bbox: Option<String>,
+    limit: Option<u32>,
+    after: Option<String>,
+}
+
+pub(super) async fn hazards(State(api): State<Api>, Params(query): Params<HazardQuery>) -> Result<Response, ApiError> {
+    let bounds = bounding_box(query.bbox.as_deref())?;
+    let filter = HazardFilter { region: query.region, state: query.state, grade: query.grade, bounds };
+    let page = Page { limit: query.limit, after: query.after };
+    let listed = api.readers().query(move |reader| reader.hazards(&filter, &page)).await?;
+    Ok(Json(listed).into_response())
+}
+
+/// A step in rectifying a hazard.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct StepInput {
+    step: HazardStep,
+    by: String,
+    at_ms: Option<i64>,
+}
+
+pub(super) async fn hazard_step(
+    State(api): State<Api>,
+    Named(id): Named<DocumentId>,
+    Payload(input): Payload<StepInput>,
+) -> Result<Response, ApiError> {
+    let job = move |replica: &mut Replica, now| {
+        let namespace = existing(replica, DocumentKind::Hazard, id, "hazard", "隐患")?;
+        let at = input.at_ms.unwrap_or_else(|| i64::try_from(now).unwrap_or(i64::MAX));
+        let outcome = hazard::step(replica, &namespace, id, input.step, &input.by, at, now)?;
+        Ok(outcome.map(|state| json!({ "namespace": namespace.to_string(), "document": id, "state": state })))
+    };
+    Ok(recorded(&api.engine().record(job).await?))
+}
+
+/// Which conflicts.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct ConflictQuery {
+    region: Option<RegionCode>,
+    limit: Option<u32>,
+    after: Option<String>,
+    reveal: Option<String>,
+}
+
+pub(super) async fn conflicts(State(api): State<Api>, Params(query): Params<ConflictQuery>) -> Result<Response, ApiError> {
+    let reveal = reveal(query.reveal.as_deref(), "conflicts");
+    let page = Page { limit: query.limit, after: query.after };
+    let listed = api.readers().query(move |reader| reader.conflicts(query.region, &page, reveal)).await?;
+    Ok(Json(listed).into_response())
+}

@@ -1,0 +1,297 @@
+//! A ledger comes in as a file and goes into the registry; every row that is wrong comes back with reasons.
+//!
+//! The body is the file. Whoever accepts JSON lines gets `{"rejected": ...}` for each row that is wrong, `{"progress": ...}`
+//! after each batch that became durable, and at the end `{"done": ...}` or `{"error": ...}`; others get one object, which is
+//! that of `done` with the first thousand rejected rows as `rows`. The upload waits in a file that has no name any more, since
+//! it holds personal data.
+
+use std::fs::{File, OpenOptions};
+use std::io;
+use std::ops::ControlFlow;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use axum::Json;
+use axum::body::{Body, Bytes};
+use axum::extract::State;
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::{IntoResponse, Response};
+use futures::StreamExt as _;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+use tokio::io::AsyncWriteExt as _;
+use tokio::sync::mpsc;
+use townmesh_crdt::clock::Millis;
+use townmesh_crdt::command::household::{self, HouseholdInput};
+use townmesh_crdt::command::town::Imported;
+use townmesh_crdt::command::{CommandError, town};
+use townmesh_crdt::certificate::Access;
+use townmesh_crdt::domain::region::{Region, RegionCode};
+use townmesh_crdt::entry::Lane;
+use townmesh_crdt::namespace::NamespaceKind;
+use townmesh_crdt::replica::Replica;
+use townmesh_crdt::store::StoreError;
+
+use super::Api;
+use super::bounds::{BODY_PAUSE, Params};
+use super::error::ApiError;
+use super::lines::{self, Gone, Lines};
+use crate::data_dir::{DataDir, FileError};
+use crate::ledger::{Format, LedgerError, LedgerHousehold, Limits, Mapping, Reading, RegionTable, RejectedRow, Summary, Visitor};
+use crate::message::{Explain as _, Message};
+
+/// Households recorded in one durable step.
+const BATCH: usize = 200;
+/// Parts that may wait between reading and recording.
+const WAITING: usize = 8;
+/// Rejected rows in an answer of one object.
+const LISTED: usize = 1_000;
+
+/// How the file is to be read.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct ImportQuery {
+    /// `csv`, `xlsx` or `jsonl`; told from the content where not given.
+    format: Option<String>,
+    /// A JSON list of rules `column=field`.
+    map: Option<String>,
+    /// The village of rows without one.
+    region: Option<RegionCode>,
+}
+
+pub(super) async fn import(
+    State(api): State<Api>,
+    Params(query): Params<ImportQuery>,
+    headers: HeaderMap,
+    body: Body,
+) -> Result<Response, ApiError> {
+    let place = api.bounds().heavy()?;
+    let wrong = |what: &str| ApiError::bad_request(Message::new("query", format!("参数 {what} 有误"), format!("the parameter {what} is wrong")));
+    let format = match query.format {
+        Some(name) => Some(Format::of_name(&format!(".{name}")).ok_or_else(|| wrong("format"))?),
+        None => None,
+    };
+    let rules: Vec<String> = match query.map {
+        Some(map) => serde_json::from_str(&map).map_err(|_| wrong("map"))?,
+        None => vec![],
+    };
+    let mut mapping = Mapping::parse(rules)?;
+    if let Some(region) = query.region {
+        mapping = mapping.with_default_region(region);
+    }
+    let regions = api.engine().read(writable_regions).await??;
+    let file = receive(api.directory(), body).await?;
+    let write = async move |lines: Lines| {
+        let _ = run(&api, &lines, file, Options { regions, mapping, format }).await;
+        drop(place);
+    };
+    if lines::are_wanted(&headers) { Ok(lines::answer(write)) } else { whole(lines::collect(write)).await }
+}
+
+/// The answer in one object.
+async fn whole(mut lines: mpsc::Receiver<io::Result<Bytes>>) -> Result<Response, ApiError> {
+    let (mut rows, mut done) = (Vec::new(), Value::Null);
+    while let Some(line) = lines.recv().await {
+        let line: Value = line.ok().and_then(|line| serde_json::from_slice(&line).ok()).unwrap_or_default();
+        if let Some(row) = line.get("rejected").filter(|_| rows.len() < LISTED) {
+            rows.push(row.clone());
+        }
+        if let Some(message) = line.get("error") {
+            let message = serde_json::from_value(message.clone()).unwrap_or_else(|_| LedgerError::Stopped.explain());
+            return Err(ApiError { status: StatusCode::UNPROCESSABLE_ENTITY, message });
+        }
+        if let Some(end) = line.get("done") {
+            done = end.clone();
+        }
+    }
+    if let Some(fields) = done.as_object_mut() {
+        fields.insert("rows".to_owned(), rows.into());
+    }
+    Ok(Json(done).into_response())
+}
+
+/// The villages whose registry this node may write, with their names as far as they are known here.
+pub(super) fn writable_regions(replica: &mut Replica) -> Result<RegionTable, StoreError> {
+    let known: Vec<Region> = town::all::<Region>(replica)?.into_iter().map(|found| found.record).collect();
+    let registries = replica.namespaces().into_iter();
+    let registries = registries.filter(|(_, namespace, access, readable)| {
+        namespace.kind == NamespaceKind::Registry && *access == Access::Hold && *readable
+    });
+    let codes = registries.filter_map(|(_, namespace, ..)| namespace.region.parse::<RegionCode>().ok());
+    let regions: Vec<Region> = codes
+        .map(|code| {
+            let named = known.iter().find(|region| region.code == Some(code)).cloned();
+            named.unwrap_or(Region { code: Some(code), ..Region::default() })
+        })
+        .collect();
+    Ok(RegionTable::new(&regions))
+}
+
+/// Takes the upload into a file without a name.
+async fn receive(directory: &DataDir, body: Body) -> Result<File, ApiError> {
+    let limit = Limits::default().file_bytes;
+    let file = nameless(directory)?;
+    let failed = |error| FileError::at(&directory.uploads())(error);
+    let mut writing = tokio::fs::File::from_std(file.try_clone().map_err(failed)?);
+    let (mut stream, mut received) = (body.into_data_stream(), 0_u64);
+    loop {
+        let next = tokio::time::timeout(BODY_PAUSE, stream.next()).await;
+        let cut_off = || {
+            let message = Message::new("upload", "文件没有传完", "the file did not arrive completely");
+            ApiError { status: StatusCode::REQUEST_TIMEOUT, message: message.remedy("重新上传", "send it again") }
+        };
+        let Some(piece) = next.map_err(|_| cut_off())? else { break };
+        let piece = piece.map_err(|_| cut_off())?;
+        received += piece.len() as u64;
+        if received > limit {
+            let message = LedgerError::FileTooLarge { bytes: received, limit }.explain();
+            return Err(ApiError { status: StatusCode::PAYLOAD_TOO_LARGE, message });
+        }
+        writing.write_all(&piece).await.map_err(failed)?;
+    }
+    writing.flush().await.map_err(failed)?;
+    Ok(file)
+}
+
+fn nameless(directory: &DataDir) -> Result<File, FileError> {
+    static COUNT: AtomicU64 = AtomicU64::new(0);
+    let uploads = directory.uploads();
+    std::fs::create_dir_all(&uploads).map_err(FileError::at(&uploads))?;
+    let name = format!("{}-{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
+    let path = uploads.join(name);
+    let mut options = OpenOptions::new();
+    options.read(true).write(true).create(true).truncate(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    let file = options.open(&path).map_err(FileError::at(&path))?;
+    // Where an open file cannot be removed it stays until the next upload under its name replaces it.
+    let _ = std::fs::remove_file(&path);
+    Ok(file)
+}
+
+struct Options {
+    regions: RegionTable,
+    mapping: Mapping,
+    format: Option<Format>,
+}
+
+/// What reading hands over to recording.
+enum Part {
+    Households(Vec<LedgerHousehold>, u64),
+    Rejected(RejectedRow),
+}
+
+/// Reads on a thread of its own; stops when nobody takes the parts.
+struct Sender {
+    parts: mpsc::Sender<Part>,
+    batch: Vec<LedgerHousehold>,
+    rows: u64,
+}
+
+impl Sender {
+    fn send(&mut self, part: Part) -> ControlFlow<()> {
+        match self.parts.blocking_send(part) {
+            Ok(()) => ControlFlow::Continue(()),
+            Err(_) => ControlFlow::Break(()),
+        }
+    }
+
+    fn flush(&mut self) -> ControlFlow<()> {
+        let batch = std::mem::take(&mut self.batch);
+        if batch.is_empty() { ControlFlow::Continue(()) } else { self.send(Part::Households(batch, self.rows)) }
+    }
+}
+
+impl Visitor for Sender {
+    fn household(&mut self, household: LedgerHousehold) -> ControlFlow<()> {
+        self.rows = household.first_row;
+        self.batch.push(household);
+        if self.batch.len() >= BATCH { self.flush() } else { ControlFlow::Continue(()) }
+    }
+
+    fn rejected(&mut self, row: RejectedRow) -> ControlFlow<()> {
+        self.send(Part::Rejected(row))
+    }
+}
+
+fn read(mut file: File, options: &Options, parts: mpsc::Sender<Part>) -> Result<Summary, LedgerError> {
+    io::Seek::rewind(&mut file)?;
+    let mut reading = Reading::new(&options.regions);
+    reading.mapping = options.mapping.clone();
+    reading.format = options.format;
+    let mut sender = Sender { parts, batch: Vec::new(), rows: 0 };
+    let summary = reading.each(io::BufReader::new(file), &mut sender)?;
+    if sender.flush().is_break() { Err(LedgerError::Stopped) } else { Ok(summary) }
+}
+
+/// What was recorded so far.
+#[derive(Debug, Default, Clone, Serialize)]
+struct Progress {
+    rows: u64,
+    created: u64,
+    changed: u64,
+    unchanged: u64,
+    rejected: u64,
+}
+
+async fn run(api: &Api, lines: &Lines, file: File, options: Options) -> Result<(), Gone> {
+    let (sender, mut parts) = mpsc::channel(WAITING);
+    let reading = tokio::task::spawn_blocking(move || read(file, &options, sender));
+    let mut progress = Progress::default();
+    while let Some(part) = parts.recv().await {
+        match part {
+            Part::Rejected(row) => {
+                progress.rejected += 1;
+                let line = json!({ "row": row.row, "problems": row.problems, "cells": row.cells, "original": row.original });
+                lines.line("rejected", &line).await?;
+            }
+            Part::Households(batch, rows) => {
+                let result = api.engine().record(move |replica, now| record(replica, batch, now)).await;
+                let (imported, refused) = match result {
+                    Ok(done) => done,
+                    Err(error) => return lines.line("error", &error.explain()).await,
+                };
+                progress.rows = rows;
+                progress.created += imported.created;
+                progress.changed += imported.changed;
+                progress.unchanged += imported.unchanged;
+                progress.rejected += refused.len() as u64;
+                for line in refused {
+                    lines.line("rejected", &line).await?;
+                }
+                lines.line("progress", &progress).await?;
+            }
+        }
+    }
+    match reading.await {
+        Ok(Ok(summary)) => {
+            let Progress { created, changed, unchanged, rejected, .. } = progress;
+            let done = json!({
+                "summary": summary, "created": created, "changed": changed, "unchanged": unchanged, "rejected": rejected,
+            });
+            lines.line("done", &done).await
+        }
+        Ok(Err(error)) => lines.line("error", &error.explain()).await,
+        Err(_) => lines.line("error", &LedgerError::Stopped.explain()).await,
+    }
+}
+
+/// Stages a batch. A household that is refused for what it says comes back; a failing store ends the import.
+fn record(
+    replica: &mut Replica,
+    batch: Vec<LedgerHousehold>,
+    now: Millis,
+) -> Result<(Imported, Vec<Value>), CommandError> {
+    let (mut imported, mut refused) = (Imported::default(), Vec::new());
+    for LedgerHousehold { household, residents, first_row, .. } in batch {
+        match household::record(replica, &HouseholdInput { household, residents }, Lane::Bulk, now) {
+            Ok(outcome) => imported.count(&outcome),
+            Err(error @ CommandError::Store(_)) => return Err(error),
+            Err(error) if replica.has_failed() => return Err(error),
+            Err(error) => {
+                let problem = json!({ "column": "", "code": error.code(), "zh": error.chinese(), "en": error.to_string() });
+                refused.push(json!({ "row": first_row, "problems": [problem], "cells": [], "original": null }));
+            }
+        }
+    }
+    Ok((imported, refused))
+}

@@ -1,0 +1,56 @@
+//! Invites from a running node, which holds its store.
+
+use axum::Json;
+use axum::extract::State;
+use serde::{Deserialize, Serialize};
+use townmesh_crdt::certificate::NodeRole;
+use townmesh_crdt::enrol::{self, Place};
+
+use super::Api;
+use super::bounds::Payload;
+use super::error::ApiError;
+use crate::config::{ConfigError, addresses};
+use crate::keys::{InviteFile, os_rng, parse_authority};
+use crate::message::Explain;
+
+/// What the new node is to be, and by whose right. The authority's key is used for this one signature and forgotten.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct InviteInput {
+    /// Text of the authority file.
+    pub authority: String,
+    /// Name of the node.
+    pub name: String,
+    /// Its role.
+    pub role: NodeRole,
+    /// Regions that it reads and writes.
+    #[serde(default)]
+    pub regions: Vec<String>,
+    /// Regions that it carries for.
+    #[serde(default)]
+    pub carries: Vec<String>,
+    /// Addresses that it is to connect to.
+    #[serde(default)]
+    pub peers: Vec<String>,
+}
+
+/// An invite.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct InviteAnswer {
+    /// Text of the invite file.
+    pub invite: String,
+}
+
+pub(super) async fn invite(State(api): State<Api>, Payload(input): Payload<InviteInput>) -> Result<Json<InviteAnswer>, ApiError> {
+    addresses("peers", input.peers.clone()).map_err(|error: ConfigError| ApiError::bad_request(error.explain()))?;
+    let authority = parse_authority(&input.authority, "authority")?;
+    let (secrets, town) = api.engine().read(|replica| (replica.secrets(), *replica.trust().town())).await?;
+    if authority.town != town {
+        let message = crate::keys::other_town();
+        return Err(ApiError::bad_request(message));
+    }
+    let place = Place { name: input.name, role: input.role, regions: input.regions, carries: input.carries };
+    let mut rng = os_rng().map_err(ApiError::bad_request)?;
+    let invite = enrol::invite(&authority, &place, &secrets, crate::engine::now(), &mut rng)?;
+    Ok(Json(InviteAnswer { invite: InviteFile { invite, peers: input.peers }.to_text() }))
+}

@@ -1,0 +1,146 @@
+//! The HTTP API: what people, programs and the command line ask of a running node.
+//!
+//! It listens on loopback, answers those who bear the node's token ([`access`]), and bounds what each may cost
+//! ([`bounds`], [`server`]). A record is acknowledged (2xx) only after the engine's commit made it durable. Lists come
+//! from the views and may be a moment behind; what is asked for by id waits for them.
+//!
+//! | path | method | what |
+//! |---|---|---|
+//! | `/healthz`, `/readyz`, `/metrics` | GET | for monitoring; no token on loopback |
+//! | `/v1/status`, `/v1/progress` | GET | what the node holds, whom it knows, how far it is |
+//! | `/v1/households` | GET, POST | list and search; record |
+//! | `/v1/households/{id}` | GET, PATCH | one; edit |
+//! | `/v1/households/{id}/residents` | POST | add somebody |
+//! | `/v1/inspections` | GET, POST | of one household; record |
+//! | `/v1/hazards`, `/v1/hazards/{id}/steps` | GET, POST | list; take a step |
+//! | `/v1/cases`, `/v1/cases/{id}`, `/v1/cases/{id}/actions` | GET, POST | list, report; one; act |
+//! | `/v1/events` | GET, POST | of one device, or alarms; record a batch |
+//! | `/v1/conflicts` | GET | what people have to settle |
+//! | `/v1/import` | POST | a ledger file; answers JSON lines |
+//! | `/v1/export` | GET | households as CSV, XLSX, GeoJSON |
+//! | `/v1/verify`, `/v1/dump` | POST, GET | checks everything; tells everything; JSON lines |
+//! | `/v1/invite` | POST | makes an invite |
+
+mod access;
+mod bounds;
+mod cases;
+mod dump;
+mod error;
+mod events;
+mod export;
+mod households;
+mod import;
+mod invite;
+mod lines;
+mod locate;
+mod metrics;
+mod readers;
+mod server;
+mod status;
+#[cfg(test)]
+mod tests;
+mod verify;
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::DefaultBodyLimit;
+use axum::http::StatusCode;
+use axum::middleware::{from_fn, from_fn_with_state};
+use axum::routing::{get, post};
+
+pub use access::{Access, ApiFile};
+pub use error::ApiError;
+pub use server::{Patience, serve};
+
+use crate::data_dir::DataDir;
+use crate::engine::Engine;
+use crate::message::Message;
+use bounds::Bounds;
+use readers::Readers;
+
+/// What every handler works with. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Api(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    engine: Engine,
+    readers: Readers,
+    access: Access,
+    bounds: Bounds,
+    directory: DataDir,
+}
+
+impl Api {
+    /// The API of a node.
+    pub fn new(engine: Engine, directory: DataDir, access: Access) -> Self {
+        let readers = Readers::new(directory.views());
+        Self(Arc::new(Inner { engine, readers, access, bounds: Bounds::new(), directory }))
+    }
+
+    fn engine(&self) -> &Engine {
+        &self.0.engine
+    }
+
+    fn readers(&self) -> &Readers {
+        &self.0.readers
+    }
+
+    fn access(&self) -> &Access {
+        &self.0.access
+    }
+
+    fn bounds(&self) -> &Bounds {
+        &self.0.bounds
+    }
+
+    fn directory(&self) -> &DataDir {
+        &self.0.directory
+    }
+
+    /// Every path, behind the guards.
+    pub fn router(self) -> Router {
+        let ordinary = Router::new()
+            .route("/healthz", get(status::healthz))
+            .route("/readyz", get(status::readyz))
+            .route("/metrics", get(metrics::metrics))
+            .route("/v1/status", get(status::status))
+            .route("/v1/progress", get(status::progress))
+            .route("/v1/households", get(households::list).post(households::record))
+            .route("/v1/households/{id}", get(households::show).patch(households::edit))
+            .route("/v1/households/{id}/residents", post(households::add_resident))
+            .route("/v1/inspections", get(households::inspections).post(households::inspect))
+            .route("/v1/hazards", get(households::hazards))
+            .route("/v1/hazards/{id}/steps", post(households::hazard_step))
+            .route("/v1/conflicts", get(households::conflicts))
+            .route("/v1/cases", get(cases::list).post(cases::report))
+            .route("/v1/cases/{id}", get(cases::show))
+            .route("/v1/cases/{id}/actions", post(cases::act))
+            .route("/v1/events", get(events::list).post(events::record).layer(DefaultBodyLimit::max(bounds::EVENTS_BYTES)))
+            .route("/v1/invite", post(invite::invite))
+            .layer(from_fn(bounds::limit_time));
+        let streaming = Router::new()
+            .route("/v1/import", post(import::import).layer(DefaultBodyLimit::disable()))
+            .route("/v1/export", get(export::export))
+            .route("/v1/verify", post(verify::verify))
+            .route("/v1/dump", get(dump::dump));
+        ordinary
+            .merge(streaming)
+            .fallback(no_such_path)
+            .method_not_allowed_fallback(no_such_method)
+            .layer(DefaultBodyLimit::max(bounds::BODY_BYTES))
+            .layer(from_fn_with_state(self.clone(), bounds::bound))
+            .layer(from_fn_with_state(self.clone(), access::guard))
+            .with_state(self)
+    }
+}
+
+async fn no_such_path() -> ApiError {
+    ApiError::not_found("没有这个接口", "there is no such path")
+}
+
+async fn no_such_method() -> ApiError {
+    let message = Message::new("method", "该接口不支持此方法", "this path does not take this method");
+    ApiError { status: StatusCode::METHOD_NOT_ALLOWED, message }
+}

@@ -1,0 +1,52 @@
+//! Readers of the views, a few of them, each used by one request at a time.
+
+use std::path::PathBuf;
+use std::sync::{Mutex, PoisonError};
+
+use tokio::sync::Semaphore;
+
+use super::error::ApiError;
+use crate::views::{QueryError, Reader};
+
+/// Queries at a time: more would only wait for the same disk.
+const READERS: usize = 4;
+
+#[derive(Debug)]
+pub(super) struct Readers {
+    path: PathBuf,
+    idle: Mutex<Vec<Reader>>,
+    places: Semaphore,
+}
+
+impl Readers {
+    pub(super) fn new(path: PathBuf) -> Self {
+        Self { path, idle: Mutex::default(), places: Semaphore::new(READERS) }
+    }
+
+    /// Runs a query on a thread where it may block.
+    ///
+    /// # Errors
+    /// [`QueryError`] as an answer.
+    pub(super) async fn query<T: Send + 'static>(
+        &self,
+        query: impl FnOnce(&Reader) -> Result<T, QueryError> + Send + 'static,
+    ) -> Result<T, ApiError> {
+        let _place = self.places.acquire().await.map_err(|_| ApiError::busy())?;
+        let idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        let path = self.path.clone();
+        let work = move || -> Result<(Reader, Result<T, QueryError>), QueryError> {
+            // After a rebuild the file is another one.
+            let reader = match idle.filter(Reader::is_current) {
+                Some(reader) => reader,
+                None => Reader::open(&path)?,
+            };
+            let answer = query(&reader);
+            Ok((reader, answer))
+        };
+        let (reader, answer) = tokio::task::spawn_blocking(work).await.map_err(|_| ApiError::busy())??;
+        if answer.is_ok() {
+            self.idle.lock().unwrap_or_else(PoisonError::into_inner).push(reader);
+        }
+        Ok(answer?)
+    }
+}

@@ -1,0 +1,81 @@
+//! How the node is.
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use serde::Serialize;
+
+use super::Api;
+use super::error::ApiError;
+use crate::engine::{PeerStatus, Status};
+use crate::message::Message;
+
+/// Document changes that the views may be behind and still count as caught up: a second's work.
+const READY_LAG: u64 = 2_000;
+
+/// The process answers.
+pub(super) async fn healthz() -> &'static str {
+    "ok\n"
+}
+
+/// The store is open and the views have caught up.
+pub(super) async fn readyz(State(api): State<Api>) -> Result<&'static str, ApiError> {
+    let status = api.engine().status().borrow().clone();
+    let lag = api.engine().views().lag();
+    let message = if status.node.is_empty() {
+        Some(Message::new("starting", "节点正在启动", "the node is starting").remedy("稍后再试", "try again in a moment"))
+    } else if status.failed {
+        Some(
+            Message::new("store_failed", "此前写入失败，已停止记录", "an earlier write failed: nothing is recorded")
+                .remedy("检查磁盘及其剩余空间", "check the disk and its free space"),
+        )
+    } else if api.engine().views().has_failed() {
+        Some(
+            Message::new("views_failed", "视图写入失败", "the views could not be written")
+                .remedy("检查磁盘后重新启动", "check the disk, then restart this node"),
+        )
+    } else if lag > READY_LAG {
+        let en = format!("the views are {lag} changes behind");
+        Some(Message::new("views_behind", format!("视图落后 {lag} 处变更"), en).remedy("稍后再试", "try again in a moment"))
+    } else {
+        None
+    };
+    match message {
+        Some(message) => Err(ApiError { status: StatusCode::SERVICE_UNAVAILABLE, message }),
+        None => Ok("ready\n"),
+    }
+}
+
+/// Everything the node tells about itself.
+pub(super) async fn status(State(api): State<Api>) -> Response {
+    Json(current(&api)).into_response()
+}
+
+/// The status with how far the views are at this moment.
+pub(super) fn current(api: &Api) -> Status {
+    let mut status = api.engine().status().borrow().clone();
+    status.view_lag = api.engine().views().lag();
+    status
+}
+
+/// How far synchronising has come.
+#[derive(Debug, Serialize)]
+pub(super) struct Progress {
+    /// Nothing is left to do, with at least one peer in reach.
+    synced: bool,
+    /// The node's state by peer.
+    peers: Vec<PeerStatus>,
+    /// Entries held that the documents do not hold yet.
+    unfolded: u64,
+    /// Document changes that the views do not show yet.
+    view_lag: u64,
+}
+
+/// How far synchronising has come.
+pub(super) async fn progress(State(api): State<Api>) -> Json<Progress> {
+    let status = current(&api);
+    let equal = !status.peers.is_empty() && status.peers.iter().all(|peer| peer.equal);
+    let synced = equal && status.unfolded == 0 && status.view_lag == 0;
+    Json(Progress { synced, peers: status.peers, unfolded: status.unfolded, view_lag: status.view_lag })
+}

@@ -1,0 +1,60 @@
+//! `townmesh-bench`: the figures of the README, each beside the physical floor of the same run.
+//!
+//! Two processes over loopback, stores on disk, everything durable. The parent prepares data directories, starts
+//! itself as the two nodes, and reads their JSON lines; so every figure is that of a process of its own. Prints a
+//! table and writes the same as JSON.
+
+mod child;
+mod floor;
+mod local;
+mod measure;
+mod report;
+mod town;
+mod transfer;
+
+use std::path::PathBuf;
+
+use anyhow::Context;
+use clap::Parser;
+
+/// Measures synchronisation and recording.
+#[derive(Debug, Parser)]
+#[command(name = "townmesh-bench", version)]
+struct Flags {
+    /// Numbers of households to measure with.
+    #[arg(long, value_delimiter = ',', default_value = "1000,10000,100000")]
+    households: Vec<usize>,
+    /// Where stores are put while measuring; on the disk that is to be measured.
+    #[arg(long, default_value = "target/bench")]
+    dir: PathBuf,
+    /// Where the figures are written as JSON.
+    #[arg(long, default_value = "target/bench.json")]
+    json: PathBuf,
+    #[command(subcommand)]
+    child: Option<child::Child>,
+}
+
+
+fn main() -> anyhow::Result<()> {
+    let flags = Flags::parse();
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    if let Some(child) = flags.child {
+        return runtime.block_on(child.run());
+    }
+    let mut report = report::Report::default();
+    for households in &flags.households {
+        let dir = flags.dir.join(households.to_string());
+        if dir.exists() {
+            std::fs::remove_dir_all(&dir).with_context(|| format!("removing {}", dir.display()))?;
+        }
+        eprintln!("{households} households: preparing");
+        let town = town::BenchTown::found(&dir, *households)?;
+        transfer::measure(&town, &mut report)?;
+        runtime.block_on(local::measure(&town, &mut report))?;
+        std::fs::remove_dir_all(&dir)?;
+    }
+    println!("{report}");
+    std::fs::write(&flags.json, serde_json::to_vec_pretty(&report)?)?;
+    println!("written to {}", flags.json.display());
+    Ok(())
+}
