@@ -10,7 +10,8 @@ use townmesh_node::ledger::{Format, Reading, RegionTable};
 const MAX_MESSAGE_BYTES: usize = 8_000;
 
 static REGIONS: LazyLock<RegionTable> = LazyLock::new(|| {
-    let region = Region { code: "110115005001".parse().ok(), name: Some("狼垡一村村委会".into()), ..Region::default() };
+    let region =
+        Region { code: "110115005001".parse().ok(), name: Some("狼垡一村村委会".into()), ..Region::default() };
     RegionTable::new([&region])
 });
 

@@ -76,8 +76,8 @@ pub enum LogFormat {
 #[derive(Debug, Clone, Default, PartialEq, Deserialize, clap::Args)]
 #[serde(deny_unknown_fields, default)]
 pub struct Layer {
-    /// 数据目录 / data directory of this node
-    #[arg(long, global = true, value_name = "DIR")]
+    /// Data directory; on the command line it belongs to all commands.
+    #[arg(skip)]
     pub data_dir: Option<PathBuf>,
     /// 监听地址，可多次给出 / address to listen on, repeatable, such as /ip4/0.0.0.0/udp/4001/quic-v1
     #[arg(long = "listen", value_name = "MULTIADDR")]

@@ -1,6 +1,7 @@
 //! One node of a town that keeps working when its network does not: configuration, keys, engine, views, HTTP API and
 //! command line.
 
+pub mod cli;
 pub mod config;
 pub mod data_dir;
 pub mod demo;

@@ -1,2 +1,7 @@
-//! townmesh
-fn main() {}
+//! `townmesh`: the program.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    townmesh_node::cli::main()
+}

@@ -12,10 +12,11 @@ use townmesh_crdt::command::read::ReadError;
 use townmesh_crdt::enrol::EnrolError;
 use townmesh_crdt::replica::{OpenError, RecordError};
 use townmesh_crdt::store::StoreError;
+use townmesh_transport::StartError;
 
 use crate::engine::EngineError;
 use crate::ledger::{ExportError, LedgerError, MappingError};
-use crate::views::QueryError;
+use crate::views::{QueryError, ViewError};
 
 /// An error in two languages. As JSON `{code, message_zh, message_en, remedy?}`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -168,8 +169,11 @@ impl Explain for CommandError {
             | Self::Batch(_)
             | Self::HazardStep(_)
             | Self::MissingKey { .. }
+            | Self::KeyFixed { .. }
+            | Self::UnknownField { .. }
             | Self::NotFound { .. }
             | Self::KeysMissing(_)
+            | Self::CaseFull
             | Self::CaseRefused { .. } => Message::new(self.code(), self.chinese(), self.to_string()),
         }
     }
@@ -186,6 +190,29 @@ impl Explain for EngineError {
             Self::Store(_) => Message::new("not_saved", "磁盘写入失败，没有保存", en)
                 .remedy("检查磁盘空间后重试", "check the disk and its free space, then try again"),
         }
+    }
+}
+
+impl Explain for StartError {
+    fn explain(&self) -> Message {
+        let en = self.to_string();
+        match self {
+            Self::Listen { address, .. } => Message::new("listen", format!("无法监听 {address}"), en)
+                .remedy("换一个端口，或停止占用它的程序", "use another port, or stop the program that uses it"),
+            Self::Address { address, .. } => Message::new("address", format!("地址 {address} 不可用"), en)
+                .remedy("改正配置中的地址", "correct the address in the configuration"),
+            Self::Lan(_) => Message::new("lan", "无法启动局域网发现", en)
+                .remedy("设置 discover_on_lan = false", "set discover_on_lan = false"),
+            Self::Key(_) => Message::new("key", "节点密钥不可用", en),
+            Self::Limits(_) => Message::new("limits", "传输限制互相矛盾", en),
+        }
+    }
+}
+
+impl Explain for ViewError {
+    fn explain(&self) -> Message {
+        Message::new("views", "视图文件无法打开", self.to_string())
+            .remedy("检查磁盘和权限；该文件可以删除，会自动重建", "check disk and permissions; the file can be deleted, it is made again")
     }
 }
 

@@ -148,7 +148,7 @@ fn stored(replica: &Replica, namespace: &Namespace, document: DocumentId) -> Res
         };
         let void = match (record.void, event.case == document) {
             (true, _) => Some(VoidReason::Revoked),
-            (false, false) => None,
+            (false, false) => Some(VoidReason::WrongCase),
             (false, true) => None,
         };
         stored.events.insert(record.id, FoldInput { event, time: record.time.0, author: record.author, void });

@@ -96,7 +96,7 @@ pub fn record_events(
         is_new &= known.events.is_empty();
         let known: BTreeSet<EventId> = known.events.iter().map(DeviceEvent::id).collect();
         let events = batches.into_iter().flat_map(EventBatch::into_events);
-        let fresh: Vec<DeviceEvent> = events.filter(|event| !known.contains(&event.id()) || true).collect();
+        let fresh: Vec<DeviceEvent> = events.filter(|event| !known.contains(&event.id())).collect();
         if fresh.is_empty() {
             continue;
         }

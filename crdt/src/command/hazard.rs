@@ -72,7 +72,7 @@ pub fn read(
 ) -> Result<Option<FieldsRecord<Hazard>>, StoreError> {
     let content = replica.content(replica.namespace_id(namespace), document)?;
     let Some(mut found) = entity::of_content::<Hazard>(document, &content) else { return Ok(None) };
-    let _ = prevailing(&content);
+    found.record.state = prevailing(&content).or(found.record.state);
     for conflict in found.conflicts.iter_mut().filter(|conflict| conflict.field == "state") {
         // The one that has effect first, as everywhere.
         let shown = found.record.state.map(|state| state.to_string());

@@ -365,7 +365,7 @@ fn take_match<'a>(free: &mut Vec<&'a Known>, fields: &Fields, personal: &Persona
         known.person.state == PersonalState::Open
             && people::is_same(known.person.data.as_ref().unwrap_or(&nobody), personal)
     };
-    let difference = |known: &Known| { let _ = fields; (known.resident.void, std::cmp::Reverse(news(&known.fields, fields.clone()).len()), known.id) };
+    let difference = |known: &Known| (known.resident.void, news(&known.fields, fields.clone()).len(), known.id);
     let matching = free.iter().enumerate().filter(|(_, known)| same(known));
     let (place, _) = matching.min_by_key(|(_, known)| difference(known))?;
     Some(free.remove(place))

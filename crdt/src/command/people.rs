@@ -73,7 +73,7 @@ pub(super) fn open(
             Some(value) if opened.len() > 1 => open_value(replica, place, slot, &value)?.unwrap_or_default(),
             Some(_) | None => PersonalData::default(),
         };
-        let _ = ancestor; let merge = person::merge(&PersonalData::default(), &opened);
+        let merge = person::merge(&ancestor, &opened);
         person.data = Some(merge.merged).filter(|data| !data.is_empty());
         person.conflicts = merge.conflicts;
     }

@@ -41,6 +41,15 @@ pub struct Manifest {
     chunks: Vec<[u8; 32]>,
 }
 
+/// A blob as far as it is here.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Blob {
+    /// What it consists of.
+    pub manifest: Manifest,
+    /// Its bytes; `None` while chunks are missing.
+    pub content: Option<Vec<u8>>,
+}
+
 impl Manifest {
     fn to_bytes(&self) -> Vec<u8> {
         let mut bytes = Vec::new();
@@ -111,11 +120,11 @@ impl Replica {
         Ok(document)
     }
 
-    /// A blob's manifest and content; the content is `None` while chunks are missing.
+    /// A blob, as far as it is here; `None` without its manifest.
     ///
     /// # Errors
     /// [`PersonalError`]; [`PersonalError::Erased`] if the person was erased.
-    pub fn blob(&mut self, namespace: &Namespace, document: DocumentId) -> Result<Option<(Manifest, Option<Vec<u8>>)>, PersonalError> {
+    pub fn blob(&mut self, namespace: &Namespace, document: DocumentId) -> Result<Option<Blob>, PersonalError> {
         let id = self.namespace_id(namespace);
         let Some(number) = self.numbers.get(&id).copied() else { return Ok(None) };
         let records = self.records(id, document)?;
@@ -123,11 +132,11 @@ impl Replica {
         let mut blob = Vec::new();
         for (index, hash) in manifest.chunks.iter().enumerate() {
             let Some(sealed) = self.store.chunk(number, hash)?.filter(|sealed| !sealed.is_empty()) else {
-                return Ok(Some((manifest, None)));
+                return Ok(Some(Blob { manifest, content: None }));
             };
             blob.extend(self.open_personal(namespace, document, chunk_id(index), &sealed)?);
         }
-        Ok(Some((manifest, Some(blob))))
+        Ok(Some(Blob { manifest, content: Some(blob) }))
     }
 
     /// A manifest arrived: what is not held of the blob is wanted from now on.

@@ -87,15 +87,11 @@ impl Replica {
                     return Ok(false);
                 }
             }
-            Some(CardKind::Grant) => {
-                if blake3::hash(&bytes) != key.key || version != 0 {
-                    return Err(CardError::new(CardKind::Grant, "it is not under its hash"));
-                }
+            Some(CardKind::Grant) if blake3::hash(&bytes) != key.key || version != 0 => {
+                return Err(CardError::new(CardKind::Grant, "it is not under its hash"));
             }
-            Some(CardKind::Fork) => {
-                if ForkProof::from_bytes(&bytes)?.card_key() != Some((key, version)) {
-                    return Err(CardError::new(CardKind::Fork, "it is not under its log"));
-                }
+            Some(CardKind::Fork) if ForkProof::from_bytes(&bytes)?.card_key() != Some((key, version)) => {
+                return Err(CardError::new(CardKind::Fork, "it is not under its log"));
             }
             Some(CardKind::Position) => {
                 if let Some(position) = self.open_position(&bytes) {
@@ -105,8 +101,8 @@ impl Replica {
                     }
                 }
             }
-            // A newer version's card is carried as it is.
-            None => {}
+            // In order; or a newer version's card, which is carried as it is.
+            Some(CardKind::Grant | CardKind::Fork) | None => {}
         }
         Ok(self.add_card(key, version, bytes))
     }

@@ -33,7 +33,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use rand_core::CryptoRng;
 
-pub use blobs::Manifest;
+pub use blobs::{Blob, Manifest};
 pub use documents::StoredRecord;
 pub use exchange::HandleError;
 pub use ingest::{IngestError, Ingested};

@@ -13,7 +13,9 @@ use redb::backends::InMemoryBackend;
 use super::tests::{HAIZI, LANGFA, NOW, Town, connect, edit, meet, settle, texts};
 use super::*;
 use crate::certificate::NodeRole;
+use crate::document::Content;
 use crate::enrol::{self, Place};
+use crate::id::ResidentId;
 use crate::value::Value;
 
 /// A disk that outlives the store on it, and can fail.

@@ -366,7 +366,7 @@ fn photos_follow_the_entries_through_a_carrier_that_cannot_see_them() {
     assert!(carrier.blob(&namespace, blob).unwrap().is_none(), "the carrier cannot read the manifest");
     meet(&mut carrier, &mut center);
     // The center learned of the blob from the carrier's entries and asked for its chunks in the same session.
-    let (manifest, content) = center.blob(&namespace, blob).unwrap().unwrap();
+    let crate::replica::Blob { manifest, content } = center.blob(&namespace, blob).unwrap().unwrap();
     assert_eq!((manifest.length, manifest.media_type.as_str()), (600_000, "image/jpeg"));
     assert_eq!(content, Some(photo));
     assert_eq!(center.wanted_chunks() + carrier.wanted_chunks(), 0);

@@ -42,6 +42,7 @@ pub enum StoreError {
     },
 }
 
+#[expect(clippy::wildcard_enum_match_arm, reason = "kinds of the standard library that need no word of their own")]
 fn of_io(error: &std::io::Error) -> StoreError {
     match error.kind() {
         std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded => StoreError::Full(error.to_string()),
@@ -50,6 +51,7 @@ fn of_io(error: &std::io::Error) -> StoreError {
     }
 }
 
+#[expect(clippy::wildcard_enum_match_arm, reason = "errors of redb that need no word of their own")]
 fn of_redb(error: redb::Error) -> StoreError {
     match error {
         redb::Error::DatabaseAlreadyOpen => StoreError::InUse,

@@ -38,7 +38,9 @@ pub(super) fn document(bytes: &[u8]) -> Option<usize> {
 }
 
 /// Heads, number of waiting changes, and content with every assertion standing and with every second one void.
-fn told(changes: impl IntoIterator<Item = AuthoredChange>) -> (Vec<ChangeHash>, usize, Option<Content>, Option<Content>) {
+fn told(
+    changes: impl IntoIterator<Item = AuthoredChange>,
+) -> (Vec<ChangeHash>, usize, Option<Content>, Option<Content>) {
     let mut document = Document::from_changes(changes);
     let all = accepted(document.hydrate(&|_| false));
     let half = accepted(document.hydrate(&|id| id[0] & 1 == 1));

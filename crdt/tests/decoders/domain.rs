@@ -94,7 +94,10 @@ pub(super) fn calendar(bytes: &[u8]) -> Option<usize> {
     assert_eq!(Calendar::from_bytes(&again), Ok(calendar.clone()), "a calendar is read back");
     let now = 1_763_900_000_000;
     let due = calendar.advance(now, 3_600_000);
-    assert!(due.is_none_or(|due| calendar.working_between(now, due) == 3_600_000), "an hour of work is an hour of work");
+    assert!(
+        due.is_none_or(|due| calendar.working_between(now, due) == 3_600_000),
+        "an hour of work is an hour of work"
+    );
     let _ = (calendar.advance(u64::MAX, u64::MAX), calendar.working_between(0, u64::MAX));
     Some(again.len())
 }
@@ -119,7 +122,6 @@ pub(super) fn fields(bytes: &[u8]) -> Option<usize> {
             }),+]
         };
     }
-    let understood =
-        read_as!(Region, Device, Dwelling, Hazard, Household, Resident, Grid, Team, Member, Shift);
+    let understood = read_as!(Region, Device, Dwelling, Hazard, Household, Resident, Grid, Team, Member, Shift);
     Some(understood.into_iter().sum())
 }

@@ -28,7 +28,7 @@ pub(crate) struct Target {
     pub(crate) alterations: u32,
 }
 
-const MANY: u32 = 300;
+const MANY: u32 = 200;
 /// For targets that work for milliseconds on one input.
 const FEW: u32 = 12;
 
@@ -43,7 +43,12 @@ pub(crate) const TARGETS: [Target; 23] = [
     target("calendar", domain::calendar, 64 * 1024),
     target("card", log::card, townmesh_crdt::card::MAX_CARD),
     target("case_event", domain::case_event, townmesh_crdt::domain::case::MAX_EVENT_BYTES),
-    Target { name: "case_history", decode: domain::case_history, most: townmesh_crdt::domain::case::MAX_EVENTS, alterations: FEW },
+    Target {
+        name: "case_history",
+        decode: domain::case_history,
+        most: townmesh_crdt::domain::case::MAX_EVENTS,
+        alterations: FEW,
+    },
     target("checklist", domain::checklist, 64 * 1024),
     Target { name: "document", decode: document::document, most: usize::MAX, alterations: FEW },
     target("entry", log::entry, townmesh_crdt::bounds::MAX_BODY + 512),
@@ -77,7 +82,12 @@ impl Target {
     /// When the decoder does, or makes more of the bytes than its bound.
     pub(crate) fn run(&self, bytes: &[u8]) -> bool {
         let made = (self.decode)(bytes);
-        assert!(made.is_none_or(|size| size <= self.most), "{} made {made:?} bytes, more than {}", self.name, self.most);
+        assert!(
+            made.is_none_or(|size| size <= self.most),
+            "{} made {made:?} bytes, more than {}",
+            self.name,
+            self.most
+        );
         made.is_some()
     }
 }

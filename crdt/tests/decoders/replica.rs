@@ -11,7 +11,7 @@ use redb::backends::InMemoryBackend;
 use townmesh_crdt::certificate::NodeRole;
 use townmesh_crdt::clock::{HybridTime, Millis};
 use townmesh_crdt::enrol::{self, Founded, Invite, Joined, Place};
-use townmesh_crdt::entry::{self, Entry, Header, LogId, Lane};
+use townmesh_crdt::entry::{self, Entry, Header, Lane, LogId};
 use townmesh_crdt::id::{DocumentId, EntryId, KeyId, NodeId};
 use townmesh_crdt::namespace::Namespace;
 use townmesh_crdt::policy::DocumentKind;
@@ -129,10 +129,24 @@ impl<'a> Attack<'a> {
         };
         let author = &self.recorded.center.identity;
         let lane = Lane::from_code((choice >> 2) & 3).unwrap_or(Lane::Work);
-        let log = LogId { namespace: self.village.namespace_id(&namespace), author: author.node(), epoch: u64::from(choice >> 4), lane };
+        let log = LogId {
+            namespace: self.village.namespace_id(&namespace),
+            author: author.node(),
+            epoch: u64::from(choice >> 4),
+            lane,
+        };
         let (seq, backlink) = self.forged.get(&log).copied().unwrap_or((1, log.origin()));
         let time = HybridTime(u64::from(script.byte()) << 56 | HybridTime::at(NOW).0);
-        let place = Header { log, seq, backlink, time, certificate: author.certificate, key: KeyId([0; 16]), body_len: 0, body_hash: [0; 32] };
+        let place = Header {
+            log,
+            seq,
+            backlink,
+            time,
+            certificate: author.certificate,
+            key: KeyId([0; 16]),
+            body_len: 0,
+            body_hash: [0; 32],
+        };
         let entry = sealed(place, &namespace, &self.recorded.founded.secrets, script.piece(), &author.signing);
         if choice < 0xf0 {
             self.forged.insert(log, (seq.saturating_add(1), entry.id()));
@@ -178,7 +192,13 @@ impl<'a> Attack<'a> {
 }
 
 /// The entry at a place, its body sealed where the namespace is.
-fn sealed(mut header: Header, namespace: &Namespace, secrets: &[(String, FamilySecret)], plain: &[u8], key: &SigningKey) -> Entry {
+fn sealed(
+    mut header: Header,
+    namespace: &Namespace,
+    secrets: &[(String, FamilySecret)],
+    plain: &[u8],
+    key: &SigningKey,
+) -> Entry {
     let mut body = plain.to_vec();
     if let Some((_, secret)) = secrets.iter().find(|(family, _)| *family == namespace.family()) {
         let keys = secret.namespace_keys(namespace);
@@ -224,7 +244,8 @@ fn record() -> Recorded {
     let mut join = |role, regions: &[&str]| {
         let regions = regions.iter().map(|code| (*code).to_owned()).collect();
         let place = Place { name: "node".into(), role, regions, carries: vec![] };
-        let invite = enrol::invite(&founded.authority, &place, &founded.secrets, NOW, &mut rng).expect("the name is right");
+        let invite =
+            enrol::invite(&founded.authority, &place, &founded.secrets, NOW, &mut rng).expect("the name is right");
         let joined = enrol::redeem(&invite, &mut rng).expect("the invite is complete");
         (invite, joined)
     };
@@ -238,7 +259,9 @@ fn record() -> Recorded {
     let registry = Namespace::registry(REGION);
     let resident = at_center.new_resident();
     at_center.seal_personal(&registry, document, resident, None, b"sealed").expect("the center holds the key");
-    at_center.put(&registry, DocumentKind::Inspection, document, vec![1, 0xa0], Lane::Work, NOW).expect("the center may");
+    at_center
+        .put(&registry, DocumentKind::Inspection, document, vec![1, 0xa0], Lane::Work, NOW)
+        .expect("the center may");
     at_center.publish_position(397_300_000, 1_163_300_000, NOW).expect("the center holds the town's key");
     at_center.commit(NOW).expect("memory takes every write");
 

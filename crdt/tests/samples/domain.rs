@@ -2,7 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use townmesh_crdt::domain::case::{Action, Assignment, Calendar, CaseEvent, LimitTable, Report, Source, TransitionTable};
+use townmesh_crdt::domain::case::{
+    Action, Assignment, Calendar, CaseEvent, LimitTable, Report, Source, TransitionTable,
+};
 use townmesh_crdt::domain::checklist::Checklist;
 use townmesh_crdt::domain::device_batch::EventBatch;
 use townmesh_crdt::domain::device_event::{DeviceEvent, EventKey, EventValue};
@@ -32,7 +34,12 @@ fn versioned(target: &'static str, valid: &[u8]) -> Vec<Sample> {
         sample(target, "version-alone", VERSION),
         sample(target, "map-key-of-4-billion", [1, 0xa1, 0x1a, 0xff, 0xff, 0xff, 0xff, 0x00]),
         sample(target, "null-instead-of-a-map", [1, 0xf6]),
-        sample(target, "array-of-4-billion-in-every-field", [&[1, 0xa8][..], &(0..8).flat_map(|field| [field, 0x9a, 0xff, 0xff, 0xff, 0xff]).collect::<Vec<u8>>()].concat()),
+        sample(
+            target,
+            "array-of-4-billion-in-every-field",
+            [&[1, 0xa8][..], &(0..8).flat_map(|field| [field, 0x9a, 0xff, 0xff, 0xff, 0xff]).collect::<Vec<u8>>()]
+                .concat(),
+        ),
     ];
     samples.extend([damaged(target, valid), prolonged(target, valid), hostile_cbor(target, &VERSION)].concat());
     samples
@@ -58,7 +65,11 @@ fn checklists() -> Vec<Sample> {
     let mut pack = Checklist::household();
     let mut samples = versioned("checklist", &pack.encode().expect("it is within its limits"));
     pack.items.extend(pack.items.first().cloned());
-    samples.push(sample("checklist", "two-items-with-one-code", pack.encode().expect("the encoder does not look at codes")));
+    samples.push(sample(
+        "checklist",
+        "two-items-with-one-code",
+        pack.encode().expect("the encoder does not look at codes"),
+    ));
     samples
 }
 
@@ -79,7 +90,9 @@ fn batches() -> Vec<Sample> {
         event(3, "note", EventValue::Text("低电量".into())),
     ];
     let valid = EventBatch::new(events).expect("they are of one device").encode();
-    let full = EventBatch::new((0..256).map(|number| event(number, "heartbeat", EventValue::Empty))).expect("256 fit").encode();
+    let full = EventBatch::new((0..256).map(|number| event(number, "heartbeat", EventValue::Empty)))
+        .expect("256 fit")
+        .encode();
     let mut samples = [damaged("event_batch", &valid), prolonged("event_batch", &valid)].concat();
     let number = [0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x01];
     samples.extend([
@@ -122,9 +135,11 @@ fn personal_data() -> Vec<Sample> {
         let bytes = id_form(form);
         samples.push(sample("personal_data", &format!("id-number-of-form-{form}-cut-off"), &bytes[..bytes.len() - 1]));
     }
-    samples.extend((0..8_u8).filter(|version| *version != header >> 5).map(|version| {
-        sample("personal_data", &format!("version-{version}"), [version << 5])
-    }));
+    samples.extend(
+        (0..8_u8)
+            .filter(|version| *version != header >> 5)
+            .map(|version| sample("personal_data", &format!("version-{version}"), [version << 5])),
+    );
     samples
 }
 
@@ -165,13 +180,18 @@ fn case_events() -> Vec<Sample> {
         sample("case_event", "valid-accept", case_event(Action::Accept, &[])),
         sample("case_event", "lead-that-is-no-order", no_lead),
         sample("case_event", "over-16-kib", [&[1, 0x59, 0x40, 0x01][..], &[0; 0x4001]].concat()),
-        sample("case_event", "member-without-a-name", [&[1, 0xa5, 0, 0x50][..], &[9; 16], &[1, 0x60, 2, 1, 3, 0x80, 5, 0x82, 4, 0xa0]].concat()),
+        sample(
+            "case_event",
+            "member-without-a-name",
+            [&[1, 0xa5, 0, 0x50][..], &[9; 16], &[1, 0x60, 2, 1, 3, 0x80, 5, 0x82, 4, 0xa0]].concat(),
+        ),
     ]);
     samples
 }
 
 fn tables() -> Vec<Sample> {
-    let mut samples = versioned("transition_table", &TransitionTable::default().to_bytes().expect("it is within its limits"));
+    let mut samples =
+        versioned("transition_table", &TransitionTable::default().to_bytes().expect("it is within its limits"));
     samples.extend(versioned("calendar", &Calendar::default().to_bytes().expect("it is within its limits")));
     samples.extend(versioned("limit_table", &LimitTable::default().to_bytes().expect("it is within its limits")));
     let shifts = |shifts: &[u8]| [&[1, 0xa4, 0, 0x19, 1, 0xe0, 1][..], shifts, &[2, 0x18, 0x1f, 3, 0xa0]].concat();

@@ -65,7 +65,10 @@ fn valid_messages() -> Vec<(&'static str, Message)> {
     let card = CardKey { kind: 1, key: [4; 32] };
     let height = LogHeight { author: log().author, epoch: 3, lane: Lane::Work, seq: 2, head: EntryId([3; 32]) };
     vec![
-        ("hello", Message::Hello { town: TOWN, chain: vec![vec![1; 40]; 3], auth: [1; 16], shared: [2; 16], cards: [3; 16] }),
+        (
+            "hello",
+            Message::Hello { town: TOWN, chain: vec![vec![1; 40]; 3], auth: [1; 16], shared: [2; 16], cards: [3; 16] },
+        ),
         ("digests", Message::Digests(vec![(namespace, [1; 16]); 3])),
         ("frontier", Message::Frontier { namespace, logs: vec![height; 2], shelves: vec![([9; 8], 7)] }),
         ("run", Message::Run(run())),
@@ -84,16 +87,33 @@ fn valid_messages() -> Vec<(&'static str, Message)> {
 fn messages() -> Vec<Sample> {
     let run = Message::Run(run()).to_bytes();
     let mut samples = [damaged("message", &run), prolonged("message", &run), hostile_cbor("message", &[])].concat();
-    samples.extend(valid_messages().into_iter().map(|(name, message)| sample("message", &format!("valid-{name}"), message.to_bytes())));
-    let bytes_of = |code: u8, parts: u64, rest: &[u8]| [cbor(|e| e.array(parts)?.u8(code)?.ok()), rest.to_vec()].concat();
+    samples.extend(
+        valid_messages()
+            .into_iter()
+            .map(|(name, message)| sample("message", &format!("valid-{name}"), message.to_bytes())),
+    );
+    let bytes_of =
+        |code: u8, parts: u64, rest: &[u8]| [cbor(|e| e.array(parts)?.u8(code)?.ok()), rest.to_vec()].concat();
     samples.extend([
         sample("message", "valid-code-of-a-newer-version", bytes_of(200, 2, &[0xf6])),
-        sample("message", "frontier-of-4-billion-logs", bytes_of(2, 4, &[&[0x50][..], &[7; 16], &[0x9a, 0xff, 0xff, 0xff, 0xff]].concat())),
+        sample(
+            "message",
+            "frontier-of-4-billion-logs",
+            bytes_of(2, 4, &[&[0x50][..], &[7; 16], &[0x9a, 0xff, 0xff, 0xff, 0xff]].concat()),
+        ),
         sample("message", "card-list-of-4-billion-cards", bytes_of(5, 2, &[0x9a, 0xff, 0xff, 0xff, 0xff])),
         sample("message", "namespace-of-15-bytes", bytes_of(11, 3, &[&[0x4f][..], &[7; 15], &[0x41, 0]].concat())),
-        sample("message", "person-key-cut-off", bytes_of(4, 5, &[&[0x50][..], &[7; 16], &[0x48], &[9; 8], &[0, 0x41, 1]].concat())),
+        sample(
+            "message",
+            "person-key-cut-off",
+            bytes_of(4, 5, &[&[0x50][..], &[7; 16], &[0x48], &[9; 8], &[0, 0x41, 1]].concat()),
+        ),
         sample("message", "parts-that-do-not-fit-the-code", bytes_of(0, 2, &[0x80])),
-        sample("message", "log-request-with-an-unknown-lane", bytes_of(12, 3, &[&[0x58, 57][..], &[9; 57], &[0]].concat())),
+        sample(
+            "message",
+            "log-request-with-an-unknown-lane",
+            bytes_of(12, 3, &[&[0x58, 57][..], &[9; 57], &[0]].concat()),
+        ),
         sample("message", "run-of-no-entries", run_of(1, &[0x80])),
         sample("message", "run-from-seq-0", run_of(0, &[0x80])),
         sample("message", "run-past-the-last-seq", run_of(u64::MAX, &[0x82, 0x83, 0, 0, 0x40, 0x83, 0, 0, 0x40])),
@@ -150,14 +170,22 @@ fn bodies() -> Vec<Sample> {
         sample("body", "valid-plain", [&[0][..], &encode_items(&[household_change()])].concat()),
         sample("body", "valid-zstd", [&[1][..], &zstd(&[7; 1000])].concat()),
         sample("body", "zip-bomb", [&[1][..], &bomb].concat()),
-        sample("body", "zip-bomb-one-byte-over-the-limit", [&[1][..], &zstd(&vec![0; bounds::MAX_PLAIN_BODY + 1])].concat()),
+        sample(
+            "body",
+            "zip-bomb-one-byte-over-the-limit",
+            [&[1][..], &zstd(&vec![0; bounds::MAX_PLAIN_BODY + 1])].concat(),
+        ),
         sample("body", "zip-bomb-with-the-dictionary", [&packed[..5], &bomb].concat()),
         sample("body", "zip-bombs-in-a-row", [&[1][..], &bomb[..], &bomb].concat()),
         sample("body", "unknown-codec", [3, 0, 0]),
         sample("body", "unknown-dictionary", [2, 0xde, 0xad, 0xbe, 0xef, 0x28]),
         sample("body", "dictionary-name-cut-off", [2, 0xde]),
         sample("body", "zstd-header-alone", [1, 0x28, 0xb5, 0x2f, 0xfd]),
-        sample("body", "zstd-that-announces-2-to-the-56-bytes", [&[1, 0x28, 0xb5, 0x2f, 0xfd, 0xe0][..], &[0xff; 7], &[0, 1, 0, 0]].concat()),
+        sample(
+            "body",
+            "zstd-that-announces-2-to-the-56-bytes",
+            [&[1, 0x28, 0xb5, 0x2f, 0xfd, 0xe0][..], &[0xff; 7], &[0, 1, 0, 0]].concat(),
+        ),
         sample("body", "gzip-instead-of-zstd", [1, 0x1f, 0x8b, 8, 0, 0, 0, 0, 0]),
     ]);
     samples
@@ -192,13 +220,17 @@ fn items() -> Vec<Sample> {
         ("two-assertions-about-one-record", change_with(&[0x80, 0x82, 0x83, 0x40, 0xa0, 0x80, 0x83, 0x40, 0xa0, 0x80])),
         ("field-named-twice", change_with(&[0x80, 0x81, 0x83, 0x40, 0xa2, 1, 1, 1, 2, 0x80])),
         ("record-key-of-17-bytes", change_with(&[&[0x80, 0x81, 0x83, 0x51][..], &[0; 17], &[0xa0, 0x80]].concat())),
-        ("assertion-over-16-kib", change_with(&[&[0x80, 0x81, 0x83, 0x40, 0xa1, 1, 0x59, 0x41, 0][..], &[0; 0x4100], &[0x80]].concat())),
+        (
+            "assertion-over-16-kib",
+            change_with(&[&[0x80, 0x81, 0x83, 0x40, 0xa1, 1, 0x59, 0x41, 0][..], &[0; 0x4100], &[0x80]].concat()),
+        ),
         ("wrong-number-of-parts", vec![0x82, 0, 10]),
     ];
     for (name, item) in &hostile_changes {
         samples.extend([sample("items", name, in_list(item)), sample("item", name, item.clone())]);
     }
-    let record_bytes = |length: u32| cbor(|e| e.array(4)?.u8(1)?.u8(13)?.bytes(&[9; 16])?.bytes(&vec![0; length as usize])?.ok());
+    let record_bytes =
+        |length: u32| cbor(|e| e.array(4)?.u8(1)?.u8(13)?.bytes(&[9; 16])?.bytes(&vec![0; length as usize])?.ok());
     samples.extend([
         sample("items", "valid-one-of-each", bytes),
         sample("items", "valid-deeply-nested-item-of-a-newer-version", unknown_nested),
@@ -215,7 +247,13 @@ fn items() -> Vec<Sample> {
 
 fn assertions() -> Vec<Sample> {
     let text = |length: usize| Value::Text("字".repeat(length));
-    let fields = Fields::from([(1, Value::Int(i64::MIN)), (2, text(3)), (3, Value::Null), (4, Value::Bool(true)), (16, Value::Bytes(vec![0; 40]))]);
+    let fields = Fields::from([
+        (1, Value::Int(i64::MIN)),
+        (2, text(3)),
+        (3, Value::Null),
+        (4, Value::Bool(true)),
+        (16, Value::Bytes(vec![0; 40])),
+    ]);
     let valid = assertion(&[], fields, &[[1; 8], [2; 8]]).value_bytes();
     let wide = assertion(&[], (0..64).map(|field| (field, Value::Int(field.into()))).collect(), &[]).value_bytes();
     let mut samples = Vec::new();
@@ -224,12 +262,29 @@ fn assertions() -> Vec<Sample> {
         samples.extend([
             sample(target, "valid-every-type", valid.clone()),
             sample(target, "valid-64-fields", wide.clone()),
-            sample(target, "65-fields", [&[0xb8, 65][..], &(0..65).flat_map(|field| [0x18, field + 24, 0xf6]).collect::<Vec<u8>>(), &[0x80]].concat()),
+            sample(
+                target,
+                "65-fields",
+                [&[0xb8, 65][..], &(0..65).flat_map(|field| [0x18, field + 24, 0xf6]).collect::<Vec<u8>>(), &[0x80]]
+                    .concat(),
+            ),
             sample(target, "field-named-twice", [0xa2, 1, 1, 1, 2, 0x80]),
             sample(target, "field-number-256", [0xa1, 0x19, 1, 0, 1, 0x80]),
             sample(target, "superseded-id-of-7-bytes", [&[0xa0, 0x81, 0x47][..], &[0; 7]].concat()),
-            sample(target, "65-superseded", [&[0xa0, 0x98, 65][..], &(0..65).flat_map(|id| [[0x48, id].as_slice(), &[0; 7]].concat()).collect::<Vec<u8>>()].concat()),
-            sample(target, "number-beyond-64-bits", [0xa1, 1, 0x3b, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x80]),
+            sample(
+                target,
+                "65-superseded",
+                [
+                    &[0xa0, 0x98, 65][..],
+                    &(0..65).flat_map(|id| [[0x48, id].as_slice(), &[0; 7]].concat()).collect::<Vec<u8>>(),
+                ]
+                .concat(),
+            ),
+            sample(
+                target,
+                "number-beyond-64-bits",
+                [0xa1, 1, 0x3b, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x80],
+            ),
             sample(target, "floating-point-value", [0xa1, 1, 0xfb, 0x7f, 0xf0, 0, 0, 0, 0, 0, 0, 0x80]),
         ]);
     }
@@ -258,10 +313,15 @@ fn statements() -> Vec<Sample> {
     let family = |founding: Namespace| sign(Claim::Family { founding, key: KeyId([2; 16]) }, &TOWN);
     let scope = |region: &str| Scope { kind: NamespaceKind::Cases, region: region.into(), access: Access::Carry };
     let crowded = Certificate { scopes: vec![scope(""); bounds::MAX_SCOPES + 1], ..certificate.clone() };
-    let mut samples = [damaged("statement", &valid), prolonged("statement", &valid), hostile_cbor("statement", &[])].concat();
+    let mut samples =
+        [damaged("statement", &valid), prolonged("statement", &valid), hostile_cbor("statement", &[])].concat();
     samples.extend([
         sample("statement", "valid-certificate", valid.clone()),
-        sample("statement", "valid-revocation", sign(Claim::Revocation { certificate: CertificateId([1; 32]), cuts: vec![cut; 2] }, &TOWN)),
+        sample(
+            "statement",
+            "valid-revocation",
+            sign(Claim::Revocation { certificate: CertificateId([1; 32]), cuts: vec![cut; 2] }, &TOWN),
+        ),
         sample("statement", "valid-family", family(Namespace::cases("110115005001", "2026"))),
         sample("statement", "another-town", sign(Claim::Certificate(certificate.clone()), &[0x22; 32])),
         sample("statement", "weak-key", certified(|one| one.key = NodeId([0; 32]))),
@@ -275,7 +335,13 @@ fn statements() -> Vec<Sample> {
 }
 
 fn cards() -> Vec<Sample> {
-    let beacon = |heads: usize| Beacon { node: log().author, epoch: 1, counter: u64::MAX, at: TIME, heads: vec![([4; 8], 5); heads] };
+    let beacon = |heads: usize| Beacon {
+        node: log().author,
+        epoch: 1,
+        counter: u64::MAX,
+        at: TIME,
+        heads: vec![([4; 8], 5); heads],
+    };
     let position = Position { node: log().author, at: TIME, latitude: i32::MIN, longitude: i32::MAX };
     let valid = beacon(3).to_bytes(&key());
     let forged = beacon(3).to_bytes(&SigningKey::from_bytes(&[6; 32]));
@@ -326,7 +392,11 @@ fn fork_proofs() -> Vec<Sample> {
         sample("fork_proof", "branches-at-different-places", raw(&[branch(1, 3), branch(2, 4)])),
         sample("fork_proof", "branch-without-headers", [&[0][..], &[0; 64], &[0], &[0; 64]].concat()),
         sample("fork_proof", "255-headers-announced", [&[255][..], &valid[1..]].concat()),
-        sample("fork_proof", "headers-that-do-not-follow-each-other", raw(&[Branch { headers: long[..3].to_vec(), ..branch(1, 3) }, branch(2, 3)])),
+        sample(
+            "fork_proof",
+            "headers-that-do-not-follow-each-other",
+            raw(&[Branch { headers: long[..3].to_vec(), ..branch(1, 3) }, branch(2, 3)]),
+        ),
         sample("fork_proof", "one-branch-alone", raw(&[branch(1, 3)])),
         sample("fork_proof", "zeros", [0; 512]),
     ]);

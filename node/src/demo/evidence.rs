@@ -18,8 +18,12 @@ const VERDICT: &str = "townmesh-verdict";
 /// How a line of a dump that holds a document begins.
 const DOCUMENT: &str = "{\"document\":";
 
-/// Exports every node into `folder/dumps` and writes the plan; returns how many documents each node exported.
-pub(super) fn collect(town: &Town, folder: &Path, carried: &[String]) -> anyhow::Result<BTreeMap<String, usize>> {
+/// Exports every node into `folder/dumps` and writes the plan; returns how many documents each node exported. `carried`
+/// are the namespaces that vehicle 1 must carry without reading them.
+///
+/// # Errors
+/// When a node does not answer, or a file cannot be written.
+pub fn collect(town: &Town, folder: &Path, carried: &[String]) -> anyhow::Result<BTreeMap<String, usize>> {
     let dumps = folder.join("dumps");
     std::fs::create_dir_all(&dumps)?;
     let mut documents = BTreeMap::new();

@@ -7,7 +7,7 @@ use std::process::Command;
 use anyhow::{Context as _, bail};
 use townmesh_crdt::id::NodeId;
 
-use super::plan::{CENTER, NodePlan, Plan};
+use super::plan::{NodePlan, Plan};
 use super::process::command;
 use super::town::data_dir;
 use crate::data_dir::DataDir;
@@ -15,31 +15,35 @@ use crate::keys::IdentityFile;
 
 /// A town whose nodes have their keys.
 #[derive(Debug)]
-pub(super) struct Founded {
+pub struct Founded {
     folder: PathBuf,
     nodes: BTreeMap<&'static str, NodeId>,
 }
 
 impl Founded {
     /// Where a node keeps everything.
-    pub(super) fn data_dir(&self, node: &str) -> PathBuf {
+    pub fn data_dir(&self, node: &str) -> PathBuf {
         data_dir(&self.folder, node)
     }
 
     /// A node's id.
-    pub(super) fn id(&self, node: &str) -> Option<NodeId> {
+    pub fn id(&self, node: &str) -> Option<NodeId> {
         self.nodes.get(node).copied()
     }
 }
 
 /// Founds the town in a folder: one data directory for each node, invites beside them.
-pub(super) fn found(program: &Path, folder: &Path, plan: &Plan) -> anyhow::Result<Founded> {
-    let center = data_dir(folder, CENTER);
+///
+/// # Errors
+/// When one of the commands fails, with what it said.
+pub fn found(program: &Path, folder: &Path, plan: &Plan) -> anyhow::Result<Founded> {
+    let (first, others) = plan.nodes.split_first().context("a town has a center")?;
+    let center = data_dir(folder, first.name);
     let keys = folder.join("keys");
     let mut create = command(program);
-    create.args(["town", "create", "--name", CENTER, "--keys"]).arg(&keys).arg("--data-dir").arg(&center);
+    create.args(["town", "create", "--name", first.name, "--keys"]).arg(&keys).arg("--data-dir").arg(&center);
     run(create)?;
-    for node in plan.nodes.iter().filter(|node| node.name != CENTER) {
+    for node in others {
         let invite = folder.join(format!("{}.invite", node.name));
         run(invitation(program, node, &center, &keys, &invite))?;
         let mut join = command(program);

@@ -44,7 +44,7 @@ mod tests {
 
     #[test]
     fn every_village_gets_a_ledger_and_together_they_have_all_households() {
-        let plan = Plan::new().unwrap();
+        let plan = Plan::model_town().unwrap();
         let ledgers = ledgers(&plan, 300).unwrap();
         assert_eq!(ledgers.len(), 3);
         assert_eq!(ledgers.values().map(|ledger| ledger.doors.len()).sum::<usize>(), 300);

@@ -71,6 +71,15 @@ pub struct Launch {
     pub log: PathBuf,
 }
 
+impl Launch {
+    /// The same with one more flag and its value.
+    #[must_use]
+    pub fn argument(mut self, name: &str, value: String) -> Self {
+        self.arguments.extend([name.to_owned(), value]);
+        self
+    }
+}
+
 /// A running node. Killed when dropped.
 #[derive(Debug)]
 pub struct NodeProcess {

@@ -7,46 +7,52 @@ use anyhow::Context as _;
 use tokio::runtime::Runtime;
 
 use super::link::{Link, LinkBounds, LinkSettings};
-use super::plan::{LINKS, LinkPlan};
+use super::plan::LinkPlan;
 
 /// Attempts to find a port that is free for both UDP and TCP.
 const PORT_ATTEMPTS: usize = 32;
 
 /// The links, on a runtime of their own.
 #[derive(Debug)]
-pub(super) struct Relays {
+pub struct Relays {
     links: BTreeMap<LinkPlan, Link>,
     // Dropped last: the links' tasks run on it.
     _runtime: Runtime,
 }
 
 impl Relays {
-    /// Starts all links, whole; `ports` are those on which the nodes listen.
-    pub(super) fn start(ports: &BTreeMap<&'static str, u16>) -> anyhow::Result<Self> {
+    /// Starts links, whole; `ports` are those on which the nodes listen.
+    ///
+    /// # Errors
+    /// When a link leads to a node without a port, or cannot be started.
+    pub fn start(plan: &[LinkPlan], ports: &BTreeMap<&'static str, u16>) -> anyhow::Result<Self> {
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
         let any = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
         let mut links = BTreeMap::new();
-        for (plan, seed) in LINKS.into_iter().zip(1..) {
+        for (plan, seed) in plan.iter().zip(1..) {
             let port = *ports.get(plan.to).with_context(|| format!("{} has no port", plan.to))?;
             let target = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
             let start = Link::start_with(any, target, LinkSettings::default(), LinkBounds::default(), seed);
-            links.insert(plan, runtime.block_on(start)?);
+            links.insert(*plan, runtime.block_on(start)?);
         }
         Ok(Self { links, _runtime: runtime })
     }
 
     /// The port to dial for a link.
-    pub(super) fn port(&self, plan: LinkPlan) -> Option<u16> {
+    pub fn port(&self, plan: LinkPlan) -> Option<u16> {
         self.links.get(&plan).map(|link| link.listen().port())
     }
 
     /// Cuts or restores every link that is chosen.
-    pub(super) fn set_cut(&self, cut: bool, chosen: impl Fn(LinkPlan) -> bool) {
+    pub fn set_cut(&self, cut: bool, chosen: impl Fn(LinkPlan) -> bool) {
         self.links.iter().filter(|(plan, _)| chosen(**plan)).for_each(|(_, link)| link.set_cut(cut));
     }
 
     /// Changes the settings of every link that is chosen; says how many those are.
-    pub(super) fn change(
+    ///
+    /// # Errors
+    /// When a setting is out of its bounds.
+    pub fn change(
         &self,
         change: impl Fn(&mut LinkSettings),
         chosen: impl Fn(LinkPlan) -> bool,
@@ -62,12 +68,12 @@ impl Relays {
     }
 
     /// The links with their settings, in order.
-    pub(super) fn settings(&self) -> impl Iterator<Item = (LinkPlan, LinkSettings)> + '_ {
+    pub fn settings(&self) -> impl Iterator<Item = (LinkPlan, LinkSettings)> + '_ {
         self.links.iter().map(|(plan, link)| (*plan, link.settings()))
     }
 
     /// Bytes that a node has put on its links and that have arrived, without the headers of UDP and TCP.
-    pub(super) fn bytes_sent(&self, node: &str) -> u64 {
+    pub fn bytes_sent(&self, node: &str) -> u64 {
         let sent = |(plan, link): (&LinkPlan, &Link)| match link.counters() {
             counters if plan.from == node => counters.forward.bytes(),
             counters if plan.to == node => counters.backward.bytes(),
@@ -78,7 +84,10 @@ impl Relays {
 }
 
 /// A port of this machine that is free at the moment for UDP and TCP.
-pub(super) fn free_port() -> anyhow::Result<u16> {
+///
+/// # Errors
+/// When there is none.
+pub fn free_port() -> anyhow::Result<u16> {
     for _ in 0..PORT_ATTEMPTS {
         let tcp = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
         let port = tcp.local_addr()?.port();

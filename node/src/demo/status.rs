@@ -69,10 +69,10 @@ impl NodeStatus {
 }
 
 /// The states of all nodes at one moment.
-pub(super) type Snapshot = BTreeMap<&'static str, NodeStatus>;
+pub type Snapshot = BTreeMap<&'static str, NodeStatus>;
 
 /// The first way in which nodes differ; `None` when they are done.
-pub(super) fn difference(snapshot: &Snapshot) -> Option<String> {
+pub fn difference(snapshot: &Snapshot) -> Option<String> {
     let mut digests: BTreeMap<&str, (&str, &str)> = BTreeMap::new();
     for (node, status) in snapshot {
         if status.waiting() > 0 {
@@ -89,7 +89,7 @@ pub(super) fn difference(snapshot: &Snapshot) -> Option<String> {
 }
 
 /// When each node last came to hold what it holds in the end, from a history of snapshots.
-pub(super) fn times_to_converge(history: &[(Duration, Snapshot)]) -> BTreeMap<&'static str, Duration> {
+pub fn times_to_converge(history: &[(Duration, Snapshot)]) -> BTreeMap<&'static str, Duration> {
     let Some((_, last)) = history.last() else { return BTreeMap::new() };
     let time = |node: &str| {
         let digests = |snapshot: &Snapshot| -> Option<Vec<(String, String)>> {

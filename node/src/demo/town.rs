@@ -7,11 +7,12 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, bail};
+use townmesh_crdt::id::NodeId;
 use townmesh_transport::address_of;
 
 use super::api::Api;
 use super::founding::{self, Founded};
-use super::plan::{LINKS, NodePlan, Plan};
+use super::plan::{NodePlan, Plan};
 use super::process::{Launch, NodeProcess};
 use super::relays::{Relays, free_port};
 use super::status::{NodeStatus, Snapshot, difference};
@@ -23,16 +24,16 @@ const LOOK: Duration = Duration::from_millis(150);
 
 /// Set when somebody asks the demo to stop; every wait looks at it.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Stop(Arc<AtomicBool>);
+pub struct Stop(Arc<AtomicBool>);
 
 impl Stop {
     /// Asks to stop.
-    pub(super) fn ask(&self) {
+    pub fn ask(&self) {
         self.0.store(true, Ordering::Relaxed);
     }
 
     /// Whether somebody asked.
-    pub(super) fn is_asked(&self) -> bool {
+    pub fn is_asked(&self) -> bool {
         self.0.load(Ordering::Relaxed)
     }
 
@@ -43,74 +44,138 @@ impl Stop {
 
 /// A running node.
 #[derive(Debug)]
-pub(super) struct Running {
-    pub(super) plan: NodePlan,
-    pub(super) api: Api,
+pub struct Running {
+    /// What it was planned as.
+    pub plan: NodePlan,
+    /// Its API.
+    pub api: Api,
     process: NodeProcess,
 }
 
 /// The town.
 #[derive(Debug)]
-pub(super) struct Town {
-    pub(super) plan: Plan,
-    pub(super) relays: Relays,
-    pub(super) stop: Stop,
+pub struct Town {
+    /// What it was planned as.
+    pub plan: Plan,
+    /// Its links.
+    pub relays: Relays,
+    /// Ends every wait.
+    pub stop: Stop,
+    founded: Founded,
+    ports: BTreeMap<&'static str, u16>,
     nodes: BTreeMap<&'static str, Running>,
 }
 
 impl Town {
-    /// Founds a town in an empty folder and starts its nodes. The APIs listen from port `first_http` on, or wherever
-    /// there is room for 0.
-    pub(super) fn start(folder: &Path, first_http: u16, stop: Stop) -> anyhow::Result<Self> {
-        let plan = Plan::new()?;
-        let program = std::env::current_exe().context("where this program is")?;
+    /// Founds a town in an empty folder and starts its nodes with `program`. The APIs listen from port `first_http` on,
+    /// or wherever there is room for 0.
+    ///
+    /// # Errors
+    /// When a command fails, or a node does not get ready: with the end of its log.
+    pub fn start(program: &Path, folder: &Path, plan: Plan, first_http: u16, stop: Stop) -> anyhow::Result<Self> {
         let mut ports = BTreeMap::new();
         for node in &plan.nodes {
             ports.insert(node.name, free_port()?);
         }
-        let relays = Relays::start(&ports)?;
-        let founded = founding::found(&program, folder, &plan)?;
+        let relays = Relays::start(&plan.links, &ports)?;
+        let founded = founding::found(program, folder, &plan)?;
         let mut nodes = BTreeMap::new();
         for (node, place) in plan.nodes.iter().zip(0..) {
             stop.check()?;
-            let arguments = arguments(node, &founded, &relays, &ports, first_http, place)?;
+            let port = *ports.get(node.name).context("every node has a port")?;
             let launch = Launch {
                 name: node.name.to_owned(),
-                program: program.clone(),
-                arguments,
-                data_dir: data_dir(folder, node.name),
+                program: program.to_owned(),
+                arguments: arguments(node, &plan, &founded, &relays, port)?,
+                data_dir: founded.data_dir(node.name),
                 log: folder.join(format!("{}.log", node.name)),
             };
+            let http = if first_http == 0 { 0 } else { first_http.saturating_add(place) };
+            let launch = launch.argument("--http", format!("127.0.0.1:{http}"));
             let mut process = NodeProcess::start(launch)?;
             let api = process.wait_ready(START)?;
             nodes.insert(node.name, Running { plan: node.clone(), api, process });
         }
-        Ok(Self { plan, relays, stop, nodes })
+        Ok(Self { plan, relays, stop, founded, ports, nodes })
+    }
+
+    /// Kills a node without a warning.
+    ///
+    /// # Errors
+    /// When there is no such node.
+    pub fn kill(&mut self, name: &str) -> anyhow::Result<()> {
+        let running = self.nodes.get_mut(name).with_context(|| format!("there is no node {name}"))?;
+        Ok(running.process.kill()?)
+    }
+
+    /// Starts a node that was killed, as it was started before; returns how long it took until it was ready.
+    ///
+    /// # Errors
+    /// When it does not get ready: with the end of its log.
+    pub fn restart(&mut self, name: &str) -> anyhow::Result<Duration> {
+        let running = self.nodes.get_mut(name).with_context(|| format!("there is no node {name}"))?;
+        let began = Instant::now();
+        running.process = NodeProcess::start(running.process.launch().clone())?;
+        running.api = running.process.wait_ready(START)?;
+        Ok(began.elapsed())
     }
 
     /// A node by its name.
-    pub(super) fn node(&self, name: &str) -> anyhow::Result<&Running> {
+    ///
+    /// # Errors
+    /// When there is none.
+    pub fn node(&self, name: &str) -> anyhow::Result<&Running> {
         self.nodes.get(name).with_context(|| format!("there is no node {name}"))
     }
 
+    /// Where a node keeps everything.
+    pub fn data_dir(&self, name: &str) -> PathBuf {
+        self.founded.data_dir(name)
+    }
+
+    /// A node's id.
+    ///
+    /// # Errors
+    /// When there is no such node.
+    pub fn id(&self, name: &str) -> anyhow::Result<NodeId> {
+        self.founded.id(name).with_context(|| format!("there is no node {name}"))
+    }
+
+    /// Where a node listens itself, past all links.
+    ///
+    /// # Errors
+    /// When there is no such node.
+    pub fn addresses(&self, name: &str) -> anyhow::Result<[String; 2]> {
+        Ok(addresses(*self.ports.get(name).with_context(|| format!("there is no node {name}"))?))
+    }
+
     /// All nodes by name.
-    pub(super) fn nodes(&self) -> impl Iterator<Item = &Running> {
+    pub fn nodes(&self) -> impl Iterator<Item = &Running> {
         self.plan.nodes.iter().filter_map(|plan| self.nodes.get(plan.name))
     }
 
     /// What a node says about itself.
-    pub(super) fn status(&self, name: &str) -> anyhow::Result<NodeStatus> {
+    ///
+    /// # Errors
+    /// When it does not answer.
+    pub fn status(&self, name: &str) -> anyhow::Result<NodeStatus> {
         Ok(self.node(name)?.api.fetch("/v1/status")?)
     }
 
     /// What all nodes say about themselves.
-    pub(super) fn snapshot(&self) -> anyhow::Result<Snapshot> {
+    ///
+    /// # Errors
+    /// When one does not answer.
+    pub fn snapshot(&self) -> anyhow::Result<Snapshot> {
         self.nodes.keys().map(|name| Ok((*name, self.status(name)?))).collect()
     }
 
     /// Waits until a condition over all nodes holds (it says what is missing), at most for `limit`. Returns what was
     /// seen on the way, with the time since the beginning, and what is still missing.
-    pub(super) fn watch(
+    ///
+    /// # Errors
+    /// When a node does not answer, or on a request to stop.
+    pub fn watch(
         &self,
         limit: Duration,
         missing: impl Fn(&Snapshot) -> Option<String>,
@@ -131,7 +196,10 @@ impl Town {
     }
 
     /// As [`Self::watch`], where what is missing in the end is an error. Returns how long it took.
-    pub(super) fn wait(
+    ///
+    /// # Errors
+    /// With what is missing, when the limit has passed.
+    pub fn wait(
         &self,
         limit: Duration,
         missing: impl Fn(&Snapshot) -> Option<String>,
@@ -147,12 +215,15 @@ impl Town {
     ///
     /// # Errors
     /// With the first difference, when the limit has passed.
-    pub(super) fn wait_equal(&self, limit: Duration) -> anyhow::Result<Duration> {
+    pub fn wait_equal(&self, limit: Duration) -> anyhow::Result<Duration> {
         self.wait(limit, difference)
     }
 
     /// Sleeps, but not past a request to stop.
-    pub(super) fn pause(&self, time: Duration) -> anyhow::Result<()> {
+    ///
+    /// # Errors
+    /// On a request to stop.
+    pub fn pause(&self, time: Duration) -> anyhow::Result<()> {
         let end = Instant::now() + time;
         while Instant::now() < end {
             self.stop.check()?;
@@ -162,39 +233,29 @@ impl Town {
     }
 
     /// The process ids, for people who want to try `kill -9`.
-    pub(super) fn process_id(&self, name: &str) -> Option<u32> {
+    pub fn process_id(&self, name: &str) -> Option<u32> {
         self.nodes.get(name).map(|running| running.process.id())
     }
 }
 
 /// Where a node of the demo keeps everything.
-pub(super) fn data_dir(folder: &Path, node: &str) -> PathBuf {
+pub fn data_dir(folder: &Path, node: &str) -> PathBuf {
     folder.join(node)
 }
 
 /// How a node is started: it knows no address but those of its links.
-fn arguments(
-    node: &NodePlan,
-    founded: &Founded,
-    relays: &Relays,
-    ports: &BTreeMap<&'static str, u16>,
-    first_http: u16,
-    place: u16,
-) -> anyhow::Result<Vec<String>> {
-    let port = ports.get(node.name).context("every node has a port")?;
-    let http = if first_http == 0 { 0 } else { first_http.saturating_add(place) };
-    let mut arguments: Vec<String> = ["run", "--data-dir"].map(str::to_owned).into();
-    arguments.push(founded.data_dir(node.name).display().to_string());
+fn arguments(node: &NodePlan, plan: &Plan, founded: &Founded, relays: &Relays, port: u16) -> anyhow::Result<Vec<String>> {
+    let mut arguments = vec!["run".to_owned()];
     let mut flag = |name: &str, value: String| arguments.extend([name.to_owned(), value]);
-    flag("--http", format!("127.0.0.1:{http}"));
+    flag("--data-dir", founded.data_dir(node.name).display().to_string());
     flag("--discover-on-lan", "false".to_owned());
-    // Receipts come soon, so that the demo can show them.
+    // Receipts come soon, so that a short day shows them.
     flag("--beacon-interval-seconds", "5".to_owned());
-    for address in addresses(*port) {
+    for address in addresses(port) {
         flag("--listen", address);
     }
-    for link in LINKS.into_iter().filter(|link| link.from == node.name) {
-        let (port, id) = relays.port(link).zip(founded.id(link.to)).context("every link leads to a node")?;
+    for link in plan.links.iter().filter(|link| link.from == node.name) {
+        let (port, id) = relays.port(*link).zip(founded.id(link.to)).context("every link leads to a node")?;
         for address in addresses(port) {
             let address = address_of(address.parse()?, &id.0).context("every node has an Ed25519 key")?;
             flag("--peer", address.to_string());

@@ -10,26 +10,33 @@ use super::acknowledged::{Acknowledgement, Acknowledgements};
 use super::town::{Running, Town};
 
 /// Somebody who works at a node.
-#[derive(Clone, Copy)]
-pub(super) struct Desk<'a> {
-    pub(super) node: &'a Running,
-    pub(super) list: &'a Acknowledgements,
+#[derive(Debug, Clone, Copy)]
+pub struct Desk<'a> {
+    /// The node.
+    pub node: &'a Running,
+    /// Where acknowledgements are written down.
+    pub list: &'a Acknowledgements,
 }
 
 /// A document: where it lies and which it is.
 #[derive(Debug, Clone)]
-pub(super) struct Recorded {
-    pub(super) namespace: String,
-    pub(super) document: String,
+pub struct Recorded {
+    /// Its namespace.
+    pub namespace: String,
+    /// Its id.
+    pub document: String,
 }
 
 /// The desk at a node.
-pub(super) fn desk<'a>(town: &'a Town, list: &'a Acknowledgements, node: &str) -> anyhow::Result<Desk<'a>> {
+///
+/// # Errors
+/// When there is no such node.
+pub fn desk<'a>(town: &'a Town, list: &'a Acknowledgements, node: &str) -> anyhow::Result<Desk<'a>> {
     Ok(Desk { node: town.node(node)?, list })
 }
 
 /// Milliseconds since 1970.
-pub(super) fn now_ms() -> i64 {
+pub fn now_ms() -> i64 {
     SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis() as i64)
 }
 
@@ -52,7 +59,10 @@ impl Desk<'_> {
     }
 
     /// Imports a ledger, of which each household is a document of its region's registry.
-    pub(super) fn import(&self, region: &str, ledger: &[u8], households: usize) -> anyhow::Result<()> {
+    ///
+    /// # Errors
+    /// When the node does not acknowledge it.
+    pub fn import(&self, region: &str, ledger: &[u8], households: usize) -> anyhow::Result<()> {
         let lines = self.node.api.send_for_lines("/v1/import", "text/csv", ledger)?;
         let done = lines.last().and_then(|line| line.get("done")).with_context(|| {
             format!("the import did not come to its end: {}", lines.last().unwrap_or(&Value::Null))
@@ -69,7 +79,10 @@ impl Desk<'_> {
     }
 
     /// Writes a remark about a household, found by its door; returns the household.
-    pub(super) fn note(&self, region: &str, address: &str, note: &str) -> anyhow::Result<Recorded> {
+    ///
+    /// # Errors
+    /// When the node does not acknowledge it.
+    pub fn note(&self, region: &str, address: &str, note: &str) -> anyhow::Result<Recorded> {
         let household = json!({ "region": region, "address": address, "note": note });
         let value = self.record("/v1/households", &json!({ "household": household, "residents": [] }))?;
         let recorded = Recorded { namespace: format!("registry/{region}"), document: text(&value, "document")? };
@@ -83,7 +96,10 @@ impl Desk<'_> {
     }
 
     /// Inspects a household.
-    pub(super) fn inspect(&self, household: &Recorded, answers: &Value, note: &str) -> anyhow::Result<()> {
+    ///
+    /// # Errors
+    /// When the node does not acknowledge it.
+    pub fn inspect(&self, household: &Recorded, answers: &Value, note: &str) -> anyhow::Result<()> {
         let value = self.record(
             "/v1/inspections",
             &json!({
@@ -97,7 +113,10 @@ impl Desk<'_> {
     }
 
     /// Reports a case.
-    pub(super) fn report(&self, region: &str, description: &str) -> anyhow::Result<Recorded> {
+    ///
+    /// # Errors
+    /// When the node does not acknowledge it.
+    pub fn report(&self, region: &str, description: &str) -> anyhow::Result<Recorded> {
         let report = json!({ "source": "patrol", "place": "村口", "description": description, "region": region });
         let body = json!({ "actor": self.actor("inspector"), "region": region, "report": report });
         let value = self.record("/v1/cases", &body)?;
@@ -107,7 +126,10 @@ impl Desk<'_> {
     }
 
     /// Does something to a case.
-    pub(super) fn act(&self, case: &Recorded, role: &str, action: &Value) -> anyhow::Result<()> {
+    ///
+    /// # Errors
+    /// When the node does not acknowledge it.
+    pub fn act(&self, case: &Recorded, role: &str, action: &Value) -> anyhow::Result<()> {
         let body = json!({ "actor": self.actor(role), "action": action });
         let value = self.record(&format!("/v1/cases/{}/actions", case.document), &body)?;
         let record = Some(text(&value, "event")?);
@@ -120,7 +142,10 @@ impl Desk<'_> {
     }
 
     /// Takes readings of one device in.
-    pub(super) fn readings(&self, region: &str, device: &str, values: &[u32]) -> anyhow::Result<()> {
+    ///
+    /// # Errors
+    /// When the node does not acknowledge it.
+    pub fn readings(&self, region: &str, device: &str, values: &[u32]) -> anyhow::Result<()> {
         let start = now_ms();
         let event = |(value, place): (&u32, i64)| {
             let fields = json!({
@@ -152,7 +177,7 @@ fn text(value: &Value, key: &str) -> anyhow::Result<String> {
 }
 
 /// The month of a time, by local time.
-pub(super) fn month_of(time_ms: i64) -> String {
+pub fn month_of(time_ms: i64) -> String {
     let day = townmesh_crdt::domain::date::Day::of_time(time_ms, townmesh_crdt::command::UTC_OFFSET_MINUTES);
     let (year, month, _) = day.calendar();
     format!("{year:04}-{month:02}")

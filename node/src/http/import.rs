@@ -15,6 +15,8 @@ use axum::body::{Body, Bytes};
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use futures::StreamExt as _;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -36,7 +38,7 @@ use super::bounds::{BODY_PAUSE, Params};
 use super::error::ApiError;
 use super::lines::{self, Gone, Lines};
 use crate::data_dir::{DataDir, FileError};
-use crate::ledger::{Format, LedgerError, LedgerHousehold, Limits, Mapping, Reading, RegionTable, RejectedRow, Summary, Visitor};
+use crate::ledger::{Format, LedgerError, LedgerHousehold, Limits, Mapping, Reading, RegionTable, RejectedRow, Summary, Visitor, write_rejects};
 use crate::message::{Explain as _, Message};
 
 /// Households recorded in one durable step.
@@ -45,6 +47,8 @@ const BATCH: usize = 200;
 const WAITING: usize = 8;
 /// Rejected rows in an answer of one object.
 const LISTED: usize = 1_000;
+/// Rejected rows that are given back as a file.
+const KEPT: usize = 50_000;
 
 /// How the file is to be read.
 #[derive(Debug, Default, Deserialize)]
@@ -56,6 +60,8 @@ pub(super) struct ImportQuery {
     map: Option<String>,
     /// The village of rows without one.
     region: Option<RegionCode>,
+    /// Whether to give rejected rows back as a file like the ledger, in base64 as `rejects_file` of `done`.
+    rejects: bool,
 }
 
 pub(super) async fn import(
@@ -81,7 +87,7 @@ pub(super) async fn import(
     let regions = api.engine().read(writable_regions).await??;
     let file = receive(api.directory(), body).await?;
     let write = async move |lines: Lines| {
-        let _ = run(&api, &lines, file, Options { regions, mapping, format }).await;
+        let _ = run(&api, &lines, file, Options { regions, mapping, format, rejects: query.rejects }).await;
         drop(place);
     };
     if lines::are_wanted(&headers) { Ok(lines::answer(write)) } else { whole(lines::collect(write)).await }
@@ -172,6 +178,7 @@ struct Options {
     regions: RegionTable,
     mapping: Mapping,
     format: Option<Format>,
+    rejects: bool,
 }
 
 /// What reading hands over to recording.
@@ -235,6 +242,8 @@ struct Progress {
 
 async fn run(api: &Api, lines: &Lines, file: File, options: Options) -> Result<(), Gone> {
     let (sender, mut parts) = mpsc::channel(WAITING);
+    let keep = if options.rejects { KEPT } else { 0 };
+    let mut kept: Vec<RejectedRow> = Vec::new();
     let reading = tokio::task::spawn_blocking(move || read(file, &options, sender));
     let mut progress = Progress::default();
     while let Some(part) = parts.recv().await {
@@ -243,6 +252,9 @@ async fn run(api: &Api, lines: &Lines, file: File, options: Options) -> Result<(
                 progress.rejected += 1;
                 let line = json!({ "row": row.row, "problems": row.problems, "cells": row.cells, "original": row.original });
                 lines.line("rejected", &line).await?;
+                if kept.len() < keep {
+                    kept.push(row);
+                }
             }
             Part::Households(batch, rows) => {
                 let result = api.engine().record(move |replica, now| record(replica, batch, now)).await;
@@ -265,14 +277,25 @@ async fn run(api: &Api, lines: &Lines, file: File, options: Options) -> Result<(
     match reading.await {
         Ok(Ok(summary)) => {
             let Progress { created, changed, unchanged, rejected, .. } = progress;
+            let file = (keep > 0 && !kept.is_empty()).then(|| rejects_file(&summary, &kept));
             let done = json!({
                 "summary": summary, "created": created, "changed": changed, "unchanged": unchanged, "rejected": rejected,
+                "rejects_file": file,
             });
             lines.line("done", &done).await
         }
         Ok(Err(error)) => lines.line("error", &error.explain()).await,
         Err(_) => lines.line("error", &LedgerError::Stopped.explain()).await,
     }
+}
+
+/// The rejected rows as a file like the ledger, with reasons, in base64.
+fn rejects_file(summary: &Summary, rows: &[RejectedRow]) -> String {
+    let mut bytes = Vec::new();
+    if let Err(error) = write_rejects(summary.format, &summary.header, rows, &mut bytes) {
+        tracing::warn!(%error, "rejected rows could not be written as a file");
+    }
+    STANDARD.encode(bytes)
 }
 
 /// Stages a batch. A household that is refused for what it says comes back; a failing store ends the import.

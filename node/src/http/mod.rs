@@ -51,6 +51,7 @@ use axum::routing::{get, post};
 
 pub use access::{Access, ApiFile};
 pub use error::ApiError;
+pub use invite::{InviteAnswer, InviteInput};
 pub use server::{Patience, serve};
 
 use crate::data_dir::DataDir;

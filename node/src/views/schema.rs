@@ -226,14 +226,9 @@ pub(super) fn watermark(connection: &Connection) -> rusqlite::Result<u64> {
 
 /// Whether an error says that the file is no view, or a damaged one: then it is started anew.
 pub(super) fn is_damage(error: &rusqlite::Error) -> bool {
-    match error {
-        rusqlite::Error::SqliteFailure(failure, message) => {
-            let missing = message.as_deref().is_some_and(|text| text.starts_with("no such table"));
-            missing || matches!(failure.code, ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase)
-        }
-        rusqlite::Error::QueryReturnedNoRows => true,
-        _ => false,
-    }
+    let unreadable = matches!(error.sqlite_error_code(), Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase));
+    let incomplete = *error == rusqlite::Error::QueryReturnedNoRows || error.to_string().contains("no such table");
+    unreadable || incomplete
 }
 
 /// Removes the file with what SQLite keeps beside it.

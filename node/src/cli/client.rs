@@ -1,0 +1,167 @@
+//! The running node, as commands reach it: through its API, found by the data directory.
+
+use std::fs::File;
+use std::io::{BufRead as _, BufReader, Read};
+use std::time::Duration;
+
+use serde::Serialize;
+use serde_json::Value;
+use ureq::http::Response;
+use ureq::{Agent, Body};
+
+use super::Failure;
+use crate::data_dir::DataDir;
+use crate::http::ApiFile;
+use crate::message::Message;
+
+/// Largest answer in one piece.
+const MAX_ANSWER: u64 = 256 << 20;
+const CONNECT: Duration = Duration::from_secs(3);
+/// Imports and checks take as long as they take, so that only the pause before an answer begins is bounded.
+const ANSWER: Duration = Duration::from_secs(600);
+
+/// The API of the running node.
+pub(super) struct Client {
+    agent: Agent,
+    file: ApiFile,
+    directory: DataDir,
+}
+
+impl Client {
+    /// The node of a data directory.
+    ///
+    /// # Errors
+    /// When there is none, or it is not running.
+    pub(super) fn of(directory: &DataDir) -> Result<Self, Failure> {
+        let file = ApiFile::read(directory).ok_or_else(|| not_running(directory))?;
+        let agent = Agent::config_builder()
+            .http_status_as_error(false)
+            // A proxy that the environment names is not for this machine.
+            .proxy(None)
+            .timeout_connect(Some(CONNECT))
+            .timeout_recv_response(Some(ANSWER))
+            .build();
+        Ok(Self { agent: agent.into(), file, directory: directory.clone() })
+    }
+
+    /// Whether the node answers at all.
+    pub(super) fn is_alive(&self) -> bool {
+        self.agent.get(self.url("/healthz")).call().is_ok_and(|answer| answer.status().is_success())
+    }
+
+    fn url(&self, path: &str) -> String {
+        format!("http://{}{path}", self.file.address)
+    }
+
+    fn bearer(&self) -> String {
+        format!("Bearer {}", self.file.token)
+    }
+
+    /// Fetches JSON. `query` holds the parameters that are given.
+    ///
+    /// # Errors
+    /// What the node answered, or that it is not running.
+    pub(super) fn fetch(&self, path: &str, query: &[(&str, Option<String>)]) -> Result<Value, Failure> {
+        self.json(self.open(path, query)?)
+    }
+
+    /// Fetches anything.
+    ///
+    /// # Errors
+    /// As [`Self::fetch`].
+    pub(super) fn open(&self, path: &str, query: &[(&str, Option<String>)]) -> Result<Response<Body>, Failure> {
+        let mut request = self.agent.get(self.url(path)).header("Authorization", self.bearer());
+        for (name, value) in query {
+            if let Some(value) = value {
+                request = request.query(*name, value);
+            }
+        }
+        self.answer(request.call())
+    }
+
+    /// Posts JSON.
+    ///
+    /// # Errors
+    /// As [`Self::fetch`].
+    pub(super) fn post(&self, path: &str, body: &impl Serialize) -> Result<Value, Failure> {
+        let request = self.agent.post(self.url(path)).header("Authorization", self.bearer());
+        let answer = self.answer(request.send_json(body))?;
+        self.json(answer)
+    }
+
+    /// Posts a file, or nothing, and shows each line of the answer until the last, which it returns: the value of `done`.
+    ///
+    /// # Errors
+    /// As [`Self::fetch`], and the message of a line `error`.
+    pub(super) fn lines(
+        &self,
+        path: &str,
+        query: &[(&str, Option<String>)],
+        file: Option<File>,
+        mut show: impl FnMut(&str, &Value),
+    ) -> Result<Value, Failure> {
+        let mut request = self.agent.post(self.url(path)).header("Authorization", self.bearer());
+        request = request.header("Accept", "application/x-ndjson").header("Content-Type", "application/octet-stream");
+        for (name, value) in query {
+            if let Some(value) = value {
+                request = request.query(*name, value);
+            }
+        }
+        let answer = match file {
+            Some(file) => self.answer(request.send(file))?,
+            None => self.answer(request.send_empty())?,
+        };
+        for line in BufReader::new(answer.into_body().into_reader()).lines() {
+            let line: Value = line.ok().and_then(|line| serde_json::from_str(&line).ok()).unwrap_or_default();
+            for (name, value) in line.as_object().into_iter().flatten() {
+                match name.as_str() {
+                    "done" => return Ok(value.clone()),
+                    "error" => return Err(message_of(value).into()),
+                    name => show(name, value),
+                }
+            }
+        }
+        let message = Message::new("broken_off", "节点中途停止，未完成", "the node stopped before the end");
+        Err(message.remedy("查看节点日志后重试", "see its log, then try again").into())
+    }
+
+    fn json(&self, answer: Response<Body>) -> Result<Value, Failure> {
+        let reader = answer.into_body().into_reader().take(MAX_ANSWER);
+        serde_json::from_reader(BufReader::new(reader)).map_err(|error| {
+            Message::new("answer", "节点的回答无法理解", format!("the node's answer is not understood: {error}")).into()
+        })
+    }
+
+    fn answer(&self, answer: Result<Response<Body>, ureq::Error>) -> Result<Response<Body>, Failure> {
+        let answer = answer.map_err(|error| match error {
+            ureq::Error::ConnectionFailed | ureq::Error::HostNotFound => not_running(&self.directory),
+            ureq::Error::Io(error) if error.kind() == std::io::ErrorKind::ConnectionRefused => not_running(&self.directory),
+            error => Message::new("no_answer", "节点没有回答", format!("the node did not answer: {error}"))
+                .remedy("查看节点日志后重试", "see its log, then try again")
+                .into(),
+        })?;
+        if answer.status().is_success() {
+            return Ok(answer);
+        }
+        let status = answer.status();
+        let value: Value = serde_json::from_reader(answer.into_body().into_reader().take(1 << 20)).unwrap_or_default();
+        match status.as_u16() {
+            // Somebody else listens on the address of a node that is gone.
+            401 => Err(not_running(&self.directory)),
+            _ => Err(message_of(&value).into()),
+        }
+    }
+}
+
+fn message_of(value: &Value) -> Message {
+    serde_json::from_value(value.clone())
+        .unwrap_or_else(|_| Message::new("answer", "节点的回答无法理解", "the node's answer is not understood"))
+}
+
+fn not_running(directory: &DataDir) -> Failure {
+    let path = directory.path().display();
+    let zh = format!("{path} 的节点没有运行");
+    let remedy = format!("townmesh run --data-dir {path}");
+    let message = Message::new("not_running", zh, format!("the node of {path} is not running"));
+    message.remedy(&format!("先启动它：{remedy}"), &format!("start it first: {remedy}")).into()
+}

@@ -1,0 +1,71 @@
+//! `export`: households as CSV, XLSX or GeoJSON.
+
+use std::fs::OpenOptions;
+use std::io;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::Args;
+use serde_json::json;
+use townmesh_crdt::domain::region::RegionCode;
+
+use super::client::Client;
+use super::output::fields;
+use super::{Context, Done};
+use crate::data_dir::FileError;
+use crate::ledger::ExportFormat;
+use crate::message::Message;
+
+#[derive(Debug, Args)]
+pub(super) struct ExportArgs {
+    /// 格式，默认按文件名 / format, by default that of the file's name
+    #[arg(long, value_parser = ["csv", "xlsx", "geojson"])]
+    format: Option<String>,
+    /// 只导出此区划 / only this region and within it
+    #[arg(long, value_name = "CODE")]
+    region: Option<RegionCode>,
+    /// 写明理由则个人信息不打码 / write personal data in clear, for this reason
+    #[arg(long, value_name = "REASON")]
+    reveal: Option<String>,
+    /// 目标文件 / file to write
+    #[arg(long, value_name = "FILE")]
+    out: PathBuf,
+}
+
+impl ExportArgs {
+    pub(super) fn run(self, context: &Context) -> Done {
+        let name = self.out.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+        let format = self.format.or_else(|| {
+            Some(match ExportFormat::of_name(name)? {
+                ExportFormat::Csv => "csv".to_owned(),
+                ExportFormat::Xlsx => "xlsx".to_owned(),
+                ExportFormat::GeoJson => "geojson".to_owned(),
+            })
+        });
+        let format = format.ok_or_else(|| {
+            Message::new("format", "无法从文件名判断格式", "the file's name does not say the format")
+                .remedy("加上 --format csv|xlsx|geojson", "add --format csv|xlsx|geojson")
+        })?;
+        let client = Client::of(&context.config.data_dir)?;
+        let query = [
+            ("format", Some(format)),
+            ("region", self.region.map(|region| region.to_string())),
+            ("reveal", self.reveal),
+        ];
+        let answer = client.open("/v1/export", &query)?;
+        let failed = || FileError::at(&self.out);
+        let mut options = OpenOptions::new();
+        options.write(true).create_new(true);
+        #[cfg(unix)]
+        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+        let mut file = options.open(&self.out).map_err(failed())?;
+        let copied = io::copy(&mut answer.into_body().into_reader(), &mut file).and_then(|bytes| file.sync_all().map(|()| bytes));
+        let bytes = copied.map_err(|error| {
+            // Half a file would pass for a whole one.
+            let _ = std::fs::remove_file(&self.out);
+            failed()(error)
+        })?;
+        context.output.result(&json!({ "export": self.out, "bytes": bytes }), |value| format!("已导出 / exported\n{}", fields(value)));
+        Ok(ExitCode::SUCCESS)
+    }
+}

@@ -1,0 +1,122 @@
+//! `import`: a ledger of households into the registry, through the running node.
+
+use std::fs::File;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use clap::Args;
+use serde_json::{Value, json};
+use townmesh_crdt::domain::region::RegionCode;
+
+use super::client::Client;
+use super::output::fields;
+use super::{Context, Done, FAILED, Failure};
+use crate::data_dir::{Existing, FileError, write_whole};
+use crate::ledger::{Format, write_template};
+use crate::message::Message;
+
+/// Rejected rows that are shown where no file is asked for.
+const SHOWN: usize = 20;
+
+#[derive(Debug, Args)]
+pub(super) struct ImportArgs {
+    /// 台账文件：CSV、XLSX 或 JSON 行 / ledger: CSV, XLSX or JSON lines
+    #[arg(required_unless_present = "template")]
+    file: Option<PathBuf>,
+    /// 列对应，如 房东=head，可多次给出 / how a column is understood, such as 房东=head, repeatable
+    #[arg(long = "map", value_name = "COLUMN=FIELD")]
+    map: Vec<String>,
+    /// 没有村居列时的区划代码 / region of rows without one
+    #[arg(long, value_name = "CODE")]
+    region: Option<RegionCode>,
+    /// 退回行写入此文件，附原因 / write rejected rows with reasons to this file
+    #[arg(long, value_name = "FILE")]
+    rejects: Option<PathBuf>,
+    /// 写一份空白台账模板 / write an empty ledger to fill in
+    #[arg(long, value_name = "FILE", conflicts_with = "file")]
+    template: Option<PathBuf>,
+}
+
+impl ImportArgs {
+    pub(super) fn run(self, context: &Context) -> Done {
+        match (&self.template, &self.file) {
+            (Some(path), _) => template(context, path),
+            (None, Some(file)) => self.import(context, file),
+            (None, None) => Ok(ExitCode::from(2)),
+        }
+    }
+
+    fn import(&self, context: &Context, path: &Path) -> Done {
+        let file = File::open(path).map_err(FileError::at(path))?;
+        let client = Client::of(&context.config.data_dir)?;
+        let format = path.file_name().and_then(|name| name.to_str()).and_then(Format::of_name).map(extension);
+        let map = (!self.map.is_empty()).then(|| json!(self.map).to_string());
+        let query = [
+            ("format", format.map(str::to_owned)),
+            ("map", map),
+            ("region", self.region.map(|region| region.to_string())),
+            ("rejects", self.rejects.as_ref().map(|_| "true".to_owned())),
+        ];
+        let bar = context.output.bar(None, "导入 / importing");
+        let mut rejected: Vec<Value> = Vec::new();
+        let done = client.lines("/v1/import", &query, Some(file), |name, value| match name {
+            "rejected" => rejected.push(value.clone()),
+            _ => bar.set_position(value.get("rows").and_then(Value::as_u64).unwrap_or(0)),
+        });
+        bar.finish_and_clear();
+        let mut done = done?;
+        self.report(context, &rejected, &done)?;
+        if let Some(parts) = done.as_object_mut() {
+            parts.remove("rejects_file");
+        }
+        let result = json!({ "import": done, "rejects": self.rejects.as_ref().filter(|_| !rejected.is_empty()) });
+        context.output.result(&result, |_| format!("已导入 / imported\n{}", fields(&done)));
+        // Whatever was right is in, but a script must be able to see that not everything was.
+        Ok(if rejected.is_empty() { ExitCode::SUCCESS } else { ExitCode::from(FAILED) })
+    }
+
+    /// Tells which rows were wrong: in a file, or the first of them here.
+    fn report(&self, context: &Context, rejected: &[Value], done: &Value) -> Result<(), Failure> {
+        if rejected.is_empty() {
+            return Ok(());
+        }
+        if let Some(path) = &self.rejects {
+            let encoded = done.get("rejects_file").and_then(Value::as_str).unwrap_or_default();
+            let bytes = STANDARD.decode(encoded).unwrap_or_default();
+            return Ok(write_whole(path, &bytes, Existing::Replace)?);
+        }
+        for row in rejected.iter().take(SHOWN) {
+            let problems = row.get("problems").and_then(Value::as_array).into_iter().flatten();
+            for problem in problems {
+                let text = |name: &str| problem.get(name).and_then(Value::as_str).unwrap_or_default();
+                let number = row.get("row").and_then(Value::as_u64).unwrap_or(0);
+                context.output.note(&format!("第{number}行 / row {number} {}: {} / {}", text("column"), text("zh"), text("en")));
+            }
+        }
+        let count = rejected.len();
+        context.output.note(&format!("{count} 行被退回；用 --rejects <文件> 取回并附原因 / rows were rejected: --rejects <file> gives them back with reasons"));
+        Ok(())
+    }
+}
+
+fn extension(format: Format) -> &'static str {
+    match format {
+        Format::Csv => "csv",
+        Format::Xlsx => "xlsx",
+        Format::JsonLines => "jsonl",
+    }
+}
+
+fn template(context: &Context, path: &Path) -> Done {
+    let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+    let format = Format::of_name(name).ok_or_else(|| {
+        Message::new("format", "模板文件名须以 .csv、.xlsx 或 .jsonl 结尾", "the template's name must end in .csv, .xlsx or .jsonl")
+    })?;
+    let mut bytes = Vec::new();
+    write_template(format, &mut bytes).map_err(FileError::at(path))?;
+    write_whole(path, &bytes, Existing::Keep)?;
+    context.output.result(&json!({ "template": path }), fields);
+    Ok(ExitCode::SUCCESS)
+}

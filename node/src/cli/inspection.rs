@@ -1,0 +1,107 @@
+//! `inspection`: record, list, show.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Args, Subcommand};
+use serde_json::{Value, json};
+use townmesh_crdt::domain::inspection::{Answer, Inspection};
+use townmesh_crdt::id::DocumentId;
+
+use super::client::Client;
+use super::household::{MAX_INPUT, from_file};
+use super::output::{fields, recorded, table};
+use super::{Context, Done, Failure};
+use crate::engine::now;
+use crate::message::Message;
+
+#[derive(Debug, Subcommand)]
+pub(super) enum InspectionCommand {
+    /// 记录一次检查 / record an inspection
+    Record(RecordArgs),
+    /// 列出一户的检查 / list those of a household
+    List {
+        /// 户的编号 / id of the household
+        household: DocumentId,
+    },
+    /// 查看一次检查 / show one
+    Show {
+        /// 户的编号 / id of the household
+        household: DocumentId,
+        /// 检查的编号 / id of the inspection
+        id: String,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(super) struct RecordArgs {
+    /// JSON 文件，代替其他参数 / a JSON file instead of the other flags
+    #[arg(long, value_name = "FILE")]
+    file: Option<PathBuf>,
+    /// 户的编号 / id of the household
+    #[arg(long, required_unless_present = "file")]
+    household: Option<DocumentId>,
+    /// 检查人编号 / code of who inspected
+    #[arg(long, required_unless_present = "file")]
+    by: Option<String>,
+    /// 检查表编号 / number of the checklist
+    #[arg(long, default_value_t = 2)]
+    checklist: u16,
+    /// 答案，如 4=hazard，可多次给出 / an answer (ok, hazard, not_applicable), repeatable
+    #[arg(long = "answer", value_name = "ITEM=ANSWER", value_parser = answer)]
+    answers: Vec<(u16, Answer)>,
+    /// 备注 / remarks; nothing that identifies a person
+    #[arg(long)]
+    note: Option<String>,
+}
+
+fn answer(text: &str) -> Result<(u16, Answer), String> {
+    let wrong = || format!("{text:?}: write ITEM=ok|hazard|not_applicable, such as 4=hazard");
+    let (item, answer) = text.split_once('=').ok_or_else(wrong)?;
+    Ok((item.parse().map_err(|_| wrong())?, answer.parse().map_err(|_| wrong())?))
+}
+
+impl RecordArgs {
+    fn inspection(self) -> Result<Inspection, Failure> {
+        if let Some(path) = &self.file {
+            return from_file(path, MAX_INPUT);
+        }
+        let missing = || Message::new("usage", "缺少 --household 或 --by", "--household or --by is missing");
+        Ok(Inspection {
+            household: self.household.ok_or_else(missing)?,
+            by: self.by.ok_or_else(missing)?,
+            time_ms: i64::try_from(now()).unwrap_or(i64::MAX),
+            checklist: self.checklist,
+            answers: self.answers.into_iter().collect::<BTreeMap<_, _>>(),
+            note: self.note,
+            photos: vec![],
+            position: None,
+        })
+    }
+}
+
+impl InspectionCommand {
+    pub(super) fn run(self, context: &Context) -> Done {
+        let client = Client::of(&context.config.data_dir)?;
+        let list = |household: DocumentId| client.fetch("/v1/inspections", &[("household", Some(household.to_string()))]);
+        match self {
+            Self::Record(args) => {
+                let answer = client.post("/v1/inspections", &json!({ "inspection": args.inspection()? }))?;
+                context.output.result(&answer, recorded);
+            }
+            Self::List { household } => {
+                let columns = [("/id", "编号 id"), ("/time_ms", "时间 time"), ("/by", "检查人 by"), ("/note", "备注 note")];
+                context.output.result(&list(household)?, |listed| table(listed, &columns));
+            }
+            Self::Show { household, id } => {
+                let listed = list(household)?;
+                let mut rows = listed.get("rows").and_then(Value::as_array).into_iter().flatten();
+                let found = rows.find(|row| row.get("id").and_then(Value::as_str) == Some(&id));
+                let found = found.ok_or_else(|| Message::new("not_found", "没有这次检查", "there is no such inspection"))?;
+                context.output.result(found, fields);
+            }
+        }
+        Ok(ExitCode::SUCCESS)
+    }
+}

@@ -1,0 +1,79 @@
+//! The node of a data directory while it is stopped: its keys, and its replica opened by this process.
+
+use townmesh_crdt::replica::{OpenError, Opening, Replica};
+use townmesh_crdt::store::Store;
+
+use super::Failure;
+use crate::config::Config;
+use crate::data_dir::{DataDir, Existing};
+use crate::engine::now;
+use crate::keys::{IdentityFile, os_rng};
+use crate::message::{Explain as _, Message};
+
+/// The identity of the data directory.
+///
+/// # Errors
+/// When there is none yet: how to get one.
+pub(super) fn identity(directory: &DataDir) -> Result<IdentityFile, Failure> {
+    let path = directory.identity();
+    if !path.exists() {
+        let zh = format!("{} 还不是一个节点", directory.path().display());
+        let en = format!("{} is not a node yet", directory.path().display());
+        let remedy = "townmesh town create … / townmesh join <邀请文件>";
+        return Err(Message::new("no_identity", zh, en).remedy(&format!("先运行 {remedy}"), &format!("first run {remedy}")).into());
+    }
+    Ok(IdentityFile::read(&path)?)
+}
+
+/// Refuses a data directory that is a node already.
+///
+/// # Errors
+/// When it is one.
+pub(super) fn refuse_existing(directory: &DataDir) -> Result<(), Failure> {
+    match [directory.identity(), directory.store()].into_iter().find(|path| path.exists()) {
+        Some(path) => {
+            let zh = format!("{} 已存在：这个数据目录已是一个节点", path.display());
+            let en = format!("{} exists: this data directory is a node already", path.display());
+            Err(Message::new("already_a_node", zh, en).remedy("换一个 --data-dir", "name another --data-dir").into())
+        }
+        None => Ok(()),
+    }
+}
+
+/// How the replica of an identity is opened.
+///
+/// # Errors
+/// [`OpenError::Store`]; [`OpenError::Codec`] where the operating system has no randomness.
+pub(super) fn opening(config: &Config, file: &IdentityFile, expect_data: bool) -> Result<Opening, OpenError> {
+    let rng = os_rng().map_err(|message| OpenError::Codec(std::io::Error::other(message)))?;
+    Ok(Opening {
+        store: Store::open(&config.data_dir.store())?,
+        identity: file.identity.clone(),
+        town: file.town,
+        chain: file.chain.clone(),
+        rng: Box::new(rng),
+        expect_data,
+        beacon_interval: u64::try_from(config.beacon_interval.as_millis()).unwrap_or(u64::MAX),
+    })
+}
+
+/// Opens the replica of a node that is not running.
+///
+/// # Errors
+/// [`OpenError`], among others when the node is running.
+pub(super) fn open(config: &Config, file: &IdentityFile) -> Result<Replica, Failure> {
+    let opening = opening(config, file, file.expect_data).map_err(|error| error.explain())?;
+    Ok(Replica::open(opening, now())?)
+}
+
+/// Notes that the store holds data now, so that an empty one is noticed as a loss.
+///
+/// # Errors
+/// When the identity file cannot be written.
+pub(super) fn note_data(directory: &DataDir, file: &mut IdentityFile) -> Result<(), Failure> {
+    if !file.expect_data {
+        file.expect_data = true;
+        file.write(&directory.identity(), Existing::Replace)?;
+    }
+    Ok(())
+}

@@ -1,0 +1,150 @@
+//! The command line. One subcommand, one file; its flags are one struct.
+//!
+//! Exit codes: 0 done, 1 failed, 2 wrong usage, 75 not fully synced yet. With `--json` a command prints one JSON value on
+//! standard output, errors as `{code, message_zh, message_en, remedy?}` on standard error.
+
+mod case;
+mod client;
+mod event;
+mod export;
+mod household;
+mod import;
+mod inspection;
+mod invite;
+mod join;
+mod local;
+mod output;
+mod run;
+mod status;
+#[cfg(test)]
+mod tests;
+mod town;
+mod verify;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use crate::config::{Config, Layer};
+use crate::message::{Explain, Message};
+use output::Output;
+
+/// Failed.
+const FAILED: u8 = 1;
+/// Not fully synced yet: try again later (`EX_TEMPFAIL` of BSD's sysexits).
+const NOT_SYNCED: u8 = 75;
+
+/// 断网也能继续运行的村镇治理节点 / a node of a town that keeps working while it is cut off
+#[derive(Debug, Parser)]
+#[command(name = "townmesh", version, propagate_version = true)]
+pub struct Cli {
+    /// 本节点的数据目录 / data directory of this node [default: townmesh-data]
+    #[arg(long, global = true, value_name = "DIR")]
+    data_dir: Option<PathBuf>,
+    /// 配置文件 / configuration file [default: townmesh.toml in the data directory]
+    #[arg(long, global = true, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// 以 JSON 输出 / print JSON
+    #[arg(long, global = true)]
+    json: bool,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// 建立一个镇 / found a town
+    #[command(subcommand)]
+    Town(town::TownCommand),
+    /// 制作入网邀请 / make an invite for a new node
+    Invite(invite::InviteArgs),
+    /// 用邀请文件加入 / join with an invite file
+    Join(join::JoinArgs),
+    /// 运行本节点 / run this node
+    Run(run::RunArgs),
+    /// 查看节点状态 / show how the running node is
+    Status(status::StatusArgs),
+    /// 导入住户台账 / import a ledger of households
+    Import(import::ImportArgs),
+    /// 导出住户 / export households
+    Export(export::ExportArgs),
+    /// 重新核验全部数据 / check everything in the store again
+    Verify(verify::VerifyArgs),
+    /// 住户 / households
+    #[command(subcommand)]
+    Household(household::HouseholdCommand),
+    /// 入户检查 / inspections
+    #[command(subcommand)]
+    Inspection(inspection::InspectionCommand),
+    /// 案卷 / cases
+    #[command(subcommand)]
+    Case(case::CaseCommand),
+    /// 设备事件 / device events
+    #[command(subcommand)]
+    Event(event::EventCommand),
+    /// 在一台机器上演示整个镇 / the model town on one machine
+    Demo(crate::demo::Options),
+}
+
+/// Why a command did not do what it was asked to.
+#[derive(Debug)]
+struct Failure {
+    message: Message,
+    code: u8,
+}
+
+impl<E: Explain> From<E> for Failure {
+    fn from(error: E) -> Self {
+        Self { message: error.explain(), code: FAILED }
+    }
+}
+
+type Done = Result<ExitCode, Failure>;
+
+/// What every command knows.
+struct Context {
+    config: Config,
+    output: Output,
+}
+
+/// Runs the program.
+pub fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let output = Output { json: cli.json };
+    cli.run(output).unwrap_or_else(|failure| {
+        output.error(&failure.message);
+        ExitCode::from(failure.code)
+    })
+}
+
+impl Cli {
+    fn run(self, output: Output) -> Done {
+        if let Command::Demo(options) = &self.command {
+            return crate::demo::run(options)
+                .map_err(|error| Message::new("demo", "演示未能完成", format!("{error:#}")).into());
+        }
+        let mut flags = match &self.command {
+            Command::Run(args) => args.layer.clone(),
+            _ => Layer::default(),
+        };
+        flags.data_dir = self.data_dir;
+        let config = Config::load(flags, self.config.as_deref(), |name| std::env::var(name).ok())?;
+        let context = Context { config, output };
+        match self.command {
+            Command::Town(command) => command.run(&context),
+            Command::Invite(args) => args.run(&context),
+            Command::Join(args) => args.run(&context),
+            Command::Run(args) => args.run(&context),
+            Command::Status(args) => args.run(&context),
+            Command::Import(args) => args.run(&context),
+            Command::Export(args) => args.run(&context),
+            Command::Verify(args) => args.run(&context),
+            Command::Household(command) => command.run(&context),
+            Command::Inspection(command) => command.run(&context),
+            Command::Case(command) => command.run(&context),
+            Command::Event(command) => command.run(&context),
+            Command::Demo(_) => Ok(ExitCode::SUCCESS),
+        }
+    }
+}

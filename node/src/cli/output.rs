@@ -1,0 +1,119 @@
+//! What commands print: JSON for programs, Chinese and English for people, progress only where somebody looks.
+
+use std::io::{IsTerminal as _, Write as _};
+
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use serde_json::Value;
+
+use crate::message::Message;
+
+/// How a command prints.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Output {
+    pub(super) json: bool,
+}
+
+impl Output {
+    /// The result of a command: as JSON, or what `text` makes of it.
+    pub(super) fn result(self, value: &Value, text: impl FnOnce(&Value) -> String) {
+        let shown = if self.json { value.to_string() } else { text(value) };
+        // A reader that went away (`| head`) is no error.
+        let _ = writeln!(std::io::stdout().lock(), "{}", shown.trim_end());
+    }
+
+    /// Something for people beside the result; not with `--json`.
+    pub(super) fn note(self, text: &str) {
+        if !self.json {
+            let _ = writeln!(std::io::stderr().lock(), "{text}");
+        }
+    }
+
+    pub(super) fn error(self, message: &Message) {
+        let shown = if self.json { serde_json::to_string(message).unwrap_or_default() } else { message.to_string() };
+        let _ = writeln!(std::io::stderr().lock(), "{shown}");
+    }
+
+    /// A bar on standard error, drawn only on a terminal.
+    pub(super) fn bar(self, total: Option<u64>, what: &'static str) -> ProgressBar {
+        let target = match std::io::stderr().is_terminal() && !self.json {
+            true => ProgressDrawTarget::stderr(),
+            false => ProgressDrawTarget::hidden(),
+        };
+        let bar = ProgressBar::with_draw_target(total, target);
+        let template = match total {
+            Some(_) => "{prefix} {bar:30} {pos}/{len} {msg}",
+            None => "{prefix} {spinner} {pos} {msg}",
+        };
+        if let Ok(style) = ProgressStyle::with_template(template) {
+            bar.set_style(style);
+        }
+        bar.set_prefix(what);
+        bar
+    }
+}
+
+/// A value on one line of a table.
+fn cell(value: &Value) -> String {
+    match value {
+        Value::Null => String::new(),
+        Value::String(text) => text.replace(['\n', '\t'], " "),
+        Value::Bool(_) | Value::Number(_) | Value::Array(_) | Value::Object(_) => value.to_string(),
+    }
+}
+
+/// The rows of a list as a table: `columns` are JSON pointers with their titles.
+pub(super) fn table(listed: &Value, columns: &[(&str, &str)]) -> String {
+    let rows = listed.get("rows").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
+    let titles: Vec<&str> = columns.iter().map(|(_, title)| *title).collect();
+    let mut text = titles.join("\t") + "\n";
+    for row in rows {
+        let cells = columns.iter().map(|(pointer, _)| row.pointer(pointer).map(cell).unwrap_or_default());
+        text += &(cells.collect::<Vec<_>>().join("\t") + "\n");
+    }
+    if let Some(next) = listed.get("next").and_then(Value::as_str) {
+        text += &format!("… --after {next}\n");
+    }
+    text
+}
+
+/// A value as indented lines.
+pub(super) fn fields(value: &Value) -> String {
+    let mut text = String::new();
+    write_fields(value, 0, &mut text);
+    text
+}
+
+fn write_fields(value: &Value, depth: usize, text: &mut String) {
+    let indent = "  ".repeat(depth);
+    let mut write = |name: &str, value: &Value| match value {
+        Value::Object(inner) if !inner.is_empty() => {
+            *text += &format!("{indent}{name}\n");
+            write_fields(value, depth + 1, text);
+        }
+        Value::Array(inner) if inner.iter().any(Value::is_object) => {
+            *text += &format!("{indent}{name}\n");
+            write_fields(value, depth + 1, text);
+        }
+        Value::Null => {}
+        value => *text += &format!("{indent}{name} {}\n", cell(value)),
+    };
+    match value {
+        Value::Object(fields) => fields.iter().for_each(|(name, value)| write(&format!("{name}:"), value)),
+        Value::Array(values) => values.iter().for_each(|value| write("-", value)),
+        value => write("", value),
+    }
+}
+
+/// What a recording command says.
+pub(super) fn recorded(answer: &Value) -> String {
+    let outcome = match answer.get("outcome").and_then(Value::as_str) {
+        Some("created") => "已新建 / created",
+        Some("changed") => "已更新 / changed",
+        Some(_) | None => "没有变化 / unchanged",
+    };
+    let mut rest = answer.clone();
+    if let Some(fields) = rest.as_object_mut() {
+        fields.remove("outcome");
+    }
+    format!("{outcome}\n{}", fields(&rest))
+}
