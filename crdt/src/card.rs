@@ -24,8 +24,8 @@ use crate::store::CardKey;
 
 /// Largest card in bytes.
 pub const MAX_CARD: usize = 32 * 1024;
-/// Most cards kept: beacons and positions of 2,000 nodes with their grants.
-pub const MAX_CARDS: usize = 16_384;
+/// Most cards kept: beacons and positions of 2,000 nodes with their grants. A list of them fits a message.
+pub const MAX_CARDS: usize = 10_240;
 /// Most logs in one beacon; the most recently grown ones are named.
 pub const MAX_HEADS: usize = 1024;
 
@@ -98,7 +98,12 @@ impl Beacon {
     /// Signs the beacon; its card bytes.
     pub fn to_bytes(&self, key: &SigningKey) -> Vec<u8> {
         signed(BEACON_CONTEXT, key, |e| {
-            e.array(5)?.bytes(&self.node.0)?.u64(self.epoch)?.u64(self.counter)?.u64(self.at)?.array(self.heads.len() as u64)?;
+            e.array(5)?
+                .bytes(&self.node.0)?
+                .u64(self.epoch)?
+                .u64(self.counter)?
+                .u64(self.at)?
+                .array(self.heads.len() as u64)?;
             for (log, seq) in &self.heads {
                 e.array(2)?.bytes(log)?.u64(*seq)?;
             }
@@ -206,7 +211,11 @@ fn verify(context: &[u8], node: &NodeId, content: &[u8], signature: &[u8; 64]) -
 ///
 /// # Errors
 /// [`SealError`] for a weak recipient key.
-pub fn grant(recipient: &[u8; 32], secrets: &[(String, FamilySecret)], rng: &mut dyn CryptoRng) -> Result<(CardKey, Vec<u8>), SealError> {
+pub fn grant(
+    recipient: &[u8; 32],
+    secrets: &[(String, FamilySecret)],
+    rng: &mut dyn CryptoRng,
+) -> Result<(CardKey, Vec<u8>), SealError> {
     let mut plain = Vec::new();
     let mut e = Encoder::new(&mut plain);
     let written = (|| -> Written {

@@ -118,10 +118,15 @@ impl Trust {
                 let name = founding.family();
                 let family = Family { founding, key };
                 // Two authorities that found the same family apart: the lesser key id stands, everywhere alike.
-                let stands = self.families.get(&name).is_none_or(|known| (known.key, &known.founding) > (family.key, &family.founding));
+                let stands = self
+                    .families
+                    .get(&name)
+                    .is_none_or(|known| (known.key, &known.founding) > (family.key, &family.founding));
                 if stands {
-                    self.families.insert(name, family);
-                    self.derive_namespaces();
+                    if self.families.insert(name.clone(), family).is_some() {
+                        self.namespaces.retain(|_, namespace| namespace.family() != name);
+                    }
+                    self.derive_namespaces(&name);
                 }
                 stands
             }
@@ -135,23 +140,18 @@ impl Trust {
     /// Takes note of a period that a node opened. Periods count in unbroken succession from the founding one, so a
     /// wrong clock cannot open one far ahead (DESIGN 12.14).
     pub fn open_period(&mut self, namespace: Namespace) {
+        let family = namespace.family();
         if self.proposed.len() < bounds::MAX_NAMESPACES && self.proposed.insert(namespace) {
-            self.derive_namespaces();
+            self.derive_namespaces(&family);
         }
     }
 
-    fn derive_namespaces(&mut self) {
-        let auth = Namespace::auth();
-        self.namespaces = BTreeMap::from([(auth.id(&self.town), auth)]);
-        for family in self.families.values() {
-            let mut namespace = family.founding.clone();
-            loop {
-                self.namespaces.insert(namespace.id(&self.town), namespace.clone());
-                match next_period(&namespace) {
-                    Some(next) if self.proposed.contains(&next) => namespace = next,
-                    Some(_) | None => break,
-                }
-            }
+    /// Adds the namespaces of a family: its founding one and those after it in unbroken succession.
+    fn derive_namespaces(&mut self, family: &str) {
+        let mut next = self.families.get(family).map(|family| family.founding.clone());
+        while let Some(namespace) = next {
+            next = next_period(&namespace).filter(|next| self.proposed.contains(next));
+            self.namespaces.insert(namespace.id(&self.town), namespace);
         }
     }
 
@@ -198,9 +198,12 @@ impl Trust {
 
     /// Whether an entry has no effect because its certificate was revoked and no cut covers it.
     pub fn is_void(&self, certificate: &CertificateId, log: &LogId, seq: u64) -> bool {
-        let Some(revocations) = self.revocations.get(certificate) else { return self.is_revoked(certificate) };
-        // Concurrent removals all stand: the entry must be within the cut of each.
-        revocations.iter().any(|cuts| !cuts.iter().any(|cut| cut.log == *log && seq <= cut.seq))
+        // Concurrent removals all stand: the entry must be within the cut of each, and nothing that its certificate
+        // stands on may be removed.
+        let issuer = self.issuers.get(certificate).copied().flatten();
+        let mut revocations = self.revocations.get(certificate).into_iter().flatten();
+        issuer.is_some_and(|issuer| self.is_revoked(&issuer))
+            || revocations.any(|cuts| !cuts.iter().any(|cut| cut.log == *log && seq <= cut.seq))
     }
 
     /// The namespaces that exist.
@@ -230,7 +233,10 @@ impl Trust {
         if self.namespaces.contains_key(&wanted.id(&self.town)) {
             return Ok(wanted.clone());
         }
-        let open = self.namespaces.values().filter(|namespace| namespace.kind == wanted.kind && namespace.region == wanted.region);
+        let open = self
+            .namespaces
+            .values()
+            .filter(|namespace| namespace.kind == wanted.kind && namespace.region == wanted.region);
         match open.max() {
             Some(newest) if next_period(newest).as_ref() == Some(wanted) => Err(wanted.clone()),
             Some(newest) => Ok(newest.clone()),
@@ -306,8 +312,10 @@ mod tests {
         let first = sign(certificate(CertificateKind::Node, 6), Some(invite.id), 5);
         let second = sign(certificate(CertificateKind::Node, 7), Some(invite.id), 5);
         let revocation = sign(Claim::Revocation { certificate: second.id, cuts: vec![] }, Some(authority.id), 2);
-        let family = |key, year| Claim::Family { founding: Namespace::cases("110115005001", year), key: KeyId([key; 16]) };
-        let (one, two) = (sign(family(1, "2026"), Some(authority.id), 2), sign(family(2, "2025"), Some(authority.id), 2));
+        let family =
+            |key, year| Claim::Family { founding: Namespace::cases("110115005001", year), key: KeyId([key; 16]) };
+        let (one, two) =
+            (sign(family(1, "2026"), Some(authority.id), 2), sign(family(2, "2025"), Some(authority.id), 2));
         vec![authority, invite, first, second, revocation, one, two]
     }
 

@@ -292,7 +292,11 @@ fn relay(words: Vec<String>) -> Result<Relay, ConfigError> {
 /// [`ConfigError::Value`] with the first that is none.
 pub fn addresses(key: &'static str, texts: Vec<String>) -> Result<Vec<Multiaddr>, ConfigError> {
     let expected = "write a multiaddress, such as /ip4/192.168.1.10/udp/4001/quic-v1";
-    let parse = |text: String| text.parse().map_err(|_| ConfigError::Value { key, value: text, expected });
+    let parse = |text: String| {
+        // An empty text is a valid multiaddress of nothing.
+        let address = text.parse().ok().filter(|address: &Multiaddr| !address.is_empty());
+        address.ok_or(ConfigError::Value { key, value: text, expected })
+    };
     texts.into_iter().map(parse).collect()
 }
 

@@ -5,6 +5,9 @@
 //! this node holds the key: the body opens, unpacks, and every item of it that has effect stands in the documents. Then
 //! every document is read. A [`Verification`] works in steps, so that a running node goes on recording meanwhile.
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 

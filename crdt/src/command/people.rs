@@ -135,7 +135,8 @@ impl Person {
     ) -> Result<Option<Value>, CommandError> {
         let known = self.data.clone().unwrap_or_default();
         let edited = overlay(&known, input);
-        if edited == known && !(settle && !self.conflicts.is_empty()) {
+        let settles = settle && !self.conflicts.is_empty();
+        if edited == known && !settles {
             return Ok(None);
         }
         if self.state == PersonalState::KeyMissing {

@@ -34,6 +34,7 @@ pub enum ReadError {
 /// What a document says.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
+#[expect(clippy::large_enum_variant, reason = "readings are handed on a few at a time, cases as often as others")]
 pub enum Reading {
     /// A household with the people in it.
     Household(HouseholdRecord),

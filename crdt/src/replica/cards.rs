@@ -59,16 +59,24 @@ impl Replica {
     /// Stages a card that was checked, and passes it on. False if a newer one is held.
     pub fn add_card(&mut self, key: CardKey, version: u64, bytes: Vec<u8>) -> bool {
         let is_newer = self.cards.get(&key).is_none_or(|(known, _)| *known < version);
-        if !is_newer || (self.cards.len() >= MAX_CARDS && !self.cards.contains_key(&key)) {
+        if !is_newer || !self.has_room(&key) {
             return false;
         }
         self.batch.weight += bytes.len() + 48;
         self.batch.cards.insert(key, (version, bytes.clone()));
         for session in self.sessions.values_mut().filter(|session| session.certificate.is_some()) {
-            session.say(Message::Card { key, version, bytes: bytes.clone() });
+            session.cards_behind.insert(key);
         }
         self.accept_card(key, version, bytes);
         true
+    }
+
+    /// Each kind has its share of the room, and all kinds of newer versions together one: nobody crowds out the
+    /// beacons, grants and fork proofs of others by cards that cannot be checked.
+    fn has_room(&self, key: &CardKey) -> bool {
+        let kind = CardKind::from_code(key.kind);
+        let alike = self.cards.keys().filter(|held| CardKind::from_code(held.kind) == kind);
+        self.cards.contains_key(key) || alike.count() < MAX_CARDS / 5
     }
 
     /// Checks a card from a peer and stages it.
@@ -90,54 +98,66 @@ impl Replica {
             Some(CardKind::Grant) if blake3::hash(&bytes) != key.key || version != 0 => {
                 return Err(CardError::new(CardKind::Grant, "it is not under its hash"));
             }
-            Some(CardKind::Fork) if ForkProof::from_bytes(&bytes)?.card_key() != Some((key, version)) => {
-                return Err(CardError::new(CardKind::Fork, "it is not under its log"));
+            Some(CardKind::Fork) => {
+                let proof = ForkProof::from_bytes(&bytes)?;
+                if proof.card_key() != Some((key, version)) {
+                    return Err(CardError::new(CardKind::Fork, "it is not under its log"));
+                }
+                let enrolled = |log: LogId| self.logs.contains_key(&log) || self.trust.current(&log.author).is_some();
+                if !proof.place().is_some_and(|(log, ..)| enrolled(log)) {
+                    // Anybody can fork the logs of keys that they made up.
+                    return Ok(false);
+                }
             }
             Some(CardKind::Position) => {
-                if let Some(position) = self.open_position(&bytes) {
-                    let position = position?;
-                    if position.node.0 != key.key || position.at != version {
-                        return Err(CardError::new(CardKind::Position, "it is not its node's"));
-                    }
+                // The sender may be a carrier, which could not see that it is not its node's.
+                let is_its = |position: &Position| position.node.0 == key.key && position.at == version;
+                if self.open_position(&bytes).is_some_and(|position| !position.is_ok_and(|position| is_its(&position)))
+                {
+                    return Ok(false);
                 }
             }
             // In order; or a newer version's card, which is carried as it is.
-            Some(CardKind::Grant | CardKind::Fork) | None => {}
+            Some(CardKind::Grant) | None => {}
         }
         Ok(self.add_card(key, version, bytes))
     }
 
     /// Which cards the peer should send, and which of ours it lacks, from its list.
-    pub(super) fn compare_cards(&self, theirs: &[(CardKey, u64)]) -> (Vec<CardKey>, Vec<Message>) {
+    pub(super) fn compare_cards(&self, theirs: &[(CardKey, u64)]) -> (Vec<CardKey>, Vec<CardKey>) {
         let theirs: BTreeMap<CardKey, u64> = theirs.iter().copied().collect();
         let wanted = theirs.iter().filter(|(key, version)| self.cards.get(key).is_none_or(|(held, _)| held < version));
         let lacking = self.cards.iter().filter(|(key, (version, _))| theirs.get(key).is_none_or(|held| held < version));
-        let messages = lacking.map(|(key, (version, bytes))| Message::Card { key: *key, version: *version, bytes: bytes.clone() });
-        (wanted.map(|(key, _)| *key).collect(), messages.collect())
+        (wanted.map(|(key, _)| *key).collect(), lacking.map(|(key, _)| *key).collect())
     }
 
-    pub(super) fn card(&self, key: &CardKey) -> Option<Message> {
-        self.cards.get(key).map(|(version, bytes)| Message::Card { key: *key, version: *version, bytes: bytes.clone() })
+    /// The next card that a peer lacks.
+    pub(super) fn next_card(&mut self, peer: NodeId) -> Option<Message> {
+        let key = self.sessions.get_mut(&peer)?.cards_behind.pop_first()?;
+        self.cards.get(&key).map(|(version, bytes)| Message::Card { key, version: *version, bytes: bytes.clone() })
     }
 
     /// Stages a beacon if one is due and anything grew since the last: what is in this batch is durable when the
     /// beacon is, and not before.
     pub(super) fn issue_beacon(&mut self, now: Millis) {
-        if self.grown.is_empty() || now < self.poll_timeout() {
+        if self.growth == self.beacon_growth || now < self.poll_timeout() {
             return;
         }
         self.beacon_at = now;
-        self.grown.clear();
-        let mut logs: Vec<(u32, LogId, u64)> = self.logs.values().map(|(number, state)| (*number, state.log, state.height)).collect();
+        self.beacon_growth = self.growth;
+        let logs = self.logs.values().filter(|(_, state)| state.height > 0);
+        // Those that grew last; of those that did not grow since the store was opened, the younger ones.
+        let mut logs: Vec<(u64, u32, LogId, u64)> = logs
+            .map(|(number, state)| (self.grown.get(&state.log).copied().unwrap_or(0), *number, state.log, state.height))
+            .collect();
         if logs.len() > MAX_HEADS {
-            // Younger logs are those still growing: an epoch ends with its store's opening.
             logs.sort_unstable();
             logs.drain(..logs.len() - MAX_HEADS);
         }
         let node = self.identity.node();
         let key = CardKind::Beacon.key(node.0);
         let counter = self.cards.get(&key).map_or(now, |(version, _)| now.max(version.saturating_add(1)));
-        let heads = logs.into_iter().map(|(_, log, height)| (card::short_log(&log), height)).collect();
+        let heads = logs.into_iter().map(|(.., log, height)| (card::short_log(&log), height)).collect();
         let beacon = Beacon { node, epoch: self.epoch, counter, at: now, heads };
         self.add_card(key, counter, beacon.to_bytes(&self.identity.signing));
     }
@@ -167,13 +187,16 @@ impl Replica {
     /// [`RecordError::NoKey`] if this node does not hold the town's key.
     pub fn publish_position(&mut self, latitude: i32, longitude: i32, now: Millis) -> Result<(), RecordError> {
         let node = self.identity.node();
-        let position = Position { node, at: now, latitude, longitude };
+        let key = CardKind::Position.key(node.0);
+        // A clock that was put back must not hide the unit.
+        let at = self.cards.get(&key).map_or(now, |(version, _)| now.max(version.saturating_add(1)));
+        let position = Position { node, at, latitude, longitude };
         let plain = position.to_bytes(&self.identity.signing);
         let town = Namespace::town();
         let family = self.trust.family(&town).ok_or_else(|| RecordError::UnknownNamespace(town.clone()))?.key;
         let keys = self.keyring.keys(&town, family).ok_or(RecordError::NoKey(town.clone()))?;
         let sealed = keys.seal_body(&plain, &[0; HEADER_LEN], &mut *self.rng)?;
-        self.add_card(CardKind::Position.key(node.0), now, sealed);
+        self.add_card(key, at, sealed);
         Ok(())
     }
 
@@ -185,8 +208,12 @@ impl Replica {
 
     /// The last known position of every unit.
     pub fn positions(&mut self) -> Vec<Position> {
-        let sealed: Vec<Vec<u8>> =
-            self.cards.iter().filter(|(key, _)| key.kind == CardKind::Position as u8).map(|(_, (_, bytes))| bytes.clone()).collect();
+        let sealed: Vec<Vec<u8>> = self
+            .cards
+            .iter()
+            .filter(|(key, _)| key.kind == CardKind::Position as u8)
+            .map(|(_, (_, bytes))| bytes.clone())
+            .collect();
         sealed.iter().filter_map(|bytes| self.open_position(bytes)?.ok()).collect()
     }
 }

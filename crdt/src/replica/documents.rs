@@ -75,7 +75,12 @@ pub struct StoredRecord {
 
 impl Replica {
     /// The change that makes these edits to the document as this node knows it.
-    pub(super) fn compose(&mut self, namespace: u32, document: DocumentId, edits: BTreeMap<RecordKey, Fields>) -> Result<Change, StoreError> {
+    pub(super) fn compose(
+        &mut self,
+        namespace: u32,
+        document: DocumentId,
+        edits: BTreeMap<RecordKey, Fields>,
+    ) -> Result<Change, StoreError> {
         if let Some(cached) = self.cache.touch(namespace, document) {
             return Ok(cached.change(edits));
         }
@@ -107,7 +112,7 @@ impl Replica {
     /// [`StoreError`].
     pub fn content(&mut self, namespace: NamespaceId, document: DocumentId) -> Result<Content, StoreError> {
         let Some(number) = self.numbers.get(&namespace).copied() else { return Ok(Content::default()) };
-        if let Some(cached) = self.cache.touch(number, document) {
+        if let Some(cached) = self.cache.touch(number, document).filter(|_| !self.trust.has_revocations()) {
             // A refused change would have been refused when it was loaded, too: nothing is readable then.
             return Ok(cached.hydrate(&|_| false).unwrap_or_default());
         }
@@ -121,6 +126,7 @@ impl Replica {
             changes.push(change);
         }
         match changes.as_slice() {
+            [] => return Ok(Content::default()),
             [only] if only.change.deps.is_empty() && void.is_empty() => return Ok(Content::of_first_change(only)),
             _ => {}
         }
@@ -135,11 +141,12 @@ impl Replica {
     pub fn records(&self, namespace: NamespaceId, document: DocumentId) -> Result<Vec<StoredRecord>, StoreError> {
         let Some(number) = self.numbers.get(&namespace).copied() else { return Ok(vec![]) };
         let mut records: Vec<StoredRecord> = Vec::new();
+        let mut authors: BTreeMap<u32, NodeId> = BTreeMap::new();
         for item in self.all_items(number, document)? {
             let void = self.is_void(&item)?;
             let (time, key) = (item.time, item.key);
             if let Item::Record { bytes, .. } = item.item {
-                let author = self.author(key.log).unwrap_or(NodeId([0; 32]));
+                let author = *authors.entry(key.log).or_insert_with(|| self.author(key.log).unwrap_or(NodeId([0; 32])));
                 records.push(StoredRecord { id: record_id(&bytes), bytes, time, author, void });
             }
         }
@@ -179,7 +186,12 @@ impl Replica {
     ///
     /// # Errors
     /// [`StoreError`].
-    pub fn documents(&self, namespace: NamespaceId, after: Option<DocumentId>, limit: usize) -> Result<Vec<(DocumentId, u8)>, StoreError> {
+    pub fn documents(
+        &self,
+        namespace: NamespaceId,
+        after: Option<DocumentId>,
+        limit: usize,
+    ) -> Result<Vec<(DocumentId, u8)>, StoreError> {
         match self.numbers.get(&namespace) {
             Some(number) => self.store.documents(*number, after, limit),
             None => Ok(vec![]),
@@ -210,7 +222,8 @@ impl Replica {
 
     /// Every view has the feed up to here: forget it with the next commit.
     pub fn trim_feed(&mut self, below: u64) {
-        self.batch.trim_feed = Some(below);
+        // The last line stays, so that numbers go on where they were after the store is opened again.
+        self.batch.trim_feed = Some(below.min(self.feed_end.saturating_sub(1)));
         self.batch.weight += 1;
     }
 

@@ -2,12 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Ingested, IngestError, Output, Replica, first_half};
+use super::{IngestError, Ingested, Output, Replica, first_half};
 use crate::bounds;
 use crate::card::CardError;
 use crate::certificate::{Access, Statement};
 use crate::clock::Millis;
-use crate::entry::LogId;
+use crate::entry::{Lane, LogId};
 use crate::id::{NamespaceId, NodeId};
 use crate::namespace::Namespace;
 use crate::seal::ShelfId;
@@ -74,21 +74,33 @@ impl Replica {
     /// # Errors
     /// [`HandleError`]: the driver closes the connection.
     pub fn receive(&mut self, peer: NodeId, bytes: &[u8], now: Millis) -> Result<(), HandleError> {
+        self.check_writable()?;
         let Some(message) = Message::from_bytes(bytes)? else { return Ok(()) };
         // A session that was just closed on our side.
-        let Some(session) = self.sessions.get(&peer) else { return Ok(()) };
+        let Some(session) = self.sessions.get_mut(&peer) else { return Ok(()) };
+        session.idle = false;
         match (session.certificate.is_some(), message) {
-            (_, Message::Hello { town, chain, auth, shared, cards }) => self.greet(peer, town, &chain, (auth, shared, cards)),
+            (_, Message::Hello { town, chain, auth, shared, cards }) => {
+                self.greet(peer, town, &chain, (auth, shared, cards))
+            }
             (false, _) => Err(HandleError::NoHello(peer.short())),
             (true, message) => self.receive_after_hello(peer, message, bytes.len(), now),
         }?;
         match self.sessions.get(&peer) {
-            Some(session) if session.overflowed => Err(HandleError::Message(MessageError::Malformed("it asks more than it reads"))),
+            Some(session) if session.overflowed => {
+                Err(HandleError::Message(MessageError::Malformed("it asks more than it reads")))
+            }
             Some(_) | None => Ok(()),
         }
     }
 
-    fn receive_after_hello(&mut self, peer: NodeId, message: Message, size: usize, now: Millis) -> Result<(), HandleError> {
+    fn receive_after_hello(
+        &mut self,
+        peer: NodeId,
+        message: Message,
+        size: usize,
+        now: Millis,
+    ) -> Result<(), HandleError> {
         match message {
             Message::Hello { .. } => {}
             Message::Digests(digests) => self.compare_digests(peer, &digests),
@@ -107,14 +119,19 @@ impl Replica {
                     if !wanted.is_empty() {
                         session.say(Message::CardRequest(wanted));
                     }
-                    lacking.into_iter().for_each(|card| session.say(card));
+                    session.cards_behind.extend(lacking);
                 }
             }
-            Message::Card { key, version, bytes } => _ = self.ingest_card(key, version, bytes)?,
+            Message::Card { key, version, bytes } => {
+                if self.ingest_card(key, version, bytes)?
+                    && let Some(session) = self.sessions.get_mut(&peer)
+                {
+                    session.cards_behind.remove(&key);
+                }
+            }
             Message::CardRequest(keys) => {
-                let cards: Vec<Message> = keys.iter().filter_map(|key| self.card(key)).collect();
                 if let Some(session) = self.sessions.get_mut(&peer) {
-                    cards.into_iter().for_each(|card| session.say(card));
+                    session.cards_behind.extend(keys.into_iter().filter(|key| self.cards.contains_key(key)));
                 }
             }
             Message::Totals { entries, bytes } => {
@@ -133,7 +150,8 @@ impl Replica {
             Message::Chunk { namespace, bytes } => self.ingest_chunk(peer, namespace, bytes)?,
             Message::ChunkOffer { namespace, hashes } => self.take_offer(peer, namespace, &hashes)?,
             Message::LogRequest { log, from } => {
-                if let Some(session) = self.sessions.get_mut(&peer)
+                if self.logs.contains_key(&log)
+                    && let Some(session) = self.sessions.get_mut(&peer)
                     && let Some(space) = session.spaces.get_mut(&log.namespace).filter(|space| space.known)
                 {
                     space.cursors.insert(log, from.saturating_sub(1));
@@ -146,7 +164,13 @@ impl Replica {
     }
 
     /// The peer said who it is and what it holds.
-    fn greet(&mut self, peer: NodeId, town: [u8; 32], chain: &[Vec<u8>], (auth, shared, cards): (Digest, Digest, Digest)) -> Result<(), HandleError> {
+    fn greet(
+        &mut self,
+        peer: NodeId,
+        town: [u8; 32],
+        chain: &[Vec<u8>],
+        (auth, shared, cards): (Digest, Digest, Digest),
+    ) -> Result<(), HandleError> {
         let unenrolled = || HandleError::Unenrolled(peer.short());
         if town != *self.trust.town() {
             return Err(unenrolled());
@@ -154,6 +178,10 @@ impl Replica {
         let mut is_new = false;
         for bytes in chain {
             let statement = Statement::from_bytes(bytes, self.trust.town()).map_err(|_| unenrolled())?;
+            // A stranger's statements must not fill the room of those that wait for their issuer.
+            if statement.issuer.is_some_and(|issuer| self.trust.certificate(&issuer).is_none()) {
+                return Err(unenrolled());
+            }
             is_new |= self.trust.add(statement).map_err(|_| unenrolled())?;
         }
         let (certificate, _) = self.trust.current(&peer).ok_or_else(unenrolled)?;
@@ -217,7 +245,11 @@ impl Replica {
         });
         let logs = logs.take(bounds::MAX_FRONTIER).collect();
         let shelves = self.shelves.get(&namespace).into_iter().flatten();
-        Message::Frontier { namespace, logs, shelves: shelves.map(|(shelf, count)| (*shelf, *count)).take(bounds::MAX_FRONTIER).collect() }
+        Message::Frontier {
+            namespace,
+            logs,
+            shelves: shelves.map(|(shelf, count)| (*shelf, *count)).take(bounds::MAX_FRONTIER).collect(),
+        }
     }
 
     /// The peer holds exactly what this node holds of a namespace.
@@ -234,10 +266,12 @@ impl Replica {
     pub(super) fn send_digests(&mut self, peer: NodeId) {
         self.send_card_list(peer);
         let namespaces = self.interest(&peer);
-        let digests: Vec<(NamespaceId, Digest)> = namespaces.into_iter().map(|namespace| (namespace, self.digest(namespace))).collect();
+        let digests: Vec<(NamespaceId, Digest)> =
+            namespaces.into_iter().map(|namespace| (namespace, self.digest(namespace))).collect();
         if let Some(session) = self.sessions.get_mut(&peer) {
             session.digests_due = false;
-            let unsaid: Vec<_> = digests.into_iter().filter(|(namespace, _)| session.digests_sent.insert(*namespace)).collect();
+            let unsaid: Vec<_> =
+                digests.into_iter().filter(|(namespace, _)| session.digests_sent.insert(*namespace)).collect();
             if !unsaid.is_empty() {
                 session.say(Message::Digests(unsaid));
             }
@@ -257,7 +291,11 @@ impl Replica {
         let shared: BTreeSet<NamespaceId> = self.interest(&peer).into_iter().collect();
         for (namespace, digest) in theirs.iter().filter(|(namespace, _)| shared.contains(namespace)) {
             if self.digest(*namespace) == *digest {
-                if self.sessions.get(&peer).is_some_and(|session| session.spaces.get(namespace).is_none_or(|space| !space.known)) {
+                if self
+                    .sessions
+                    .get(&peer)
+                    .is_some_and(|session| session.spaces.get(namespace).is_none_or(|space| !space.known))
+                {
                     self.assume_equal(peer, *namespace);
                 }
             } else {
@@ -265,7 +303,9 @@ impl Replica {
             }
         }
         // A peer that took us for equal waits for our digests no longer; one that learned of namespaces only now does.
-        self.send_digests(peer);
+        if let Some(session) = self.sessions.get_mut(&peer) {
+            session.digests_due = true;
+        }
     }
 
     fn send_frontier(&mut self, peer: NodeId, namespace: NamespaceId) {
@@ -292,8 +332,10 @@ impl Replica {
             let ours = self.logs.get(&height.log(namespace)).map(|(_, state)| self.effective(state));
             ours.is_some_and(|(seq, head)| seq == height.seq && head != height.head)
         });
-        let requests: Vec<Message> = parted.map(|height| Message::LogRequest { log: height.log(namespace), from: 1 }).collect();
-        let ours: Vec<(LogId, u64)> = self.logs_of(namespace).map(|(log, (_, state))| (*log, self.effective(state).0)).collect();
+        let requests: Vec<Message> =
+            parted.map(|height| Message::LogRequest { log: height.log(namespace), from: 1 }).collect();
+        let ours: Vec<(LogId, u64)> =
+            self.logs_of(namespace).map(|(log, (_, state))| (*log, self.effective(state).0)).collect();
         let Some(kind) = self.trust.namespaces().get(&namespace).map(|namespace| namespace.kind) else { return };
         let our_shelves = self.shelves.get(&namespace).cloned().unwrap_or_default();
         let Some(session) = self.sessions.get_mut(&peer) else { return };
@@ -312,7 +354,8 @@ impl Replica {
         let Some(session) = self.sessions.get(&peer) else { return };
         let (mut entries, mut bytes) = (session.progress.entries_sent, session.progress.bytes_sent);
         for (_, log) in &session.behind {
-            let sent = session.spaces.get(&log.namespace).and_then(|space| space.cursors.get(log)).copied().unwrap_or(0);
+            let sent =
+                session.spaces.get(&log.namespace).and_then(|space| space.cursors.get(log)).copied().unwrap_or(0);
             if let Some((_, state)) = self.logs.get(log) {
                 let left = state.height.saturating_sub(sent);
                 entries += left;
@@ -330,15 +373,26 @@ impl Replica {
         if last.log.namespace == self.namespace_id(&Namespace::auth()) {
             self.clock.observe(last.time, now);
         }
+        let heights = |log: &LogId| self.logs.get(log).map_or(0, |(_, state)| state.height);
         let Some(session) = self.sessions.get_mut(&peer) else { return Ok(()) };
         session.progress.bytes_received += size as u64;
+        if matches!(ingested, Ingested::New(_)) && last.log.lane == Lane::Urgent {
+            // A certificate that others waited for may have come.
+            for log in std::mem::take(&mut session.early) {
+                session.say(Message::LogRequest { log, from: heights(&log).saturating_add(1) });
+            }
+        }
         match ingested {
             Ingested::New(count) => {
                 session.progress.entries_received += count;
                 session.peer_has(&last.log, last.seq);
             }
             Ingested::Known => session.peer_has(&last.log, last.seq),
-            Ingested::Gap { height } => session.say(Message::LogRequest { log: last.log, from: height.saturating_add(1) }),
+            Ingested::Early => _ = session.early.insert(last.log),
+            Ingested::Gap { .. } if session.early.contains(&last.log) => {}
+            Ingested::Gap { height } => {
+                session.say(Message::LogRequest { log: last.log, from: height.saturating_add(1) })
+            }
             Ingested::Diverged => {
                 if !self.forks.contains_key(&last.log) && session.diverged.insert(last.log) {
                     session.say(Message::LogRequest { log: last.log, from: 1 });
@@ -351,6 +405,10 @@ impl Replica {
     fn take_summary(&mut self, peer: NodeId, shared: Digest, auth: Digest) {
         if let Some(session) = self.sessions.get_mut(&peer) {
             session.peer_summary = Some((shared, auth));
+            if !session.summary_sent {
+                // It did not take our hello for equal, so it waits for ours.
+                session.last_summary = None;
+            }
         }
         self.check_equal(peer);
     }
@@ -377,6 +435,7 @@ impl Replica {
 
     /// Certificates or namespaces changed: what peers may have is decided again.
     pub(super) fn renew_interests(&mut self) {
+        let auth = self.namespace_id(&Namespace::auth());
         let peers: Vec<NodeId> = self.sessions.keys().copied().collect();
         for peer in peers {
             let Some(session) = self.sessions.get(&peer) else { continue };
@@ -384,10 +443,14 @@ impl Replica {
             if self.trust.is_revoked(&certificate) {
                 self.emit(Output::Close { peer, reason: "its certificate was revoked".to_owned() });
                 self.sessions.remove(&peer);
-            } else if !session.digests_due && !session.digests_sent.is_empty() {
-                self.send_digests(peer);
-            } else if let Some(session) = self.sessions.get_mut(&peer) {
+                continue;
+            }
+            let interest = self.interest(&peer).into_iter().chain([auth]).collect();
+            if let Some(session) = self.sessions.get_mut(&peer) {
+                session.narrow(&interest);
+                // Sent after the entries of `auth` that the peer needs to understand them.
                 session.digests_due = true;
+                session.idle = false;
             }
         }
     }

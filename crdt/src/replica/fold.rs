@@ -24,6 +24,9 @@ impl Replica {
     /// # Errors
     /// [`StoreError`].
     pub fn fold(&mut self, now: Millis) -> Result<bool, StoreError> {
+        if self.failed {
+            return Ok(false);
+        }
         let mut budget = FOLD_BYTES;
         let logs: Vec<LogId> = self.unfolded.iter().copied().collect();
         for log in logs {
@@ -31,7 +34,9 @@ impl Replica {
                 return Ok(true);
             }
             match self.trust.namespaces().get(&log.namespace).cloned() {
-                Some(namespace) if self.keyring.holds(&namespace) => budget = self.fold_log(&namespace, log, budget, now)?,
+                Some(namespace) if self.keyring.holds(&namespace) => {
+                    budget = self.fold_log(&namespace, log, budget, now)?
+                }
                 // Carried without a key, or not opened yet: nothing to do until that changes.
                 Some(_) | None => {}
             }
@@ -40,7 +45,13 @@ impl Replica {
     }
 
     /// Folds one log as far as the budget allows; what is left of it.
-    fn fold_log(&mut self, namespace: &Namespace, log: LogId, mut budget: usize, now: Millis) -> Result<usize, StoreError> {
+    fn fold_log(
+        &mut self,
+        namespace: &Namespace,
+        log: LogId,
+        mut budget: usize,
+        now: Millis,
+    ) -> Result<usize, StoreError> {
         let Some((number, mut state)) = self.logs.get(&log).copied() else { return Ok(budget) };
         let until = self.effective(&state).0;
         let mut entries = Vec::new();
@@ -82,7 +93,8 @@ impl Replica {
         let plain = keys.open_body(&entry.body, &header.to_bytes()).map_err(|error| error.to_string())?;
         let plain = self.codec.decompress(&plain).map_err(|error| error.to_string())?;
         let items = change::decode_items(&plain).map_err(|error| error.to_string())?;
-        let certificate = self.trust.certificate(&header.certificate).ok_or("the author's certificate is missing")?.clone();
+        let certificate =
+            self.trust.certificate(&header.certificate).ok_or("the author's certificate is missing")?.clone();
         let number = self.number(header.log.namespace);
         let mut changed = BTreeSet::new();
         let mut denied = None;

@@ -10,7 +10,7 @@ use crate::id::{CertificateId, EntryId, KeyId, NamespaceId, NodeId};
 use crate::namespace::{Namespace, NamespaceKind};
 use crate::policy::{self, Denied, DocumentKind};
 use crate::seal::{PersonKeyPlace, ShelfId, WRAPPED_LEN};
-use crate::store::{LogState, StoreError};
+use crate::store::{ItemKey, LogState, StoreError};
 use crate::sync::{Run, RunEntry};
 
 /// What ingesting a run did.
@@ -27,6 +27,8 @@ pub enum Ingested {
     },
     /// The run does not continue what is held: the log is needed from its beginning to see where it forks.
     Diverged,
+    /// A run of `auth` whose certificate stands in another log that is still on its way: to be sent again after it.
+    Early,
 }
 
 /// Why a run was refused. Nothing of it was staged.
@@ -92,34 +94,38 @@ impl Replica {
         if last <= state.height || self.forks.get(&log).is_some_and(|(seq, _)| state.height + 1 >= *seq) {
             return Ok(Ingested::Known);
         }
-        self.check_authors(&namespace, &run)?;
         run.verify()?;
-        Ok(Ingested::New(self.append(&namespace, state, run.into_entries())))
+        if namespace.kind == NamespaceKind::Auth {
+            // A new node's first entry brings the certificate that it names.
+            self.trust_statements(run.entries().iter().map(|(_, entry)| entry));
+        }
+        match self.check_authors(&namespace, &run) {
+            Err(IngestError::Unenrolled { .. }) if namespace.kind == NamespaceKind::Auth => Ok(Ingested::Early),
+            checked => checked.map(|()| Ingested::New(self.append(&namespace, state, run.into_entries()))),
+        }
     }
 
     /// Every entry's certificate must be known, be the author's, and allow to write there.
-    fn check_authors(&mut self, namespace: &Namespace, run: &Run) -> Result<(), IngestError> {
-        if namespace.kind == NamespaceKind::Auth {
-            // A new node's first entry brings the certificate that it names.
-            run.entries().iter().for_each(|(_, entry)| self.trust_entry(entry));
-        }
+    fn check_authors(&self, namespace: &Namespace, run: &Run) -> Result<(), IngestError> {
         let mut checked: Option<CertificateId> = None;
         for (_, entry) in run.entries() {
             let header = &entry.header;
+            let sealed = header.key != KeyId([0; 16]);
+            if sealed == (namespace.kind == NamespaceKind::Auth) {
+                return Err(IngestError::Entry(EntryError::Malformed("sealing")));
+            }
             if checked == Some(header.certificate) {
                 continue;
             }
-            let certificate = self.trust.certificate(&header.certificate).filter(|certificate| certificate.key == header.log.author);
+            let certificate =
+                self.trust.certificate(&header.certificate).filter(|certificate| certificate.key == header.log.author);
             let certificate = certificate.ok_or_else(|| IngestError::Unenrolled {
                 author: header.log.author.short(),
                 certificate: header.certificate.short(),
             })?;
             let author = || format!("{} ({})", certificate.name, header.log.author.short());
-            policy::may_write(certificate, namespace).map_err(|reason| IngestError::Denied { author: author(), reason })?;
-            let sealed = header.key != KeyId([0; 16]);
-            if sealed == (namespace.kind == NamespaceKind::Auth) {
-                return Err(IngestError::Entry(EntryError::Malformed("sealing")));
-            }
+            policy::may_write(certificate, namespace)
+                .map_err(|reason| IngestError::Denied { author: author(), reason })?;
             checked = Some(header.certificate);
         }
         Ok(())
@@ -129,6 +135,12 @@ impl Replica {
         let number = self.log(state.log).0;
         self.number(state.log.namespace);
         let held = state.height;
+        if let Some((seq, _)) = self.forks.get(&state.log) {
+            state.forked_at = *seq;
+        }
+        if namespace.kind == NamespaceKind::Auth {
+            self.trust_periods(entries.iter().map(|(_, entry)| entry));
+        }
         for (id, entry) in entries.into_iter().filter(|(_, entry)| entry.header.seq > held) {
             let bytes = entry.to_bytes();
             state.height = entry.header.seq;
@@ -148,43 +160,68 @@ impl Replica {
         state.height - held
     }
 
-    /// Takes over what an `auth` entry states. Statements vouch for themselves; a period is believed to whoever may
-    /// write there.
-    pub(super) fn trust_entry(&mut self, entry: &Entry) {
-        let Ok(plain) = self.codec.decompress(&entry.body) else { return };
-        let Ok(items) = change::decode_items(&plain) else { return };
-        for (_, item) in items {
-            let Item::Record { kind, bytes, .. } = item else { continue };
-            match DocumentKind::from_code(kind) {
-                Some(DocumentKind::Statement) => {
-                    if let Ok(statement) = Statement::from_bytes(&bytes, self.trust.town()) {
-                        let id = statement.id;
-                        // A forged statement has no effect; the entry that brought it stays in its log.
-                        if self.trust.add(statement).is_ok() {
-                            self.recorded_statements.insert(id);
-                        }
-                    }
+    /// Takes over what stored `auth` entries state, in whatever order they come.
+    pub(super) fn trust_entries<'a>(&mut self, entries: impl Iterator<Item = &'a Entry> + Clone) {
+        self.trust_statements(entries.clone());
+        self.trust_periods(entries);
+    }
+
+    /// Statements vouch for themselves, whoever brings them.
+    fn trust_statements<'a>(&mut self, entries: impl Iterator<Item = &'a Entry>) {
+        let mut statements: Vec<Statement> = Vec::new();
+        for entry in entries {
+            let records = self.auth_records(entry, DocumentKind::Statement);
+            statements.extend(records.iter().filter_map(|bytes| Statement::from_bytes(bytes, self.trust.town()).ok()));
+        }
+        // Issuers first: the room for statements that wait for theirs is bounded.
+        while !statements.is_empty() {
+            let known =
+                |statement: &Statement| statement.issuer.is_none_or(|issuer| self.trust.certificate(&issuer).is_some());
+            let (mut ready, waiting): (Vec<_>, Vec<_>) = statements.into_iter().partition(known);
+            statements = waiting;
+            if ready.is_empty() {
+                ready = std::mem::take(&mut statements);
+            }
+            for statement in ready {
+                let id = statement.id;
+                // A forged statement has no effect; the entry that brought it stays in its log.
+                if self.trust.add(statement).is_ok() {
+                    self.recorded_statements.insert(id);
                 }
-                Some(DocumentKind::Period) => self.trust_period(entry, &bytes),
-                Some(_) | None => {}
             }
         }
     }
 
-    fn trust_period(&mut self, entry: &Entry, name: &[u8]) {
-        let namespace = std::str::from_utf8(name).ok().and_then(|name| name.parse::<Namespace>().ok());
-        let author = self.trust.certificate(&entry.header.certificate);
-        if let (Some(namespace), Some(author)) = (namespace, author)
-            && policy::may_write(author, &namespace).is_ok()
-        {
-            self.trust.open_period(namespace);
+    /// A period is believed to whoever may write there; the author's certificate must be known by now.
+    fn trust_periods<'a>(&mut self, entries: impl Iterator<Item = &'a Entry>) {
+        for entry in entries {
+            for name in self.auth_records(entry, DocumentKind::Period) {
+                let namespace = std::str::from_utf8(&name).ok().and_then(|name| name.parse::<Namespace>().ok());
+                let author = self.trust.certificate(&entry.header.certificate);
+                if let (Some(namespace), Some(author)) = (namespace, author)
+                    && policy::may_write(author, &namespace).is_ok()
+                {
+                    self.trust.open_period(namespace);
+                }
+            }
         }
+    }
+
+    /// The records of a kind in an `auth` entry.
+    fn auth_records(&mut self, entry: &Entry, wanted: DocumentKind) -> Vec<Vec<u8>> {
+        let Ok(plain) = self.codec.decompress(&entry.body) else { return vec![] };
+        let items = change::decode_items(&plain).unwrap_or_default();
+        let records = items.into_iter().filter_map(|(_, item)| match item {
+            Item::Record { kind, bytes, .. } if kind == wanted as u8 => Some(bytes),
+            Item::Record { .. } | Item::Change { .. } | Item::Epoch { .. } | Item::Seen { .. } => None,
+        });
+        records.collect()
     }
 
     /// Verifies and stages persons' keys that follow those already on the shelf.
     ///
     /// # Errors
-    /// [`IngestError::NotWanted`]; [`StoreError`]. Keys that do not unwrap are refused.
+    /// [`IngestError::NotWanted`].
     pub fn ingest_person_keys(
         &mut self,
         id: NamespaceId,
@@ -204,13 +241,11 @@ impl Replica {
                 continue;
             }
             let place = PersonKeyPlace { shelf, index };
-            // A carrier cannot check; whoever can read refuses what does not unwrap, and asks another peer.
-            let unwraps = match family.and_then(|family| self.keyring.keys(&namespace, family)) {
-                Some(keys) => *wrapped == [0; WRAPPED_LEN] || keys.unwrap_person_key(wrapped, place).is_ok(),
-                None => true,
-            };
-            if !unwraps {
-                return Err(IngestError::Entry(EntryError::Malformed("a person key does not unwrap")));
+            // A carrier cannot check. Whoever can read leaves out what does not unwrap, zeros above all: a carrier
+            // must not make a person look erased. The session goes on, for the carrier may have been deceived, too.
+            let keys = family.and_then(|family| self.keyring.keys(&namespace, family));
+            if keys.is_some_and(|keys| keys.unwrap_person_key(wrapped, place).is_err()) {
+                break;
             }
             self.keep_person_key(id, number, place, *wrapped);
             count += 1;
@@ -239,7 +274,11 @@ impl Replica {
             self.store.entries(number, seq, |entry| {
                 let signed = entry.signature.is_some();
                 ours.push(entry);
-                if signed || ours.len() >= bounds::RUN_ENTRIES { std::ops::ControlFlow::Break(()) } else { std::ops::ControlFlow::Continue(()) }
+                if signed || ours.len() >= bounds::RUN_ENTRIES {
+                    std::ops::ControlFlow::Break(())
+                } else {
+                    std::ops::ControlFlow::Continue(())
+                }
             })?;
             if let (Some(theirs), Some(ours)) = (theirs, branch(ours.into_iter()))
                 && let Ok(proof) = ForkProof::new([theirs, ours])
@@ -259,7 +298,18 @@ impl Replica {
         }
         self.forks.insert(log, (seq, before));
         self.digests.remove(&log.namespace);
+        if log.author == self.identity.node() && log.epoch == self.epoch {
+            // A running copy of this node exists. What is recorded from now on counts.
+            self.epoch = self.rng.next_u64();
+        }
         let Some((number, mut state)) = self.logs.get(&log).copied() else { return };
+        if state.forked_at == seq {
+            // The store knows, from the commit that brought the proof.
+            return;
+        }
+        let void = |key: &ItemKey| key.log == number && key.seq >= seq;
+        self.batch.items.retain(|(key, _)| !void(key));
+        self.staged_items.values_mut().for_each(|items| items.retain(|item| !void(&item.key)));
         state.forked_at = seq;
         state.folded = state.folded.min(seq.saturating_sub(1));
         self.batch.forget.push((number, seq));

@@ -23,6 +23,10 @@ impl Keyring {
         self.secrets.contains_key(&namespace.family())
     }
 
+    pub(super) fn holds_key(&self, namespace: &Namespace, id: KeyId) -> bool {
+        self.secrets.get(&namespace.family()).is_some_and(|secrets| secrets.contains_key(&id))
+    }
+
     /// The keys of a namespace under a secret.
     pub(super) fn keys(&mut self, namespace: &Namespace, id: KeyId) -> Option<&NamespaceKeys> {
         let secret = self.secrets.get(&namespace.family())?.get(&id)?;
@@ -30,7 +34,8 @@ impl Keyring {
     }
 
     pub(super) fn secrets(&self) -> Vec<(String, FamilySecret)> {
-        let all = self.secrets.iter().flat_map(|(family, secrets)| secrets.values().map(move |secret| (family, secret)));
+        let all =
+            self.secrets.iter().flat_map(|(family, secrets)| secrets.values().map(move |secret| (family, secret)));
         all.map(|(family, secret)| (family.clone(), secret.clone())).collect()
     }
 }

@@ -145,6 +145,8 @@ pub struct Replica {
     epoch: u64,
     numbers: BTreeMap<NamespaceId, u32>,
     logs: BTreeMap<LogId, (u32, LogState)>,
+    /// Number of the next new log: never one that is in the store, where it names the log's entries.
+    next_log: u32,
     shelves: BTreeMap<NamespaceId, BTreeMap<ShelfId, u32>>,
     cards: BTreeMap<CardKey, (u64, Vec<u8>)>,
     forks: BTreeMap<LogId, (u64, EntryId)>,
@@ -163,8 +165,11 @@ pub struct Replica {
     outputs: VecDeque<Output>,
     beacon_at: Millis,
     beacon_interval: Millis,
+    /// When each log last grew, in steps of `growth`.
     grown: BTreeMap<LogId, u64>,
     growth: u64,
+    /// `growth` at the last beacon.
+    beacon_growth: u64,
     failed: bool,
 }
 
@@ -229,6 +234,7 @@ impl Replica {
             clock: HybridClock::default(),
             numbers: store.namespaces()?.into_iter().collect(),
             logs: store.logs()?.into_iter().map(|(number, state)| (state.log, (number, state))).collect(),
+            next_log: 0,
             keyring: Keyring::default(),
             recorded_statements: BTreeSet::new(),
             shelves: BTreeMap::new(),
@@ -250,6 +256,7 @@ impl Replica {
             beacon_interval,
             grown: BTreeMap::new(),
             growth: 0,
+            beacon_growth: 0,
             failed: false,
             chain: chain_bytes,
             store,
@@ -270,18 +277,19 @@ impl Replica {
         for (key, version, bytes) in self.store.cards()? {
             self.accept_card(key, version, bytes);
         }
+        self.next_log = self.logs.values().map(|(number, _)| number + 1).max().unwrap_or(0);
         let auth = self.namespace_id(&Namespace::auth());
         let auth_logs: Vec<(u32, LogState)> = self.logs_of(auth).map(|(_, known)| *known).collect();
+        let mut entries = Vec::new();
         for (number, state) in auth_logs {
-            let mut entries = Vec::new();
             self.store.entries(number, 1, |entry| {
-                entries.push(entry);
+                if entry.header.seq <= state.height {
+                    entries.push(entry);
+                }
                 std::ops::ControlFlow::Continue(())
             })?;
-            for entry in entries.into_iter().filter(|entry| entry.header.seq <= state.height) {
-                self.trust_entry(&entry);
-            }
         }
+        self.trust_entries(entries.iter());
         for (namespace, number) in &self.numbers {
             self.shelves.insert(*namespace, self.store.shelves(*number)?.into_iter().collect());
         }
@@ -312,12 +320,13 @@ impl Replica {
     /// [`RecordError`].
     pub fn record_statements(&mut self, statements: Vec<Statement>, now: Millis) -> Result<(), RecordError> {
         for statement in statements {
-            let bytes = statement.to_bytes();
+            let (id, bytes) = (statement.id, statement.to_bytes());
             let document = crate::change::record_id(&bytes);
-            self.recorded_statements.insert(statement.id);
+            // What is not right must not reach the log.
+            self.trust.add(statement)?;
             let namespace = Namespace::auth();
             self.put(&namespace, DocumentKind::Statement, DocumentId(document.0), bytes, Lane::Urgent, now)?;
-            self.trust.add(statement)?;
+            self.recorded_statements.insert(id);
         }
         self.trust_changed();
         Ok(())
@@ -329,10 +338,12 @@ impl Replica {
     /// # Errors
     /// [`StoreError`]; nothing of what was staged is saved then, and this replica records nothing more.
     pub fn commit(&mut self, now: Millis) -> Result<(), StoreError> {
-        if self.failed {
-            return Err(StoreError::Io("an earlier write failed".into()));
+        self.check_writable()?;
+        if let Err(error) = self.finish_open_entries() {
+            // Items of an entry that does not come to be are in the batch.
+            self.failed = true;
+            return Err(StoreError::Io(error.to_string()));
         }
-        self.finish_open_entries().map_err(|error| StoreError::Io(error.to_string()))?;
         self.issue_beacon(now);
         if self.batch.is_empty() {
             return Ok(());
@@ -349,20 +360,25 @@ impl Replica {
         Ok(())
     }
 
+    pub(super) fn check_writable(&self) -> Result<(), StoreError> {
+        if self.failed { Err(StoreError::Io("an earlier write failed".into())) } else { Ok(()) }
+    }
+
     /// What just became durable may be passed on.
     fn tell_sessions(&mut self, batch: &Batch) {
+        self.sessions.values_mut().for_each(|session| session.idle = false);
         for state in batch.logs.values() {
             if let Some(kind) = self.trust.namespaces().get(&state.log.namespace).map(|namespace| namespace.kind) {
                 let height = self.effective(state).0;
                 self.sessions.values_mut().for_each(|session| session.grew(&state.log, kind, height));
             }
         }
-        let grown: BTreeSet<u32> = std::mem::take(&mut self.staged_keys).into_keys().map(|(number, _)| number).collect();
-        let grown: Vec<NamespaceId> = grown.into_iter().filter_map(|number| self.namespace_numbered(number)).collect();
-        for namespace in grown {
-            for (shelf, count) in self.shelves.get(&namespace).into_iter().flatten() {
-                self.sessions.values_mut().for_each(|session| session.shelf_grew(namespace, *shelf, *count));
-            }
+        let keys = std::mem::take(&mut self.staged_keys).into_keys();
+        let grown: BTreeSet<(u32, ShelfId)> = keys.map(|(number, place)| (number, place.shelf)).collect();
+        for (number, shelf) in grown {
+            let Some(namespace) = self.namespace_numbered(number) else { continue };
+            let count = self.shelves.get(&namespace).and_then(|shelves| shelves.get(&shelf)).copied().unwrap_or(0);
+            self.sessions.values_mut().for_each(|session| session.shelf_grew(namespace, shelf, count));
         }
     }
 
@@ -508,7 +524,7 @@ impl Replica {
         if let Some(number) = self.numbers.get(&namespace) {
             return *number;
         }
-        let number = self.numbers.len() as u32;
+        let number = self.numbers.values().max().map_or(0, |last| last + 1);
         self.numbers.insert(namespace, number);
         self.batch.namespaces.push((namespace, number));
         self.batch.weight += 24;
@@ -517,8 +533,13 @@ impl Replica {
 
     /// The local number and state of a log, made if it is new.
     fn log(&mut self, log: LogId) -> (u32, LogState) {
-        let next = self.logs.len() as u32;
-        *self.logs.entry(log).or_insert_with(|| (next, LogState::empty(log)))
+        if let Some(known) = self.logs.get(&log) {
+            return *known;
+        }
+        let known = (self.next_log, LogState::empty(log));
+        self.next_log += 1;
+        self.logs.insert(log, known);
+        known
     }
 
     fn update_log(&mut self, number: u32, state: LogState) {

@@ -52,19 +52,27 @@ impl Replica {
             })?;
             return Ok(key.seal(plain, place, document, resident)?);
         }
+        self.check_writable()?;
         let number = self.number(id);
         let shelf = seal::shelf_id(id, &self.identity.node().0, self.epoch);
-        let count = self.shelves.entry(id).or_default().entry(shelf).or_insert(0);
-        let place = PersonKeyPlace { shelf, index: *count };
-        *count += 1;
+        let count = self.shelves.get(&id).and_then(|shelves| shelves.get(&shelf)).copied().unwrap_or(0);
+        let place = PersonKeyPlace { shelf, index: count };
         let key = PersonKey::random(&mut *self.rng);
         let keys = self.keyring.keys(namespace, family).ok_or_else(|| RecordError::NoKey(namespace.clone()))?;
         let wrapped = keys.wrap_person_key(&key, place)?;
+        // Counted only now: a shelf has no gaps.
+        self.shelves.entry(id).or_default().insert(shelf, count.saturating_add(1));
         self.keep_person_key(id, number, place, wrapped);
         Ok(key.seal(plain, place, document, resident)?)
     }
 
-    pub(super) fn keep_person_key(&mut self, namespace: NamespaceId, number: u32, place: PersonKeyPlace, wrapped: [u8; WRAPPED_LEN]) {
+    pub(super) fn keep_person_key(
+        &mut self,
+        namespace: NamespaceId,
+        number: u32,
+        place: PersonKeyPlace,
+        wrapped: [u8; WRAPPED_LEN],
+    ) {
         self.batch.person_keys.push((number, place, wrapped));
         self.batch.weight += 64;
         self.staged_keys.insert((number, place), wrapped);

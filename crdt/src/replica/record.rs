@@ -69,7 +69,12 @@ impl Replica {
     ///
     /// # Errors
     /// [`RecordError::UnknownNamespace`], [`RecordError::NoKey`].
-    pub fn document_id(&mut self, namespace: &Namespace, kind: DocumentKind, natural_key: &[u8]) -> Result<DocumentId, RecordError> {
+    pub fn document_id(
+        &mut self,
+        namespace: &Namespace,
+        kind: DocumentKind,
+        natural_key: &[u8],
+    ) -> Result<DocumentId, RecordError> {
         let family = self.trust.family(namespace).ok_or_else(|| RecordError::UnknownNamespace(namespace.clone()))?;
         let founding = family.key;
         let keys = self.keyring.keys(namespace, founding).ok_or_else(|| RecordError::NoKey(namespace.clone()))?;
@@ -155,18 +160,29 @@ impl Replica {
         if !self.trust.namespaces().contains_key(&id) {
             return Err(RecordError::UnknownNamespace(namespace.clone()));
         }
-        if namespace.kind != NamespaceKind::Auth && !self.keyring.holds(namespace) {
+        // The very key that the entry will be sealed with: an entry that cannot be finished would fail the batch.
+        let family = self.trust.family(namespace).map(|family| family.key);
+        if namespace.kind != NamespaceKind::Auth && !family.is_some_and(|key| self.keyring.holds_key(namespace, key)) {
             return Err(RecordError::NoKey(namespace.clone()));
         }
         Ok(LogId { namespace: id, author: self.identity.node(), epoch: self.epoch, lane })
     }
 
     /// Puts an item into the entry that is being filled.
-    fn stage(&mut self, log: LogId, kind: DocumentKind, document: DocumentId, item: Item, now: Millis) -> Result<(Recorded, Actor), RecordError> {
+    fn stage(
+        &mut self,
+        log: LogId,
+        kind: DocumentKind,
+        document: DocumentId,
+        item: Item,
+        now: Millis,
+    ) -> Result<(Recorded, Actor), RecordError> {
         let weight = item.weight();
         let full = self.open_entries.get(&log).is_some_and(|open| {
             // One entry makes at most one change to a document: its actor is derived from both.
-            open.documents.contains(&document) || open.weight + weight > bounds::BULK_BODY || open.items.len() + 3 > bounds::MAX_ITEMS
+            open.documents.contains(&document)
+                || open.weight + weight > bounds::BULK_BODY
+                || open.items.len() + 3 > bounds::MAX_ITEMS
         });
         if full {
             self.finish_entry(log)?;
@@ -206,7 +222,8 @@ impl Replica {
         let mut items = Vec::new();
         if state.height == 0 {
             let mine = self.logs_of(log.namespace).map(|(_, (_, known))| known);
-            let before = mine.filter(|known| known.log.author == log.author && known.log.lane == log.lane && known.height > 0);
+            let before =
+                mine.filter(|known| known.log.author == log.author && known.log.lane == log.lane && known.height > 0);
             // Numbers are given in order of first use, so the greatest is the latest epoch.
             if let Some(known) = before.max_by_key(|known| self.logs.get(&known.log).map(|(number, _)| *number)) {
                 items.push(Item::Epoch { epoch: known.log.epoch, seq: known.height, head: known.head });
@@ -242,9 +259,11 @@ impl Replica {
         let body = match self.trust.namespaces().get(&log.namespace) {
             Some(namespace) if namespace.kind != NamespaceKind::Auth => {
                 let namespace = namespace.clone();
-                let family = self.trust.family(&namespace).ok_or_else(|| RecordError::UnknownNamespace(namespace.clone()))?;
+                let family =
+                    self.trust.family(&namespace).ok_or_else(|| RecordError::UnknownNamespace(namespace.clone()))?;
                 header.key = family.key;
-                let keys = self.keyring.keys(&namespace, header.key).ok_or_else(|| RecordError::NoKey(namespace.clone()))?;
+                let keys =
+                    self.keyring.keys(&namespace, header.key).ok_or_else(|| RecordError::NoKey(namespace.clone()))?;
                 keys.seal_body(&plain, &header.to_bytes(), &mut *self.rng)?
             }
             Some(_) | None => plain,

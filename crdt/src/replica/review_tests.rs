@@ -1,6 +1,8 @@
 //! A town under random faults, reproducible from its seed: sessions are cut at any message, nodes restart, and
 //! everything recorded must be everywhere it belongs once the faults stop.
 
+mod regressions;
+
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -10,7 +12,7 @@ use rand_chacha::rand_core::{Rng, SeedableRng};
 use redb::StorageBackend;
 use redb::backends::InMemoryBackend;
 
-use super::tests::{HAIZI, LANGFA, NOW, Town, connect, edit, meet, settle, texts};
+use super::tests::{HAIZI, LANGFA, NOW, Town};
 use super::*;
 use crate::certificate::NodeRole;
 use crate::document::Content;
@@ -69,7 +71,8 @@ impl Member {
         let invite = enrol::invite(&town.founded.authority, &place, &town.founded.secrets, NOW, &mut town.rng).unwrap();
         let joined = enrol::redeem(&invite, &mut town.rng).unwrap();
         let (identity, chain) = (joined.identity, joined.chain);
-        let mut member = Self { name, disk: Disk::default(), identity, chain, town: town.founded.authority.town, replica: None };
+        let mut member =
+            Self { name, disk: Disk::default(), identity, chain, town: town.founded.authority.town, replica: None };
         member.reopen(&mut town.rng, NOW);
         let replica = member.replica();
         replica.add_card(invite.grant.0, 0, invite.grant.1);
@@ -243,7 +246,9 @@ impl World {
                 let sealed = replica.seal_personal(&namespace, document, resident, None, &count.to_be_bytes()).unwrap();
                 put(replica, namespace, DocumentKind::Inspection, sealed, Some(resident));
             }
-            NamespaceKind::Registry if kind == 1 => put(replica, namespace, DocumentKind::Inspection, count.to_be_bytes().to_vec(), None),
+            NamespaceKind::Registry if kind == 1 => {
+                put(replica, namespace, DocumentKind::Inspection, count.to_be_bytes().to_vec(), None)
+            }
             NamespaceKind::Registry => edit_staged(replica, &namespace, DocumentKind::Household, key, count, lane, now),
             NamespaceKind::Cases => put(replica, namespace, DocumentKind::Case, count.to_be_bytes().to_vec(), None),
             NamespaceKind::Events => {
@@ -332,7 +337,10 @@ impl World {
         let pairs: Vec<_> = self.links.keys().copied().collect();
         for pair in pairs {
             let nodes = [self.members[pair.0].node(), self.members[pair.1].node()];
-            let shared = [self.members[pair.0].replica().interest(&nodes[1]), self.members[pair.1].replica().interest(&nodes[0])];
+            let shared = [
+                self.members[pair.0].replica().interest(&nodes[1]),
+                self.members[pair.1].replica().interest(&nodes[0]),
+            ];
             assert_eq!(shared[0], shared[1], "{when}: {} agree on what they share", self.name(pair));
             let auth = self.members[pair.0].replica().namespace_id(&Namespace::auth());
             for namespace in shared[0].iter().copied().chain([auth]) {
@@ -340,7 +348,10 @@ impl World {
                 let known = self.members[pair.0].replica().trust().namespaces()[&namespace].clone();
                 assert_eq!(digests[0], digests[1], "{when}: {} hold the same of {known}", self.name(pair));
             }
-            let equal = [self.members[pair.0].replica().progress(&nodes[1]).unwrap().equal, self.members[pair.1].replica().progress(&nodes[0]).unwrap().equal];
+            let equal = [
+                self.members[pair.0].replica().progress(&nodes[1]).unwrap().equal,
+                self.members[pair.1].replica().progress(&nodes[0]).unwrap().equal,
+            ];
             assert_eq!(equal, [true, true], "{when}: {} know that they are equal", self.name(pair));
         }
     }
@@ -348,9 +359,16 @@ impl World {
     fn contents(&mut self, at: usize) -> BTreeMap<(NamespaceId, DocumentId), (Content, Vec<StoredRecord>)> {
         let replica = self.members[at].replica();
         let mut contents = BTreeMap::new();
-        for (id, ..) in replica.namespaces().into_iter().filter(|(_, namespace, _, readable)| *readable && namespace.kind != NamespaceKind::Auth) {
+        for (id, ..) in replica
+            .namespaces()
+            .into_iter()
+            .filter(|(_, namespace, _, readable)| *readable && namespace.kind != NamespaceKind::Auth)
+        {
             for (document, _) in replica.documents(id, None, 10_000).unwrap() {
-                contents.insert((id, document), (replica.content(id, document).unwrap(), replica.records(id, document).unwrap()));
+                contents.insert(
+                    (id, document),
+                    (replica.content(id, document).unwrap(), replica.records(id, document).unwrap()),
+                );
             }
         }
         contents
@@ -362,15 +380,21 @@ impl World {
             for (key, content) in contents {
                 assert_eq!(Some(content), all[CENTER].get(key), "{} sees what the center sees", self.members[at].name);
             }
-            let readable: Vec<NamespaceId> = self.members[at].replica().namespaces().into_iter().filter(|one| one.3).map(|one| one.0).collect();
-            let missing = all[CENTER].keys().filter(|key| readable.contains(&key.0) && !contents.contains_key(key)).count();
+            let readable: Vec<NamespaceId> =
+                self.members[at].replica().namespaces().into_iter().filter(|one| one.3).map(|one| one.0).collect();
+            let missing =
+                all[CENTER].keys().filter(|key| readable.contains(&key.0) && !contents.contains_key(key)).count();
             assert_eq!(missing, 0, "{} misses documents", self.members[at].name);
         }
         for one in std::mem::take(&mut self.acknowledged) {
             let center = self.members[CENTER].replica();
             let id = center.namespace_id(&one.namespace);
             let held = center.records(id, one.document).unwrap();
-            assert!(held.iter().any(|record| record.bytes == one.bytes), "an acknowledged record of {} is lost", one.namespace);
+            assert!(
+                held.iter().any(|record| record.bytes == one.bytes),
+                "an acknowledged record of {} is lost",
+                one.namespace
+            );
             if let Some(resident) = one.personal {
                 center.open_personal(&one.namespace, one.document, resident, &one.bytes).unwrap();
             }
@@ -378,7 +402,15 @@ impl World {
     }
 }
 
-fn edit_staged(replica: &mut Replica, namespace: &Namespace, kind: DocumentKind, key: u8, count: u32, lane: Lane, now: Millis) {
+fn edit_staged(
+    replica: &mut Replica,
+    namespace: &Namespace,
+    kind: DocumentKind,
+    key: u8,
+    count: u32,
+    lane: Lane,
+    now: Millis,
+) {
     let document = replica.document_id(namespace, kind, &[key]).unwrap();
     let fields = BTreeMap::from([(1 + key % 3, Value::from(i64::from(count)))]);
     replica.edit(namespace, kind, document, BTreeMap::from([(vec![], fields)]), lane, now).unwrap();
@@ -414,7 +446,7 @@ fn live_through(seed: u64) {
 
 #[test]
 fn any_order_of_faults_ends_in_the_same_town() {
-    for seed in 0..60 {
+    for seed in 0..40 {
         let outcome = std::panic::catch_unwind(|| live_through(seed));
         assert!(outcome.is_ok(), "seed {seed}");
     }

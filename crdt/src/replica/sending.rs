@@ -24,7 +24,8 @@ impl Replica {
     /// # Errors
     /// [`StoreError`].
     pub fn poll_transmit(&mut self, peer: NodeId) -> Result<Option<Vec<u8>>, StoreError> {
-        if self.has_staged() {
+        // After a failed write memory is ahead of the disk: it must not be told as a fact.
+        if self.has_staged() || self.failed {
             return Ok(None);
         }
         let message = self.next_message(peer)?;
@@ -39,11 +40,13 @@ impl Replica {
         if session.certificate.is_none() {
             return Ok(None);
         }
+        let auth = self.namespace_id(&Namespace::auth());
         loop {
             let Some(session) = self.sessions.get(&peer) else { return Ok(None) };
             let next = session.behind.first().copied();
             let auth_left = next.is_some_and(|(priority, _)| priority == 0);
-            if session.digests_due && !auth_left {
+            let auth_done = !auth_left && session.spaces.get(&auth).is_some_and(|space| space.known);
+            if session.digests_due && auth_done {
                 self.send_digests(peer);
                 if let Some(message) = self.sessions.get_mut(&peer).and_then(|session| session.next_said()) {
                     return Ok(Some(message));
@@ -51,8 +54,16 @@ impl Replica {
                 continue;
             }
             let keys = session.shelves_behind.first().copied();
+            if auth_done
+                && next.is_none_or(|(priority, _)| priority > BEFORE_KEYS)
+                && let Some(card) = self.next_card(peer)
+            {
+                return Ok(Some(card));
+            }
             let message = match (next, keys) {
-                (Some((priority, log)), keys) if priority <= BEFORE_KEYS || keys.is_none() => self.next_run(peer, priority, log)?,
+                (Some((priority, log)), keys) if priority <= BEFORE_KEYS || keys.is_none() => {
+                    self.next_run(peer, priority, log)?
+                }
                 (_, Some((namespace, shelf))) => self.next_person_keys(peer, namespace, shelf)?,
                 (Some((priority, log)), None) => self.next_run(peer, priority, log)?,
                 (None, None) => return self.next_when_idle(peer),
@@ -65,30 +76,33 @@ impl Replica {
 
     /// The run after the peer's cursor; `None` if the peer has all of the log.
     fn next_run(&mut self, peer: NodeId, priority: Priority, log: LogId) -> Result<Option<Message>, StoreError> {
-        let (number, state) = self.log(log);
-        let until = self.effective(&state).0;
+        let held = self.logs.get(&log).copied();
+        let until = held.map_or(0, |(_, state)| self.effective(&state).0);
         let Some(session) = self.sessions.get_mut(&peer) else { return Ok(None) };
         let cursor = session.spaces.get(&log.namespace).and_then(|space| space.cursors.get(&log)).copied().unwrap_or(0);
-        if cursor >= until {
+        let Some((number, _)) = held.filter(|_| cursor < until) else {
             session.behind.remove(&(priority, log));
             return Ok(None);
-        }
+        };
         let mut entries: Vec<Entry> = Vec::new();
-        let mut size = 0;
+        let (mut size, mut signed) = (0, 0);
         self.store.entries(number, cursor + 1, |entry| {
             size += entry.body.len() + 32;
-            let signed = entry.signature.is_some();
+            let (is_signed, seq) = (entry.signature.is_some(), entry.header.seq);
             entries.push(entry);
-            let enough = size >= bounds::RUN_BYTES || entries.len() >= bounds::RUN_ENTRIES;
-            // A run ends where there is a signature; entries without one were received in a run that has one.
-            if signed && enough { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+            if is_signed {
+                signed = entries.len();
+            }
+            // A run ends where there is a signature: entries without one were received in a run of at most as many
+            // entries that has one. Just below a fork that signature may lie past it, and still vouches for them.
+            let enough = size >= bounds::RUN_BYTES || seq >= until;
+            let full = entries.len() >= bounds::RUN_ENTRIES;
+            if full || (enough && signed > 0) { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
         })?;
-        while entries.last().is_some_and(|entry| entry.header.seq > until || entry.signature.is_none()) {
-            entries.pop();
-        }
+        entries.truncate(signed);
         let (count, last) = (entries.len() as u64, entries.last().map(|entry| entry.header.seq));
         let Some((run, last)) = Run::new(entries).zip(last) else {
-            // Nothing presentable up to here, for example just below a fork.
+            // Nothing presentable: an entry of this log was lost.
             session.behind.remove(&(priority, log));
             return Ok(None);
         };
@@ -100,7 +114,12 @@ impl Replica {
         Ok(Some(Message::Run(run)))
     }
 
-    fn next_person_keys(&mut self, peer: NodeId, namespace: NamespaceId, shelf: ShelfId) -> Result<Option<Message>, StoreError> {
+    fn next_person_keys(
+        &mut self,
+        peer: NodeId,
+        namespace: NamespaceId,
+        shelf: ShelfId,
+    ) -> Result<Option<Message>, StoreError> {
         let number = self.number(namespace);
         let Some(session) = self.sessions.get_mut(&peer) else { return Ok(None) };
         let start = session.spaces.get(&namespace).and_then(|space| space.shelves.get(&shelf)).copied().unwrap_or(0);
@@ -118,7 +137,9 @@ impl Replica {
 
     /// Blobs come after all entries; then a summary says that there is nothing left.
     fn next_when_idle(&mut self, peer: NodeId) -> Result<Option<Message>, StoreError> {
-        while let Some((namespace, hash)) = self.sessions.get_mut(&peer).and_then(|session| session.chunks_wanted.pop_front()) {
+        while let Some((namespace, hash)) =
+            self.sessions.get_mut(&peer).and_then(|session| session.chunks_wanted.pop_front())
+        {
             let Some(number) = self.numbers.get(&namespace) else { continue };
             if !self.interest(&peer).contains(&namespace) {
                 continue;
@@ -130,18 +151,24 @@ impl Replica {
         if let Some(message) = self.next_chunk_message(peer) {
             return Ok(Some(message));
         }
+        if self.sessions.get(&peer).is_none_or(|session| session.idle || session.digests_due) {
+            return Ok(None);
+        }
         let auth = self.namespace_id(&Namespace::auth());
         let summary = (self.shared_digest(&peer), self.digest(auth));
         let Some(session) = self.sessions.get_mut(&peer) else { return Ok(None) };
-        let was_greeted_equal = session.progress.equal && session.last_summary.is_none() && session.peer_summary.is_none();
+        let was_greeted_equal =
+            session.progress.equal && session.last_summary.is_none() && session.peer_summary.is_none();
         if was_greeted_equal {
             // The hellos said it already.
             session.last_summary = Some(summary);
         }
         if session.last_summary == Some(summary) {
+            session.idle = true;
             return Ok(None);
         }
         session.last_summary = Some(summary);
+        session.summary_sent = true;
         self.check_equal(peer);
         Ok(Some(Message::Summary { shared: summary.0, auth: summary.1 }))
     }

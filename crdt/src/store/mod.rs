@@ -90,6 +90,7 @@ impl Store {
     pub fn open(path: &Path) -> Result<Self, StoreError> {
         let database = Database::builder().set_cache_size(CACHE_BYTES).create(path)?;
         if let Some(parent) = path.parent() {
+            let parent = if parent.as_os_str().is_empty() { Path::new(".") } else { parent };
             // Without this a power cut can leave a directory that does not know the file.
             std::fs::File::open(parent).and_then(|directory| directory.sync_all()).map_err(|error| of_io(&error))?;
         }

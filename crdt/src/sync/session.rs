@@ -8,6 +8,7 @@ use crate::entry::{Lane, LogId};
 use crate::id::{CertificateId, NamespaceId};
 use crate::namespace::NamespaceKind;
 use crate::seal::ShelfId;
+use crate::store::CardKey;
 
 /// Most control messages waiting for one peer; beyond it the peer is too slow or asks too much.
 const MAX_OUTBOX: usize = 16_384;
@@ -81,8 +82,16 @@ pub struct Session {
     pub(crate) chunks_offered: bool,
     pub(crate) chunks_wanted: VecDeque<(NamespaceId, [u8; 32])>,
     pub(crate) progress: Progress,
+    /// Cards that the peer lacks; their newest versions are sent, so a slow peer gets none twice.
+    pub(crate) cards_behind: BTreeSet<CardKey>,
     /// Logs that were asked for from their beginning because they do not agree.
     pub(crate) diverged: BTreeSet<LogId>,
+    /// Logs of `auth` that came before their author's certificate.
+    pub(crate) early: BTreeSet<LogId>,
+    /// A summary was sent, not only taken as said by the hello.
+    pub(crate) summary_sent: bool,
+    /// Nothing to say until something arrives or is committed.
+    pub(crate) idle: bool,
     pub(crate) overflowed: bool,
 }
 
@@ -103,7 +112,11 @@ impl Session {
             chunks_offered: false,
             chunks_wanted: VecDeque::new(),
             progress: Progress::default(),
+            cards_behind: BTreeSet::new(),
             diverged: BTreeSet::new(),
+            early: BTreeSet::new(),
+            summary_sent: false,
+            idle: false,
             overflowed: false,
         }
     }
@@ -119,6 +132,14 @@ impl Session {
 
     pub(crate) fn next_said(&mut self) -> Option<Message> {
         self.outbox.pop_front()
+    }
+
+    /// Keeps only what concerns these namespaces.
+    pub(crate) fn narrow(&mut self, interest: &BTreeSet<NamespaceId>) {
+        self.spaces.retain(|namespace, _| interest.contains(namespace));
+        self.behind.retain(|(_, log)| interest.contains(&log.namespace));
+        self.shelves_behind.retain(|(namespace, _)| interest.contains(namespace));
+        self.digests_sent.retain(|namespace| interest.contains(namespace));
     }
 
     /// A log of ours grew to `height`.

@@ -25,7 +25,7 @@ pub(super) fn samples() -> Vec<Sample> {
         ("namespace-that-climbs-out", "registry/../../etc/passwd"),
         ("namespace-with-an-unknown-kind", "secrets/110115005001"),
         ("namespace-with-full-width-digits", "registry/１１０１１５００５００１"),
-        ("region-of-zeros", "000000000000"),
+        ("region-with-a-leading-zero", "０１０１１５００５００１"),
         ("day-that-is-not-in-the-calendar", "2023-02-29"),
         ("day-of-month-0", "2024-00-10"),
         ("day-of-a-year-beyond-32-bits", "99999999999-01-01"),

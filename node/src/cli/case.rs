@@ -44,6 +44,12 @@ struct ActorArgs {
     note: Option<String>,
 }
 
+impl ActorArgs {
+    fn json(&self) -> Value {
+        json!({ "by": self.by, "role": self.role, "note": self.note })
+    }
+}
+
 #[derive(Debug, Args)]
 pub(super) struct RecordArgs {
     #[command(flatten)]
@@ -104,11 +110,11 @@ impl CaseCommand {
             Self::Record(RecordArgs { actor, region, source, place, description, category }) => {
                 let report =
                     json!({ "source": source, "place": place, "description": description, "category": category, "region": region });
-                let body = json!({ "by": actor.by, "role": actor.role, "note": actor.note, "region": region, "report": report });
+                let body = json!({ "actor": actor.json(), "region": region, "report": report });
                 context.output.result(&client.post("/v1/cases", &body)?, recorded);
             }
             Self::Act(ActArgs { id, actor, action }) => {
-                let body = json!({ "by": actor.by, "role": actor.role, "note": actor.note, "action": action });
+                let body = json!({ "actor": actor.json(), "action": action });
                 context.output.result(&client.post(&format!("/v1/cases/{id}/actions"), &body)?, recorded);
             }
             Self::List(args) => {

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Args, Subcommand};
-use serde_json::{Value, json};
+use serde_json::Value;
 use townmesh_crdt::domain::inspection::{Answer, Inspection};
 use townmesh_crdt::id::DocumentId;
 
@@ -87,17 +87,23 @@ impl InspectionCommand {
         let list = |household: DocumentId| client.fetch("/v1/inspections", &[("household", Some(household.to_string()))]);
         match self {
             Self::Record(args) => {
-                let answer = client.post("/v1/inspections", &json!({ "inspection": args.inspection()? }))?;
+                let answer = client.post("/v1/inspections", &args.inspection()?)?;
                 context.output.result(&answer, recorded);
             }
             Self::List { household } => {
-                let columns = [("/id", "编号 id"), ("/time_ms", "时间 time"), ("/by", "检查人 by"), ("/note", "备注 note")];
+                let columns = [
+                    ("/record", "编号 id"),
+                    ("/time_ms", "时间 time"),
+                    ("/inspector", "检查人 by"),
+                    ("/hazards", "隐患 hazards"),
+                    ("/note", "备注 note"),
+                ];
                 context.output.result(&list(household)?, |listed| table(listed, &columns));
             }
             Self::Show { household, id } => {
                 let listed = list(household)?;
                 let mut rows = listed.get("rows").and_then(Value::as_array).into_iter().flatten();
-                let found = rows.find(|row| row.get("id").and_then(Value::as_str) == Some(&id));
+                let found = rows.find(|row| row.get("record").and_then(Value::as_str) == Some(&id));
                 let found = found.ok_or_else(|| Message::new("not_found", "没有这次检查", "there is no such inspection"))?;
                 context.output.result(found, fields);
             }

@@ -111,9 +111,5 @@ pub(super) fn recorded(answer: &Value) -> String {
         Some("changed") => "已更新 / changed",
         Some(_) | None => "没有变化 / unchanged",
     };
-    let mut rest = answer.clone();
-    if let Some(fields) = rest.as_object_mut() {
-        fields.remove("outcome");
-    }
-    format!("{outcome}\n{}", fields(&rest))
+    format!("{outcome}\n{}", fields(answer.get("value").unwrap_or(&Value::Null)))
 }

@@ -1,1 +1,125 @@
+use clap::CommandFactory as _;
+use clap::Parser as _;
 
+use super::*;
+
+fn parse(line: &str) -> Result<Cli, clap::Error> {
+    Cli::try_parse_from(line.split_whitespace())
+}
+
+#[test]
+fn the_flags_contradict_each_other_nowhere() {
+    Cli::command().debug_assert();
+}
+
+#[test]
+fn the_commands_of_the_manual_are_understood() {
+    for line in [
+        "townmesh town create --name center --regions regions.csv --out keys --data-dir a",
+        "townmesh town create --keys keys --data-dir a --json",
+        "townmesh invite --name v --role village --region 110115005001 --carry 110115005002 --authority k --peer /ip4/1.2.3.4/tcp/1 --out i",
+        "townmesh join i --data-dir a --listen /ip4/0.0.0.0/tcp/1",
+        "townmesh run --data-dir a --http 127.0.0.1:0 --discover-on-lan false --listen /ip4/0.0.0.0/tcp/1 --peer /ip4/1.2.3.4/tcp/1",
+        "townmesh status --wait 10",
+        "townmesh import l.csv --map 房东=head --map 门牌=door --rejects r.csv",
+        "townmesh import --template t.xlsx",
+        "townmesh export --format geojson --region 110115005001 --out o",
+        "townmesh verify --peers --json",
+        "townmesh household record --region 110115005001 --address 1号 --resident name=甲",
+        "townmesh household list --text 幸福",
+        "townmesh case record --by a --role inspector --region 110115005001 --source patrol --place p --description d",
+        "townmesh case act 00000000000000000000000000000000 --by a --role intake_clerk --action \"accept\"",
+        "townmesh inspection record --household 00000000000000000000000000000000 --by a --answer 4=hazard",
+        "townmesh event record --region 110115005001 --device d --kind pm10 --value 23.5",
+        "townmesh demo --script outage --exit",
+    ] {
+        assert!(parse(line).is_ok(), "{line}: {}", parse(line).unwrap_err());
+    }
+}
+
+#[test]
+fn wrong_usage_ends_with_code_2() {
+    for line in [
+        "townmesh",
+        "townmesh nonsense",
+        "townmesh import",
+        "townmesh import l.csv --template t.csv",
+        "townmesh invite --name v --role king --authority k --out i",
+        "townmesh invite --name v --role village --region abc --authority k --out i",
+        "townmesh run --listen",
+        "townmesh case act x --by a --role intake_clerk --action {}",
+        "townmesh case act 00000000000000000000000000000000 --by a --role intake_clerk --action {",
+        "townmesh inspection record --household 00000000000000000000000000000000 --by a --answer 4=bad",
+        "townmesh household record --address 1",
+    ] {
+        assert_eq!(parse(line).unwrap_err().exit_code(), 2, "{line}");
+    }
+}
+
+/// Runs a command line in this process.
+fn run(line: &str) -> Result<ExitCode, Failure> {
+    let cli = parse(line).unwrap();
+    let output = Output { json: true };
+    cli.run(output)
+}
+
+fn code_of(result: Result<ExitCode, Failure>) -> String {
+    result.unwrap_err().message.code.into_owned()
+}
+
+#[test]
+fn a_town_is_founded_joined_and_verified_without_a_running_node() {
+    let directory = tempfile::tempdir().unwrap();
+    let at = |name: &str| directory.path().join(name).display().to_string();
+    let (center, keys, village, invite) = (at("center"), at("keys"), at("village"), at("village.invite"));
+    let ok = |result: Result<ExitCode, Failure>| assert_eq!(result.unwrap(), ExitCode::SUCCESS);
+    ok(run(&format!("townmesh town create --keys {keys} --data-dir {center}")));
+    assert_eq!(code_of(run(&format!("townmesh town create --keys {keys} --data-dir {center}"))), "already_a_node");
+    let invitation = format!("townmesh invite --name langfa --role village --region 110115005220 --authority {keys}/authority.key --out {invite} --data-dir {center}");
+    ok(run(&invitation));
+    assert_eq!(code_of(run(&invitation)), "file_exists", "an invite is not overwritten");
+    assert_eq!(code_of(run(&format!("townmesh join {keys}/root.key --data-dir {village}"))), "key_file_kind");
+    ok(run(&format!("townmesh join {invite} --data-dir {village}")));
+    assert_eq!(code_of(run(&format!("townmesh join {invite} --data-dir {village}"))), "already_a_node");
+    for node in [&center, &village] {
+        ok(run(&format!("townmesh verify --data-dir {node}")));
+    }
+    let read = crate::keys::IdentityFile::read(&crate::data_dir::DataDir::new(&village).identity()).unwrap();
+    assert!(read.expect_data, "an empty store would be noticed");
+    std::fs::remove_file(crate::data_dir::DataDir::new(&village).store()).unwrap();
+    assert_eq!(code_of(run(&format!("townmesh verify --data-dir {village}"))), "store_vanished");
+}
+
+#[test]
+fn an_interrupted_join_goes_on_with_the_same_keys() {
+    let directory = tempfile::tempdir().unwrap();
+    let at = |name: &str| directory.path().join(name).display().to_string();
+    let (center, keys, village, invite) = (at("center"), at("keys"), at("village"), at("village.invite"));
+    run(&format!("townmesh town create --keys {keys} --data-dir {center}")).unwrap();
+    run(&format!("townmesh invite --name v --role village --region 110115005220 --authority {keys}/authority.key --out {invite} --data-dir {center}")).unwrap();
+    run(&format!("townmesh join {invite} --data-dir {village}")).unwrap();
+    let data = crate::data_dir::DataDir::new(&village);
+    let mut file = crate::keys::IdentityFile::read(&data.identity()).unwrap();
+    let node = file.identity.node();
+    file.expect_data = false;
+    file.write(&data.identity(), crate::data_dir::Existing::Replace).unwrap();
+    std::fs::remove_file(data.store()).unwrap();
+    run(&format!("townmesh join {invite} --data-dir {village}")).unwrap();
+    assert_eq!(crate::keys::IdentityFile::read(&data.identity()).unwrap().identity.node(), node);
+}
+
+#[test]
+fn commands_say_when_there_is_no_node_or_it_is_not_running() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().display();
+    assert_eq!(code_of(run(&format!("townmesh status --data-dir {path}"))), "not_running");
+    assert_eq!(code_of(run(&format!("townmesh household list --data-dir {path}"))), "not_running");
+    assert_eq!(code_of(run(&format!("townmesh verify --data-dir {path}"))), "no_identity");
+    assert_eq!(code_of(run(&format!("townmesh verify --peers --data-dir {path}"))), "not_running");
+    // What a killed node left behind: an address where nobody answers.
+    let file = crate::http::ApiFile::new("127.0.0.1:1".parse().unwrap()).unwrap();
+    file.write(&crate::data_dir::DataDir::new(directory.path())).unwrap();
+    let failure = run(&format!("townmesh status --data-dir {path}")).unwrap_err();
+    assert_eq!((failure.message.code.as_ref(), failure.code), ("not_running", 1));
+    assert!(failure.message.remedy.unwrap().contains("townmesh run"));
+}

@@ -63,10 +63,7 @@ impl Desk<'_> {
     /// # Errors
     /// When the node does not acknowledge it.
     pub fn import(&self, region: &str, ledger: &[u8], households: usize) -> anyhow::Result<()> {
-        let lines = self.node.api.send_for_lines("/v1/import", "text/csv", ledger)?;
-        let done = lines.last().and_then(|line| line.get("done")).with_context(|| {
-            format!("the import did not come to its end: {}", lines.last().unwrap_or(&Value::Null))
-        })?;
+        let done: Value = self.node.api.send("/v1/import", "text/csv", ledger)?;
         let created = done.get("created").and_then(Value::as_u64);
         ensure!(created == Some(households as u64), "{households} generated households were to be imported: {done}");
         Ok(self.list.write(Acknowledgement {

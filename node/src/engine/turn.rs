@@ -120,7 +120,7 @@ impl Turn {
         };
         let views_have_room = async {
             match &self.views {
-                Some(views) if self.views_progress.lag() > 0 => views.has_room().await,
+                Some(views) if views.is_pending() => views.has_room().await,
                 Some(_) | None => std::future::pending().await,
             }
         };

@@ -78,6 +78,11 @@ impl ViewsFeed {
         Ok(Self { batches, progress, next, trimmed: first })
     }
 
+    /// Whether changed documents are waiting to be read.
+    pub(super) fn is_pending(&self) -> bool {
+        self.next < self.progress.end.load(Ordering::Acquire)
+    }
+
     /// Waits until the writing thread takes another batch.
     pub(super) async fn has_room(&self) {
         if let Err(error) = self.batches.reserve().await {

@@ -48,8 +48,8 @@ pub(super) async fn list(State(api): State<Api>, Params(query): Params<CaseQuery
 
 /// A problem that somebody reports.
 #[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub(super) struct ReportInput {
-    #[serde(flatten)]
     actor: Actor,
     region: RegionCode,
     /// What makes it the same case on every node that reports it.
@@ -87,8 +87,8 @@ pub(super) async fn show(State(api): State<Api>, Named(id): Named<DocumentId>) -
 
 /// What somebody does to a case.
 #[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub(super) struct ActionInput {
-    #[serde(flatten)]
     actor: Actor,
     action: Action,
 }
@@ -105,6 +105,6 @@ pub(super) async fn act(
     };
     let outcome = api.engine().record(job).await?;
     Ok(recorded(&outcome.map(|acted| {
-        json!({ "namespace": acted.case.namespace.to_string(), "document": acted.case.document, "record": acted.event })
+        json!({ "namespace": acted.case.namespace.to_string(), "document": acted.case.document, "event": acted.event })
     })))
 }

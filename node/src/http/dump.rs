@@ -1,16 +1,14 @@
-//! Everything this node holds, as one JSON object, for a program that compares nodes without trusting them.
+//! Everything this node holds, as JSON lines, for a program that compares nodes without trusting them.
 //!
-//! `{"node", "name", "namespaces": [{"name", "access", "readable", "digest", "entries", "documents": [{"id", "kind",
-//! "content"}]}], "stable"}`. Namespaces stand in order of their names, documents in order of their ids, fields in order
-//! of their keys, so equal documents give equal text. `stable` says that nothing changed meanwhile. Personal data is in
-//! clear: the token allows it.
+//! For each namespace, in order of names, one line `{"namespace": {name, access, readable, digest, entries}}`; then, if it
+//! can be read, one line `{"document": {namespace, kind, id, content}}` for each document in order of ids; at the end
+//! `{"end": {documents, stable}}`, where `stable` says that nothing changed meanwhile. Fields are sorted by name, so equal
+//! documents give equal lines. Personal data is in clear: the token allows it.
 
 use std::collections::BTreeMap;
-use std::io;
 
 use axum::extract::State;
-use axum::http::header;
-use axum::response::{IntoResponse, Response};
+use axum::response::Response;
 use serde_json::{Value, json};
 use townmesh_crdt::certificate::Access;
 use townmesh_crdt::command::read::{self, ReadError, Reading};
@@ -20,8 +18,9 @@ use townmesh_crdt::policy::DocumentKind;
 use townmesh_crdt::replica::Replica;
 
 use super::error::ApiError;
-use super::lines::{self, Pieces};
+use super::lines::{self, Gone, Lines};
 use super::{Api, status};
+use crate::message::Explain as _;
 
 /// Documents read in one go.
 const PAGE: usize = 100;
@@ -29,24 +28,20 @@ const PAGE: usize = 100;
 pub(super) async fn dump(State(api): State<Api>) -> Result<Response, ApiError> {
     let place = api.bounds().heavy()?;
     let before = api.engine().read(digests).await?;
-    let (pieces, body) = lines::body();
-    tokio::spawn(async move {
-        if write(&api, &pieces, before).await.is_err() {
-            // Nobody is to take half a dump for a whole one: the answer breaks off.
-            let _ = pieces.send(Err(io::ErrorKind::UnexpectedEof.into())).await;
-        }
+    Ok(lines::answer(async move |lines| {
+        // A reader that went away needs no more lines.
+        let _ = write(&api, &lines, before).await;
         drop(place);
-    });
-    Ok(([(header::CONTENT_TYPE, "application/json; charset=utf-8")], body).into_response())
+    }))
 }
 
-/// A namespace with what is told of it before its documents.
+/// A namespace with what is told of it.
 #[derive(Debug, PartialEq)]
 struct Digested {
     id: NamespaceId,
     namespace: Namespace,
     is_readable: bool,
-    fields: String,
+    line: Value,
 }
 
 fn digests(replica: &mut Replica) -> Vec<Digested> {
@@ -60,60 +55,39 @@ fn digests(replica: &mut Replica) -> Vec<Digested> {
         };
         let entries = totals.get(&id).copied().unwrap_or_default();
         let name = namespace.to_string();
-        let fields = format!(
-            "\"name\":{},\"access\":\"{access}\",\"readable\":{is_readable},\"digest\":\"{digest}\",\"entries\":{entries}",
-            json!(name)
-        );
-        Digested { id, namespace, is_readable, fields }
+        let line = json!({ "name": name, "access": access, "readable": is_readable, "digest": digest, "entries": entries });
+        Digested { id, namespace, is_readable, line }
     });
     let mut namespaces: Vec<_> = namespaces.collect();
     namespaces.sort_by_key(|one| one.namespace.to_string());
     namespaces
 }
 
-/// The dump did not come to its end; why is in the log.
-struct BrokenOff;
-
-fn broken_off(error: &dyn std::error::Error) -> BrokenOff {
-    tracing::error!(%error, "a dump was broken off");
-    BrokenOff
-}
-
-async fn say(pieces: &Pieces, text: String) -> Result<(), BrokenOff> {
-    pieces.send(Ok(text.into())).await.map_err(|_| BrokenOff)
-}
-
-async fn write(api: &Api, pieces: &Pieces, before: Vec<Digested>) -> Result<(), BrokenOff> {
-    let status = status::current(api);
-    say(pieces, format!("{{\"node\":{},\"name\":{},\"namespaces\":[", json!(status.node), json!(status.name))).await?;
-    let mut comma = "";
+async fn write(api: &Api, lines: &Lines, before: Vec<Digested>) -> Result<(), Gone> {
+    let mut documents = 0_u64;
     for one in &before {
-        say(pieces, format!("{comma}{{{},\"documents\":[", one.fields)).await?;
-        comma = ",";
-        if one.is_readable {
-            write_documents(api, pieces, one).await?;
-        }
-        say(pieces, "]}".to_owned()).await?;
-    }
-    let is_stable = api.engine().read(digests).await.is_ok_and(|now| now == before) && status::current(api).unfolded == 0;
-    say(pieces, format!("],\"stable\":{is_stable}}}\n")).await
-}
-
-async fn write_documents(api: &Api, pieces: &Pieces, of: &Digested) -> Result<(), BrokenOff> {
-    let (mut after, mut comma) = (None, "");
-    loop {
-        let (id, namespace) = (of.id, of.namespace.clone());
-        let page = api.engine().read(move |replica| page(replica, id, &namespace, after)).await;
-        let (documents, last) = page.map_err(|error| broken_off(&error))?.map_err(|error| broken_off(&error))?;
-        for document in documents {
-            say(pieces, format!("{comma}{document}")).await?;
-            comma = ",";
-        }
-        match last {
-            Some(last) => after = Some(last),
-            None => return Ok(()),
+        lines.line("namespace", &one.line).await?;
+        let mut after = None;
+        while one.is_readable {
+            let (id, namespace) = (one.id, one.namespace.clone());
+            let (found, last) = match api.engine().read(move |replica| page(replica, id, &namespace, after)).await {
+                Ok(Ok(page)) => page,
+                Ok(Err(error)) => return lines.line("error", &error.explain()).await,
+                Err(error) => return lines.line("error", &error.explain()).await,
+            };
+            for document in found {
+                documents += 1;
+                lines.line("document", &document).await?;
+            }
+            match last {
+                Some(last) => after = Some(last),
+                None => break,
+            }
         }
     }
+    let is_same = api.engine().read(digests).await.is_ok_and(|now| now == before);
+    let is_stable = is_same && status::current(api).unfolded == 0;
+    lines.line("end", &json!({ "documents": documents, "stable": is_stable })).await
 }
 
 /// Some documents, and after which to go on.
@@ -128,11 +102,11 @@ fn page(
     let mut documents = Vec::new();
     for (document, code) in found {
         let Some(kind) = DocumentKind::from_code(code) else { continue };
-        match read::of_kind(replica, namespace, kind, document)? {
-            Reading::Nothing => {}
-            // Through a `Value`, whose fields are sorted.
-            reading => documents.push(json!({ "id": document, "kind": kind.name(), "content": reading })),
-        }
+        let content = match read::of_kind(replica, namespace, kind, document)? {
+            Reading::Nothing => continue,
+            reading => reading,
+        };
+        documents.push(json!({ "namespace": namespace.to_string(), "kind": kind.name(), "id": document, "content": content }));
     }
     Ok((documents, last))
 }

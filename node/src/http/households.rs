@@ -28,21 +28,15 @@ use super::locate::namespace_of;
 use crate::message::Message;
 use crate::views::{BoundingBox, HazardFilter, HouseholdFilter, Page};
 
-/// What a command came to, as every POST answers: 201 for something new, 200 otherwise; `value` is an object that names what
-/// was recorded (`namespace`, `document`, and `record` for an immutable one), beside it `outcome` and where it stands.
+/// What a command came to, as every POST answers: 201 for something new, 200 otherwise; `value` names what was recorded,
+/// `recorded` where it stands.
 pub(super) fn recorded(outcome: &Outcome<Value>) -> Response {
     let status = match outcome {
         Outcome::Created(..) => StatusCode::CREATED,
         Outcome::Changed(..) | Outcome::Unchanged(_) => StatusCode::OK,
     };
-    let mut body = outcome.value().clone();
-    if let Some(fields) = body.as_object_mut() {
-        fields.insert("outcome".to_owned(), outcome.key().into());
-        if let Some(recorded) = outcome.recorded() {
-            fields.insert("seq".to_owned(), recorded.seq.into());
-            fields.insert("time_ms".to_owned(), recorded.time.millis().into());
-        }
-    }
+    let place = outcome.recorded().map(|recorded| json!({ "seq": recorded.seq, "time_ms": recorded.time.millis() }));
+    let body = json!({ "outcome": outcome.key(), "value": outcome.value(), "recorded": place });
     (status, Json(body)).into_response()
 }
 
@@ -179,26 +173,13 @@ pub(super) async fn inspections(
     Ok(Json(json!({ "rows": rows })).into_response())
 }
 
-/// An inspection that somebody made.
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct InspectionInput {
-    /// Region of the household; looked up where not given.
-    #[serde(default)]
-    region: Option<RegionCode>,
-    inspection: Inspection,
-}
-
-pub(super) async fn inspect(State(api): State<Api>, Payload(input): Payload<InspectionInput>) -> Result<Response, ApiError> {
+pub(super) async fn inspect(State(api): State<Api>, Payload(done): Payload<Inspection>) -> Result<Response, ApiError> {
     let job = move |replica: &mut Replica, now| {
-        let namespace = match input.region {
-            Some(region) => Namespace::registry(&region.to_string()),
-            None => household_namespace(replica, input.inspection.household)?,
-        };
-        let outcome = inspection::record(replica, &namespace, &input.inspection, now)?;
+        let namespace = household_namespace(replica, done.household)?;
+        let outcome = inspection::record(replica, &namespace, &done, now)?;
         Ok(outcome.map(|ids| {
             let namespace = namespace.to_string();
-            json!({ "namespace": namespace, "document": ids.document, "record": ids.inspection, "hazards": ids.hazards })
+            json!({ "namespace": namespace, "document": ids.document, "inspection": ids.inspection, "hazards": ids.hazards })
         }))
     };
     Ok(recorded(&api.engine().record(job).await?))

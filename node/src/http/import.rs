@@ -1,20 +1,18 @@
 //! A ledger comes in as a file and goes into the registry; every row that is wrong comes back with reasons.
 //!
-//! The body is the file. Whoever accepts JSON lines gets `{"rejected": ...}` for each row that is wrong, `{"progress": ...}`
-//! after each batch that became durable, and at the end `{"done": ...}` or `{"error": ...}`; others get one object, which is
-//! that of `done` with the first thousand rejected rows as `rows`. The upload waits in a file that has no name any more, since
-//! it holds personal data.
+//! The body is the file; the answer is JSON lines: `{"rejected": ...}` for each row that is wrong, `{"progress": ...}` after
+//! each batch that became durable, and at the end `{"done": ...}` or `{"error": ...}`. The upload waits in a file that has no
+//! name any more, since it holds personal data.
 
 use std::fs::{File, OpenOptions};
 use std::io;
 use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use axum::Json;
-use axum::body::{Body, Bytes};
+use axum::body::Body;
 use axum::extract::State;
-use axum::http::{HeaderMap, StatusCode};
-use axum::response::{IntoResponse, Response};
+use axum::http::StatusCode;
+use axum::response::Response;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use futures::StreamExt as _;
@@ -45,8 +43,6 @@ use crate::message::{Explain as _, Message};
 const BATCH: usize = 200;
 /// Parts that may wait between reading and recording.
 const WAITING: usize = 8;
-/// Rejected rows in an answer of one object.
-const LISTED: usize = 1_000;
 /// Rejected rows that are given back as a file.
 const KEPT: usize = 50_000;
 
@@ -67,7 +63,6 @@ pub(super) struct ImportQuery {
 pub(super) async fn import(
     State(api): State<Api>,
     Params(query): Params<ImportQuery>,
-    headers: HeaderMap,
     body: Body,
 ) -> Result<Response, ApiError> {
     let place = api.bounds().heavy()?;
@@ -86,33 +81,11 @@ pub(super) async fn import(
     }
     let regions = api.engine().read(writable_regions).await??;
     let file = receive(api.directory(), body).await?;
-    let write = async move |lines: Lines| {
+    Ok(lines::answer(async move |lines| {
+        // A reader that went away stops the import after the batch that is being recorded.
         let _ = run(&api, &lines, file, Options { regions, mapping, format, rejects: query.rejects }).await;
         drop(place);
-    };
-    if lines::are_wanted(&headers) { Ok(lines::answer(write)) } else { whole(lines::collect(write)).await }
-}
-
-/// The answer in one object.
-async fn whole(mut lines: mpsc::Receiver<io::Result<Bytes>>) -> Result<Response, ApiError> {
-    let (mut rows, mut done) = (Vec::new(), Value::Null);
-    while let Some(line) = lines.recv().await {
-        let line: Value = line.ok().and_then(|line| serde_json::from_slice(&line).ok()).unwrap_or_default();
-        if let Some(row) = line.get("rejected").filter(|_| rows.len() < LISTED) {
-            rows.push(row.clone());
-        }
-        if let Some(message) = line.get("error") {
-            let message = serde_json::from_value(message.clone()).unwrap_or_else(|_| LedgerError::Stopped.explain());
-            return Err(ApiError { status: StatusCode::UNPROCESSABLE_ENTITY, message });
-        }
-        if let Some(end) = line.get("done") {
-            done = end.clone();
-        }
-    }
-    if let Some(fields) = done.as_object_mut() {
-        fields.insert("rows".to_owned(), rows.into());
-    }
-    Ok(Json(done).into_response())
+    }))
 }
 
 /// The villages whose registry this node may write, with their names as far as they are known here.

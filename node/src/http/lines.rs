@@ -4,15 +4,13 @@
 use std::io;
 
 use axum::body::{Body, Bytes};
-use axum::http::{HeaderMap, header};
+use axum::http::header;
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use tokio::sync::mpsc;
 
 /// Pieces that may wait for a slow reader.
 const WAITING: usize = 8;
-/// The type of answers in lines.
-pub(super) const JSON_LINES: &str = "application/x-ndjson";
 
 /// Where the pieces of an answer go; an error breaks it off.
 pub(super) type Pieces = mpsc::Sender<io::Result<Bytes>>;
@@ -46,22 +44,9 @@ pub(super) fn body() -> (Pieces, Body) {
     (sender, Body::from_stream(pieces))
 }
 
-/// Whether the client asked for lines instead of one object at the end.
-pub(super) fn are_wanted(headers: &HeaderMap) -> bool {
-    let accept = headers.get(header::ACCEPT).and_then(|accept| accept.to_str().ok());
-    accept.is_some_and(|accept| accept.contains(JSON_LINES))
-}
-
 /// An answer of lines, written by a task of its own.
 pub(super) fn answer<F: Future<Output = ()> + Send + 'static>(write: impl FnOnce(Lines) -> F) -> Response {
     let (sender, body) = body();
     tokio::spawn(write(Lines(sender)));
     ([(header::CONTENT_TYPE, "application/x-ndjson; charset=utf-8")], body).into_response()
-}
-
-/// The lines that a task writes, for an answer in one object.
-pub(super) fn collect<F: Future<Output = ()> + Send + 'static>(write: impl FnOnce(Lines) -> F) -> mpsc::Receiver<io::Result<Bytes>> {
-    let (sender, receiver) = mpsc::channel(WAITING);
-    tokio::spawn(write(Lines(sender)));
-    receiver
 }

@@ -26,7 +26,7 @@ fn every_node_answered(input: &Input) -> Check {
         if !answered.insert(&dump.node) {
             check.problem(format!("{} has two dumps", dump.node));
         }
-        if dump.changed_meanwhile {
+        if !dump.stable {
             check.problem(format!("{} changed while it exported itself: wait until it is idle", dump.node));
         }
     }

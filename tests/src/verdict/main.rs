@@ -1,9 +1,12 @@
-//! `townmesh-verdict <folder>`: see [`townmesh_tests::verdict`].
+//! `townmesh-verdict <folder>`: see the module `verdict`, which this program contains so that nothing else is linked in.
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use townmesh_tests::verdict::{Input, Verdict, judge};
+#[path = "mod.rs"]
+mod verdict;
+
+use verdict::{Input, Verdict, judge};
 
 fn main() -> ExitCode {
     let mut arguments = std::env::args_os().skip(1);
