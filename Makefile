@@ -14,7 +14,7 @@ build: tools
 	$(CARGO) build --release --locked -p townmesh-node --bins
 
 test: tools check
-	$(CARGO) build --locked --workspace --bins
+	$(CARGO) build --locked --workspace --all-targets
 	$(CARGO) test --locked --workspace
 
 check:

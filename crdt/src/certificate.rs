@@ -267,12 +267,14 @@ impl Claim {
         };
         let (key, exchange, name) = (NodeId(fixed(d)?), fixed(d)?, short_text(d)?);
         let role = d.u8()?;
-        let role = NodeRole::ALL.into_iter().find(|known| *known as u8 == role).ok_or_else(|| malformed("unknown role"))?;
+        let role =
+            NodeRole::ALL.into_iter().find(|known| *known as u8 == role).ok_or_else(|| malformed("unknown role"))?;
         let mut scopes = Vec::new();
         for _ in 0..length(d, bounds::MAX_SCOPES)? {
             length(d, 3)?;
             let (kind, region, access) = (d.u8()?, short_text(d)?, d.u8()?);
-            let kind = NamespaceKind::ALL.get(usize::from(kind)).ok_or_else(|| malformed("unknown kind of namespace"))?;
+            let kind =
+                NamespaceKind::ALL.get(usize::from(kind)).ok_or_else(|| malformed("unknown kind of namespace"))?;
             let access = match access {
                 1 => Access::Carry,
                 2 => Access::Hold,
@@ -293,7 +295,13 @@ impl Claim {
 
 impl Statement {
     /// Signs a claim for a town. `issuer` is the certificate that `key` belongs to; `None` for the root key.
-    pub fn sign(town: &[u8; 32], claim: Claim, issuer: Option<CertificateId>, nonce: [u8; 8], key: &SigningKey) -> Self {
+    pub fn sign(
+        town: &[u8; 32],
+        claim: Claim,
+        issuer: Option<CertificateId>,
+        nonce: [u8; 8],
+        key: &SigningKey,
+    ) -> Self {
         let mut bytes = Vec::new();
         let mut e = Encoder::new(&mut bytes);
         let written = (|| -> Written {
@@ -366,7 +374,9 @@ impl Statement {
     pub fn verify(&self, town: &[u8; 32], issuer: Option<&Certificate>) -> Result<(), StatementError> {
         let key = issuer.map_or(town, |issuer| &issuer.key.0);
         VerifyingKey::from_bytes(key)
-            .and_then(|key| key.verify_strict(&[CONTEXT, &self.bytes].concat(), &Signature::from_bytes(&self.signature)))
+            .and_then(|key| {
+                key.verify_strict(&[CONTEXT, &self.bytes].concat(), &Signature::from_bytes(&self.signature))
+            })
             .map_err(|_| StatementError::WrongSignature)?;
         may_state(issuer, &self.claim).map_err(StatementError::NotAllowed)
     }
@@ -391,7 +401,8 @@ fn may_state(issuer: Option<&Certificate>, claim: &Claim) -> Result<(), &'static
         },
         (Some((CertificateKind::Authority, _)), Claim::Revocation { .. } | Claim::Family { .. }) => Ok(()),
         (Some((CertificateKind::Invite, invite)), Claim::Certificate(certificate)) => {
-            let narrower = certificate.scopes.iter().all(|scope| invite.scopes.iter().any(|wider| wider.includes(scope)));
+            let narrower =
+                certificate.scopes.iter().all(|scope| invite.scopes.iter().any(|wider| wider.includes(scope)));
             if certificate.kind != CertificateKind::Node {
                 Err("an invite signs one node certificate only")
             } else if !narrower || certificate.role != invite.role || certificate.not_after > invite.not_after {
@@ -400,7 +411,9 @@ fn may_state(issuer: Option<&Certificate>, claim: &Claim) -> Result<(), &'static
                 Ok(())
             }
         }
-        (Some((CertificateKind::Invite | CertificateKind::Node, _)), _) => Err("only the root and authorities state this"),
+        (Some((CertificateKind::Invite | CertificateKind::Node, _)), _) => {
+            Err("only the root and authorities state this")
+        }
     }
 }
 
@@ -434,15 +447,41 @@ pub(crate) mod tests {
 
     fn certificate(kind: CertificateKind, seed: u8) -> Certificate {
         let scopes = crate::policy::default_scopes(NodeRole::Village, &["110115005001".into()], &[]);
-        Certificate { kind, key: NodeId(signer(seed).verifying_key().to_bytes()), ..node_certificate(NodeRole::Village, scopes) }
+        Certificate {
+            kind,
+            key: NodeId(signer(seed).verifying_key().to_bytes()),
+            ..node_certificate(NodeRole::Village, scopes)
+        }
     }
 
     #[test]
     fn the_chain_from_root_to_redeemed_invite_verifies() {
-        let authority = Statement::sign(&town(), Claim::Certificate(certificate(CertificateKind::Authority, 2)), None, [0; 8], &signer(1));
-        let invite = Statement::sign(&town(), Claim::Certificate(certificate(CertificateKind::Invite, 5)), Some(authority.id), [0; 8], &signer(2));
-        let node = Statement::sign(&town(), Claim::Certificate(certificate(CertificateKind::Node, 6)), Some(invite.id), [0; 8], &signer(5));
-        let chain = [(&authority, None), (&invite, Some(certificate(CertificateKind::Authority, 2))), (&node, Some(certificate(CertificateKind::Invite, 5)))];
+        let authority = Statement::sign(
+            &town(),
+            Claim::Certificate(certificate(CertificateKind::Authority, 2)),
+            None,
+            [0; 8],
+            &signer(1),
+        );
+        let invite = Statement::sign(
+            &town(),
+            Claim::Certificate(certificate(CertificateKind::Invite, 5)),
+            Some(authority.id),
+            [0; 8],
+            &signer(2),
+        );
+        let node = Statement::sign(
+            &town(),
+            Claim::Certificate(certificate(CertificateKind::Node, 6)),
+            Some(invite.id),
+            [0; 8],
+            &signer(5),
+        );
+        let chain = [
+            (&authority, None),
+            (&invite, Some(certificate(CertificateKind::Authority, 2))),
+            (&node, Some(certificate(CertificateKind::Invite, 5))),
+        ];
         for (statement, issuer) in chain {
             let read = Statement::from_bytes(&statement.to_bytes(), &town()).unwrap();
             assert_eq!(&read, statement);
@@ -453,7 +492,10 @@ pub(crate) mod tests {
 
     #[test]
     fn nobody_states_more_than_they_may() {
-        let wider = Certificate { scopes: crate::policy::default_scopes(NodeRole::Center, &[], &[]), ..certificate(CertificateKind::Node, 6) };
+        let wider = Certificate {
+            scopes: crate::policy::default_scopes(NodeRole::Center, &[], &[]),
+            ..certificate(CertificateKind::Node, 6)
+        };
         let cases = [
             (None, Claim::Certificate(certificate(CertificateKind::Node, 6))),
             (Some(CertificateKind::Authority), Claim::Certificate(certificate(CertificateKind::Authority, 6))),
@@ -467,18 +509,28 @@ pub(crate) mod tests {
             let key = if issuer.is_some() { signer(5) } else { signer(1) };
             let statement = Statement::sign(&town(), claim, issuer.map(|_| CertificateId([8; 32])), [0; 8], &key);
             let issuer = issuer.map(|kind| certificate(kind, 5));
-            assert!(matches!(statement.verify(&town(), issuer.as_ref()), Err(StatementError::NotAllowed(_))), "{statement:?}");
+            assert!(
+                matches!(statement.verify(&town(), issuer.as_ref()), Err(StatementError::NotAllowed(_))),
+                "{statement:?}"
+            );
         }
     }
 
     #[test]
     fn altered_statements_and_weak_keys_are_refused() {
-        let statement = Statement::sign(&town(), Claim::Certificate(certificate(CertificateKind::Authority, 2)), None, [0; 8], &signer(1));
+        let statement = Statement::sign(
+            &town(),
+            Claim::Certificate(certificate(CertificateKind::Authority, 2)),
+            None,
+            [0; 8],
+            &signer(1),
+        );
         let bytes = statement.to_bytes();
         for at in 0..bytes.len() {
             let mut altered = bytes.clone();
             altered[at] ^= 1;
-            let accepted = Statement::from_bytes(&altered, &town()).is_ok_and(|read| read.verify(&town(), None).is_ok());
+            let accepted =
+                Statement::from_bytes(&altered, &town()).is_ok_and(|read| read.verify(&town(), None).is_ok());
             assert!(!accepted, "byte {at}");
         }
         let mut weak = certificate(CertificateKind::Authority, 2);

@@ -153,7 +153,10 @@ impl Assertion {
     }
 
     /// Fields and superseded ids, the part that becomes an Automerge value.
-    fn encode_value(&self, e: &mut Encoder<&mut Vec<u8>>) -> Result<(), minicbor::encode::Error<std::convert::Infallible>> {
+    fn encode_value(
+        &self,
+        e: &mut Encoder<&mut Vec<u8>>,
+    ) -> Result<(), minicbor::encode::Error<std::convert::Infallible>> {
         e.map(self.fields.len() as u64)?;
         for (field, value) in &self.fields {
             e.u8(*field)?;
@@ -246,7 +249,9 @@ impl Item {
                 e.array(5)?.u8(0)?.u8(*kind)?.bytes(&document.0)?;
                 change.encode(e)
             }
-            Self::Record { kind, document, bytes } => e.array(4)?.u8(1)?.u8(*kind)?.bytes(&document.0)?.bytes(bytes)?.ok(),
+            Self::Record { kind, document, bytes } => {
+                e.array(4)?.u8(1)?.u8(*kind)?.bytes(&document.0)?.bytes(bytes)?.ok()
+            }
             Self::Epoch { epoch, seq, head } => e.array(4)?.u8(2)?.u64(*epoch)?.u64(*seq)?.bytes(&head.0)?.ok(),
             Self::Seen { auth } => e.array(2)?.u8(3)?.bytes(auth)?.ok(),
         }
@@ -272,7 +277,9 @@ impl Item {
                 let assertions: usize = change
                     .assertions
                     .iter()
-                    .map(|assertion| 8 + assertion.fields.values().map(weight).sum::<usize>() + 9 * assertion.supersedes.len())
+                    .map(|assertion| {
+                        8 + assertion.fields.values().map(weight).sum::<usize>() + 9 * assertion.supersedes.len()
+                    })
                     .sum();
                 24 + 34 * change.deps.len() + assertions
             }
@@ -286,7 +293,11 @@ impl Item {
         let start = d.position();
         let parts = array(d, "parts of an item", 16)?;
         let item = match (d.u8()?, parts) {
-            (0, 5) => Self::Change { kind: d.u8()?, document: DocumentId(fixed(d, "a document id")?), change: Change::decode(d)? },
+            (0, 5) => Self::Change {
+                kind: d.u8()?,
+                document: DocumentId(fixed(d, "a document id")?),
+                change: Change::decode(d)?,
+            },
             (1, 4) => {
                 let (kind, document, bytes) = (d.u8()?, DocumentId(fixed(d, "a document id")?), d.bytes()?);
                 bounded(bytes.len() as u64, "bytes of a record", bounds::MAX_RECORD)?;
@@ -374,11 +385,18 @@ pub(crate) mod tests {
 
     pub(crate) fn any_item() -> impl Strategy<Value = Item> {
         prop_oneof![
-            (any::<u8>(), any::<[u8; 16]>(), any_change())
-                .prop_map(|(kind, document, change)| Item::Change { kind, document: DocumentId(document), change }),
+            (any::<u8>(), any::<[u8; 16]>(), any_change()).prop_map(|(kind, document, change)| Item::Change {
+                kind,
+                document: DocumentId(document),
+                change
+            }),
             (any::<u8>(), any::<[u8; 16]>(), vec(any::<u8>(), 0..50))
                 .prop_map(|(kind, document, bytes)| Item::Record { kind, document: DocumentId(document), bytes }),
-            any::<(u64, u64, [u8; 32])>().prop_map(|(epoch, seq, head)| Item::Epoch { epoch, seq, head: EntryId(head) }),
+            any::<(u64, u64, [u8; 32])>().prop_map(|(epoch, seq, head)| Item::Epoch {
+                epoch,
+                seq,
+                head: EntryId(head)
+            }),
             any::<[u8; 16]>().prop_map(|auth| Item::Seen { auth }),
         ]
     }
@@ -418,7 +436,10 @@ pub(crate) mod tests {
     #[test]
     fn lengths_beyond_the_bounds_are_refused_before_anything_is_allocated() {
         // Array headers that announce 2^32 - 1 items, and a change with as many dependencies.
-        for bytes in [&[0x9a, 0xff, 0xff, 0xff, 0xff][..], &[0x81, 0x85, 0, 1, 0x50, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0x9a, 0xff, 0xff, 0xff, 0xff]] {
+        for bytes in [
+            &[0x9a, 0xff, 0xff, 0xff, 0xff][..],
+            &[0x81, 0x85, 0, 1, 0x50, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0x9a, 0xff, 0xff, 0xff, 0xff],
+        ] {
             assert!(matches!(decode_items(bytes), Err(BodyError::TooMany { .. })), "{bytes:?}");
         }
     }

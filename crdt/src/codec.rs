@@ -53,7 +53,8 @@ impl BodyCodec {
         let packed = if with_dictionary { self.compressor.compress(bytes) } else { self.plain.compress(bytes) };
         match packed {
             Ok(packed) if packed.len() + 4 < bytes.len() => {
-                let (codec, name): (_, &[u8]) = if with_dictionary { (ZSTD_DICTIONARY, &self.name) } else { (ZSTD, &[]) };
+                let (codec, name): (_, &[u8]) =
+                    if with_dictionary { (ZSTD_DICTIONARY, &self.name) } else { (ZSTD, &[]) };
                 [&[codec], name, &packed].concat()
             }
             // Incompressible, or zstd ran out of memory: the plain form is always right.
@@ -71,7 +72,9 @@ impl BodyCodec {
             PLAIN if payload.len() <= bounds::MAX_PLAIN_BODY => return Ok(payload.to_vec()),
             ZSTD => self.plain_decompressor.decompress(payload, bounds::MAX_PLAIN_BODY),
             ZSTD_DICTIONARY => match payload.split_first_chunk::<4>() {
-                Some((name, packed)) if *name == self.name => self.decompressor.decompress(packed, bounds::MAX_PLAIN_BODY),
+                Some((name, packed)) if *name == self.name => {
+                    self.decompressor.decompress(packed, bounds::MAX_PLAIN_BODY)
+                }
                 Some(_) | None => return Err(BodyError::UnknownCodec(*codec)),
             },
             PLAIN => return Err(BodyError::Decompression),

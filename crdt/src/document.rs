@@ -15,6 +15,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::num::NonZeroU64;
+use std::sync::Arc;
 
 use automerge::legacy::{Key, ObjectId, Op, OpType};
 use automerge::{ActorId, Automerge, ExpandedChange, ROOT, ReadDoc, ScalarValue};
@@ -24,6 +25,9 @@ use crate::change::{Assertion, AssertionId, Change, ChangeHash, RecordKey};
 use crate::clock::HybridTime;
 use crate::id::{DocumentId, EntryId, hex};
 use crate::value::{FieldId, Fields, Value};
+
+/// Changes that a document keeps for Automerge before it hands them over.
+const MAX_UNREAD: usize = 256;
 
 /// Who made a change: derived from the entry, never sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -78,14 +82,16 @@ pub struct ApplyError(String);
 
 /// A document in memory.
 ///
-/// Heads and current assertions are kept up to date change by change, so that an edit of a cached document does
-/// not grow slower with its history; Automerge gets the changes when the document is read.
+/// Heads and current values are kept up to date change by change, so that editing and reading a cached document does
+/// not grow slower with its history. Automerge, which decides, gets the changes some at a time; a property test holds
+/// the two against each other.
 #[derive(Debug, Clone, Default)]
 pub struct Document {
     automerge: Automerge,
     unread: Vec<automerge::Change>,
     heads: BTreeSet<ChangeHash>,
-    current: BTreeMap<RecordKey, BTreeMap<FieldId, BTreeSet<AssertionId>>>,
+    content: Content,
+    superseded: Superseded,
     /// Greatest op of every applied change.
     max_ops: BTreeMap<ChangeHash, u64>,
     times: BTreeMap<AssertionId, HybridTime>,
@@ -136,12 +142,8 @@ impl Document {
         }
         self.heads.insert(hash);
         for assertion in &authored.change.assertions {
-            let record = self.current.entry(assertion.record.clone()).or_default();
-            for field in assertion.fields.keys() {
-                let current = record.entry(*field).or_default();
-                current.retain(|old| !assertion.supersedes.contains(old));
-                current.insert(id);
-            }
+            let one = Stated { id, time: authored.time, void: false, assertion: assertion.clone() };
+            self.content.state(one, &mut self.superseded);
         }
         self.unread.push(change);
     }
@@ -164,20 +166,39 @@ impl Document {
     /// The change that writes these fields on top of everything this document holds.
     pub fn change(&self, edits: BTreeMap<RecordKey, Fields>) -> Change {
         let assertions = edits.into_iter().map(|(record, fields)| {
-            let current = self.current.get(&record);
-            let seen = fields.keys().filter_map(|field| current?.get(field)).flatten().copied();
+            let current = self.content.records.get(&record);
+            let seen = fields.keys().filter_map(|field| current?.get(field)).flat_map(|register| &register.values);
+            let seen = seen.map(|candidate| candidate.assertion);
             let supersedes = seen.collect::<BTreeSet<_>>().into_iter().take(bounds::MAX_SUPERSEDES).collect();
             Assertion { record, fields, supersedes }
         });
         Change { assertions: assertions.collect(), deps: self.heads.iter().copied().take(bounds::MAX_DEPS).collect() }
     }
 
-    /// Reads the document, skipping the assertions that history voids.
+    /// What the document says, with nothing voided.
+    pub fn content(&self) -> &Content {
+        &self.content
+    }
+
+    /// Hands Automerge what it has not got yet, once that is worth the while.
+    ///
+    /// # Errors
+    /// [`ApplyError`] if Automerge refuses a change.
+    pub fn settle(&mut self) -> Result<(), ApplyError> {
+        if self.unread.len() < MAX_UNREAD { Ok(()) } else { self.read_all() }
+    }
+
+    fn read_all(&mut self) -> Result<(), ApplyError> {
+        let unread = std::mem::take(&mut self.unread);
+        self.automerge.apply_changes(unread).map_err(|error| ApplyError(error.to_string()))
+    }
+
+    /// Reads the document from Automerge, skipping the assertions that history voids.
     ///
     /// # Errors
     /// [`ApplyError`] if Automerge refuses a change.
     pub fn hydrate(&mut self, is_void: &dyn Fn(AssertionId) -> bool) -> Result<Content, ApplyError> {
-        self.automerge.apply_changes(std::mem::take(&mut self.unread)).map_err(|error| ApplyError(error.to_string()))?;
+        self.read_all()?;
         let assertions = self.automerge.map_range(ROOT, ..).filter_map(|item| {
             let (record, id) = parse_key(&item.key)?;
             let value = item.value.into_value();
@@ -226,6 +247,9 @@ pub fn first_change_hash(authored: &AuthoredChange) -> ChangeHash {
     automerge::Change::from(expand(authored, 0)).hash().0
 }
 
+/// The assertions about each field of each record that another one supersedes.
+type Superseded = BTreeMap<(RecordKey, FieldId), BTreeSet<AssertionId>>;
+
 /// An assertion as a document holds it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Stated {
@@ -266,13 +290,22 @@ impl Register {
     }
 }
 
-/// What a document says.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+/// What a document says. Two are equal if they show the same, by whatever history.
+#[derive(Debug, Clone, Default)]
 pub struct Content {
     /// Registers by record and field.
     pub records: BTreeMap<RecordKey, BTreeMap<FieldId, Register>>,
-    stated: Vec<Stated>,
+    /// Shared, so that a copy of a document with a long history costs only its current values.
+    stated: Arc<Vec<Stated>>,
 }
+
+impl PartialEq for Content {
+    fn eq(&self, other: &Self) -> bool {
+        self.records == other.records
+    }
+}
+
+impl Eq for Content {}
 
 impl Content {
     fn new(stated: Vec<Stated>) -> Self {
@@ -282,7 +315,21 @@ impl Content {
         }
         let records = by_record.into_iter().map(|(record, stated)| (record.to_vec(), registers(&stated)));
         let records = records.filter(|(_, registers)| !registers.is_empty()).collect();
-        Self { records, stated }
+        Self { records, stated: Arc::new(stated) }
+    }
+
+    /// Adds an assertion; in whatever order they come, those that another one supersedes do not count.
+    fn state(&mut self, one: Stated, superseded: &mut Superseded) {
+        for (field, value) in &one.assertion.fields {
+            let gone = superseded.entry((one.assertion.record.clone(), *field)).or_default();
+            gone.extend(&one.assertion.supersedes);
+            let record = self.records.entry(one.assertion.record.clone()).or_default();
+            let values = &mut record.entry(*field).or_default().values;
+            values.push(one.candidate(value));
+            values.retain(|candidate| !gone.contains(&candidate.assertion));
+            sort(values);
+        }
+        Arc::make_mut(&mut self.stated).push(one);
     }
 
     /// What a document says whose only change is this one: the same as building it, without building it.
@@ -305,7 +352,10 @@ impl Content {
 
     /// The fields with concurrent different values.
     pub fn conflicts(&self) -> impl Iterator<Item = (&RecordKey, FieldId, &Register)> {
-        let fields = self.records.iter().flat_map(|(record, fields)| fields.iter().map(move |(field, register)| (record, *field, register)));
+        let fields = self
+            .records
+            .iter()
+            .flat_map(|(record, fields)| fields.iter().map(move |(field, register)| (record, *field, register)));
         fields.filter(|(_, _, register)| register.is_conflict())
     }
 
@@ -319,7 +369,9 @@ impl Content {
     }
 
     fn about(&self, record: &[u8], field: FieldId) -> impl Iterator<Item = &Stated> {
-        self.stated.iter().filter(move |one| one.assertion.record == record && one.assertion.fields.contains_key(&field))
+        self.stated
+            .iter()
+            .filter(move |one| one.assertion.record == record && one.assertion.fields.contains_key(&field))
     }
 }
 
@@ -335,7 +387,15 @@ fn past(stated: &BTreeMap<AssertionId, &Stated>, from: AssertionId) -> BTreeSet<
 
 fn registers(stated: &[&Stated]) -> BTreeMap<FieldId, Register> {
     if let [only] = stated {
-        return if only.void { BTreeMap::new() } else { only.assertion.fields.iter().map(|(field, value)| (*field, Register { values: vec![only.candidate(value)] })).collect() };
+        return if only.void {
+            BTreeMap::new()
+        } else {
+            only.assertion
+                .fields
+                .iter()
+                .map(|(field, value)| (*field, Register { values: vec![only.candidate(value)] }))
+                .collect()
+        };
     }
     let fields: BTreeSet<FieldId> = stated.iter().flat_map(|one| one.assertion.fields.keys().copied()).collect();
     let registers = fields.into_iter().map(|field| {
@@ -346,10 +406,15 @@ fn registers(stated: &[&Stated]) -> BTreeMap<FieldId, Register> {
         let current = standing.filter(|one| !superseded.contains(&one.id));
         let mut values: Vec<Candidate> =
             current.filter_map(|one| Some(one.candidate(one.assertion.fields.get(&field)?))).collect();
-        values.sort_by_key(|candidate| std::cmp::Reverse((candidate.time, candidate.assertion)));
+        sort(&mut values);
         (field, Register { values })
     });
     registers.filter(|(_, register)| !register.values.is_empty()).collect()
+}
+
+/// The value to show first.
+fn sort(values: &mut [Candidate]) {
+    values.sort_by_key(|candidate| std::cmp::Reverse((candidate.time, candidate.assertion)));
 }
 
 impl Stated {
@@ -375,7 +440,10 @@ mod tests {
 
     fn texts(content: &Content, field: FieldId) -> Vec<&str> {
         let register = content.records.get(&vec![]).and_then(|fields| fields.get(&field));
-        register.into_iter().flat_map(|register| register.values.iter().filter_map(|candidate| candidate.value.as_text())).collect()
+        register
+            .into_iter()
+            .flat_map(|register| register.values.iter().filter_map(|candidate| candidate.value.as_text()))
+            .collect()
     }
 
     #[test]
@@ -456,6 +524,8 @@ mod tests {
             let (mut one, mut two) = (Document::from_changes(history.clone()), Document::from_changes(shuffled));
             prop_assert_eq!(one.heads(), two.heads());
             prop_assert_eq!(one.hydrate(&|_| false).unwrap(), two.hydrate(&|_| false).unwrap());
+            prop_assert_eq!(one.content().records.clone(), one.hydrate(&|_| false).unwrap().records);
+            prop_assert_eq!(two.content().records.clone(), one.content().records.clone());
             prop_assert_eq!(one.waiting() + two.waiting(), 0);
             prop_assert_eq!(one.hydrate(&|_| false).unwrap().records.is_empty(), false);
         }

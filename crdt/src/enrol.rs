@@ -111,7 +111,11 @@ pub fn found(regions: &[String], year: &str, month: &str, now: Millis, rng: &mut
     let statement = Statement::sign(&town, Claim::Certificate(certificate), None, nonce(rng), &root);
     let mut foundings = vec![Namespace::town()];
     for region in regions {
-        foundings.extend([Namespace::registry(region), Namespace::cases(region, year), Namespace::events(region, month)]);
+        foundings.extend([
+            Namespace::registry(region),
+            Namespace::cases(region, year),
+            Namespace::events(region, month),
+        ]);
     }
     let mut statements = vec![statement.clone()];
     let mut secrets = Vec::new();
@@ -128,7 +132,9 @@ pub fn found(regions: &[String], year: &str, month: &str, now: Millis, rng: &mut
 pub fn may_read(scopes: &[Scope], family: &str) -> bool {
     let (kind, region) = family.split_once('/').unwrap_or((family, ""));
     let kind = NamespaceKind::ALL.into_iter().find(|known| known.name() == kind);
-    scopes.iter().any(|scope| Some(scope.kind) == kind && scope.access == Access::Hold && region.starts_with(&scope.region))
+    scopes
+        .iter()
+        .any(|scope| Some(scope.kind) == kind && scope.access == Access::Hold && region.starts_with(&scope.region))
 }
 
 /// What a new node is to be.
@@ -191,10 +197,12 @@ pub fn invite(
         not_before: now,
         not_after: now.saturating_add(VALIDITY),
     };
-    let readable: Vec<_> = secrets.iter().filter(|(family, _)| may_read(&certificate.scopes, family)).cloned().collect();
+    let readable: Vec<_> =
+        secrets.iter().filter(|(family, _)| may_read(&certificate.scopes, family)).cloned().collect();
     let grant = card::grant(&certificate.exchange, &readable, rng)?;
     let claim = Claim::Certificate(certificate);
-    let statement = Statement::sign(&authority.town, claim, Some(authority.statement.id), nonce(rng), &authority.signing);
+    let statement =
+        Statement::sign(&authority.town, claim, Some(authority.statement.id), nonce(rng), &authority.signing);
     Ok(Invite { town: authority.town, chain: vec![authority.statement.clone(), statement], signing, exchange, grant })
 }
 
@@ -215,9 +223,13 @@ pub fn redeem(invite: &Invite, rng: &mut dyn CryptoRng) -> Result<Joined, EnrolE
     let own = invite.chain.last().ok_or(EnrolError::Incomplete)?;
     let Claim::Certificate(template) = &own.claim else { return Err(EnrolError::Incomplete) };
     let signing = key(rng);
-    let certificate =
-        Certificate { kind: CertificateKind::Node, key: NodeId(signing.verifying_key().to_bytes()), ..template.clone() };
-    let statement = Statement::sign(&invite.town, Claim::Certificate(certificate), Some(own.id), nonce(rng), &invite.signing);
+    let certificate = Certificate {
+        kind: CertificateKind::Node,
+        key: NodeId(signing.verifying_key().to_bytes()),
+        ..template.clone()
+    };
+    let statement =
+        Statement::sign(&invite.town, Claim::Certificate(certificate), Some(own.id), nonce(rng), &invite.signing);
     let identity = Identity { signing, exchange: invite.exchange.clone(), certificate: statement.id };
     let chain = invite.chain.iter().cloned().chain([statement]).collect();
     Ok(Joined { identity, chain })
@@ -235,7 +247,12 @@ mod tests {
         let mut rng = ChaCha8Rng::seed_from_u64(1);
         let regions = ["110115005001".to_owned(), "110115005002".to_owned()];
         let founded = found(&regions, "2026", "2026-11", 1, &mut rng);
-        let place = Place { name: "village-1".into(), role: NodeRole::Village, regions: vec![regions[0].clone()], carries: vec![] };
+        let place = Place {
+            name: "village-1".into(),
+            role: NodeRole::Village,
+            regions: vec![regions[0].clone()],
+            carries: vec![],
+        };
         let invite = invite(&founded.authority, &place, &founded.secrets, 1, &mut rng).unwrap();
         let joined = redeem(&invite, &mut rng).unwrap();
 

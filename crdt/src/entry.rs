@@ -238,7 +238,11 @@ impl Entry {
     /// [`EntryError::WrongBody`].
     pub fn check_body(&self) -> Result<(), EntryError> {
         let whole = self.body.len() == self.header.body_len as usize;
-        if whole && blake3::hash(&self.body).as_bytes() == &self.header.body_hash { Ok(()) } else { Err(EntryError::WrongBody) }
+        if whole && blake3::hash(&self.body).as_bytes() == &self.header.body_hash {
+            Ok(())
+        } else {
+            Err(EntryError::WrongBody)
+        }
     }
 
     /// The stored form: header, one byte 0 or 1, the signature where that byte is 1, body.
@@ -315,22 +319,40 @@ pub(crate) mod tests {
     use proptest::prelude::*;
 
     pub(crate) fn any_header() -> impl Strategy<Value = Header> {
-        (any::<([u8; 16], [u8; 32], u64, u8)>(), any::<([u8; 32], u64, [u8; 32], [u8; 16], [u8; 32])>(), 1..u64::MAX, 0..=bounds::MAX_BODY as u32).prop_map(
-            |((namespace, author, epoch, lane), (backlink, time, certificate, key, body_hash), seq, body_len)| Header {
-                log: LogId { namespace: NamespaceId(namespace), author: NodeId(author), epoch, lane: Lane::ALL[usize::from(lane % 4)] },
-                seq,
-                backlink: EntryId(backlink),
-                time: HybridTime(time),
-                certificate: CertificateId(certificate),
-                key: KeyId(key),
-                body_len,
-                body_hash,
-            },
+        (
+            any::<([u8; 16], [u8; 32], u64, u8)>(),
+            any::<([u8; 32], u64, [u8; 32], [u8; 16], [u8; 32])>(),
+            1..u64::MAX,
+            0..=bounds::MAX_BODY as u32,
         )
+            .prop_map(
+                |((namespace, author, epoch, lane), (backlink, time, certificate, key, body_hash), seq, body_len)| {
+                    Header {
+                        log: LogId {
+                            namespace: NamespaceId(namespace),
+                            author: NodeId(author),
+                            epoch,
+                            lane: Lane::ALL[usize::from(lane % 4)],
+                        },
+                        seq,
+                        backlink: EntryId(backlink),
+                        time: HybridTime(time),
+                        certificate: CertificateId(certificate),
+                        key: KeyId(key),
+                        body_len,
+                        body_hash,
+                    }
+                },
+            )
     }
 
     fn signed_entry(key: &SigningKey, body: &[u8]) -> Entry {
-        let log = LogId { namespace: NamespaceId([7; 16]), author: NodeId(key.verifying_key().to_bytes()), epoch: 3, lane: Lane::Work };
+        let log = LogId {
+            namespace: NamespaceId([7; 16]),
+            author: NodeId(key.verifying_key().to_bytes()),
+            epoch: 3,
+            lane: Lane::Work,
+        };
         let header = Header {
             log,
             seq: 1,

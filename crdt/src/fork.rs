@@ -29,7 +29,9 @@ pub struct ForkProof {
 impl Branch {
     fn is_signed_chain(&self) -> bool {
         let linked = self.headers.windows(2).all(|pair| match pair {
-            [before, after] => after.log == before.log && before.seq.checked_add(1) == Some(after.seq) && after.backlink == before.id(),
+            [before, after] => {
+                after.log == before.log && before.seq.checked_add(1) == Some(after.seq) && after.backlink == before.id()
+            }
             _ => false,
         });
         linked && self.headers.last().is_some_and(|last| entry::verify(last, &self.signature).is_ok())
@@ -107,8 +109,22 @@ mod tests {
     use ed25519_dalek::SigningKey;
 
     fn branch(time: u64, signer: &SigningKey) -> Branch {
-        let log = LogId { namespace: NamespaceId([1; 16]), author: NodeId(SigningKey::from_bytes(&[1; 32]).verifying_key().to_bytes()), epoch: 1, lane: Lane::Work };
-        let first = Header { log, seq: 3, backlink: EntryId([3; 32]), time: HybridTime(time), certificate: CertificateId([0; 32]), key: KeyId([0; 16]), body_len: 0, body_hash: [0; 32] };
+        let log = LogId {
+            namespace: NamespaceId([1; 16]),
+            author: NodeId(SigningKey::from_bytes(&[1; 32]).verifying_key().to_bytes()),
+            epoch: 1,
+            lane: Lane::Work,
+        };
+        let first = Header {
+            log,
+            seq: 3,
+            backlink: EntryId([3; 32]),
+            time: HybridTime(time),
+            certificate: CertificateId([0; 32]),
+            key: KeyId([0; 16]),
+            body_len: 0,
+            body_hash: [0; 32],
+        };
         let second = Header { seq: 4, backlink: first.id(), ..first };
         Branch { headers: vec![first, second], signature: entry::sign(&second, signer) }
     }

@@ -104,7 +104,11 @@ impl Namespace {
 
     /// The name without the period: the unit that secrets and permissions are given by.
     pub fn family(&self) -> String {
-        if self.region.is_empty() { self.kind.name().to_owned() } else { format!("{}/{}", self.kind.name(), self.region) }
+        if self.region.is_empty() {
+            self.kind.name().to_owned()
+        } else {
+            format!("{}/{}", self.kind.name(), self.region)
+        }
     }
 }
 
@@ -122,7 +126,10 @@ fn is_region(text: &str) -> bool {
 /// Whether `text` has the shape of `pattern`, where `9` stands for a digit.
 fn has_shape(text: &str, pattern: &str) -> bool {
     text.len() == pattern.len()
-        && text.bytes().zip(pattern.bytes()).all(|(byte, shape)| if shape == b'9' { byte.is_ascii_digit() } else { byte == shape })
+        && text
+            .bytes()
+            .zip(pattern.bytes())
+            .all(|(byte, shape)| if shape == b'9' { byte.is_ascii_digit() } else { byte == shape })
 }
 
 impl FromStr for Namespace {
@@ -135,7 +142,9 @@ impl FromStr for Namespace {
             ["town"] => Self::town(),
             ["registry", region] if is_region(region) => Self::registry(region),
             ["cases", region, year] if is_region(region) && has_shape(year, "9999") => Self::cases(region, year),
-            ["events", region, month] if is_region(region) && has_shape(month, "9999-99") => Self::events(region, month),
+            ["events", region, month] if is_region(region) && has_shape(month, "9999-99") => {
+                Self::events(region, month)
+            }
             ["tracks", day] if has_shape(day, "9999-99-99") => {
                 Self { kind: NamespaceKind::Tracks, region: String::new(), period: (*day).to_owned() }
             }
@@ -151,14 +160,30 @@ mod tests {
 
     #[test]
     fn names_are_read_back() {
-        for name in ["auth", "town", "registry/110115005001", "cases/110115005001/2026", "events/110115005001/2026-11", "tracks/2026-11-23"] {
+        for name in [
+            "auth",
+            "town",
+            "registry/110115005001",
+            "cases/110115005001/2026",
+            "events/110115005001/2026-11",
+            "tracks/2026-11-23",
+        ] {
             assert_eq!(name.parse::<Namespace>().unwrap().to_string(), name);
         }
     }
 
     #[test]
     fn other_names_are_refused() {
-        for name in ["", "auth/x", "registry", "registry/1101150050011", "registry/11011500500a", "cases/110115005001", "events/110115005001/2026", "tracks/2026-11"] {
+        for name in [
+            "",
+            "auth/x",
+            "registry",
+            "registry/1101150050011",
+            "registry/11011500500a",
+            "cases/110115005001",
+            "events/110115005001/2026",
+            "tracks/2026-11",
+        ] {
             assert!(name.parse::<Namespace>().is_err(), "{name} must be refused");
         }
     }

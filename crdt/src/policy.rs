@@ -140,7 +140,12 @@ pub fn may_write(certificate: &Certificate, namespace: &Namespace) -> Result<(),
 ///
 /// # Errors
 /// [`Denied`] says why not.
-pub fn may_apply(certificate: &Certificate, namespace: &Namespace, kind: u8, form: Form) -> Result<DocumentKind, Denied> {
+pub fn may_apply(
+    certificate: &Certificate,
+    namespace: &Namespace,
+    kind: u8,
+    form: Form,
+) -> Result<DocumentKind, Denied> {
     may_write(certificate, namespace)?;
     let kind = DocumentKind::from_code(kind).ok_or(Denied::UnknownKind)?;
     if kind.namespace() != namespace.kind {
@@ -203,7 +208,11 @@ mod tests {
                 assert_eq!(access(&certificate, &namespace), expected, "{role:?} {namespace}");
                 for kind in DocumentKind::ALL {
                     let allowed = expected == Some(Access::Hold) && kind.namespace() == namespace.kind;
-                    assert_eq!(may_apply(&certificate, &namespace, *kind as u8, kind.form()).is_ok(), allowed, "{role:?} {namespace} {kind:?}");
+                    assert_eq!(
+                        may_apply(&certificate, &namespace, *kind as u8, kind.form()).is_ok(),
+                        allowed,
+                        "{role:?} {namespace} {kind:?}"
+                    );
                 }
             };
             let is_center = role == NodeRole::Center;
@@ -223,7 +232,10 @@ mod tests {
     fn items_of_the_wrong_form_have_no_effect() {
         let certificate = node_certificate(NodeRole::Center, default_scopes(NodeRole::Center, &[], &[]));
         let namespace = Namespace::registry("110115005001");
-        assert_eq!(may_apply(&certificate, &namespace, DocumentKind::Household as u8, Form::Records), Err(Denied::WrongForm));
+        assert_eq!(
+            may_apply(&certificate, &namespace, DocumentKind::Household as u8, Form::Records),
+            Err(Denied::WrongForm)
+        );
         assert_eq!(may_apply(&certificate, &namespace, 200, Form::Records), Err(Denied::UnknownKind));
     }
 }

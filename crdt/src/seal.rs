@@ -115,7 +115,12 @@ impl std::fmt::Debug for NamespaceKeys {
 
 impl NamespaceKeys {
     /// Seals an entry body. `header` is the header's bytes; only its first 154 bytes matter.
-    pub fn seal_body(&self, plain: &[u8], header: &[u8; HEADER_LEN], rng: &mut dyn CryptoRng) -> Result<Vec<u8>, SealError> {
+    pub fn seal_body(
+        &self,
+        plain: &[u8],
+        header: &[u8; HEADER_LEN],
+        rng: &mut dyn CryptoRng,
+    ) -> Result<Vec<u8>, SealError> {
         let mut nonce = [0; NONCE_LEN];
         rng.fill_bytes(&mut nonce);
         let payload = Payload { msg: plain, aad: &header[..HEADER_BOUND_LEN] };
@@ -154,7 +159,11 @@ impl NamespaceKeys {
     ///
     /// # Errors
     /// [`SealError`] if it was wrapped for another place, namespace or secret.
-    pub fn unwrap_person_key(&self, wrapped: &[u8; WRAPPED_LEN], place: PersonKeyPlace) -> Result<PersonKey, SealError> {
+    pub fn unwrap_person_key(
+        &self,
+        wrapped: &[u8; WRAPPED_LEN],
+        place: PersonKeyPlace,
+    ) -> Result<PersonKey, SealError> {
         let key = self.wrap.decrypt(&place.nonce().into(), wrapped.as_slice()).map_err(|_| SealError)?;
         key.try_into().map(PersonKey).map_err(|_| SealError)
     }
@@ -217,7 +226,13 @@ impl PersonKey {
     }
 
     /// Seals a person's data: `place ‖ ciphertext ‖ tag`, the index as four big-endian bytes.
-    pub fn seal(&self, plain: &[u8], place: PersonKeyPlace, document: DocumentId, resident: ResidentId) -> Result<Vec<u8>, SealError> {
+    pub fn seal(
+        &self,
+        plain: &[u8],
+        place: PersonKeyPlace,
+        document: DocumentId,
+        resident: ResidentId,
+    ) -> Result<Vec<u8>, SealError> {
         let aad = [document.0.as_slice(), &resident.0].concat();
         let sealed = Aes128GcmSiv::new(&self.0.into())
             .encrypt(&[0; 12].into(), Payload { msg: plain, aad: &aad })
@@ -232,7 +247,9 @@ impl PersonKey {
     pub fn open(&self, sealed: &[u8], document: DocumentId, resident: ResidentId) -> Result<Vec<u8>, SealError> {
         let sealed = sealed.get(12..).ok_or(SealError)?;
         let aad = [document.0.as_slice(), &resident.0].concat();
-        Aes128GcmSiv::new(&self.0.into()).decrypt(&[0; 12].into(), Payload { msg: sealed, aad: &aad }).map_err(|_| SealError)
+        Aes128GcmSiv::new(&self.0.into())
+            .decrypt(&[0; 12].into(), Payload { msg: sealed, aad: &aad })
+            .map_err(|_| SealError)
     }
 }
 

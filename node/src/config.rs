@@ -187,7 +187,8 @@ impl Layer {
         let text = |key: &str| variable(&format!("{PREFIX}{}", key.to_uppercase())).filter(|text| !text.is_empty());
         let list = |key| text(key).map(|text| text.split(',').map(|one| one.trim().to_owned()).collect());
         let wrong = |key, value: &str, expected| ConfigError::Value { key, value: value.to_owned(), expected };
-        let lan = text("discover_on_lan").map(|text| text.parse().map_err(|_| wrong("discover_on_lan", &text, "write true or false")));
+        let lan = text("discover_on_lan")
+            .map(|text| text.parse().map_err(|_| wrong("discover_on_lan", &text, "write true or false")));
         let beacon = text("beacon_interval_seconds")
             .map(|text| text.parse().map_err(|_| wrong("beacon_interval_seconds", &text, "write a number of seconds")));
         let format = text("log_format").map(|text| match text.as_str() {

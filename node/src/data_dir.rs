@@ -4,6 +4,8 @@ use std::fs::{File, OpenOptions};
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
+use townmesh_crdt::store::StoreError;
+
 use crate::message::{Explain, Message};
 
 /// The directory that holds one node: its keys, store, views and configuration.
@@ -32,20 +34,26 @@ impl FileError {
 impl Explain for FileError {
     fn explain(&self) -> Message {
         let path = self.path.display();
-        let (code, zh) = match self.error.kind() {
-            io::ErrorKind::NotFound => ("file_not_found", format!("找不到文件 {path}")),
-            io::ErrorKind::PermissionDenied => ("file_permission", format!("没有权限访问 {path}")),
-            io::ErrorKind::AlreadyExists => ("file_exists", format!("文件 {path} 已存在，不会覆盖")),
-            io::ErrorKind::StorageFull => ("disk_full", format!("磁盘已满，{path} 没有保存")),
-            _ => ("file", format!("无法读写 {path}")),
-        };
-        let message = Message::new(code, zh, self.to_string());
-        match self.error.kind() {
-            io::ErrorKind::NotFound => message.remedy("核对路径", "check the path"),
-            io::ErrorKind::AlreadyExists => message.remedy("换一个文件名，或先把它移走", "use another name, or move it away first"),
-            io::ErrorKind::StorageFull => message.remedy("清理磁盘空间后重试", "free some disk space, then try again"),
-            _ => message.remedy("核对路径和权限", "check the path and its permissions"),
-        }
+        let known = [
+            (io::ErrorKind::NotFound, "file_not_found", "找不到文件", ("核对路径", "check the path")),
+            (io::ErrorKind::PermissionDenied, "file_permission", "没有权限访问", ("核对权限", "check its permissions")),
+            (
+                io::ErrorKind::AlreadyExists,
+                "file_exists",
+                "不会覆盖已有的文件",
+                ("换一个文件名，或先把它移走", "use another name, or move it away first"),
+            ),
+            (
+                io::ErrorKind::StorageFull,
+                "disk_full",
+                "磁盘已满，没有保存",
+                ("清理磁盘空间后重试", "free some disk space, then try again"),
+            ),
+        ];
+        let found = known.into_iter().find(|(kind, ..)| *kind == self.error.kind());
+        let (_, code, zh, (remedy_zh, remedy_en)) =
+            found.unwrap_or((self.error.kind(), "file", "无法读写", ("核对路径和磁盘", "check path and disk")));
+        Message::new(code, format!("{zh} {path}"), self.to_string()).remedy(remedy_zh, remedy_en)
     }
 }
 
@@ -97,6 +105,22 @@ impl DataDir {
         self.0.join("api.json")
     }
 
+    /// Marks the directory as in use until the file is closed, so that a second process stops before it does anything:
+    /// on the network it would take the first one's place.
+    ///
+    /// # Errors
+    /// [`StoreError::InUse`]; [`StoreError::Io`] where the file cannot be made.
+    pub fn lock(&self) -> Result<File, StoreError> {
+        let path = self.0.join("lock");
+        let failed = |error: io::Error| StoreError::Io(format!("{}: {error}", path.display()));
+        let file = File::options().create(true).append(true).open(&path).map_err(failed)?;
+        match file.try_lock() {
+            Ok(()) => Ok(file),
+            Err(std::fs::TryLockError::WouldBlock) => Err(StoreError::InUse),
+            Err(std::fs::TryLockError::Error(error)) => Err(failed(error)),
+        }
+    }
+
     /// Uploads that are being read.
     pub fn uploads(&self) -> PathBuf {
         self.0.join("uploads")
@@ -139,7 +163,9 @@ pub fn write_whole(path: &Path, bytes: &[u8], existing: Existing) -> Result<(), 
 /// A link refuses to replace a file, in one step with the check; USB sticks know no links, so there the check comes before.
 fn keep_and_rename(neighbour: &Path, path: &Path) -> io::Result<()> {
     match std::fs::hard_link(neighbour, path) {
-        Err(error) if error.kind() != io::ErrorKind::AlreadyExists && !path.exists() => std::fs::rename(neighbour, path),
+        Err(error) if error.kind() != io::ErrorKind::AlreadyExists && !path.exists() => {
+            std::fs::rename(neighbour, path)
+        }
         linked => linked,
     }
 }
@@ -173,6 +199,16 @@ pub fn read_small(path: &Path, limit: u64) -> Result<Vec<u8>, FileError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_data_directory_is_used_by_one_process_at_a_time() {
+        let directory = tempfile::tempdir().unwrap();
+        let data = DataDir::new(directory.path());
+        let held = data.lock().unwrap();
+        assert!(matches!(data.lock(), Err(StoreError::InUse)));
+        drop(held);
+        assert!(data.lock().is_ok());
+    }
 
     #[test]
     fn files_are_private_whole_and_replaced_only_on_request() {

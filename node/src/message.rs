@@ -102,13 +102,17 @@ impl Explain for RecordError {
     fn explain(&self) -> Message {
         let en = self.to_string();
         match self {
-            Self::Denied(_) => Message::new("denied", "本节点无权记录此内容", en)
-                .remedy("在有权限的节点上记录，或申请新的入网邀请", "record it on a node that may, or ask for a new invite"),
+            Self::Denied(_) => Message::new("denied", "本节点无权记录此内容", en).remedy(
+                "在有权限的节点上记录，或申请新的入网邀请",
+                "record it on a node that may, or ask for a new invite",
+            ),
             Self::NoKey(namespace) => Message::new("no_key", format!("本节点还没有 {namespace} 的密钥"), en)
                 .remedy("与持有密钥的节点连接一次", "connect once to a node that holds the key"),
             Self::UnknownNamespace(namespace) => {
-                Message::new("unknown_namespace", format!("本节点还不知道 {namespace}"), en)
-                    .remedy("与指挥中心连接一次，或核对区划代码", "connect once to the center, or check the region code")
+                Message::new("unknown_namespace", format!("本节点还不知道 {namespace}"), en).remedy(
+                    "与指挥中心连接一次，或核对区划代码",
+                    "connect once to the center, or check the region code",
+                )
             }
             Self::TooLarge { size, limit } => {
                 Message::new("too_large", format!("记录过大：{size} 字节，最多 {limit} 字节"), en)
@@ -151,8 +155,9 @@ impl Explain for EnrolError {
                 .remedy("请重新申请邀请文件", "ask for a new invite file"),
             Self::Statement(_) => Message::new("statement", "邀请中的证书无效", en)
                 .remedy("请重新申请邀请文件", "ask for a new invite file"),
-            Self::Seal(_) => Message::new("sealed", "邀请中的密钥无效", en)
-                .remedy("请重新申请邀请文件", "ask for a new invite file"),
+            Self::Seal(_) => {
+                Message::new("sealed", "邀请中的密钥无效", en).remedy("请重新申请邀请文件", "ask for a new invite file")
+            }
         }
     }
 }
@@ -183,7 +188,9 @@ impl Explain for EngineError {
     fn explain(&self) -> Message {
         let en = self.to_string();
         match self {
-            Self::Busy => Message::new("busy", "节点繁忙，等待的请求过多", en).remedy("稍后再试", "try again in a moment"),
+            Self::Busy => {
+                Message::new("busy", "节点繁忙，等待的请求过多", en).remedy("稍后再试", "try again in a moment")
+            }
             Self::Stopped => Message::new("stopped", "节点正在停止，或数据文件暂不可用", en)
                 .remedy("查看节点日志后重新启动", "see its log, then start it again"),
             Self::Command(error) => error.explain(),
@@ -211,8 +218,10 @@ impl Explain for StartError {
 
 impl Explain for ViewError {
     fn explain(&self) -> Message {
-        Message::new("views", "视图文件无法打开", self.to_string())
-            .remedy("检查磁盘和权限；该文件可以删除，会自动重建", "check disk and permissions; the file can be deleted, it is made again")
+        Message::new("views", "视图文件无法打开", self.to_string()).remedy(
+            "检查磁盘和权限；该文件可以删除，会自动重建",
+            "check disk and permissions; the file can be deleted, it is made again",
+        )
     }
 }
 
@@ -230,8 +239,12 @@ impl Explain for QueryError {
     fn explain(&self) -> Message {
         let en = self.to_string();
         match self {
-            Self::Cursor => Message::new("cursor", "翻页位置无效", en).remedy("从第一页重新开始", "start again from the first page"),
-            Self::Open { .. } => Message::new("views_not_ready", "视图尚未就绪", en).remedy("稍后再试", "try again in a moment"),
+            Self::Cursor => {
+                Message::new("cursor", "翻页位置无效", en).remedy("从第一页重新开始", "start again from the first page")
+            }
+            Self::Open { .. } => {
+                Message::new("views_not_ready", "视图尚未就绪", en).remedy("稍后再试", "try again in a moment")
+            }
             Self::Damaged(_) => Message::new("views_damaged", "视图文件已损坏", en)
                 .remedy("停止节点，删除 views.sqlite，再启动", "stop the node, delete views.sqlite, start it again"),
             Self::Failed(_) => Message::new("views", "视图读取失败", en).remedy("稍后再试", "try again in a moment"),

@@ -229,11 +229,13 @@ impl Verification {
     /// The namespace, where the author may write there.
     fn check_author(&self, replica: &Replica, entry: &Entry) -> Result<Option<Namespace>, String> {
         let header = &entry.header;
-        let certificate = replica.trust().certificate(&header.certificate).ok_or("its author's certificate is not held")?;
+        let certificate =
+            replica.trust().certificate(&header.certificate).ok_or("its author's certificate is not held")?;
         if certificate.key != header.log.author {
             return Err("its certificate belongs to somebody else".to_owned());
         }
-        let namespace = replica.trust().namespaces().get(&header.log.namespace).ok_or("its namespace does not exist")?;
+        let namespace =
+            replica.trust().namespaces().get(&header.log.namespace).ok_or("its namespace does not exist")?;
         policy::may_write(certificate, namespace).map_err(|denied| denied.to_string())?;
         Ok(Some(namespace.clone()))
     }
@@ -263,9 +265,12 @@ impl Verification {
         items: Vec<(u16, Item)>,
     ) -> Result<Vec<String>, StoreError> {
         let header = &entry.header;
-        let folded = header.seq <= place.state.folded && (place.state.forked_at == 0 || header.seq < place.state.forked_at);
+        let folded =
+            header.seq <= place.state.folded && (place.state.forked_at == 0 || header.seq < place.state.forked_at);
         let number = self.numbers.get(&header.log.namespace).copied();
-        let (true, Some(number), Some(certificate)) = (folded, number, replica.trust().certificate(&header.certificate)) else {
+        let (true, Some(number), Some(certificate)) =
+            (folded, number, replica.trust().certificate(&header.certificate))
+        else {
             return Ok(vec![]);
         };
         // Certificates and periods of others have effect without standing in a document.
@@ -307,7 +312,12 @@ impl Verification {
         for (document, kind) in documents {
             self.report.documents += 1;
             if let Err(error) = read::document(replica, &FeedItem { number: 0, namespace: number, document, kind }) {
-                self.list(Problem { namespace: namespace.to_string(), place: document.to_string(), seq: 0, problem: error.to_string() });
+                self.list(Problem {
+                    namespace: namespace.to_string(),
+                    place: document.to_string(),
+                    seq: 0,
+                    problem: error.to_string(),
+                });
             }
         }
         self.after = Some(last);
@@ -318,7 +328,8 @@ impl Verification {
         let log = place.state.log;
         let namespace = replica.trust().namespaces().get(&log.namespace);
         let namespace = namespace.map_or_else(|| log.namespace.to_string(), ToString::to_string);
-        let place = format!("{} ({}) {} {:016x}", replica.name_of(&log.author), log.author.short(), log.lane.name(), log.epoch);
+        let place =
+            format!("{} ({}) {} {:016x}", replica.name_of(&log.author), log.author.short(), log.lane.name(), log.epoch);
         self.list(Problem { namespace, place, seq, problem: what.to_owned() });
     }
 

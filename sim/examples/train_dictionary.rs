@@ -51,7 +51,8 @@ fn main() -> Result<(), Box<dyn Error>> {
 }
 
 fn center(regions: &[Region], rng: &mut ChaCha8Rng) -> Result<Replica, Box<dyn Error>> {
-    let codes: Vec<String> = regions.iter().filter_map(|region| Some(region.code?.to_string())).filter(|code| code.len() == 12).collect();
+    let codes: Vec<String> =
+        regions.iter().filter_map(|region| Some(region.code?.to_string())).filter(|code| code.len() == 12).collect();
     let founded = enrol::found(&codes, "2025", "2025-11", NOW, rng);
     let place = Place { name: "center".into(), role: NodeRole::Center, regions: vec![], carries: vec![] };
     let invite = enrol::invite(&founded.authority, &place, &founded.secrets, NOW, rng)?;
@@ -73,7 +74,12 @@ fn center(regions: &[Region], rng: &mut ChaCha8Rng) -> Result<Replica, Box<dyn E
 }
 
 /// What happens to one household: entered, inspected, edited; now and then a case and a sensor nearby.
-fn live(replica: &mut Replica, generated: GeneratedHousehold, at: usize, rng: &mut ChaCha8Rng) -> Result<(), Box<dyn Error>> {
+fn live(
+    replica: &mut Replica,
+    generated: GeneratedHousehold,
+    at: usize,
+    rng: &mut ChaCha8Rng,
+) -> Result<(), Box<dyn Error>> {
     let now = NOW + at as u64 * 60_000;
     let region = generated.household.region.ok_or("a household without a region")?;
     let namespace = Namespace::registry(&region.to_string());
@@ -81,10 +87,20 @@ fn live(replica: &mut Replica, generated: GeneratedHousehold, at: usize, rng: &m
     let document = household::record(replica, &input, Lane::Work, now)?.into_value().document;
     replica.commit(now)?;
     if at.is_multiple_of(3) {
-        let answers: BTreeMap<u16, Answer> =
-            (1..=12).map(|item| (item, if rng.next_u32().is_multiple_of(16) { Answer::Hazard } else { Answer::Ok })).collect();
+        let answers: BTreeMap<u16, Answer> = (1..=12)
+            .map(|item| (item, if rng.next_u32().is_multiple_of(16) { Answer::Hazard } else { Answer::Ok }))
+            .collect();
         let by = format!("inspector-{}", rng.next_u32() % 200);
-        let visit = Inspection { household: document, by, time_ms: now as i64, checklist: 1, answers, note: None, photos: vec![], position: input.household.position };
+        let visit = Inspection {
+            household: document,
+            by,
+            time_ms: now as i64,
+            checklist: 1,
+            answers,
+            note: None,
+            photos: vec![],
+            position: input.household.position,
+        };
         inspection::record(replica, &namespace, &visit, now)?;
         let set = Household { rooms: Some((rng.next_u32() % 9) as u16), ..Household::default() };
         household::edit_household(replica, &namespace, document, &Edit { set, ..Edit::default() }, now)?;
@@ -92,13 +108,29 @@ fn live(replica: &mut Replica, generated: GeneratedHousehold, at: usize, rng: &m
     }
     if at.is_multiple_of(7) {
         let reporter = Actor { by: format!("clerk-{}", rng.next_u32() % 50), role: Role::IntakeClerk, note: None };
-        let report = Report { source: Source::Public, category: Some("exposed_rubbish".into()), place: "村口".into(), position: None, description: "垃圾堆放".into(), region: None, device: None, reporter: None, photos: vec![] };
-        let case = case::report(replica, &reporter, NewCase { region, natural_key: None, noticed: now, report }, now)?.into_value();
+        let report = Report {
+            source: Source::Public,
+            category: Some("exposed_rubbish".into()),
+            place: "村口".into(),
+            position: None,
+            description: "垃圾堆放".into(),
+            region: None,
+            device: None,
+            reporter: None,
+            photos: vec![],
+        };
+        let case = case::report(replica, &reporter, NewCase { region, natural_key: None, noticed: now, report }, now)?
+            .into_value();
         replica.commit(now)?;
         case::act(replica, &case, &reporter, Action::Accept, now)?;
         replica.commit(now)?;
         let head = Actor { by: "head-1".into(), role: Role::DutyHead, note: None };
-        let file = Action::File { category: "exposed_rubbish".into(), severity: Severity::General, minutes: 480, clock: LimitClock::Working };
+        let file = Action::File {
+            category: "exposed_rubbish".into(),
+            severity: Severity::General,
+            minutes: 480,
+            clock: LimitClock::Working,
+        };
         case::act(replica, &case, &head, file, now)?;
         replica.commit(now)?;
     }

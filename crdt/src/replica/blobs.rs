@@ -55,7 +55,12 @@ impl Manifest {
         let mut bytes = Vec::new();
         let mut e = Encoder::new(&mut bytes);
         let written = (|| -> Result<(), minicbor::encode::Error<std::convert::Infallible>> {
-            e.array(6)?.u8(1)?.u64(self.length)?.str(&self.media_type)?.bytes(&self.place.shelf)?.u32(self.place.index)?;
+            e.array(6)?
+                .u8(1)?
+                .u64(self.length)?
+                .str(&self.media_type)?
+                .bytes(&self.place.shelf)?
+                .u32(self.place.index)?;
             e.array(self.chunks.len() as u64)?;
             self.chunks.iter().try_for_each(|hash| e.bytes(hash).map(|_| ()))
         })();
@@ -128,7 +133,9 @@ impl Replica {
         let id = self.namespace_id(namespace);
         let Some(number) = self.numbers.get(&id).copied() else { return Ok(None) };
         let records = self.records(id, document)?;
-        let Some(manifest) = records.iter().find_map(|record| Manifest::from_bytes(&record.bytes)) else { return Ok(None) };
+        let Some(manifest) = records.iter().find_map(|record| Manifest::from_bytes(&record.bytes)) else {
+            return Ok(None);
+        };
         let mut blob = Vec::new();
         for (index, hash) in manifest.chunks.iter().enumerate() {
             let Some(sealed) = self.store.chunk(number, hash)?.filter(|sealed| !sealed.is_empty()) else {
@@ -154,7 +161,8 @@ impl Replica {
 
     /// Asks a peer for wanted chunks, a few at a time; offers a carrier what it may carry.
     pub(super) fn next_chunk_message(&mut self, peer: NodeId) -> Option<Message> {
-        let interest: BTreeSet<NamespaceId> = if self.wanted.is_empty() { BTreeSet::new() } else { self.interest(&peer).into_iter().collect() };
+        let interest: BTreeSet<NamespaceId> =
+            if self.wanted.is_empty() { BTreeSet::new() } else { self.interest(&peer).into_iter().collect() };
         let session = self.sessions.get_mut(&peer)?;
         let outstanding = session.asked.iter().filter(|chunk| self.wanted.contains(chunk)).count();
         let open = self.wanted.iter().filter(|chunk| interest.contains(&chunk.0) && !session.asked.contains(chunk));
@@ -188,7 +196,12 @@ impl Replica {
     }
 
     /// A peer offers chunks: those that are wanted, or that a carrier has room for, are asked for.
-    pub(super) fn take_offer(&mut self, peer: NodeId, namespace: NamespaceId, hashes: &[[u8; 32]]) -> Result<(), HandleError> {
+    pub(super) fn take_offer(
+        &mut self,
+        peer: NodeId,
+        namespace: NamespaceId,
+        hashes: &[[u8; 32]],
+    ) -> Result<(), HandleError> {
         let known = self.trust.namespaces().get(&namespace);
         let Some(access) = known.and_then(|namespace| policy::access(&self.own, namespace)) else { return Ok(()) };
         let number = self.number(namespace);
@@ -214,7 +227,12 @@ impl Replica {
     }
 
     /// Stages a chunk that was wanted, and offers it to peers who may want it, too.
-    pub(super) fn ingest_chunk(&mut self, from: NodeId, namespace: NamespaceId, bytes: Vec<u8>) -> Result<(), HandleError> {
+    pub(super) fn ingest_chunk(
+        &mut self,
+        from: NodeId,
+        namespace: NamespaceId,
+        bytes: Vec<u8>,
+    ) -> Result<(), HandleError> {
         let known = self.trust.namespaces().get(&namespace);
         if known.and_then(|namespace| policy::access(&self.own, namespace)).is_none() {
             return Err(HandleError::Ingest(IngestError::NotWanted(namespace.short())));

@@ -114,7 +114,7 @@ impl Replica {
         let Some(number) = self.numbers.get(&namespace).copied() else { return Ok(Content::default()) };
         if let Some(cached) = self.cache.touch(number, document).filter(|_| !self.trust.has_revocations()) {
             // A refused change would have been refused when it was loaded, too: nothing is readable then.
-            return Ok(cached.hydrate(&|_| false).unwrap_or_default());
+            return Ok(cached.settle().map(|()| cached.content().clone()).unwrap_or_default());
         }
         let items = self.all_items(number, document)?;
         let mut void: Vec<AssertionId> = Vec::new();

@@ -23,9 +23,9 @@ mod ingest;
 mod keyring;
 mod people;
 mod record;
-mod sending;
 #[cfg(test)]
 mod review_tests;
+mod sending;
 #[cfg(test)]
 mod tests;
 
@@ -226,7 +226,9 @@ impl Replica {
             trust.add(statement.clone())?;
         }
         let own = trust.certificate(&identity.certificate).cloned();
-        let own = own.filter(|own| own.key == node).ok_or(StatementError::NotAllowed("the chain does not reach this node's key"))?;
+        let own = own
+            .filter(|own| own.key == node)
+            .ok_or(StatementError::NotAllowed("the chain does not reach this node's key"))?;
         let epoch = rng.next_u64();
         let feed_end = store.feed_end()?;
         let mut replica = Self {
@@ -296,7 +298,8 @@ impl Replica {
         for (number, hash) in self.store.wanted_chunks()? {
             self.wanted.extend(self.namespace_numbered(number).map(|namespace| (namespace, hash)));
         }
-        self.unfolded = self.logs.values().filter(|(_, state)| state.folded < state.height).map(|(_, state)| state.log).collect();
+        self.unfolded =
+            self.logs.values().filter(|(_, state)| state.folded < state.height).map(|(_, state)| state.log).collect();
         Ok(())
     }
 
@@ -470,7 +473,8 @@ impl Replica {
     /// The namespaces that exist and concern this node, with its access and whether it holds the key.
     pub fn namespaces(&self) -> Vec<(NamespaceId, Namespace, Access, bool)> {
         let known = self.trust.namespaces().iter();
-        let known = known.filter_map(|(id, namespace)| Some((*id, namespace.clone(), policy::access(&self.own, namespace)?)));
+        let known =
+            known.filter_map(|(id, namespace)| Some((*id, namespace.clone(), policy::access(&self.own, namespace)?)));
         known.map(|(id, namespace, access)| (id, namespace, access, self.can_read(&id))).collect()
     }
 

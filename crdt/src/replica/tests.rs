@@ -109,7 +109,11 @@ pub(super) fn texts(replica: &mut Replica, region: &str, document: DocumentId) -
     let id = replica.namespace_id(&Namespace::registry(region));
     let content = replica.content(id, document).unwrap();
     let register = content.records.get(&vec![]).and_then(|fields| fields.get(&1));
-    register.into_iter().flat_map(|register| &register.values).filter_map(|one| one.value.as_text().map(str::to_owned)).collect()
+    register
+        .into_iter()
+        .flat_map(|register| &register.values)
+        .filter_map(|one| one.value.as_text().map(str::to_owned))
+        .collect()
 }
 
 #[test]
@@ -117,7 +121,10 @@ fn a_new_village_learns_of_the_town_and_converges_with_the_center() {
     let mut town = Town::new(1);
     let mut center = town.node("center", NodeRole::Center, &[], &[]);
     let mut village = town.node("langfa", NodeRole::Village, &[LANGFA], &[]);
-    assert!(village.document_id(&Namespace::registry(LANGFA), DocumentKind::Household, b"1").is_err(), "it does not know its families yet");
+    assert!(
+        village.document_id(&Namespace::registry(LANGFA), DocumentKind::Household, b"1").is_err(),
+        "it does not know its families yet"
+    );
     meet(&mut center, &mut village);
 
     let document = edit(&mut village, LANGFA, "1", "rental");
@@ -234,11 +241,18 @@ fn entries_outside_their_authors_scope_are_refused() {
         langfa.keyring.add(family, secret.clone());
     }
     edit(&mut langfa, HAIZI, "1", "forged");
-    let log = LogId { namespace: langfa.namespace_id(&Namespace::registry(HAIZI)), author: langfa.node(), epoch: langfa.epoch, lane: Lane::Work };
-    langfa.entries(&log, 1, |entry| {
-        run = crate::sync::Run::new(vec![entry]);
-        std::ops::ControlFlow::Break(())
-    }).unwrap();
+    let log = LogId {
+        namespace: langfa.namespace_id(&Namespace::registry(HAIZI)),
+        author: langfa.node(),
+        epoch: langfa.epoch,
+        lane: Lane::Work,
+    };
+    langfa
+        .entries(&log, 1, |entry| {
+            run = crate::sync::Run::new(vec![entry]);
+            std::ops::ControlFlow::Break(())
+        })
+        .unwrap();
     assert!(matches!(center.ingest(run.unwrap()), Err(IngestError::Denied { .. })));
 }
 
@@ -249,9 +263,19 @@ fn altered_entries_are_refused_and_leave_nothing_behind() {
     let mut village = town.node("langfa", NodeRole::Village, &[LANGFA], &[]);
     meet(&mut center, &mut village);
     let document = edit(&mut village, LANGFA, "1", "rental");
-    let log = LogId { namespace: village.namespace_id(&Namespace::registry(LANGFA)), author: village.node(), epoch: village.epoch, lane: Lane::Work };
+    let log = LogId {
+        namespace: village.namespace_id(&Namespace::registry(LANGFA)),
+        author: village.node(),
+        epoch: village.epoch,
+        lane: Lane::Work,
+    };
     let mut entry = None;
-    village.entries(&log, 1, |found| { entry = Some(found); std::ops::ControlFlow::Break(()) }).unwrap();
+    village
+        .entries(&log, 1, |found| {
+            entry = Some(found);
+            std::ops::ControlFlow::Break(())
+        })
+        .unwrap();
     let message = crate::sync::Message::Run(crate::sync::Run::new(vec![entry.unwrap()]).unwrap()).to_bytes();
     for at in 0..message.len() {
         let mut altered = message.clone();
@@ -287,7 +311,10 @@ fn a_forked_log_counts_up_to_the_fork_on_every_node() {
     let two = edit(&mut langfa, LANGFA, "2", "two");
     connect(&mut branch, &mut langfa);
     settle(&mut branch, &mut langfa);
-    assert_eq!((texts(&mut center, LANGFA, one), texts(&mut branch, LANGFA, two)), (vec!["one".to_owned()], vec!["two".to_owned()]));
+    assert_eq!(
+        (texts(&mut center, LANGFA, one), texts(&mut branch, LANGFA, two)),
+        (vec!["one".to_owned()], vec!["two".to_owned()])
+    );
 
     connect(&mut center, &mut branch);
     settle(&mut center, &mut branch);
@@ -326,7 +353,12 @@ fn receipts_come_from_beacons_only() {
     meet(&mut center, &mut village);
     edit(&mut village, LANGFA, "1", "rental");
     meet(&mut center, &mut village);
-    let log = LogId { namespace: village.namespace_id(&Namespace::registry(LANGFA)), author: village.node(), epoch: village.epoch, lane: Lane::Work };
+    let log = LogId {
+        namespace: village.namespace_id(&Namespace::registry(LANGFA)),
+        author: village.node(),
+        epoch: village.epoch,
+        lane: Lane::Work,
+    };
     assert!(!village.receipts(&log, 1).contains(&center.node()));
     center.commit(NOW + 61_000).unwrap();
     settle(&mut center, &mut village);

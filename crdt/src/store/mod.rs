@@ -23,10 +23,14 @@ const CACHE_BYTES: usize = 24 * 1024 * 1024;
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
     /// Another process has it open.
-    #[error("the store is in use by another townmesh process: stop that one first, or give this one another data directory")]
+    #[error(
+        "the store is in use by another townmesh process: stop that one first, or give this one another data directory"
+    )]
     InUse,
     /// It is not a store, or was damaged beyond what the database repairs by itself.
-    #[error("the store is damaged ({0}): move the file aside and start again; this node fetches everything back from its peers")]
+    #[error(
+        "the store is damaged ({0}): move the file aside and start again; this node fetches everything back from its peers"
+    )]
     Damaged(String),
     /// No space left.
     #[error("the disk is full: nothing of this batch was saved; free some space, then try again ({0})")]

@@ -72,7 +72,10 @@ impl Store {
         let mut logs = Vec::new();
         for row in table.iter()? {
             let (number, state) = row?;
-            logs.push((number.value(), LogState::from_bytes(state.value()).ok_or_else(|| damaged("a log's state is malformed"))?));
+            logs.push((
+                number.value(),
+                LogState::from_bytes(state.value()).ok_or_else(|| damaged("a log's state is malformed"))?,
+            ));
         }
         Ok(logs)
     }
@@ -91,7 +94,12 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError`].
-    pub fn entries(&self, log: u32, from: u64, mut visit: impl FnMut(Entry) -> ControlFlow<()>) -> Result<(), StoreError> {
+    pub fn entries(
+        &self,
+        log: u32,
+        from: u64,
+        mut visit: impl FnMut(Entry) -> ControlFlow<()>,
+    ) -> Result<(), StoreError> {
         let table = self.database.begin_read()?.open_table(tables::ENTRIES)?;
         for row in table.range((log, from)..=(log, u64::MAX))? {
             let (_, bytes) = row?;
@@ -131,7 +139,8 @@ impl Store {
         for row in table.iter()? {
             let (key, value) = row?;
             if ItemKey::from_bytes(key.value()).is_some_and(|key| key.log == log && key.seq >= from) {
-                let item = StoredItem::read(key.value(), value.value()).ok_or_else(|| damaged("an item is malformed"))?;
+                let item =
+                    StoredItem::read(key.value(), value.value()).ok_or_else(|| damaged("an item is malformed"))?;
                 if let Item::Change { kind, .. } | Item::Record { kind, .. } = item.item {
                     found.push((item.key, kind));
                 }
@@ -144,7 +153,12 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError`].
-    pub fn documents(&self, namespace: u32, after: Option<DocumentId>, limit: usize) -> Result<Vec<(DocumentId, u8)>, StoreError> {
+    pub fn documents(
+        &self,
+        namespace: u32,
+        after: Option<DocumentId>,
+        limit: usize,
+    ) -> Result<Vec<(DocumentId, u8)>, StoreError> {
         let table = self.database.begin_read()?.open_table(tables::ITEMS)?;
         let (mut first, mut last) = ([0; 34], [0xff; 34]);
         last[..4].copy_from_slice(&namespace.to_be_bytes());
@@ -213,7 +227,12 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError`].
-    pub fn person_keys(&self, namespace: u32, from: PersonKeyPlace, limit: usize) -> Result<Vec<[u8; WRAPPED_LEN]>, StoreError> {
+    pub fn person_keys(
+        &self,
+        namespace: u32,
+        from: PersonKeyPlace,
+        limit: usize,
+    ) -> Result<Vec<[u8; WRAPPED_LEN]>, StoreError> {
         let table = self.database.begin_read()?.open_table(tables::PERSON_KEYS)?;
         let last = person_key(namespace, PersonKeyPlace { index: u32::MAX, ..from });
         let rows = table.range::<&[u8; 16]>(&person_key(namespace, from)..=&last)?.take(limit);
@@ -235,7 +254,12 @@ impl Store {
             let shelf = Reader(&found[4..]).take().ok_or_else(|| damaged("a key's place is malformed"))?;
             let whole = |index| person_key(namespace, PersonKeyPlace { shelf, index });
             let last = table.range::<&[u8; 16]>(&whole(0)..=&whole(u32::MAX))?.next_back();
-            let last = last.ok_or_else(|| damaged("a shelf is empty"))??.0.value().split_last_chunk().map(|(_, index)| u32::from_be_bytes(*index));
+            let last = last
+                .ok_or_else(|| damaged("a shelf is empty"))??
+                .0
+                .value()
+                .split_last_chunk()
+                .map(|(_, index)| u32::from_be_bytes(*index));
             shelves.push((shelf, last.unwrap_or(0).saturating_add(1)));
             match u64::from_be_bytes(shelf).checked_add(1) {
                 Some(following) => next = PersonKeyPlace { shelf: following.to_be_bytes(), index: 0 },

@@ -201,7 +201,12 @@ impl MessageError {
 
 type Written = Result<(), minicbor::encode::Error<std::convert::Infallible>>;
 
-fn encode_frontier(e: &mut Encoder<&mut Vec<u8>>, namespace: NamespaceId, logs: &[LogHeight], shelves: &[(ShelfId, u32)]) -> Written {
+fn encode_frontier(
+    e: &mut Encoder<&mut Vec<u8>>,
+    namespace: NamespaceId,
+    logs: &[LogHeight],
+    shelves: &[(ShelfId, u32)],
+) -> Written {
     e.array(4)?.u8(2)?.bytes(&namespace.0)?.array(logs.len() as u64)?;
     for log in logs {
         e.array(5)?.bytes(&log.author.0)?.u64(log.epoch)?.u8(log.lane as u8)?.u64(log.seq)?.bytes(&log.head.0)?;
@@ -348,7 +353,8 @@ impl Message {
             2 => decode_frontier(d),
             3 => Run::decode(d).map(Self::Run),
             _ => {
-                let (namespace, shelf, start) = (NamespaceId(MessageError::fixed(d)?), MessageError::fixed(d)?, d.u32()?);
+                let (namespace, shelf, start) =
+                    (NamespaceId(MessageError::fixed(d)?), MessageError::fixed(d)?, d.u32()?);
                 let (keys, rest) = d.bytes()?.as_chunks::<WRAPPED_LEN>();
                 if !rest.is_empty() {
                     return Err(MessageError::Malformed("a person key is cut off"));
@@ -391,7 +397,11 @@ impl Message {
                 for _ in 0..MessageError::bounded(d.array()?, MAX_CHUNK_REQUEST, "chunks")? {
                     hashes.push(MessageError::fixed(d)?);
                 }
-                Ok(if code == 10 { Self::ChunkRequest { namespace, hashes } } else { Self::ChunkOffer { namespace, hashes } })
+                Ok(if code == 10 {
+                    Self::ChunkRequest { namespace, hashes }
+                } else {
+                    Self::ChunkOffer { namespace, hashes }
+                })
             }
             11 => {
                 let (namespace, bytes) = (NamespaceId(MessageError::fixed(d)?), d.bytes()?);
@@ -399,7 +409,8 @@ impl Message {
                 Ok(Self::Chunk { namespace, bytes: bytes.to_vec() })
             }
             _ => {
-                let log = LogId::from_bytes(&MessageError::fixed::<LOG_ID_LEN>(d)?).ok_or(MessageError::Malformed("unknown lane"))?;
+                let log = LogId::from_bytes(&MessageError::fixed::<LOG_ID_LEN>(d)?)
+                    .ok_or(MessageError::Malformed("unknown lane"))?;
                 Ok(Self::LogRequest { log, from: d.u64()? })
             }
         }
@@ -415,25 +426,27 @@ mod tests {
     use proptest::prelude::*;
 
     fn any_run() -> impl Strategy<Value = Message> {
-        (any_header(), vec((any::<u64>(), vec(any::<u8>(), 0..40), any::<bool>()), 1..6), any::<[u8; 32]>()).prop_map(|(mut header, bodies, half)| {
-            header.seq = header.seq.min(u64::MAX / 2);
-            let last = bodies.len() - 1;
-            let mut entries = Vec::new();
-            for (at, (time, body, renew)) in bodies.into_iter().enumerate() {
-                header.time = HybridTime(time);
-                header.body_len = body.len() as u32;
-                header.body_hash = blake3::hash(&body).into();
-                if renew {
-                    header.certificate = crate::id::CertificateId([at as u8; 32]);
+        (any_header(), vec((any::<u64>(), vec(any::<u8>(), 0..40), any::<bool>()), 1..6), any::<[u8; 32]>()).prop_map(
+            |(mut header, bodies, half)| {
+                header.seq = header.seq.min(u64::MAX / 2);
+                let last = bodies.len() - 1;
+                let mut entries = Vec::new();
+                for (at, (time, body, renew)) in bodies.into_iter().enumerate() {
+                    header.time = HybridTime(time);
+                    header.body_len = body.len() as u32;
+                    header.body_hash = blake3::hash(&body).into();
+                    if renew {
+                        header.certificate = crate::id::CertificateId([at as u8; 32]);
+                    }
+                    let signature = (at == last).then(|| [half, half].concat().try_into().unwrap());
+                    let entry = Entry { header, signature, body };
+                    header.seq += 1;
+                    header.backlink = entry.id();
+                    entries.push(entry);
                 }
-                let signature = (at == last).then(|| [half, half].concat().try_into().unwrap());
-                let entry = Entry { header, signature, body };
-                header.seq += 1;
-                header.backlink = entry.id();
-                entries.push(entry);
-            }
-            Message::Run(Run::new(entries).unwrap())
-        })
+                Message::Run(Run::new(entries).unwrap())
+            },
+        )
     }
 
     fn any_card_key() -> impl Strategy<Value = CardKey> {
@@ -442,13 +455,14 @@ mod tests {
 
     fn any_message() -> impl Strategy<Value = Message> {
         let namespace = || any::<[u8; 16]>().prop_map(NamespaceId);
-        let height = any::<([u8; 32], u64, u8, u64, [u8; 32])>().prop_map(|(author, epoch, lane, seq, head)| LogHeight {
-            author: NodeId(author),
-            epoch,
-            lane: Lane::ALL[usize::from(lane % 4)],
-            seq,
-            head: EntryId(head),
-        });
+        let height =
+            any::<([u8; 32], u64, u8, u64, [u8; 32])>().prop_map(|(author, epoch, lane, seq, head)| LogHeight {
+                author: NodeId(author),
+                epoch,
+                lane: Lane::ALL[usize::from(lane % 4)],
+                seq,
+                head: EntryId(head),
+            });
         prop_oneof![
             (any::<([u8; 32], Digest, Digest, Digest)>(), vec(vec(any::<u8>(), 0..30), 0..4))
                 .prop_map(|((town, auth, shared, cards), chain)| Message::Hello { town, chain, auth, shared, cards }),
@@ -459,13 +473,19 @@ mod tests {
             (namespace(), any::<ShelfId>(), any::<u32>(), vec(any::<[u8; 32]>(), 0..4))
                 .prop_map(|(namespace, shelf, start, keys)| Message::PersonKeys { namespace, shelf, start, keys }),
             vec((any_card_key(), any::<u64>()), 0..4).prop_map(Message::CardList),
-            (any_card_key(), any::<u64>(), vec(any::<u8>(), 0..40)).prop_map(|(key, version, bytes)| Message::Card { key, version, bytes }),
+            (any_card_key(), any::<u64>(), vec(any::<u8>(), 0..40)).prop_map(|(key, version, bytes)| Message::Card {
+                key,
+                version,
+                bytes
+            }),
             vec(any_card_key(), 0..4).prop_map(Message::CardRequest),
             any::<(u64, u64)>().prop_map(|(entries, bytes)| Message::Totals { entries, bytes }),
             any::<(Digest, Digest)>().prop_map(|(shared, auth)| Message::Summary { shared, auth }),
-            (namespace(), vec(any::<[u8; 32]>(), 0..3)).prop_map(|(namespace, hashes)| Message::ChunkRequest { namespace, hashes }),
+            (namespace(), vec(any::<[u8; 32]>(), 0..3))
+                .prop_map(|(namespace, hashes)| Message::ChunkRequest { namespace, hashes }),
             (namespace(), vec(any::<u8>(), 0..40)).prop_map(|(namespace, bytes)| Message::Chunk { namespace, bytes }),
-            (namespace(), vec(any::<[u8; 32]>(), 0..3)).prop_map(|(namespace, hashes)| Message::ChunkOffer { namespace, hashes }),
+            (namespace(), vec(any::<[u8; 32]>(), 0..3))
+                .prop_map(|(namespace, hashes)| Message::ChunkOffer { namespace, hashes }),
             (any_header(), any::<u64>()).prop_map(|(header, from)| Message::LogRequest { log: header.log, from }),
         ]
     }

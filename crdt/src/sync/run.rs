@@ -35,7 +35,9 @@ impl Run {
         let entries: Vec<RunEntry> = entries.into_iter().map(|entry| (entry.id(), entry)).collect();
         let linked = entries.windows(2).all(|pair| match pair {
             [(id, before), (_, after)] => {
-                after.header.log == before.header.log && after.header.seq == before.header.seq + 1 && after.header.backlink == *id
+                after.header.log == before.header.log
+                    && after.header.seq == before.header.seq + 1
+                    && after.header.backlink == *id
             }
             _ => false,
         });
@@ -66,7 +68,10 @@ impl Run {
         signed.into_iter().try_for_each(|(header, signature)| entry::verify(header, signature))
     }
 
-    pub(super) fn encode(&self, e: &mut Encoder<&mut Vec<u8>>) -> Result<(), minicbor::encode::Error<std::convert::Infallible>> {
+    pub(super) fn encode(
+        &self,
+        e: &mut Encoder<&mut Vec<u8>>,
+    ) -> Result<(), minicbor::encode::Error<std::convert::Infallible>> {
         let Some(first) = self.first() else { return Ok(()) };
         let (mut certificate, mut key) = (first.certificate, first.key);
         e.array(6)?.bytes(&first.log.to_bytes())?.u64(first.seq)?.bytes(&first.backlink.0)?;
@@ -77,7 +82,9 @@ impl Run {
             let signature = entry.signature.filter(|_| at == last);
             let new_certificate = entry.header.certificate != certificate;
             let new_key = entry.header.key != key;
-            let flags = u8::from(signature.is_some()) * SIGNED + u8::from(new_certificate) * NEW_CERTIFICATE + u8::from(new_key) * NEW_KEY;
+            let flags = u8::from(signature.is_some()) * SIGNED
+                + u8::from(new_certificate) * NEW_CERTIFICATE
+                + u8::from(new_key) * NEW_KEY;
             e.array(3 + u64::from(flags.count_ones()))?.u8(flags)?.u64(entry.header.time.0)?.bytes(&entry.body)?;
             if let Some(signature) = signature {
                 e.bytes(&signature)?;
@@ -96,7 +103,8 @@ impl Run {
 
     pub(super) fn decode(d: &mut Decoder<'_>) -> Result<Self, MessageError> {
         MessageError::exactly(d.array()?, 6)?;
-        let log = LogId::from_bytes(&MessageError::fixed::<LOG_ID_LEN>(d)?).ok_or(MessageError::Malformed("unknown lane"))?;
+        let log =
+            LogId::from_bytes(&MessageError::fixed::<LOG_ID_LEN>(d)?).ok_or(MessageError::Malformed("unknown lane"))?;
         let first = Header {
             log,
             seq: d.u64()?,
@@ -140,7 +148,8 @@ impl Run {
         }
         header.body_len = body.len() as u32;
         header.body_hash = blake3::hash(body).into();
-        let signature: Option<[u8; SIGNATURE_LEN]> = if flags & SIGNED != 0 { Some(MessageError::fixed(d)?) } else { None };
+        let signature: Option<[u8; SIGNATURE_LEN]> =
+            if flags & SIGNED != 0 { Some(MessageError::fixed(d)?) } else { None };
         if flags & NEW_CERTIFICATE != 0 {
             header.certificate = CertificateId(MessageError::fixed(d)?);
         }

@@ -108,8 +108,7 @@ impl CaseCommand {
         let client = Client::of(&context.config.data_dir)?;
         match self {
             Self::Record(RecordArgs { actor, region, source, place, description, category }) => {
-                let report =
-                    json!({ "source": source, "place": place, "description": description, "category": category, "region": region });
+                let report = json!({ "source": source, "place": place, "description": description, "category": category, "region": region });
                 let body = json!({ "actor": actor.json(), "region": region, "report": report });
                 context.output.result(&client.post("/v1/cases", &body)?, recorded);
             }

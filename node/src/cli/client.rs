@@ -133,12 +133,15 @@ impl Client {
     }
 
     fn answer(&self, answer: Result<Response<Body>, ureq::Error>) -> Result<Response<Body>, Failure> {
-        let answer = answer.map_err(|error| match error {
-            ureq::Error::ConnectionFailed | ureq::Error::HostNotFound => not_running(&self.directory),
-            ureq::Error::Io(error) if error.kind() == std::io::ErrorKind::ConnectionRefused => not_running(&self.directory),
-            error => Message::new("no_answer", "节点没有回答", format!("the node did not answer: {error}"))
-                .remedy("查看节点日志后重试", "see its log, then try again")
-                .into(),
+        let answer = answer.map_err(|error| {
+            let refused = |error: &std::io::Error| error.kind() == std::io::ErrorKind::ConnectionRefused;
+            if matches!(&error, ureq::Error::ConnectionFailed)
+                || matches!(&error, ureq::Error::Io(error) if refused(error))
+            {
+                return not_running(&self.directory);
+            }
+            let message = Message::new("no_answer", "节点没有回答", format!("the node did not answer: {error}"));
+            Failure::from(message.remedy("查看节点日志后重试", "see its log, then try again"))
         })?;
         if answer.status().is_success() {
             return Ok(answer);

@@ -100,8 +100,11 @@ impl EventCommand {
                 context.output.result(&answer, recorded);
             }
             Self::List(args) => {
-                let mut query =
-                    vec![("device", args.device), ("region", args.region.map(|region| region.to_string())), ("kind", args.kind)];
+                let mut query = vec![
+                    ("device", args.device),
+                    ("region", args.region.map(|region| region.to_string())),
+                    ("kind", args.kind),
+                ];
                 query.extend(args.page.query());
                 let columns = [
                     ("/event", "编号 id"),

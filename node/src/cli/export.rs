@@ -59,13 +59,16 @@ impl ExportArgs {
         #[cfg(unix)]
         std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
         let mut file = options.open(&self.out).map_err(failed())?;
-        let copied = io::copy(&mut answer.into_body().into_reader(), &mut file).and_then(|bytes| file.sync_all().map(|()| bytes));
+        let copied = io::copy(&mut answer.into_body().into_reader(), &mut file)
+            .and_then(|bytes| file.sync_all().map(|()| bytes));
         let bytes = copied.map_err(|error| {
             // Half a file would pass for a whole one.
             let _ = std::fs::remove_file(&self.out);
             failed()(error)
         })?;
-        context.output.result(&json!({ "export": self.out, "bytes": bytes }), |value| format!("已导出 / exported\n{}", fields(value)));
+        context.output.result(&json!({ "export": self.out, "bytes": bytes }), |value| {
+            format!("已导出 / exported\n{}", fields(value))
+        });
         Ok(ExitCode::SUCCESS)
     }
 }

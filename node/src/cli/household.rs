@@ -163,7 +163,8 @@ pub(super) fn from_file<T: serde::de::DeserializeOwned>(path: &std::path::Path, 
 }
 
 fn wrong_flag(flag: &str, value: &str, expected: &str) -> Failure {
-    let message = Message::new("usage", format!("{flag} 的值 {value:?} 有误"), format!("{flag} {value:?}: write {expected}"));
+    let message =
+        Message::new("usage", format!("{flag} 的值 {value:?} 有误"), format!("{flag} {value:?}: write {expected}"));
     Failure { message, code: 2 }
 }
 
@@ -174,8 +175,11 @@ impl RecordArgs {
         }
         let position = match &self.position {
             Some(text) => {
-                let degrees = text.split_once(',').and_then(|(lat, lon)| Some((lat.trim().parse().ok()?, lon.trim().parse().ok()?)));
-                let position = degrees.and_then(|(latitude, longitude): (f64, f64)| Position::from_degrees(latitude, longitude));
+                let degrees = text
+                    .split_once(',')
+                    .and_then(|(lat, lon)| Some((lat.trim().parse().ok()?, lon.trim().parse().ok()?)));
+                let position =
+                    degrees.and_then(|(latitude, longitude): (f64, f64)| Position::from_degrees(latitude, longitude));
                 Some(position.ok_or_else(|| wrong_flag("--position", text, "39.7354,116.3310"))?)
             }
             None => None,
@@ -200,7 +204,8 @@ impl RecordArgs {
 
 /// `name=…,id=…,phone=…,kind=…,relation=…`, each at most once.
 fn person(flag: &str, text: &str) -> Result<Resident, Failure> {
-    let wrong = || wrong_flag(flag, text, "name=…,id=…,phone=…,kind=registered|migrant|overseas,relation=head|tenant|…");
+    let wrong =
+        || wrong_flag(flag, text, "name=…,id=…,phone=…,kind=registered|migrant|overseas,relation=head|tenant|…");
     let (mut personal, mut resident) = (PersonalData::default(), Resident::default());
     let mut seen = std::collections::BTreeSet::new();
     for part in text.split(',') {

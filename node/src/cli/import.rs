@@ -92,7 +92,12 @@ impl ImportArgs {
             for problem in problems {
                 let text = |name: &str| problem.get(name).and_then(Value::as_str).unwrap_or_default();
                 let number = row.get("row").and_then(Value::as_u64).unwrap_or(0);
-                context.output.note(&format!("第{number}行 / row {number} {}: {} / {}", text("column"), text("zh"), text("en")));
+                context.output.note(&format!(
+                    "第{number}行 / row {number} {}: {} / {}",
+                    text("column"),
+                    text("zh"),
+                    text("en")
+                ));
             }
         }
         let count = rejected.len();
@@ -112,7 +117,11 @@ fn extension(format: Format) -> &'static str {
 fn template(context: &Context, path: &Path) -> Done {
     let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
     let format = Format::of_name(name).ok_or_else(|| {
-        Message::new("format", "模板文件名须以 .csv、.xlsx 或 .jsonl 结尾", "the template's name must end in .csv, .xlsx or .jsonl")
+        Message::new(
+            "format",
+            "模板文件名须以 .csv、.xlsx 或 .jsonl 结尾",
+            "the template's name must end in .csv, .xlsx or .jsonl",
+        )
     })?;
     let mut bytes = Vec::new();
     write_template(format, &mut bytes).map_err(FileError::at(path))?;

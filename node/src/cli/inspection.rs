@@ -84,7 +84,8 @@ impl RecordArgs {
 impl InspectionCommand {
     pub(super) fn run(self, context: &Context) -> Done {
         let client = Client::of(&context.config.data_dir)?;
-        let list = |household: DocumentId| client.fetch("/v1/inspections", &[("household", Some(household.to_string()))]);
+        let list =
+            |household: DocumentId| client.fetch("/v1/inspections", &[("household", Some(household.to_string()))]);
         match self {
             Self::Record(args) => {
                 let answer = client.post("/v1/inspections", &args.inspection()?)?;
@@ -104,7 +105,8 @@ impl InspectionCommand {
                 let listed = list(household)?;
                 let mut rows = listed.get("rows").and_then(Value::as_array).into_iter().flatten();
                 let found = rows.find(|row| row.get("record").and_then(Value::as_str) == Some(&id));
-                let found = found.ok_or_else(|| Message::new("not_found", "没有这次检查", "there is no such inspection"))?;
+                let found =
+                    found.ok_or_else(|| Message::new("not_found", "没有这次检查", "there is no such inspection"))?;
                 context.output.result(found, fields);
             }
         }

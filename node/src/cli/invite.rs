@@ -9,8 +9,8 @@ use serde_json::json;
 use townmesh_crdt::certificate::NodeRole;
 use townmesh_crdt::domain::region::RegionCode;
 use townmesh_crdt::enrol::{self, Place};
-use townmesh_crdt::store::StoreError;
 use townmesh_crdt::replica::{OpenError, Replica};
+use townmesh_crdt::store::StoreError;
 
 use super::client::Client;
 use super::output::fields;
@@ -52,7 +52,8 @@ impl InviteArgs {
         addresses("peer", self.peers.clone())?;
         let role = NodeRole::ALL.into_iter().find(|role| role.name() == self.role).unwrap_or(NodeRole::Village);
         if self.regions.is_empty() && matches!(role, NodeRole::Village | NodeRole::Patrol) {
-            let message = Message::new("no_region", "村居和巡逻节点须有 --region", "a village or patrol node needs --region");
+            let message =
+                Message::new("no_region", "村居和巡逻节点须有 --region", "a village or patrol node needs --region");
             return Err(Failure { message, code: 2 });
         }
         if self.out.exists() {
@@ -99,8 +100,12 @@ impl InviteArgs {
             return Err(other_town().into());
         }
         let replica = open_or_explain(context, &file)?;
-        let place =
-            Place { name: self.name.clone(), role, regions: Self::codes(&self.regions), carries: Self::codes(&self.carries) };
+        let place = Place {
+            name: self.name.clone(),
+            role,
+            regions: Self::codes(&self.regions),
+            carries: Self::codes(&self.carries),
+        };
         let invite = enrol::invite(&authority, &place, &replica.secrets(), now(), &mut os_rng()?)?;
         Ok(InviteFile { invite, peers: self.peers.clone() }.to_text())
     }

@@ -20,7 +20,9 @@ pub(super) fn identity(directory: &DataDir) -> Result<IdentityFile, Failure> {
         let zh = format!("{} 还不是一个节点", directory.path().display());
         let en = format!("{} is not a node yet", directory.path().display());
         let remedy = "townmesh town create … / townmesh join <邀请文件>";
-        return Err(Message::new("no_identity", zh, en).remedy(&format!("先运行 {remedy}"), &format!("first run {remedy}")).into());
+        return Err(Message::new("no_identity", zh, en)
+            .remedy(&format!("先运行 {remedy}"), &format!("first run {remedy}"))
+            .into());
     }
     Ok(IdentityFile::read(&path)?)
 }

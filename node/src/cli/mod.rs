@@ -124,10 +124,10 @@ impl Cli {
             return crate::demo::run(options)
                 .map_err(|error| Message::new("demo", "演示未能完成", format!("{error:#}")).into());
         }
-        let mut flags = match &self.command {
-            Command::Run(args) => args.layer.clone(),
-            _ => Layer::default(),
-        };
+        let mut flags = Layer::default();
+        if let Command::Run(args) = &self.command {
+            flags = args.layer.clone();
+        }
         flags.data_dir = self.data_dir;
         let config = Config::load(flags, self.config.as_deref(), |name| std::env::var(name).ok())?;
         let context = Context { config, output };

@@ -84,23 +84,23 @@ pub(super) fn fields(value: &Value) -> String {
 }
 
 fn write_fields(value: &Value, depth: usize, text: &mut String) {
-    let indent = "  ".repeat(depth);
-    let mut write = |name: &str, value: &Value| match value {
-        Value::Object(inner) if !inner.is_empty() => {
-            *text += &format!("{indent}{name}\n");
-            write_fields(value, depth + 1, text);
-        }
-        Value::Array(inner) if inner.iter().any(Value::is_object) => {
-            *text += &format!("{indent}{name}\n");
-            write_fields(value, depth + 1, text);
-        }
-        Value::Null => {}
-        value => *text += &format!("{indent}{name} {}\n", cell(value)),
-    };
     match value {
-        Value::Object(fields) => fields.iter().for_each(|(name, value)| write(&format!("{name}:"), value)),
-        Value::Array(values) => values.iter().for_each(|value| write("-", value)),
-        value => write("", value),
+        Value::Object(fields) => {
+            fields.iter().for_each(|(name, value)| write_field(&format!("{name}:"), value, depth, text))
+        }
+        Value::Array(values) => values.iter().for_each(|value| write_field("-", value, depth, text)),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => write_field("", value, depth, text),
+    }
+}
+
+fn write_field(name: &str, value: &Value, depth: usize, text: &mut String) {
+    let indent = "  ".repeat(depth);
+    let has_parts = value.is_object() || value.as_array().is_some_and(|values| values.iter().any(Value::is_object));
+    if has_parts {
+        *text += &format!("{indent}{name}\n");
+        write_fields(value, depth + 1, text);
+    } else if !value.is_null() {
+        *text += &format!("{indent}{name} {}\n", cell(value));
     }
 }
 

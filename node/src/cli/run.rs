@@ -39,10 +39,18 @@ impl RunArgs {
 
     async fn node(self, context: &Context, mut file: IdentityFile) -> Done {
         let config = &context.config;
+        let _lock = config.data_dir.lock()?;
         // Before the replica: a port that is taken is an error that changes nothing.
         let listener = TcpListener::bind(config.http).await.map_err(|error| {
-            Message::new("http", format!("无法监听 {}", config.http), format!("cannot listen on {}: {error}", config.http))
-                .remedy("换一个 --http 端口，或停止占用它的程序", "use another --http port, or stop the program that uses it")
+            Message::new(
+                "http",
+                format!("无法监听 {}", config.http),
+                format!("cannot listen on {}: {error}", config.http),
+            )
+            .remedy(
+                "换一个 --http 端口，或停止占用它的程序",
+                "use another --http port, or stop the program that uses it",
+            )
         })?;
         let address = listener.local_addr().unwrap_or(config.http);
         let engine = self.engine(config, &file)?;
@@ -90,7 +98,8 @@ fn transport(config: &Config, file: &IdentityFile) -> townmesh_transport::Config
 
 fn start_logging(config: &Config) -> Result<(), Failure> {
     let filter = EnvFilter::try_new(&config.log_filter).map_err(|error| {
-        Message::new("log_filter", "log_filter 无效", error.to_string()).remedy("如 info,libp2p=warn", "such as info,libp2p=warn")
+        Message::new("log_filter", "log_filter 无效", error.to_string())
+            .remedy("如 info,libp2p=warn", "such as info,libp2p=warn")
     })?;
     let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
     // Set already where a test runs several nodes in one process.

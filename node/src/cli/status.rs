@@ -48,7 +48,8 @@ fn is_synced(status: &Value) -> bool {
     let has_others = heard.into_iter().any(|heard| heard.get("node") != status.get("node"));
     let all_equal = peers(status).all(|peer| peer.get("equal") == Some(&Value::Bool(true)));
     let is_alone = peers(status).next().is_none();
-    !waits("unfolded") && !waits("view_lag") && all_equal && !(is_alone && has_others)
+    let is_cut_off = is_alone && has_others;
+    all_equal && !is_cut_off && !waits("unfolded") && !waits("view_lag")
 }
 
 fn text(status: &Value) -> String {
@@ -56,8 +57,16 @@ fn text(status: &Value) -> String {
     let mut tables = String::new();
     if let Some(parts) = about.as_object_mut() {
         for (name, title, columns) in [
-            ("peers", "邻居 / peers", [("/name", "name"), ("/path", "path"), ("/equal", "equal"), ("/entries_received", "received")]),
-            ("namespaces", "数据区 / namespaces", [("/name", "name"), ("/access", "access"), ("/entries", "entries"), ("/digest", "digest")]),
+            (
+                "peers",
+                "邻居 / peers",
+                [("/name", "name"), ("/path", "path"), ("/equal", "equal"), ("/entries_received", "received")],
+            ),
+            (
+                "namespaces",
+                "数据区 / namespaces",
+                [("/name", "name"), ("/access", "access"), ("/entries", "entries"), ("/digest", "digest")],
+            ),
         ] {
             let rows = parts.remove(name).unwrap_or_default();
             tables += &format!("\n{title}\n{}", table(&serde_json::json!({ "rows": rows }), &columns));

@@ -75,7 +75,9 @@ fn a_town_is_founded_joined_and_verified_without_a_running_node() {
     let ok = |result: Result<ExitCode, Failure>| assert_eq!(result.unwrap(), ExitCode::SUCCESS);
     ok(run(&format!("townmesh town create --keys {keys} --data-dir {center}")));
     assert_eq!(code_of(run(&format!("townmesh town create --keys {keys} --data-dir {center}"))), "already_a_node");
-    let invitation = format!("townmesh invite --name langfa --role village --region 110115005220 --authority {keys}/authority.key --out {invite} --data-dir {center}");
+    let invitation = format!(
+        "townmesh invite --name langfa --role village --region 110115005220 --authority {keys}/authority.key --out {invite} --data-dir {center}"
+    );
     ok(run(&invitation));
     assert_eq!(code_of(run(&invitation)), "file_exists", "an invite is not overwritten");
     assert_eq!(code_of(run(&format!("townmesh join {keys}/root.key --data-dir {village}"))), "key_file_kind");

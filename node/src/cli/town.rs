@@ -54,8 +54,12 @@ impl CreateArgs {
         let directory = &context.config.data_dir;
         local::refuse_existing(directory)?;
         let regions = self.regions()?;
-        let villages: Vec<String> =
-            regions.iter().filter_map(|region| region.code).filter(|code| code.level() == RegionLevel::Village).map(|code| code.to_string()).collect();
+        let villages: Vec<String> = regions
+            .iter()
+            .filter_map(|region| region.code)
+            .filter(|code| code.level() == RegionLevel::Village)
+            .map(|code| code.to_string())
+            .collect();
         let (now, mut rng) = (now(), os_rng()?);
         let (year, month, _) = Day::of_time(i64::try_from(now).unwrap_or(i64::MAX), UTC_OFFSET_MINUTES).calendar();
         let founded = enrol::found(&villages, &format!("{year:04}"), &format!("{year:04}-{month:02}"), now, &mut rng);
@@ -84,14 +88,21 @@ impl CreateArgs {
             "root_key": root, "authority_key": authority,
         });
         context.output.result(&result, |value| format!("镇已建立 / the town is founded\n{}", fields(value)));
-        context.output.note("请把 root.key 离线保存；authority.key 用于邀请节点 / keep root.key offline; authority.key invites nodes");
+        context.output.note(
+            "请把 root.key 离线保存；authority.key 用于邀请节点 / keep root.key offline; authority.key invites nodes",
+        );
         Ok(ExitCode::SUCCESS)
     }
 
     fn regions(&self) -> Result<Vec<Region>, Failure> {
-        let wrong = |error: String| Message::new("regions", "区划代码表有误", error).remedy("改正该行后重试", "correct the line, then try again");
+        let wrong = |error: String| {
+            Message::new("regions", "区划代码表有误", error)
+                .remedy("改正该行后重试", "correct the line, then try again")
+        };
         let table = match &self.regions {
-            Some(path) => String::from_utf8(read_small(path, MAX_TABLE)?).map_err(|_| wrong("it is not text in UTF-8".into()))?,
+            Some(path) => {
+                String::from_utf8(read_small(path, MAX_TABLE)?).map_err(|_| wrong("it is not text in UTF-8".into()))?
+            }
             None => HUANGCUN_REGIONS.to_owned(),
         };
         let table = table.trim_start_matches('\u{feff}').replace("\r\n", "\n");

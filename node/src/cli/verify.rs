@@ -25,7 +25,11 @@ impl VerifyArgs {
         let done = match client {
             Some(client) => running(context, &client)?,
             None if self.peers => {
-                let message = Message::new("not_running", "节点没有运行，无法与其他节点比对", "the node is not running, so it has no peers");
+                let message = Message::new(
+                    "not_running",
+                    "节点没有运行，无法与其他节点比对",
+                    "the node is not running, so it has no peers",
+                );
                 return Err(message.remedy("先启动节点", "start it first").into());
             }
             None => stopped(context)?,
@@ -72,7 +76,11 @@ fn text(done: &Value, with_peers: bool) -> String {
     let mut report = done.get("report").cloned().unwrap_or_default();
     let problems = report.as_object_mut().and_then(|report| report.remove("problems")).unwrap_or_default();
     let is_sound = problems.as_array().is_none_or(Vec::is_empty);
-    let mut text = if is_sound { "核验通过 / everything is sound\n".to_owned() } else { "发现问题 / problems found\n".to_owned() };
+    let mut text = if is_sound {
+        "核验通过 / everything is sound\n".to_owned()
+    } else {
+        "发现问题 / problems found\n".to_owned()
+    };
     text += &fields(&report);
     if !is_sound {
         let columns = [("/namespace", "namespace"), ("/place", "log"), ("/seq", "seq"), ("/problem", "problem")];

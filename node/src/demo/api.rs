@@ -1,6 +1,6 @@
 //! A small client of the HTTP API of a node on this machine, as a script would write it.
 
-use std::io::{Read, Write};
+use std::io::{BufRead as _, Read, Write};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -10,6 +10,8 @@ use serde_json::Value;
 
 /// Largest answer that is read: the dump of a whole town.
 const MAX_ANSWER: u64 = 1 << 30;
+/// Most lines of an answer that are kept.
+const MAX_LINES: usize = 1_000_000;
 /// Largest part of an error's text that is repeated.
 const MAX_REASON: usize = 400;
 /// How long an answer may take; importing a ledger and dumping a town take longest.
@@ -116,6 +118,21 @@ impl Api {
     pub fn send<T: DeserializeOwned>(&self, path: &str, content_type: &str, body: &[u8]) -> Result<T, ApiError> {
         let request = self.agent.post(format!("{}{path}", self.base)).header("Authorization", self.bearer());
         read(request.header("Content-Type", content_type).send(body), &format!("POST {path}"))
+    }
+
+    /// Posts bytes and takes an answer of JSON lines.
+    ///
+    /// # Errors
+    /// [`ApiError::NoAnswer`], [`ApiError::Refused`].
+    pub fn send_for_lines(&self, path: &str, content_type: &str, body: &[u8]) -> Result<Vec<Value>, ApiError> {
+        let call = format!("POST {path}");
+        let request = self.agent.post(format!("{}{path}", self.base)).header("Authorization", self.bearer());
+        let reader = accepted(request.header("Content-Type", content_type).send(body), &call)?;
+        let lines = std::io::BufReader::new(reader).lines().take(MAX_LINES);
+        let parse = |line: std::io::Result<String>| {
+            serde_json::from_str(&line.map_err(|error| broken(&call, error))?).map_err(|error| broken(&call, error))
+        };
+        lines.map(parse).collect()
     }
 
     /// Copies a resource as it is; returns its size in bytes.

@@ -87,11 +87,7 @@ fn obey(town: &Town, line: &str) -> anyhow::Result<bool> {
     Ok(true)
 }
 
-fn change(
-    town: &Town,
-    ends: &[&str],
-    change: impl Fn(&mut super::link::DirectionSettings),
-) -> anyhow::Result<()> {
+fn change(town: &Town, ends: &[&str], change: impl Fn(&mut super::link::DirectionSettings)) -> anyhow::Result<()> {
     let changed = town.relays.change(
         |settings| {
             change(&mut settings.forward);

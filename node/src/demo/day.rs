@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use super::Sabotage;
 use super::acknowledged::Acknowledgements;
 use super::ledgers::Ledger;
-use super::plan::{CENTER, VEHICLE_1, VEHICLE_2, VILLAGE_1, VILLAGE_2, VILLAGE_3};
+use super::plan::{CENTER, LinkPlan, VEHICLE_1, VEHICLE_2, VILLAGE_1, VILLAGE_2, VILLAGE_3};
 use super::status::{Snapshot, difference, times_to_converge};
 use super::table::{Row, Table, gained};
 use super::town::Town;
@@ -71,7 +71,8 @@ impl Day<'_> {
         let case = self.open_case()?;
         self.town.wait_equal(CONVERGE).context("before the outage")?;
 
-        self.town.relays.set_cut(true, |link| link.touches(CENTER) || link.touches(VEHICLE_1));
+        let stays_cut = |link: LinkPlan| sabotage == Some(Sabotage::CutLink) && link.touches(VILLAGE_3);
+        self.town.relays.set_cut(true, |link| link.touches(CENTER) || link.touches(VEHICLE_1) || stays_cut(link));
         self.tell("指挥中心的链路全部中断，巡逻车1在途", "all links of the center are down, vehicle 1 is on the road");
         self.town.pause(SILENCE)?;
         self.work_apart(&case)?;
@@ -80,12 +81,9 @@ impl Day<'_> {
 
         let before = self.town.snapshot()?;
         ensure!(difference(&before).is_some(), "the outage changed nothing: the links were not cut");
-        let sent: BTreeMap<_, _> = self.town.nodes().map(|node| (node.plan.name, self.town.relays.bytes_sent(node.plan.name))).collect();
-        let stays_cut = sabotage == Some(Sabotage::CutLink);
-        self.town.relays.set_cut(false, |link| !(stays_cut && link.touches(VILLAGE_3)));
-        if stays_cut {
-            self.town.relays.set_cut(true, |link| link.touches(VILLAGE_3));
-        }
+        let sent: BTreeMap<_, _> =
+            self.town.nodes().map(|node| (node.plan.name, self.town.relays.bytes_sent(node.plan.name))).collect();
+        self.town.relays.set_cut(false, |link| !stays_cut(link));
         self.tell("链路恢复", "the links return");
         let (history, missing) = self.town.watch(CONVERGE, difference)?;
         match &missing {
@@ -100,25 +98,33 @@ impl Day<'_> {
         let center = self.desk(CENTER)?;
         let case = center.report(self.village(0)?, "群众反映楼道堆放杂物")?;
         center.act(&case, "intake_clerk", &json!("accept"))?;
-        let file = json!({ "file": { "category": "fire_exit", "severity": "general", "minutes": 480, "clock": "working" } });
+        let file =
+            json!({ "file": { "category": "fire_exit", "severity": "general", "minutes": 480, "clock": "working" } });
         center.act(&case, "duty_head", &file)?;
         Ok(case)
     }
 
     /// Everybody goes on without the others: different things, the same household, the same case.
     fn work_apart(&self, case: &Recorded) -> anyhow::Result<()> {
-        for (place, node) in [(0, VILLAGE_1), (1, VILLAGE_2), (2, VILLAGE_3), (0, VEHICLE_1), (2, VEHICLE_2), (0, CENTER)] {
+        for (place, node) in
+            [(0, VILLAGE_1), (1, VILLAGE_2), (2, VILLAGE_3), (0, VEHICLE_1), (2, VEHICLE_2), (0, CENTER), (2, CENTER)]
+        {
             self.rounds(node, self.village(place)?)?;
         }
         let same = (self.village(0)?, self.door(self.village(0)?, 0)?);
-        for (node, note) in [(CENTER, "中心回访：已整改"), (VILLAGE_1, "村里复查：仍有杂物"), (VEHICLE_1, "巡逻：楼道已清")] {
+        for (node, note) in
+            [(CENTER, "中心回访：已整改"), (VILLAGE_1, "村里复查：仍有杂物"), (VEHICLE_1, "巡逻：楼道已清")]
+        {
             self.desk(node)?.note(same.0, same.1, note)?;
         }
         for (node, team) in [(CENTER, "综合执法队"), (VILLAGE_1, "微型消防站")] {
             let order = json!({ "team": team, "task": "清理楼道" });
             self.desk(node)?.act(case, "dispatcher", &json!({ "dispatch": { "orders": [order], "lead": 0 } }))?;
         }
-        self.tell("两侧各自录入、派遣，并改动同一户、同一案卷", "both sides record and dispatch, and change one household and one case");
+        self.tell(
+            "两侧各自录入、派遣，并改动同一户、同一案卷",
+            "both sides record and dispatch, and change one household and one case",
+        );
         Ok(())
     }
 
@@ -134,7 +140,8 @@ impl Day<'_> {
         }
         let case = desk.report(village, &format!("{node} 发现线路私拉乱接"))?;
         desk.act(&case, "intake_clerk", &json!("accept"))?;
-        let file = json!({ "file": { "category": "wiring", "severity": "serious", "minutes": 480, "clock": "working" } });
+        let file =
+            json!({ "file": { "category": "wiring", "severity": "serious", "minutes": 480, "clock": "working" } });
         desk.act(&case, "duty_head", &file)?;
         let order = json!({ "team": "安全巡查队", "task": "断电整改" });
         desk.act(&case, "dispatcher", &json!({ "dispatch": { "orders": [order], "lead": 0 } }))?;
@@ -153,7 +160,8 @@ impl Day<'_> {
                 (there != here || here.is_none()).then(|| format!("{at} has not all of {name}"))
             })
         };
-        let near = |at: &'static str| self.town.relays.set_cut(false, move |link| link.touches(VEHICLE_1) && link.touches(at));
+        let near =
+            |at: &'static str| self.town.relays.set_cut(false, move |link| link.touches(VEHICLE_1) && link.touches(at));
         let away = || self.town.relays.set_cut(true, |link| link.touches(VEHICLE_1));
         near(VILLAGE_2);
         self.town.wait(CARRY, |snapshot| arrived(snapshot, VEHICLE_1)).context("vehicle 1 loads at village 2")?;
@@ -161,11 +169,17 @@ impl Day<'_> {
         let cargo = cargo.namespace(&registry).context("vehicle 1 carries village 2")?;
         ensure!(cargo.access == "carry" && !cargo.readable, "vehicle 1 can read what it should only carry");
         away();
-        ensure!(arrived(&self.town.snapshot()?, VILLAGE_1).is_some(), "village 1 had everything before the vehicle came");
+        ensure!(
+            arrived(&self.town.snapshot()?, VILLAGE_1).is_some(),
+            "village 1 had everything before the vehicle came"
+        );
         near(VILLAGE_1);
         self.town.wait(CARRY, |snapshot| arrived(snapshot, VILLAGE_1)).context("vehicle 1 unloads at village 1")?;
         away();
-        self.tell("巡逻车1把村2的记录带到村1，自己无法阅读", "vehicle 1 carried village 2's records to village 1 and could not read them");
+        self.tell(
+            "巡逻车1把村2的记录带到村1，自己无法阅读",
+            "vehicle 1 carried village 2's records to village 1 and could not read them",
+        );
         Ok(())
     }
 

@@ -2,13 +2,11 @@
 
 use std::collections::BTreeMap;
 use std::fs::File;
-use std::io::{BufReader, BufWriter, Write as _};
+use std::io::{BufRead as _, BufReader, BufWriter, Write as _};
 use std::path::Path;
 use std::process::{Command, Stdio};
 
 use anyhow::{Context as _, ensure};
-use serde::Deserialize;
-use serde::de::IgnoredAny;
 use serde_json::{Value, json};
 
 use super::Sabotage;
@@ -17,17 +15,8 @@ use super::town::Town;
 
 /// The program that decides.
 const VERDICT: &str = "townmesh-verdict";
-
-/// A dump, as far as its documents are counted.
-#[derive(Deserialize)]
-struct Counted {
-    namespaces: Vec<CountedNamespace>,
-}
-
-#[derive(Deserialize)]
-struct CountedNamespace {
-    documents: Vec<IgnoredAny>,
-}
+/// How a line of a dump that holds a document begins.
+const DOCUMENT: &str = "{\"document\":";
 
 /// Exports every node into `folder/dumps` and writes the plan; returns how many documents each node exported. `carried`
 /// are the namespaces that vehicle 1 must carry without reading them.
@@ -40,12 +29,13 @@ pub fn collect(town: &Town, folder: &Path, carried: &[String]) -> anyhow::Result
     let mut documents = BTreeMap::new();
     for running in town.nodes() {
         // Named by whoever asked, so that a node cannot answer for another.
-        let (name, path) = (running.plan.name, dumps.join(format!("{}.json", running.plan.name)));
+        let (name, path) = (running.plan.name, dumps.join(format!("{}.jsonl", running.plan.name)));
         let mut file = BufWriter::new(File::create(&path)?);
         running.api.copy("/v1/dump", &mut file).with_context(|| format!("the dump of {name}"))?;
         file.flush()?;
-        let dump: Counted = serde_json::from_reader(BufReader::new(File::open(&path)?))?;
-        documents.insert(name.to_owned(), dump.namespaces.iter().map(|namespace| namespace.documents.len()).sum());
+        let lines = BufReader::new(File::open(&path)?).lines();
+        documents
+            .insert(name.to_owned(), lines.map_while(Result::ok).filter(|line| line.starts_with(DOCUMENT)).count());
     }
     let nodes: Vec<&str> = town.plan.nodes.iter().map(|node| node.name).collect();
     let plan = json!({ "nodes": nodes, "carried": { VEHICLE_1: carried } });
@@ -55,7 +45,7 @@ pub fn collect(town: &Town, folder: &Path, carried: &[String]) -> anyhow::Result
 
 /// Spoils the evidence on purpose, for the test that the verdict notices.
 pub(super) fn spoil(folder: &Path, sabotage: Sabotage) -> anyhow::Result<()> {
-    let path = folder.join("dumps").join(format!("{CENTER}.json"));
+    let path = folder.join("dumps").join(format!("{CENTER}.jsonl"));
     let list = std::fs::read_to_string(folder.join("acknowledged.jsonl"))?;
     let inspection: Value = list
         .lines()

@@ -167,10 +167,8 @@ struct Folder {
 impl Folder {
     fn new(given: Option<&Path>) -> anyhow::Result<Self> {
         let is_temporary = given.is_none();
-        let path = given.map_or_else(
-            || std::env::temp_dir().join(format!("townmesh-demo-{}", std::process::id())),
-            Path::to_owned,
-        );
+        let path = given
+            .map_or_else(|| std::env::temp_dir().join(format!("townmesh-demo-{}", std::process::id())), Path::to_owned);
         std::fs::create_dir_all(&path).with_context(|| format!("{} cannot be made", path.display()))?;
         let path = path.canonicalize()?;
         ensure!(path.read_dir()?.next().is_none(), "{} is not empty: name another --folder", path.display());

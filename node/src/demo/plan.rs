@@ -118,7 +118,9 @@ mod tests {
     #[test]
     fn the_villages_are_real_ones_and_villages_1_and_2_share_no_link() {
         let plan = Plan::model_town().unwrap();
-        assert!(plan.villages.iter().all(|village| village.code.starts_with("110115005") && village.name.contains('村')));
+        assert!(
+            plan.villages.iter().all(|village| village.code.starts_with("110115005") && village.name.contains('村'))
+        );
         assert!(!LINKS.iter().any(|link| link.touches(VILLAGE_1) && link.touches(VILLAGE_2)));
         let vehicle = plan.nodes.iter().find(|node| node.name == VEHICLE_1).unwrap();
         assert_eq!(vehicle.carries, [plan.villages[1].code.clone()]);

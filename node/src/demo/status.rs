@@ -130,8 +130,11 @@ mod tests {
     #[test]
     fn a_node_has_converged_when_it_last_changed() {
         let seconds = Duration::from_secs;
-        let history =
-            [(seconds(0), snapshot(["2", "1"])), (seconds(1), snapshot(["2", "1"])), (seconds(2), snapshot(["2", "2"]))];
+        let history = [
+            (seconds(0), snapshot(["2", "1"])),
+            (seconds(1), snapshot(["2", "1"])),
+            (seconds(2), snapshot(["2", "2"])),
+        ];
         let times = times_to_converge(&history);
         assert_eq!(times, BTreeMap::from([("a", seconds(0)), ("b", seconds(2))]));
     }

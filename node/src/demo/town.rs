@@ -199,11 +199,7 @@ impl Town {
     ///
     /// # Errors
     /// With what is missing, when the limit has passed.
-    pub fn wait(
-        &self,
-        limit: Duration,
-        missing: impl Fn(&Snapshot) -> Option<String>,
-    ) -> anyhow::Result<Duration> {
+    pub fn wait(&self, limit: Duration, missing: impl Fn(&Snapshot) -> Option<String>) -> anyhow::Result<Duration> {
         let (history, missing) = self.watch(limit, missing)?;
         match missing {
             None => Ok(history.last().map_or(Duration::ZERO, |(time, _)| *time)),
@@ -244,7 +240,13 @@ pub fn data_dir(folder: &Path, node: &str) -> PathBuf {
 }
 
 /// How a node is started: it knows no address but those of its links.
-fn arguments(node: &NodePlan, plan: &Plan, founded: &Founded, relays: &Relays, port: u16) -> anyhow::Result<Vec<String>> {
+fn arguments(
+    node: &NodePlan,
+    plan: &Plan,
+    founded: &Founded,
+    relays: &Relays,
+    port: u16,
+) -> anyhow::Result<Vec<String>> {
     let mut arguments = vec!["run".to_owned()];
     let mut flag = |name: &str, value: String| arguments.extend([name.to_owned(), value]);
     flag("--data-dir", founded.data_dir(node.name).display().to_string());

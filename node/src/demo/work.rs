@@ -63,7 +63,9 @@ impl Desk<'_> {
     /// # Errors
     /// When the node does not acknowledge it.
     pub fn import(&self, region: &str, ledger: &[u8], households: usize) -> anyhow::Result<()> {
-        let done: Value = self.node.api.send("/v1/import", "text/csv", ledger)?;
+        let lines = self.node.api.send_for_lines("/v1/import", "text/csv", ledger)?;
+        let last = lines.last().unwrap_or(&Value::Null);
+        let done = last.get("done").with_context(|| format!("the import did not come to its end: {last}"))?;
         let created = done.get("created").and_then(Value::as_u64);
         ensure!(created == Some(households as u64), "{households} generated households were to be imported: {done}");
         Ok(self.list.write(Acknowledgement {
@@ -83,11 +85,8 @@ impl Desk<'_> {
         let household = json!({ "region": region, "address": address, "note": note });
         let value = self.record("/v1/households", &json!({ "household": household, "residents": [] }))?;
         let recorded = Recorded { namespace: format!("registry/{region}"), document: text(&value, "document")? };
-        let rest = Acknowledgement {
-            field: Some("note".to_owned()),
-            value: Some(note.into()),
-            ..Acknowledgement::default()
-        };
+        let rest =
+            Acknowledgement { field: Some("note".to_owned()), value: Some(note.into()), ..Acknowledgement::default() };
         self.acknowledge("household", &recorded, rest)?;
         Ok(recorded)
     }

@@ -25,7 +25,7 @@ pub fn encode_chain(chain: &[Statement]) -> Bytes {
     framed.collect::<Vec<u8>>().into()
 }
 
-fn decode_chain<'a>(mut bytes: &'a [u8], town: &[u8; 32]) -> Option<Vec<Statement>> {
+fn decode_chain(mut bytes: &[u8], town: &[u8; 32]) -> Option<Vec<Statement>> {
     let mut chain = Vec::new();
     while let Some((length, rest)) = bytes.split_first_chunk::<2>() {
         let (statement, rest) = rest.split_at_checked(usize::from(u16::from_be_bytes(*length)))?;

@@ -235,7 +235,7 @@ impl Turn {
             self.failed_at = Some(Instant::now());
         }
         for reply in self.replies.drain(..) {
-            reply(committed.as_ref().map(|()| ()));
+            reply(committed.as_ref().copied());
         }
     }
 

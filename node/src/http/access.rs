@@ -84,7 +84,8 @@ impl Access {
     }
 
     fn allows(&self, path: &str, headers: &HeaderMap) -> bool {
-        (self.is_loopback && OPEN.contains(&path)) || bearer(headers).is_some_and(|token| blake3::hash(token) == self.token)
+        (self.is_loopback && OPEN.contains(&path))
+            || bearer(headers).is_some_and(|token| blake3::hash(token) == self.token)
     }
 }
 

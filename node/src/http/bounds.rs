@@ -110,9 +110,10 @@ impl<S: Send + Sync, T: DeserializeOwned + Send> FromRequestParts<S> for Params<
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
-        let Query(value) = Query::<T>::from_request_parts(parts, state).await.map_err(|rejection: QueryRejection| {
-            ApiError::bad_request(Message::new("query", "网址中的参数有误", rejection.body_text()))
-        })?;
+        let Query(value) =
+            Query::<T>::from_request_parts(parts, state).await.map_err(|rejection: QueryRejection| {
+                ApiError::bad_request(Message::new("query", "网址中的参数有误", rejection.body_text()))
+            })?;
         Ok(Self(value))
     }
 }

@@ -20,7 +20,7 @@ use townmesh_crdt::replica::Replica;
 use super::error::ApiError;
 use super::lines::{self, Gone, Lines};
 use super::{Api, status};
-use crate::message::Explain as _;
+use crate::message::{Explain as _, Message};
 
 /// Documents read in one go.
 const PAGE: usize = 100;
@@ -55,7 +55,8 @@ fn digests(replica: &mut Replica) -> Vec<Digested> {
         };
         let entries = totals.get(&id).copied().unwrap_or_default();
         let name = namespace.to_string();
-        let line = json!({ "name": name, "access": access, "readable": is_readable, "digest": digest, "entries": entries });
+        let line =
+            json!({ "name": name, "access": access, "readable": is_readable, "digest": digest, "entries": entries });
         Digested { id, namespace, is_readable, line }
     });
     let mut namespaces: Vec<_> = namespaces.collect();
@@ -67,27 +68,37 @@ async fn write(api: &Api, lines: &Lines, before: Vec<Digested>) -> Result<(), Go
     let mut documents = 0_u64;
     for one in &before {
         lines.line("namespace", &one.line).await?;
-        let mut after = None;
-        while one.is_readable {
-            let (id, namespace) = (one.id, one.namespace.clone());
-            let (found, last) = match api.engine().read(move |replica| page(replica, id, &namespace, after)).await {
-                Ok(Ok(page)) => page,
-                Ok(Err(error)) => return lines.line("error", &error.explain()).await,
-                Err(error) => return lines.line("error", &error.explain()).await,
-            };
-            for document in found {
-                documents += 1;
-                lines.line("document", &document).await?;
-            }
-            match last {
-                Some(last) => after = Some(last),
-                None => break,
+        if one.is_readable {
+            match write_documents(api, lines, one).await? {
+                Ok(count) => documents += count,
+                Err(message) => return lines.line("error", &message).await,
             }
         }
     }
     let is_same = api.engine().read(digests).await.is_ok_and(|now| now == before);
     let is_stable = is_same && status::current(api).unfolded == 0;
     lines.line("end", &json!({ "documents": documents, "stable": is_stable })).await
+}
+
+/// Writes the documents of a namespace; how many there are, or why they cannot be read.
+async fn write_documents(api: &Api, lines: &Lines, of: &Digested) -> Result<Result<u64, Message>, Gone> {
+    let (mut after, mut count) = (None, 0);
+    loop {
+        let (id, namespace) = (of.id, of.namespace.clone());
+        let (found, last) = match api.engine().read(move |replica| page(replica, id, &namespace, after)).await {
+            Ok(Ok(page)) => page,
+            Ok(Err(error)) => return Ok(Err(error.explain())),
+            Err(error) => return Ok(Err(error.explain())),
+        };
+        for document in found {
+            count += 1;
+            lines.line("document", &document).await?;
+        }
+        match last {
+            Some(last) => after = Some(last),
+            None => return Ok(Ok(count)),
+        }
+    }
 }
 
 /// Some documents, and after which to go on.
@@ -102,11 +113,13 @@ fn page(
     let mut documents = Vec::new();
     for (document, code) in found {
         let Some(kind) = DocumentKind::from_code(code) else { continue };
-        let content = match read::of_kind(replica, namespace, kind, document)? {
-            Reading::Nothing => continue,
-            reading => reading,
-        };
-        documents.push(json!({ "namespace": namespace.to_string(), "kind": kind.name(), "id": document, "content": content }));
+        let content = read::of_kind(replica, namespace, kind, document)?;
+        if content == Reading::Nothing {
+            continue;
+        }
+        documents.push(
+            json!({ "namespace": namespace.to_string(), "kind": kind.name(), "id": document, "content": content }),
+        );
     }
     Ok((documents, last))
 }

@@ -37,7 +37,9 @@ impl ApiError {
     /// Too much at once.
     pub fn busy() -> Self {
         let message = Message::new("busy", "节点繁忙，请求过多", "the node is busy: too many requests at once");
-        Self { status: StatusCode::SERVICE_UNAVAILABLE, message: message.remedy("稍后再试", "try again in a moment") }
+        Self {
+            status: StatusCode::SERVICE_UNAVAILABLE, message: message.remedy("稍后再试", "try again in a moment")
+        }
     }
 }
 

@@ -34,9 +34,7 @@ pub(super) async fn record(State(api): State<Api>, Payload(input): Payload<Event
     }
     let job = move |replica: &mut _, now| device::record_events(replica, input.region, input.events, now);
     let outcome = api.engine().record(job).await?;
-    let count = |result: device::EventsRecorded| {
-        serde_json::json!({ "stored": result.stored.len(), "repeated": result.repeated, "documents": result.documents })
-    };
+    let count = |result: device::EventsRecorded| serde_json::json!({ "stored": result.stored.len(), "repeated": result.repeated, "documents": result.documents });
     Ok(recorded(&outcome.map(count)))
 }
 

@@ -46,7 +46,8 @@ pub(super) async fn export(State(api): State<Api>, Params(query): Params<ExportQ
     let place = api.bounds().heavy()?;
     let name = query.format.unwrap_or_else(|| "csv".to_owned());
     let format = ExportFormat::of_name(&format!(".{name}")).ok_or_else(|| {
-        let message = Message::new("format", "格式须为 csv、xlsx 或 geojson", "the format must be csv, xlsx or geojson");
+        let message =
+            Message::new("format", "格式须为 csv、xlsx 或 geojson", "the format must be csv, xlsx or geojson");
         ApiError::bad_request(message)
     })?;
     let reveal = reveal(query.reveal.as_deref(), "export");
@@ -68,7 +69,9 @@ pub(super) async fn export(State(api): State<Api>, Params(query): Params<ExportQ
     tokio::task::spawn_blocking(move || {
         let exported = households.iter().map(|(household, residents)| ExportedHousehold { household, residents });
         let mut output = io::BufWriter::with_capacity(PIECE, Output(sender.clone()));
-        if let Err(error) = write_households(exported, &regions, format, &mut output).and_then(|()| Ok(io::Write::flush(&mut output)?)) {
+        if let Err(error) =
+            write_households(exported, &regions, format, &mut output).and_then(|()| Ok(io::Write::flush(&mut output)?))
+        {
             tracing::warn!(%error, "an export was not completed");
             let _ = sender.blocking_send(Err(io::ErrorKind::UnexpectedEof.into()));
         }
@@ -98,7 +101,12 @@ fn registries(replica: &mut Replica, region: Option<RegionCode>) -> Result<(Regi
 type HouseholdPage = (Vec<(Household, Vec<Resident>)>, Option<DocumentId>);
 
 /// Some households of a registry, and after which to go on.
-fn page(replica: &mut Replica, namespace: &Namespace, after: Option<DocumentId>, reveal: bool) -> Result<HouseholdPage, StoreError> {
+fn page(
+    replica: &mut Replica,
+    namespace: &Namespace,
+    after: Option<DocumentId>,
+    reveal: bool,
+) -> Result<HouseholdPage, StoreError> {
     let documents = replica.documents(replica.namespace_id(namespace), after, PAGE)?;
     let last = documents.last().map(|(document, _)| *document);
     let mut households = Vec::new();

@@ -48,7 +48,8 @@ pub(super) fn bounding_box(text: Option<&str>) -> Result<Option<BoundingBox>, Ap
         [west, south, east, north] => Position::from_degrees(*south, *west).zip(Position::from_degrees(*north, *east)),
         _ => None,
     };
-    let message = || Message::new("bbox", "bbox 须为 西,南,东,北（度）", "bbox must be west,south,east,north in degrees");
+    let message =
+        || Message::new("bbox", "bbox 须为 西,南,东,北（度）", "bbox must be west,south,east,north in degrees");
     let (southwest, northeast) = corners.ok_or_else(|| ApiError::bad_request(message()))?;
     Ok(Some(BoundingBox { southwest, northeast }))
 }
@@ -88,13 +89,16 @@ pub(super) async fn list(State(api): State<Api>, Params(query): Params<Household
     Ok(Json(listed).into_response())
 }
 
-pub(super) async fn record(State(api): State<Api>, Payload(input): Payload<HouseholdInput>) -> Result<Response, ApiError> {
+pub(super) async fn record(
+    State(api): State<Api>,
+    Payload(input): Payload<HouseholdInput>,
+) -> Result<Response, ApiError> {
     let region = input.household.region;
     let outcome = api.engine().record(move |replica, now| household::record(replica, &input, Lane::Work, now)).await?;
     let namespace = region.map(|region| Namespace::registry(&region.to_string()).to_string());
-    Ok(recorded(&outcome.map(|ids| {
-        json!({ "namespace": namespace, "document": ids.document, "residents": ids.residents })
-    })))
+    Ok(recorded(
+        &outcome.map(|ids| json!({ "namespace": namespace, "document": ids.document, "residents": ids.residents })),
+    ))
 }
 
 /// How one document is shown.
@@ -238,7 +242,10 @@ pub(super) struct ConflictQuery {
     reveal: Option<String>,
 }
 
-pub(super) async fn conflicts(State(api): State<Api>, Params(query): Params<ConflictQuery>) -> Result<Response, ApiError> {
+pub(super) async fn conflicts(
+    State(api): State<Api>,
+    Params(query): Params<ConflictQuery>,
+) -> Result<Response, ApiError> {
     let reveal = reveal(query.reveal.as_deref(), "conflicts");
     let page = Page { limit: query.limit, after: query.after };
     let listed = api.readers().query(move |reader| reader.conflicts(query.region, &page, reveal)).await?;

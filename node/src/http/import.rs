@@ -20,11 +20,11 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use tokio::io::AsyncWriteExt as _;
 use tokio::sync::mpsc;
+use townmesh_crdt::certificate::Access;
 use townmesh_crdt::clock::Millis;
 use townmesh_crdt::command::household::{self, HouseholdInput};
 use townmesh_crdt::command::town::Imported;
 use townmesh_crdt::command::{CommandError, town};
-use townmesh_crdt::certificate::Access;
 use townmesh_crdt::domain::region::{Region, RegionCode};
 use townmesh_crdt::entry::Lane;
 use townmesh_crdt::namespace::NamespaceKind;
@@ -36,7 +36,10 @@ use super::bounds::{BODY_PAUSE, Params};
 use super::error::ApiError;
 use super::lines::{self, Gone, Lines};
 use crate::data_dir::{DataDir, FileError};
-use crate::ledger::{Format, LedgerError, LedgerHousehold, Limits, Mapping, Reading, RegionTable, RejectedRow, Summary, Visitor, write_rejects};
+use crate::ledger::{
+    Format, LedgerError, LedgerHousehold, Limits, Mapping, Reading, RegionTable, RejectedRow, Summary, Visitor,
+    write_rejects,
+};
 use crate::message::{Explain as _, Message};
 
 /// Households recorded in one durable step.
@@ -66,7 +69,13 @@ pub(super) async fn import(
     body: Body,
 ) -> Result<Response, ApiError> {
     let place = api.bounds().heavy()?;
-    let wrong = |what: &str| ApiError::bad_request(Message::new("query", format!("参数 {what} 有误"), format!("the parameter {what} is wrong")));
+    let wrong = |what: &str| {
+        ApiError::bad_request(Message::new(
+            "query",
+            format!("参数 {what} 有误"),
+            format!("the parameter {what} is wrong"),
+        ))
+    };
     let format = match query.format {
         Some(name) => Some(Format::of_name(&format!(".{name}")).ok_or_else(|| wrong("format"))?),
         None => None,
@@ -223,7 +232,8 @@ async fn run(api: &Api, lines: &Lines, file: File, options: Options) -> Result<(
         match part {
             Part::Rejected(row) => {
                 progress.rejected += 1;
-                let line = json!({ "row": row.row, "problems": row.problems, "cells": row.cells, "original": row.original });
+                let line =
+                    json!({ "row": row.row, "problems": row.problems, "cells": row.cells, "original": row.original });
                 lines.line("rejected", &line).await?;
                 if kept.len() < keep {
                     kept.push(row);
@@ -284,7 +294,8 @@ fn record(
             Err(error @ CommandError::Store(_)) => return Err(error),
             Err(error) if replica.has_failed() => return Err(error),
             Err(error) => {
-                let problem = json!({ "column": "", "code": error.code(), "zh": error.chinese(), "en": error.to_string() });
+                let problem =
+                    json!({ "column": "", "code": error.code(), "zh": error.chinese(), "en": error.to_string() });
                 refused.push(json!({ "row": first_row, "problems": [problem], "cells": [], "original": null }));
             }
         }

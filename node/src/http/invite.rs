@@ -41,7 +41,10 @@ pub struct InviteAnswer {
     pub invite: String,
 }
 
-pub(super) async fn invite(State(api): State<Api>, Payload(input): Payload<InviteInput>) -> Result<Json<InviteAnswer>, ApiError> {
+pub(super) async fn invite(
+    State(api): State<Api>,
+    Payload(input): Payload<InviteInput>,
+) -> Result<Json<InviteAnswer>, ApiError> {
     addresses("peers", input.peers.clone()).map_err(|error: ConfigError| ApiError::bad_request(error.explain()))?;
     let authority = parse_authority(&input.authority, "authority")?;
     let (secrets, town) = api.engine().read(|replica| (replica.secrets(), *replica.trust().town())).await?;

@@ -18,7 +18,11 @@ const PAUSE: Duration = Duration::from_millis(10);
 ///
 /// # Errors
 /// [`StoreError`].
-pub(super) fn namespace_of(replica: &mut Replica, kind: DocumentKind, document: DocumentId) -> Result<Option<Namespace>, StoreError> {
+pub(super) fn namespace_of(
+    replica: &mut Replica,
+    kind: DocumentKind,
+    document: DocumentId,
+) -> Result<Option<Namespace>, StoreError> {
     let readable = replica.namespaces().into_iter();
     let readable = readable.filter(|(_, namespace, _, readable)| *readable && namespace.kind == kind.namespace());
     for (id, namespace, ..) in readable {

@@ -118,7 +118,10 @@ impl Api {
             .route("/v1/cases", get(cases::list).post(cases::report))
             .route("/v1/cases/{id}", get(cases::show))
             .route("/v1/cases/{id}/actions", post(cases::act))
-            .route("/v1/events", get(events::list).post(events::record).layer(DefaultBodyLimit::max(bounds::EVENTS_BYTES)))
+            .route(
+                "/v1/events",
+                get(events::list).post(events::record).layer(DefaultBodyLimit::max(bounds::EVENTS_BYTES)),
+            )
             .route("/v1/invite", post(invite::invite))
             .layer(from_fn(bounds::limit_time));
         let streaming = Router::new()

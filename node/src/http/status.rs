@@ -24,7 +24,10 @@ pub(super) async fn readyz(State(api): State<Api>) -> Result<&'static str, ApiEr
     let status = api.engine().status().borrow().clone();
     let lag = api.engine().views().lag();
     let message = if status.node.is_empty() {
-        Some(Message::new("starting", "节点正在启动", "the node is starting").remedy("稍后再试", "try again in a moment"))
+        Some(
+            Message::new("starting", "节点正在启动", "the node is starting")
+                .remedy("稍后再试", "try again in a moment"),
+        )
     } else if status.failed {
         Some(
             Message::new("store_failed", "此前写入失败，已停止记录", "an earlier write failed: nothing is recorded")
@@ -37,7 +40,10 @@ pub(super) async fn readyz(State(api): State<Api>) -> Result<&'static str, ApiEr
         )
     } else if lag > READY_LAG {
         let en = format!("the views are {lag} changes behind");
-        Some(Message::new("views_behind", format!("视图落后 {lag} 处变更"), en).remedy("稍后再试", "try again in a moment"))
+        Some(
+            Message::new("views_behind", format!("视图落后 {lag} 处变更"), en)
+                .remedy("稍后再试", "try again in a moment"),
+        )
     } else {
         None
     };

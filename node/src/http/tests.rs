@@ -93,7 +93,11 @@ impl Node {
         let answer = self.router.clone().oneshot(request).await.unwrap();
         assert_eq!(answer.status(), StatusCode::OK);
         let bytes = to_bytes(answer.into_body(), 64 << 20).await.unwrap();
-        bytes.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()).map(|line| serde_json::from_slice(line).unwrap()).collect()
+        bytes
+            .split(|byte| *byte == b'\n')
+            .filter(|line| !line.is_empty())
+            .map(|line| serde_json::from_slice(line).unwrap())
+            .collect()
     }
 
     async fn household(&self, address: &str) -> String {
@@ -112,10 +116,22 @@ fn code(answer: &Value) -> &str {
 #[tokio::test(flavor = "multi_thread")]
 async fn nothing_is_told_without_the_token() {
     let node = Node::start().await;
-    for path in ["/v1/status", "/v1/dump", "/v1/households", "/nowhere", "/", "/v1/../healthz", "//healthz", "/healthz/", "/HEALTHZ", "/%68ealthz"] {
+    for path in [
+        "/v1/status",
+        "/v1/dump",
+        "/v1/households",
+        "/nowhere",
+        "/",
+        "/v1/../healthz",
+        "//healthz",
+        "/healthz/",
+        "/HEALTHZ",
+        "/%68ealthz",
+    ] {
         for token in [None, Some("Bearer "), Some("Bearer wrong"), Some("Basic abc"), Some("Bearer")] {
             let request = Request::builder().uri(path).header(header::HOST, "localhost");
-            let request = token.into_iter().fold(request, |request, token| request.header(header::AUTHORIZATION, token));
+            let request =
+                token.into_iter().fold(request, |request, token| request.header(header::AUTHORIZATION, token));
             let (status, answer) = node.send(request.body(Body::empty()).unwrap()).await;
             assert_eq!((status, code(&answer)), (StatusCode::UNAUTHORIZED, "unauthorized"), "{path} {token:?}");
         }
@@ -176,10 +192,22 @@ async fn wrong_input_is_answered_with_a_message_in_both_languages() {
         ("POST", "/v1/households", "3", StatusCode::UNPROCESSABLE_ENTITY, "body"),
         ("POST", "/v1/households", long.as_str(), StatusCode::PAYLOAD_TOO_LARGE, "body"),
         ("POST", "/v1/households", r#"{"household":{}}"#, StatusCode::UNPROCESSABLE_ENTITY, "missing_key"),
-        ("POST", "/v1/households", r#"{"household":{"region":"990115005001","address":"1"}}"#, StatusCode::CONFLICT, "unknown_namespace"),
+        (
+            "POST",
+            "/v1/households",
+            r#"{"household":{"region":"990115005001","address":"1"}}"#,
+            StatusCode::CONFLICT,
+            "unknown_namespace",
+        ),
         ("POST", "/v1/cases", "{}", StatusCode::UNPROCESSABLE_ENTITY, "body"),
         ("POST", "/v1/inspections", r#"{"household":"zz"}"#, StatusCode::UNPROCESSABLE_ENTITY, "body"),
-        ("POST", "/v1/invite", r#"{"authority":"hello","name":"a","role":"village"}"#, StatusCode::BAD_REQUEST, "key_file_damaged"),
+        (
+            "POST",
+            "/v1/invite",
+            r#"{"authority":"hello","name":"a","role":"village"}"#,
+            StatusCode::BAD_REQUEST,
+            "key_file_damaged",
+        ),
         ("GET", "/v1/households/zz", "", StatusCode::BAD_REQUEST, "path"),
         ("GET", "/v1/households/..%2f..%2fetc%2fpasswd", "", StatusCode::BAD_REQUEST, "path"),
         ("GET", "/v1/households/00000000000000000000000000000000", "", StatusCode::NOT_FOUND, "not_found"),
@@ -199,7 +227,8 @@ async fn wrong_input_is_answered_with_a_message_in_both_languages() {
         assert!(answer["message_en"].is_string(), "{path}: {answer}");
     }
     let untyped = Request::builder().method("POST").uri("/v1/households").header(header::HOST, "localhost");
-    let untyped = untyped.header(header::AUTHORIZATION, format!("Bearer {}", node.file.token)).body(Body::from("{}")).unwrap();
+    let untyped =
+        untyped.header(header::AUTHORIZATION, format!("Bearer {}", node.file.token)).body(Body::from("{}")).unwrap();
     assert_eq!(node.send(untyped).await.0, StatusCode::UNSUPPORTED_MEDIA_TYPE);
 }
 
@@ -224,7 +253,8 @@ async fn what_was_acknowledged_is_shown_masked_and_revealed_for_a_reason() {
 async fn inspections_cases_and_events_are_recorded_and_shown() {
     let node = Node::start().await;
     let household = node.household("幸福路2号").await;
-    let inspection = json!({ "household": household, "by": "xc-1", "time_ms": now(), "checklist": 2, "answers": {"4": "hazard"} });
+    let inspection =
+        json!({ "household": household, "by": "xc-1", "time_ms": now(), "checklist": 2, "answers": {"4": "hazard"} });
     let (status, answer) = node.post("/v1/inspections", &inspection).await;
     assert_eq!(status, StatusCode::CREATED, "{answer}");
     assert_eq!(answer["value"]["hazards"].as_array().unwrap().len(), 1, "{answer}");
@@ -240,14 +270,19 @@ async fn inspections_cases_and_events_are_recorded_and_shown() {
     let (status, answer) = node.post(&format!("/v1/cases/{id}/actions"), &act(json!("accept"))).await;
     assert!(status.is_success(), "{answer}");
     let (status, answer) = node.post(&format!("/v1/cases/{id}/actions"), &act(json!("accept"))).await;
-    assert_eq!(status, StatusCode::UNPROCESSABLE_ENTITY, "accepted already: {answer}");
+    assert_eq!(status, StatusCode::CONFLICT, "accepted already: {answer}");
     let (_, shown) = node.fetch(&format!("/v1/cases/{id}")).await;
     assert_eq!(shown["state"], "accepted", "{shown}");
 
-    let event = json!({ "device": "pm-1", "time_ms": now(), "kind": "pm10", "value": {"number": "180.5"}, "alarm": true });
+    let event =
+        json!({ "device": "pm-1", "time_ms": now(), "kind": "pm10", "value": {"number": "180.5"}, "alarm": true });
     let batch = json!({ "region": REGION, "events": [event, event] });
     let (status, answer) = node.post("/v1/events", &batch).await;
-    assert_eq!((status, &answer["value"]["stored"], &answer["value"]["repeated"]), (StatusCode::CREATED, &json!(1), &json!(1)), "{answer}");
+    assert_eq!(
+        (status, &answer["value"]["stored"], &answer["value"]["repeated"]),
+        (StatusCode::CREATED, &json!(1), &json!(1)),
+        "{answer}"
+    );
     let (_, listed) = node.fetch("/v1/events?device=pm-1").await;
     assert_eq!(listed["rows"].as_array().unwrap().len(), 1, "{listed}");
 }
@@ -299,7 +334,8 @@ async fn a_running_node_makes_invites_for_its_own_town_only() {
         crate::keys::write_authority(authority, &path).unwrap();
         std::fs::read_to_string(path).unwrap()
     };
-    let input = |authority: String| json!({ "authority": authority, "name": "langfa", "role": "village", "regions": [REGION] });
+    let input =
+        |authority: String| json!({ "authority": authority, "name": "langfa", "role": "village", "regions": [REGION] });
     let (status, answer) = node.post("/v1/invite", &input(text(&node.authority, "own"))).await;
     assert_eq!(status, StatusCode::OK, "{answer}");
     let file = crate::keys::InviteFile::from_text(answer["invite"].as_str().unwrap(), "answer").unwrap();
@@ -357,7 +393,10 @@ async fn a_node_is_ready_when_its_views_have_caught_up() {
             let (_, metrics) = node.fetch("/metrics").await;
             assert!(metrics.as_str().unwrap().contains("townmesh_entries "), "{metrics}");
             node.engine.stop().await;
-            assert_eq!(node.post("/v1/households", &json!({ "household": { "region": REGION, "address": "1" } })).await.0, StatusCode::SERVICE_UNAVAILABLE);
+            assert_eq!(
+                node.post("/v1/households", &json!({ "household": { "region": REGION, "address": "1" } })).await.0,
+                StatusCode::SERVICE_UNAVAILABLE
+            );
             return;
         }
         tokio::time::sleep(Duration::from_millis(50)).await;

@@ -26,8 +26,11 @@ pub(super) async fn verify(State(api): State<Api>) -> Result<Response, ApiError>
 async fn write(api: &Api, lines: &Lines) -> Result<(), Gone> {
     match check(api, lines).await? {
         Ok(report) => {
-            let peers: Vec<_> =
-                status::current(api).peers.into_iter().map(|peer| json!({ "name": peer.name, "node": peer.node, "equal": peer.equal })).collect();
+            let peers: Vec<_> = status::current(api)
+                .peers
+                .into_iter()
+                .map(|peer| json!({ "name": peer.name, "node": peer.node, "equal": peer.equal }))
+                .collect();
             lines.line("done", &json!({ "report": report, "peers": peers })).await
         }
         Err(message) => lines.line("error", &message).await,

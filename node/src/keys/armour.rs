@@ -234,7 +234,9 @@ mod tests {
     #[test]
     fn other_kinds_and_newer_versions_are_named() {
         let text = wrap(FileKind::Root, b"x");
-        assert!(matches!(unwrap(FileKind::Invite, text.as_bytes()), Err(ArmourError::OtherKind { found, .. }) if found == "ROOT KEY"));
+        assert!(
+            matches!(unwrap(FileKind::Invite, text.as_bytes()), Err(ArmourError::OtherKind { found, .. }) if found == "ROOT KEY")
+        );
         let newer = wrap(FileKind::Root, b"x").replace("version: 1", "version: 2");
         assert_eq!(unwrap(FileKind::Root, newer.as_bytes()), Err(ArmourError::Newer(2)));
     }

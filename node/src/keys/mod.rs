@@ -79,12 +79,10 @@ impl Explain for KeyError {
         let en = self.to_string();
         match self {
             Self::File(error) => error.explain(),
-            Self::Damaged { path, reason: ArmourError::OtherKind { wanted, .. } } => Message::new(
-                "key_file_kind",
-                format!("{} 不是{}", path.display(), wanted.chinese()),
-                en,
-            )
-            .remedy("换成正确的文件", "name the right file"),
+            Self::Damaged { path, reason: ArmourError::OtherKind { wanted, .. } } => {
+                Message::new("key_file_kind", format!("{} 不是{}", path.display(), wanted.chinese()), en)
+                    .remedy("换成正确的文件", "name the right file")
+            }
             Self::Damaged { path, reason: ArmourError::Newer(_) } => {
                 Message::new("key_file_newer", format!("{} 由更新的版本写成", path.display()), en)
                     .remedy("升级本机的 townmesh", "upgrade townmesh here")
@@ -156,8 +154,12 @@ mod tests {
         let mut rng = ChaCha20Rng::seed_from_u64(7);
         let regions = vec!["110115005001".to_owned(), "110115005002".to_owned()];
         let founded = enrol::found(&regions, "2026", "2026-11", 1, &mut rng);
-        let place =
-            Place { name: "langfa-1".into(), role: NodeRole::Village, regions: vec![regions[0].clone()], carries: vec![] };
+        let place = Place {
+            name: "langfa-1".into(),
+            role: NodeRole::Village,
+            regions: vec![regions[0].clone()],
+            carries: vec![],
+        };
         let invite = enrol::invite(&founded.authority, &place, &founded.secrets, 1, &mut rng).unwrap();
         (founded, invite, rng)
     }
@@ -196,6 +198,9 @@ mod tests {
         let other = enrol::found(&[], "2026", "2026-11", 1, &mut rng);
         let forged = enrol::Authority { statement: other.authority.statement, ..founded.authority };
         let text = to_text(&forged);
-        assert!(matches!(from_text::<enrol::Authority>(text.as_bytes(), Path::new("x")), Err(KeyError::Content { .. })));
+        assert!(matches!(
+            from_text::<enrol::Authority>(text.as_bytes(), Path::new("x")),
+            Err(KeyError::Content { .. })
+        ));
     }
 }

@@ -53,7 +53,8 @@ fn report_after(damage: impl FnOnce(&Database)) -> Report {
     let mut replica = open(&path);
     replica.record_statements(found().statements, NOW).unwrap();
     for door in 0..300 {
-        let household = Household { region: REGION.parse().ok(), address: Some(format!("{door}号")), ..Household::default() };
+        let household =
+            Household { region: REGION.parse().ok(), address: Some(format!("{door}号")), ..Household::default() };
         household::record(&mut replica, &HouseholdInput { household, residents: vec![] }, Lane::Work, NOW).unwrap();
         replica.commit(NOW).unwrap();
     }
@@ -104,7 +105,10 @@ fn one_flipped_bit_anywhere_in_an_entry_is_found() {
         let report = report_after(|database| change_entry(database, 250, flipped(at)));
         assert!(report.problem_count > 0, "byte {at}");
         let problem = &report.problems[0];
-        assert!(problem.namespace.starts_with("registry/") && (250..=251).contains(&problem.seq), "byte {at}: {problem:?}");
+        assert!(
+            problem.namespace.starts_with("registry/") && (250..=251).contains(&problem.seq),
+            "byte {at}: {problem:?}"
+        );
     }
 }
 

@@ -38,7 +38,8 @@ fn sibling(name: &str, named: Option<PathBuf>) -> anyhow::Result<PathBuf> {
         None => {
             // target/<profile>/deps/<test>: the programs lie two levels up.
             let test = std::env::current_exe()?;
-            let profile = test.parent().and_then(|deps| deps.parent()).context("the test lies in a target directory")?;
+            let profile =
+                test.parent().and_then(|deps| deps.parent()).context("the test lies in a target directory")?;
             profile.join(file)
         }
     };

@@ -90,7 +90,8 @@ struct Documents<'a> {
 
 impl<'a> Documents<'a> {
     fn of(namespace: &'a NamespaceDump, node: &'a str, check: &mut Check) -> Self {
-        let by_id: BTreeMap<_, _> = namespace.documents.iter().map(|document| (document.id.as_str(), document)).collect();
+        let by_id: BTreeMap<_, _> =
+            namespace.documents.iter().map(|document| (document.id.as_str(), document)).collect();
         if by_id.len() != namespace.documents.len() {
             check.problem(format!("{}: {node} lists a document twice", namespace.name));
         }
@@ -124,10 +125,10 @@ fn nothing_acknowledged_is_missing(input: &Input) -> Check {
     let mut check = Check::new("nothing acknowledged is missing");
     let mut readers: BTreeMap<&str, Vec<Copy<'_>>> = BTreeMap::new();
     for (name, copies) in by_namespace(input) {
-        let copies = copies.into_iter().filter(|(_, namespace)| namespace.access == Access::Hold).map(|(node, namespace)| Copy {
-            node,
-            documents: namespace.documents.iter().map(|one| (one.id.as_str(), one)).collect(),
-        });
+        let copies =
+            copies.into_iter().filter(|(_, namespace)| namespace.access == Access::Hold).map(|(node, namespace)| {
+                Copy { node, documents: namespace.documents.iter().map(|one| (one.id.as_str(), one)).collect() }
+            });
         readers.insert(name, copies.collect());
     }
     let replaced = replaced_values(&input.acknowledged);
@@ -175,9 +176,8 @@ fn what_is_missing(acknowledged: &Acknowledgement, copy: &Copy<'_>, replaced: bo
     if acknowledged.document.is_some() && documents.is_empty() {
         return Some("the document is missing".to_owned());
     }
-    let anywhere = |wanted: &dyn Fn(&str, &Value) -> bool| {
-        documents.iter().any(|document| found("", &document.content, wanted))
-    };
+    let anywhere =
+        |wanted: &dyn Fn(&str, &Value) -> bool| documents.iter().any(|document| found("", &document.content, wanted));
     if let Some(record) = &acknowledged.record
         && !anywhere(&|key, value| key == record || value.as_str() == Some(record))
     {
@@ -216,7 +216,7 @@ fn holds(value: &Value, wanted: &Value) -> bool {
     match value {
         Value::Array(values) => values.iter().any(|value| holds(value, wanted)),
         Value::Object(fields) => fields.values().any(|value| holds(value, wanted)),
-        Value::String(text) => Some(text.as_str()) == wanted.as_str() || *text == wanted.to_string(),
+        Value::String(text) => wanted.as_str().map_or_else(|| wanted.to_string() == *text, |wanted| wanted == text),
         Value::Null | Value::Bool(_) | Value::Number(_) => value == wanted,
     }
 }
@@ -228,7 +228,9 @@ fn carriers_read_nothing(input: &Input) -> Check {
         for namespace in dump.namespaces.iter().filter(|namespace| namespace.access == Access::Carry) {
             let count = namespace.documents.len();
             let blind = count == 0 && !namespace.readable;
-            check.expect(blind, || format!("{} carries {} and reads {count} documents of it", dump.node, namespace.name));
+            check.expect(blind, || {
+                format!("{} carries {} and reads {count} documents of it", dump.node, namespace.name)
+            });
         }
     }
     for (node, names) in &input.plan.carried {

@@ -19,7 +19,7 @@ const MAX_NODES: usize = 1_000;
 #[derive(Debug, thiserror::Error)]
 pub enum InputError {
     /// A file or folder that cannot be read.
-    #[error("{path}: {source}; the folder must hold dumps/<node>.json, acknowledged.jsonl and plan.json")]
+    #[error("{path}: {source}; the folder must hold dumps/<node>.jsonl, acknowledged.jsonl and plan.json")]
     Unreadable {
         /// Which.
         path: PathBuf,
@@ -48,11 +48,10 @@ pub enum InputError {
     },
 }
 
-/// What one node exported of itself.
-#[derive(Debug, Clone, Default, Deserialize)]
+/// What one node exported of itself: JSON lines, one namespace or document each, and a last one that says how many.
+#[derive(Debug, Clone, Default)]
 pub struct NodeDump {
-    /// The node's name: that of the file, whatever the node says.
-    #[serde(skip)]
+    /// The node's name: that of the file.
     pub node: String,
     /// Every namespace that it holds or carries.
     pub namespaces: Vec<NamespaceDump>,
@@ -74,18 +73,31 @@ pub struct NamespaceDump {
     /// Entries held.
     pub entries: u64,
     /// The documents in order of their ids; none where it cannot be read.
+    #[serde(skip)]
     pub documents: Vec<DocumentDump>,
 }
 
 /// One document.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 pub struct DocumentDump {
+    /// The namespace that it lies in.
+    pub namespace: String,
     /// What it is about, in a word.
     pub kind: String,
     /// Its id.
     pub id: String,
     /// What it says.
     pub content: Value,
+}
+
+/// One line of a dump.
+#[derive(Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Line {
+    Namespace(NamespaceDump),
+    Document(DocumentDump),
+    End { documents: usize, stable: bool },
+    Error(Value),
 }
 
 /// What a node may do with a namespace.
@@ -156,13 +168,13 @@ pub struct Input {
 }
 
 impl Input {
-    /// Reads `dumps/*.json`, `acknowledged.jsonl` and `plan.json` of a folder.
+    /// Reads `dumps/*.jsonl`, `acknowledged.jsonl` and `plan.json` of a folder.
     ///
     /// # Errors
     /// The first file that is missing or wrong.
     pub fn of_folder(folder: &Path) -> Result<Self, InputError> {
         let dumps = dump_files(&folder.join("dumps"))?.iter().map(|path| read_dump(path)).collect::<Result<_, _>>()?;
-        let acknowledged = read_lines(&folder.join("acknowledged.jsonl"))?;
+        let acknowledged = read_acknowledgements(&folder.join("acknowledged.jsonl"))?;
         let plan = read_json(&folder.join("plan.json"))?;
         Ok(Self { dumps, acknowledged, plan })
     }
@@ -177,7 +189,7 @@ fn dump_files(folder: &Path) -> Result<Vec<PathBuf>, InputError> {
     let mut files = Vec::new();
     for entry in folder.read_dir().map_err(unreadable(folder))? {
         let path = entry.map_err(unreadable(folder))?.path();
-        if path.extension().is_some_and(|extension| extension == "json") {
+        if path.extension().is_some_and(|extension| extension == "jsonl") {
             files.push(path);
         }
         if files.len() > MAX_NODES {
@@ -204,22 +216,61 @@ fn read_json<T: for<'de> Deserialize<'de>>(path: &Path) -> Result<T, InputError>
     serde_json::from_reader(open(path)?).map_err(|error| malformed(path, error.line(), &error))
 }
 
-fn read_lines(path: &Path) -> Result<Vec<Acknowledgement>, InputError> {
-    let mut acknowledged = Vec::new();
+/// Hands every line over, with its number from 1; returns how many there were.
+fn read_lines<T: for<'de> Deserialize<'de>>(
+    path: &Path,
+    mut take: impl FnMut(usize, T) -> Result<(), InputError>,
+) -> Result<usize, InputError> {
+    let mut count = 0;
     for (text, line) in open(path)?.lines().zip(1..) {
         let text = text.map_err(unreadable(path))?;
+        if !text.trim().is_empty() {
+            take(line, serde_json::from_str(&text).map_err(|error| malformed(path, line, error))?)?;
+        }
+        count = line;
+    }
+    Ok(count)
+}
+
+fn read_acknowledgements(path: &Path) -> Result<Vec<Acknowledgement>, InputError> {
+    let mut acknowledged = Vec::new();
+    read_lines(path, |_, one| {
         if acknowledged.len() == MAX_ACKNOWLEDGEMENTS {
             let most = MAX_ACKNOWLEDGEMENTS as u64;
             return Err(InputError::TooMuch { path: path.to_owned(), what: "acknowledgements", most });
         }
-        if !text.trim().is_empty() {
-            acknowledged.push(serde_json::from_str(&text).map_err(|error| malformed(path, line, error))?);
-        }
-    }
+        acknowledged.push(one);
+        Ok(())
+    })?;
     Ok(acknowledged)
 }
 
 fn read_dump(path: &Path) -> Result<NodeDump, InputError> {
     let node = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
-    Ok(NodeDump { node, ..read_json(path)? })
+    let mut dump = NodeDump { node, ..NodeDump::default() };
+    let (mut documents, mut end) = (0, None);
+    let lines = read_lines(path, |line, content| {
+        if end.is_some() {
+            return Err(malformed(path, line, "something follows the end"));
+        }
+        match content {
+            Line::Namespace(namespace) => dump.namespaces.push(namespace),
+            Line::Document(document) => {
+                let own = dump.namespaces.last_mut().filter(|namespace| namespace.name == document.namespace);
+                let own = own.ok_or_else(|| malformed(path, line, "the document is not in the namespace before it"))?;
+                own.documents.push(document);
+                documents += 1;
+            }
+            Line::End { documents, stable } => end = Some((documents, stable)),
+            Line::Error(error) => return Err(malformed(path, line, format!("the node failed: {error}"))),
+        }
+        Ok(())
+    })?;
+    match end {
+        Some((expected, stable)) if expected == documents => Ok(NodeDump { stable, ..dump }),
+        Some((expected, _)) => {
+            Err(malformed(path, lines, format!("{documents} documents, but the end says {expected}")))
+        }
+        None => Err(malformed(path, lines, "the dump is cut off: its end is missing")),
+    }
 }

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 #[path = "mod.rs"]
+#[allow(unused_imports, unreachable_pub, reason = "what the library shows, the program needs only in part")]
 mod verdict;
 
 use verdict::{Input, Verdict, judge};

@@ -6,19 +6,23 @@ const VILLAGE: &str = "registry/110115005201";
 
 /// A day that went well: two readers, one carrier, an edit of each kind.
 fn good_day() -> Input {
-    let document = |id: &str, content: Value| json!({"kind": "household", "id": id, "content": content});
+    let document =
+        |id: &str, content: Value| json!({"namespace": VILLAGE, "kind": "household", "id": id, "content": content});
     let documents = json!([
-        document("d1", json!({
-            "household": {"rooms": 3},
-            "conflicts": [{"field": "rooms", "values": [{"value": "3"}, {"value": "4"}]}],
-            "inspections": [{"id": "r1"}],
-        })),
+        document(
+            "d1",
+            json!({
+                "household": {"rooms": 3},
+                "conflicts": [{"field": "rooms", "values": [{"value": "3"}, {"value": "4"}]}],
+                "inspections": [{"id": "r1"}],
+            })
+        ),
         document("d2", json!({"rooms": 1, "events": [{"kind": "pm10", "time_ms": 5, "alarm": false}]})),
     ]);
     let copy = |access: &str, readable: bool, documents: &Value| NamespaceDump {
         documents: read(documents.clone()),
         ..read(json!({
-            "name": VILLAGE, "access": access, "readable": readable, "digest": "aa11", "entries": 7, "documents": [],
+            "name": VILLAGE, "access": access, "readable": readable, "digest": "aa11", "entries": 7,
         }))
     };
     let dump = |node: &str, copy: NamespaceDump| NodeDump { node: node.into(), namespaces: vec![copy], stable: true };
@@ -174,15 +178,19 @@ fn a_folder_is_read_and_a_wrong_file_is_named_with_its_line() {
     let problem = || Input::of_folder(folder.path()).unwrap_err().to_string();
     assert!(problem().contains("dumps"), "{}", problem());
     std::fs::create_dir(folder.path().join("dumps")).unwrap();
+    let namespace =
+        r#"{"namespace": {"name": "town", "access": "hold", "readable": true, "digest": "aa", "entries": 1}}"#;
+    let document = r#"{"document": {"namespace": "town", "kind": "team", "id": "d1", "content": {}}}"#;
     for (dump, expected) in [
-        (r#"{"namespaces": []"#, "center.json, line 1: EOF"),
-        (r#"{"namespaces": []}"#, "center.json, line 1: missing field `stable`"),
-        ("{\"stable\": true,\n\"namespaces\": [{\"name\": 1}]}", "center.json, line 2: invalid type"),
+        (vec![namespace], "center.jsonl, line 1: the dump is cut off"),
+        (vec![namespace, r#"{"end": {"documents": 1, "stable": true}}"#], "line 2: 0 documents, but the end says 1"),
+        (vec![document], "line 1: the document is not in the namespace before it"),
+        (vec![namespace, r#"{"error": {"code": "disk_failed"}}"#], "line 2: the node failed"),
     ] {
-        write("dumps/center.json", dump);
+        write("dumps/center.jsonl", &dump.join("\n"));
         assert!(problem().contains(expected), "{}", problem());
     }
-    write("dumps/center.json", r#"{"node": "somebody else", "namespaces": [], "stable": false}"#);
+    write("dumps/center.jsonl", &[namespace, document, r#"{"end": {"documents": 1, "stable": false}}"#].join("\n"));
     write("acknowledged.jsonl", "\n{\"node\": \"center\"}\n");
     assert!(problem().contains("acknowledged.jsonl, line 2: missing field"), "{}", problem());
     write("acknowledged.jsonl", "");
@@ -192,10 +200,12 @@ fn a_folder_is_read_and_a_wrong_file_is_named_with_its_line() {
     let input = Input::of_folder(folder.path()).unwrap();
     let [dump] = input.dumps.as_slice() else { panic!("one dump") };
     assert_eq!((dump.node.as_str(), dump.stable), ("center", false));
+    assert_eq!(dump.namespaces[0].documents[0].id, "d1");
 }
 
 #[test]
 fn the_witness_shares_no_code_with_what_it_judges() {
-    let sources = [include_str!("checks.rs"), include_str!("input.rs"), include_str!("report.rs"), include_str!("mod.rs")];
+    let sources =
+        [include_str!("checks.rs"), include_str!("input.rs"), include_str!("report.rs"), include_str!("mod.rs")];
     assert!(sources.iter().all(|source| !source.contains("use townmesh") && !source.contains("townmesh_")));
 }

@@ -19,7 +19,7 @@ const ATTEMPTS: usize = 40;
 const WRITERS: usize = 4;
 const PATIENCE: Duration = Duration::from_secs(5);
 
-pub fn ten_kills_lose_nothing_acknowledged() -> anyhow::Result<()> {
+pub(crate) fn ten_kills_lose_nothing_acknowledged() -> anyhow::Result<()> {
     let folder = tempfile::tempdir()?;
     let mut town = start(folder.path(), &[CENTER])?;
     let list = Acknowledgements::create(&folder.path().join("acknowledged.jsonl"))?;
@@ -46,7 +46,10 @@ pub fn ten_kills_lose_nothing_acknowledged() -> anyhow::Result<()> {
     }
     ensure!(kills == KILLS, "only {kills} kills of {ATTEMPTS} hit a write in flight");
     let acknowledged: usize = list.by_kind().values().sum();
-    println!("    {kills} kills, {acknowledged} writes acknowledged, ready again within {:.2} s", slowest.as_secs_f64());
+    println!(
+        "    {kills} kills, {acknowledged} writes acknowledged, ready again within {:.2} s",
+        slowest.as_secs_f64()
+    );
     town.wait_equal(Duration::from_secs(30))?;
     expect_verdict(&town, folder.path(), &[])
 }
@@ -93,7 +96,9 @@ impl<'a> Writers<'a> {
                 self.api.post("/v1/households", &json!({ "household": household, "residents": [] }));
             let written = match &answer {
                 Ok(answer) => self.acknowledge(answer, &note),
-                Err(ApiError::Refused { .. } | ApiError::NoAddress { .. }) => answer.map(drop).map_err(anyhow::Error::from),
+                Err(ApiError::Refused { .. } | ApiError::NoAddress { .. }) => {
+                    answer.map(drop).map_err(anyhow::Error::from)
+                }
                 Err(ApiError::NoAnswer { .. }) => {
                     self.interrupted.fetch_add(1, Ordering::SeqCst);
                     return;

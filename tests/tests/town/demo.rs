@@ -17,21 +17,24 @@ fn play(households: &str, sabotage: &[&str]) -> anyhow::Result<(Option<i32>, Str
     Ok((output.status.code(), said(&output)))
 }
 
-pub fn goes_well() -> anyhow::Result<()> {
+pub(crate) fn goes_well() -> anyhow::Result<()> {
     let (code, words) = play("10000", &[])?;
     ensure!(code == Some(0), "it ended with {code:?}:\n{words}");
     ensure!(words.contains("verdict: passed"), "there is no verdict:\n{words}");
     Ok(())
 }
 
-pub fn notices_a_lost_record() -> anyhow::Result<()> {
+pub(crate) fn notices_a_lost_record() -> anyhow::Result<()> {
     let (code, words) = play("1000", &["--break", "lost-record"])?;
     ensure!(code == Some(1), "it ended with {code:?}:\n{words}");
-    ensure!(words.contains("nothing acknowledged is missing") && words.contains("the record is missing on center"), "{words}");
+    ensure!(
+        words.contains("nothing acknowledged is missing") && words.contains("the record is missing on center"),
+        "{words}"
+    );
     Ok(())
 }
 
-pub fn notices_a_cut_link() -> anyhow::Result<()> {
+pub(crate) fn notices_a_cut_link() -> anyhow::Result<()> {
     let (code, words) = play("1000", &["--break", "cut-link"])?;
     ensure!(code == Some(1), "it ended with {code:?}:\n{words}");
     ensure!(words.contains("did not converge") && words.contains("equal digests"), "{words}");

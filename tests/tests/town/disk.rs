@@ -17,16 +17,14 @@ use townmesh_tests::runner::{Need, run};
 use crate::small_town::{expect_verdict, start};
 
 /// Whether a small file system can be mounted.
-pub const TMPFS: Need = Need::Works(
-    &["mount", "-t", "tmpfs", "-o", "size=1m", "townmesh-probe", "/mnt"],
-    &["umount", "/mnt"],
-);
+pub(crate) const TMPFS: Need =
+    Need::Works(&["mount", "-t", "tmpfs", "-o", "size=1m", "townmesh-probe", "/mnt"], &["umount", "/mnt"]);
 /// Room for a store and its views; the rest is filled up.
 const SIZE: &str = "size=64m";
 /// What is left of it when the town begins to work.
 const ROOM: u64 = 512 << 10;
 
-pub fn a_damaged_store_is_named() -> anyhow::Result<()> {
+pub(crate) fn a_damaged_store_is_named() -> anyhow::Result<()> {
     let folder = tempfile::tempdir()?;
     let mut town = start(folder.path(), &[CENTER])?;
     let list = Acknowledgements::create(&folder.path().join("acknowledged.jsonl"))?;
@@ -43,7 +41,10 @@ pub fn a_damaged_store_is_named() -> anyhow::Result<()> {
     let damaged = std::fs::read(&store)?;
 
     let directory = data_dir.display().to_string();
-    let output = run_to_end(&["run", "--data-dir", &directory, "--http", "127.0.0.1:0", "--listen", "/ip4/127.0.0.1/tcp/0"], Duration::from_secs(20))?;
+    let output = run_to_end(
+        &["run", "--data-dir", &directory, "--http", "127.0.0.1:0", "--listen", "/ip4/127.0.0.1/tcp/0"],
+        Duration::from_secs(20),
+    )?;
     let words = said(&output);
     ensure!(output.status.code() == Some(1), "it ended with {}:\n{words}", output.status);
     ensure!(words.contains("已损坏"), "it does not say what is wrong:\n{words}");
@@ -53,7 +54,7 @@ pub fn a_damaged_store_is_named() -> anyhow::Result<()> {
     Ok(())
 }
 
-pub fn a_full_disk_goes_on_reading() -> anyhow::Result<()> {
+pub(crate) fn a_full_disk_goes_on_reading() -> anyhow::Result<()> {
     let folder = tempfile::tempdir()?;
     let small = Mounted::new(folder.path())?;
     let inner = folder.path().join("town");
@@ -89,7 +90,8 @@ fn record_until_refused(
     let desk = desk(town, list, CENTER)?;
     for door in 0..20_000 {
         // Texts that do not compress well, so that the disk fills up soon.
-        let note: String = (0..24).map(|part| format!("{:x}", (door * 31 + part) as u64 * 0x9E37_79B9_7F4A_7C15 % u64::MAX)).collect();
+        let note: String =
+            (0..24).map(|part| format!("{:x}", (door * 31 + part) as u64 * 0x9E37_79B9_7F4A_7C15 % u64::MAX)).collect();
         if let Err(problem) = desk.note(region, &format!("西街{door}号"), &note) {
             let refused = problem.downcast_ref::<ApiError>().is_some_and(ApiError::is_refusal);
             ensure!(refused, "the node did not answer: {problem:#}");

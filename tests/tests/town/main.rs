@@ -59,7 +59,11 @@ const SCENARIOS: [Scenario; 13] = [
         play: networks::an_address_changes,
     },
     Scenario { name: "a_link_of_64_kbit_per_second_carries_a_days_work", needs: RATES, play: networks::a_slow_link },
-    Scenario { name: "a_link_cut_in_one_direction_is_given_up_and_heals", needs: FILTERS, play: networks::a_one_way_cut },
+    Scenario {
+        name: "a_link_cut_in_one_direction_is_given_up_and_heals",
+        needs: FILTERS,
+        play: networks::a_one_way_cut,
+    },
 ];
 
 fn main() -> ExitCode {

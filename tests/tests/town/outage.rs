@@ -15,7 +15,7 @@ use crate::small_town::{FOUR, expect_verdict, start};
 
 const SOON: Duration = Duration::from_secs(30);
 
-pub fn a_town_converges_after_an_outage() -> anyhow::Result<()> {
+pub(crate) fn a_town_converges_after_an_outage() -> anyhow::Result<()> {
     let folder = tempfile::tempdir()?;
     let town = start(folder.path(), &FOUR)?;
     let list = Acknowledgements::create(&folder.path().join("acknowledged.jsonl"))?;
@@ -46,7 +46,7 @@ pub fn a_town_converges_after_an_outage() -> anyhow::Result<()> {
     expect_verdict(&town, folder.path(), &[format!("registry/{two}")])
 }
 
-pub fn a_slow_lossy_link_only_takes_longer() -> anyhow::Result<()> {
+pub(crate) fn a_slow_lossy_link_only_takes_longer() -> anyhow::Result<()> {
     let folder = tempfile::tempdir()?;
     let town = start(folder.path(), &[CENTER, VILLAGE_1])?;
     let list = Acknowledgements::create(&folder.path().join("acknowledged.jsonl"))?;

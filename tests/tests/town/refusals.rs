@@ -16,11 +16,14 @@ use crate::small_town::{plan, start};
 
 const START: Duration = Duration::from_secs(20);
 
-pub fn a_second_process_is_told_so() -> anyhow::Result<()> {
+pub(crate) fn a_second_process_is_told_so() -> anyhow::Result<()> {
     let folder = tempfile::tempdir()?;
     let town = start(folder.path(), &[CENTER])?;
     let data_dir = town.data_dir(CENTER).display().to_string();
-    let second = run_to_end(&["run", "--data-dir", &data_dir, "--http", "127.0.0.1:0", "--listen", "/ip4/127.0.0.1/tcp/0"], START)?;
+    let second = run_to_end(
+        &["run", "--data-dir", &data_dir, "--http", "127.0.0.1:0", "--listen", "/ip4/127.0.0.1/tcp/0"],
+        START,
+    )?;
     let words = said(&second);
     ensure!(second.status.code() == Some(1), "the second process ended with {}:\n{words}", second.status);
     ensure!(words.contains("正被另一个 townmesh 进程使用"), "it does not say what is wrong:\n{words}");
@@ -31,7 +34,7 @@ pub fn a_second_process_is_told_so() -> anyhow::Result<()> {
     Ok(())
 }
 
-pub fn a_node_of_another_town_gets_nothing() -> anyhow::Result<()> {
+pub(crate) fn a_node_of_another_town_gets_nothing() -> anyhow::Result<()> {
     let (folder, elsewhere) = (tempfile::tempdir()?, tempfile::tempdir()?);
     let town = start(folder.path(), &[CENTER])?;
     let list = Acknowledgements::create(&folder.path().join("acknowledged.jsonl"))?;
@@ -66,7 +69,9 @@ pub fn a_node_of_another_town_gets_nothing() -> anyhow::Result<()> {
     ensure!(own.peers.is_empty(), "the center has a session with a stranger: {:?}", own.peers);
     ensure!(own.entries == before.entries, "the center took entries from a stranger");
     for namespace in &before.namespaces {
-        let taken = status.namespace(&namespace.name).is_some_and(|theirs| theirs.digest == namespace.digest && theirs.entries > 0);
+        let taken = status
+            .namespace(&namespace.name)
+            .is_some_and(|theirs| theirs.digest == namespace.digest && theirs.entries > 0);
         ensure!(!taken, "the stranger has {}", namespace.name);
     }
     Ok(())

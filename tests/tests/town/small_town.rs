@@ -10,7 +10,7 @@ use townmesh_tests::process::program;
 use townmesh_tests::verdict::{Input, judge};
 
 /// The model town with some of its nodes alone, and the links among them.
-pub fn plan(nodes: &[&str]) -> anyhow::Result<Plan> {
+pub(crate) fn plan(nodes: &[&str]) -> anyhow::Result<Plan> {
     let mut plan = Plan::model_town()?;
     plan.nodes.retain(|node| nodes.contains(&node.name));
     plan.links.retain(|link| nodes.contains(&link.from) && nodes.contains(&link.to));
@@ -18,15 +18,15 @@ pub fn plan(nodes: &[&str]) -> anyhow::Result<Plan> {
 }
 
 /// Starts the model town with some of its nodes alone.
-pub fn start(folder: &Path, nodes: &[&str]) -> anyhow::Result<Town> {
+pub(crate) fn start(folder: &Path, nodes: &[&str]) -> anyhow::Result<Town> {
     Town::start(&program()?, folder, plan(nodes)?, 0, Stop::default())
 }
 
 /// The center, two villages that share no link, and the vehicle that drives between them.
-pub const FOUR: [&str; 4] = [CENTER, VILLAGE_1, VILLAGE_2, VEHICLE_1];
+pub(crate) const FOUR: [&str; 4] = [CENTER, VILLAGE_1, VILLAGE_2, VEHICLE_1];
 
 /// Exports all nodes and has the witness judge; `folder` holds the list of acknowledgements.
-pub fn expect_verdict(town: &Town, folder: &Path, carried: &[String]) -> anyhow::Result<()> {
+pub(crate) fn expect_verdict(town: &Town, folder: &Path, carried: &[String]) -> anyhow::Result<()> {
     evidence::collect(town, folder, carried)?;
     let verdict = judge(&Input::of_folder(folder)?);
     ensure!(verdict.passed, "{verdict}");

@@ -27,7 +27,16 @@ fn record(replica: &mut Replica, events: Vec<DeviceEvent>) -> Outcome<device::Ev
 fn count(readings: &BTreeMap<DocumentId, Reading>) -> usize {
     let days = readings.values().filter_map(|reading| match reading {
         Reading::DeviceDay(day) => Some(day.events.len()),
-        _ => None,
+        Reading::Household(_)
+        | Reading::Inspections(_)
+        | Reading::Hazard(_)
+        | Reading::Case(_)
+        | Reading::Device(_)
+        | Reading::Region(_)
+        | Reading::Grid(_)
+        | Reading::Member(_)
+        | Reading::Team(_)
+        | Reading::Nothing => None,
     });
     days.sum()
 }

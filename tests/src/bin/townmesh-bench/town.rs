@@ -48,7 +48,7 @@ impl BenchTown {
             let path = dir.join(name);
             let data = DataDir::new(&path);
             data.create()?;
-            IdentityFile::of_joined(founded.authority.town, joined).write(&data.identity(), Existing::Refuse)?;
+            IdentityFile::of_joined(founded.authority.town, joined).write(&data.identity(), Existing::Keep)?;
             let mut replica = open(&path)?;
             replica.add_card(invite.grant.0, 0, invite.grant.1);
             replica.record_statements(founded.statements.clone(), now())?;
