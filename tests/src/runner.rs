@@ -88,7 +88,8 @@ pub fn run_all(scenarios: &[Scenario]) -> ExitCode {
             continue;
         }
         let began = Instant::now();
-        let result = play();
+        // One that panics fails, and the others go on.
+        let result = std::panic::catch_unwind(play).unwrap_or_else(|_| Err(anyhow::anyhow!("it panicked, see above")));
         let seconds = began.elapsed().as_secs_f64();
         match result {
             Ok(()) => {
@@ -96,7 +97,7 @@ pub fn run_all(scenarios: &[Scenario]) -> ExitCode {
                 passed += 1;
             }
             Err(problem) => {
-                println!("test {name} ... FAILED ({seconds:.1} s): {problem:?}");
+                println!("test {name} ... FAILED ({seconds:.1} s): {problem:#}");
                 failed += 1;
             }
         }

@@ -5,7 +5,8 @@ use std::process::Command;
 /// Names of all packages that `package` depends on, directly or not, when it runs.
 fn dependencies(package: &str) -> Vec<String> {
     let cargo = std::env::var("CARGO").unwrap_or_else(|_| "cargo".to_owned());
-    let arguments = ["tree", "--locked", "--offline", "-p", package, "-e", "normal", "--prefix", "none", "--format", "{p}"];
+    let arguments =
+        ["tree", "--locked", "--offline", "-p", package, "-e", "normal", "--prefix", "none", "--format", "{p}"];
     let output = Command::new(cargo).args(arguments).current_dir(env!("CARGO_MANIFEST_DIR")).output().unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     let names = String::from_utf8(output.stdout).unwrap();
@@ -22,7 +23,10 @@ fn knows_none_of(package: &str, unknown: &[&str]) {
 
 #[test]
 fn the_core_knows_no_network_no_runtime_and_no_other_package() {
-    knows_none_of("townmesh-crdt", &["tokio", "libp2p", "quinn", "mio", "axum", "rusqlite", "townmesh-transport", "townmesh-node", "townmesh-sim"]);
+    knows_none_of(
+        "townmesh-crdt",
+        &["tokio", "libp2p", "quinn", "mio", "axum", "rusqlite", "townmesh-transport", "townmesh-node", "townmesh-sim"],
+    );
 }
 
 #[test]

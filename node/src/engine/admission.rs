@@ -55,14 +55,18 @@ impl Admission for TownAdmission {
     fn admit(&self, peer: PeerKey, credentials: &[u8]) -> Result<(), Refusal> {
         let refusal = |zh: &str, en: &str| Refusal::new(NOT_ENROLLED, format!("{zh} / {en}"));
         let mut trust = self.trust.read().unwrap_or_else(PoisonError::into_inner).clone();
-        let chain = decode_chain(credentials, trust.town())
-            .ok_or_else(|| refusal("证书不属于本镇，请索取邀请", "the certificate is not of this town: ask for an invite"))?;
+        let chain = decode_chain(credentials, trust.town()).ok_or_else(|| {
+            refusal("证书不属于本镇，请索取邀请", "the certificate is not of this town: ask for an invite")
+        })?;
         for statement in chain {
             trust.add(statement).map_err(|error| Refusal::new(NOT_ENROLLED, error.to_string()))?;
         }
         match trust.current(&NodeId(peer)) {
             Some(_) => Ok(()),
-            None => Err(refusal("节点未登记或已注销，请索取新的邀请", "the node is not enrolled or was removed: ask for a new invite")),
+            None => Err(refusal(
+                "节点未登记或已注销，请索取新的邀请",
+                "the node is not enrolled or was removed: ask for a new invite",
+            )),
         }
     }
 }

@@ -14,9 +14,9 @@ mod views_feed;
 use std::sync::Arc;
 
 use tokio::sync::{broadcast, mpsc, oneshot, watch};
-use townmesh_crdt::id::NodeId;
 use townmesh_crdt::clock::Millis;
 use townmesh_crdt::command::CommandError;
+use townmesh_crdt::id::NodeId;
 use townmesh_crdt::replica::{OpenError, Opening, Replica};
 use townmesh_crdt::store::StoreError;
 use townmesh_transport::{Events, Transport};
@@ -167,7 +167,10 @@ impl Engine {
     ///
     /// # Errors
     /// [`EngineError::Busy`], [`EngineError::Stopped`].
-    pub async fn read<T: Send + 'static>(&self, job: impl FnOnce(&mut Replica) -> T + Send + 'static) -> Result<T, EngineError> {
+    pub async fn read<T: Send + 'static>(
+        &self,
+        job: impl FnOnce(&mut Replica) -> T + Send + 'static,
+    ) -> Result<T, EngineError> {
         let (answer, answered) = oneshot::channel();
         let job = Box::new(move |replica: &mut Replica| _ = answer.send(job(replica)));
         self.send(Request::Read(job))?;

@@ -125,7 +125,11 @@ impl Status {
             peers: peers.iter().map(|(node, peer)| peer_status(replica, node, peer)).collect(),
             heard: beacons
                 .iter()
-                .map(|beacon| HeardStatus { node: beacon.node.to_string(), name: replica.name_of(&beacon.node), at: beacon.at })
+                .map(|beacon| HeardStatus {
+                    node: beacon.node.to_string(),
+                    name: replica.name_of(&beacon.node),
+                    at: beacon.at,
+                })
                 .collect(),
             entries: totals.values().map(|(entries, _)| entries).sum(),
             unfolded: replica.unfolded(),

@@ -59,13 +59,14 @@ impl Turn {
         views_progress: Arc<ViewsProgress>,
     ) -> Self {
         let (transport, events) = parts.network.unzip();
-        let views = parts.views.and_then(|views| match ViewsFeed::start(views, &mut replica, Arc::clone(&views_progress)) {
-            Ok(feed) => Some(feed),
-            Err(error) => {
-                tracing::error!(%error, "the views' thread does not start");
-                None
-            }
-        });
+        let views =
+            parts.views.and_then(|views| match ViewsFeed::start(views, &mut replica, Arc::clone(&views_progress)) {
+                Ok(feed) => Some(feed),
+                Err(error) => {
+                    tracing::error!(%error, "the views' thread does not start");
+                    None
+                }
+            });
         Self {
             replica: Some(replica),
             opener: parts.opener,
@@ -206,7 +207,9 @@ impl Turn {
                     tracing::debug!(peer = %NodeId(peer).short(), %reason, "a session ended");
                 }
             }
-            Event::Refused { peer, reason } => tracing::warn!(peer = %NodeId(peer).short(), ?reason, "a peer was refused"),
+            Event::Refused { peer, reason } => {
+                tracing::warn!(peer = %NodeId(peer).short(), ?reason, "a peer was refused")
+            }
         }
     }
 
@@ -327,7 +330,8 @@ impl Turn {
         if let Some(replica) = &mut self.replica {
             self.status_due = replica.unfolded() > 0 || self.views_progress.lag() > 0;
             self.status_at = Instant::now();
-            let addresses = self.transport.iter().flat_map(Transport::local_addresses).map(|address| address.to_string()).collect();
+            let addresses =
+                self.transport.iter().flat_map(Transport::local_addresses).map(|address| address.to_string()).collect();
             self.status.send_replace(Status::of(replica, &self.peers, self.views_progress.lag(), addresses));
         }
     }

@@ -53,7 +53,11 @@ pub(super) struct ViewsFeed {
 
 impl ViewsFeed {
     /// Starts the writing thread. If the views are of another store or were rebuilt, everything is fed again.
-    pub(super) fn start(mut views: Views, replica: &mut Replica, progress: Arc<ViewsProgress>) -> std::io::Result<Self> {
+    pub(super) fn start(
+        mut views: Views,
+        replica: &mut Replica,
+        progress: Arc<ViewsProgress>,
+    ) -> std::io::Result<Self> {
         let end = replica.store().feed_end().unwrap_or(0);
         let first = replica.feed(0, 1).ok().and_then(|feed| feed.first().map(|item| item.number)).unwrap_or(end);
         let watermark = views.watermark();

@@ -34,7 +34,8 @@ pub(crate) fn a_town_converges_after_an_outage() -> anyhow::Result<()> {
         desk.report(region, "断网时发现的问题")?;
         desk.readings(region, &format!("hj212:{node}"), &[10, 20, 30])?;
     }
-    for node in [CENTER, VILLAGE_1, VEHICLE_1] {
+    // The vehicle hears of what the village says; the center does not.
+    for node in [CENTER, VILLAGE_1] {
         desk(&town, &list, node)?.note(&one, "东街1号", &format!("{node} 的说法"))?;
     }
     town.pause(Duration::from_secs(3))?;

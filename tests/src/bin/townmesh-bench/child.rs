@@ -93,7 +93,9 @@ async fn start(dir: &Path, dial: Vec<Multiaddr>, with_views: bool) -> anyhow::Re
     let network = townmesh_transport::spawn(config, admission.clone())?;
     let transport = network.0.clone();
     let path = dir.to_owned();
-    let opener = Box::new(move || town::opening(&path).map_err(|error| OpenError::Codec(std::io::Error::other(error.to_string()))));
+    let opener = Box::new(move || {
+        town::opening(&path).map_err(|error| OpenError::Codec(std::io::Error::other(error.to_string())))
+    });
     let views = if with_views { Some(Views::open(&data.views())?) } else { None };
     let engine = Engine::start(Parts { opener, network: Some(network), admission, views })?;
     Ok((engine, transport))
@@ -190,4 +192,3 @@ fn edit(dir: &Path, count: usize, rooms: u16) -> anyhow::Result<()> {
     println!("{}", serde_json::to_string(&floor)?);
     Ok(())
 }
-

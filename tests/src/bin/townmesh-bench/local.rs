@@ -28,7 +28,9 @@ fn start(dir: &Path) -> anyhow::Result<Engine> {
     let identity = IdentityFile::read(&DataDir::new(dir).identity())?;
     let admission = Arc::new(TownAdmission::new(identity.town, &identity.chain));
     let path = dir.to_owned();
-    let opener = Box::new(move || town::opening(&path).map_err(|error| OpenError::Codec(std::io::Error::other(error.to_string()))));
+    let opener = Box::new(move || {
+        town::opening(&path).map_err(|error| OpenError::Codec(std::io::Error::other(error.to_string())))
+    });
     Ok(Engine::start(Parts { opener, network: None, admission, views: None })?)
 }
 
@@ -133,4 +135,3 @@ async fn write_again(engine: &Engine, households: &[(Namespace, DocumentId)], wr
     }
     Ok(total as f64 / began.elapsed().as_secs_f64())
 }
-

@@ -34,7 +34,6 @@ struct Flags {
     child: Option<child::Child>,
 }
 
-
 fn main() -> anyhow::Result<()> {
     let flags = Flags::parse();
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;

@@ -30,9 +30,11 @@ impl Process {
         let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.0))?;
         // The second field is the name in parentheses and may hold spaces; utime and stime are fields 14 and 15.
         let after_name = stat.rsplit_once(')').map_or("", |(_, rest)| rest);
-        let ticks: f64 = after_name.split_whitespace().skip(11).take(2).filter_map(|field| field.parse::<f64>().ok()).sum();
+        let ticks: f64 =
+            after_name.split_whitespace().skip(11).take(2).filter_map(|field| field.parse::<f64>().ok()).sum();
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.0))?;
-        let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")?.split_whitespace().next()?.parse::<u64>().ok());
+        let peak =
+            status.lines().find_map(|line| line.strip_prefix("VmHWM:")?.split_whitespace().next()?.parse::<u64>().ok());
         Ok(Usage { cpu: ticks / TICKS, peak: peak.unwrap_or(0) * 1024 })
     }
 }

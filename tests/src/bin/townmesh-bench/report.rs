@@ -36,13 +36,31 @@ pub(crate) enum Goal {
 }
 
 impl Report {
-    pub(crate) fn add(&mut self, work: &str, households: usize, what: &str, value: f64, unit: &'static str, goal: Goal, floor: Option<f64>) {
+    pub(crate) fn add(
+        &mut self,
+        work: &str,
+        households: usize,
+        what: &str,
+        value: f64,
+        unit: &'static str,
+        goal: Goal,
+        floor: Option<f64>,
+    ) {
         let (target, met) = match goal {
             Goal::AtMost(target) => (Some(target), Some(value <= target)),
             Goal::AtLeast(target) => (Some(target), Some(value >= target)),
             Goal::None => (None, None),
         };
-        self.figures.push(Figure { work: work.to_owned(), households, what: what.to_owned(), value, unit, target, floor, met });
+        self.figures.push(Figure {
+            work: work.to_owned(),
+            households,
+            what: what.to_owned(),
+            value,
+            unit,
+            target,
+            floor,
+            met,
+        });
     }
 }
 

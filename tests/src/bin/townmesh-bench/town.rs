@@ -38,7 +38,12 @@ impl BenchTown {
     pub(crate) fn found(dir: &Path, households: usize) -> anyhow::Result<Self> {
         let mut rng = ChaCha20Rng::seed_from_u64(SEED);
         let regions = generator::parse_regions(HUANGCUN_REGIONS)?;
-        let codes: Vec<String> = regions.iter().filter_map(|region| region.code).map(|code| code.to_string()).filter(|code| code.len() == 12).collect();
+        let codes: Vec<String> = regions
+            .iter()
+            .filter_map(|region| region.code)
+            .map(|code| code.to_string())
+            .filter(|code| code.len() == 12)
+            .collect();
         let founded = enrol::found(&codes, "2026", "2026-11", now(), &mut rng);
         let mut join = |name: &str, role, carries: &[&str]| -> anyhow::Result<PathBuf> {
             let carries = carries.iter().map(|code| (*code).to_owned()).collect();

@@ -102,12 +102,21 @@ pub(crate) fn measure(town: &BenchTown, report: &mut Report) -> anyhow::Result<(
     let count = EDITS.to_string();
     let mut edits = 0;
     for (dir, rooms) in [(&town.source, "10"), (&town.target, "30")] {
-        let floor: usize = output(own(&["edit", "--count", &count, "--rooms", rooms, "--dir"], dir).stdin(Stdio::null()))?;
+        let floor: usize =
+            output(own(&["edit", "--count", &count, "--rooms", rooms, "--dir"], dir).stdin(Stdio::null()))?;
         edits += floor;
     }
     let (w2, _) = meet(&town.source, &town.target, false)?;
     report.add("W2 catch-up", n, "bytes on the wire", w2.bytes as f64, "B", Goal::AtMost(120e3), Some(edits as f64));
-    report.add("W2 catch-up", n, "until durable and equal", w2.durable, "s", Goal::AtMost(0.3), Some(floor::tcp(edits, dir)?));
+    report.add(
+        "W2 catch-up",
+        n,
+        "until durable and equal",
+        w2.durable,
+        "s",
+        Goal::AtMost(0.3),
+        Some(floor::tcp(edits, dir)?),
+    );
     report.add("W2 catch-up", n, "messages", w2.messages as f64, "", Goal::None, None);
 
     eprintln!("{n} households: W3 nothing to do");
@@ -119,7 +128,15 @@ pub(crate) fn measure(town: &BenchTown, report: &mut Report) -> anyhow::Result<(
     eprintln!("{n} households: W5 through a carrier");
     let (first, _) = meet(&town.source, &town.carrier, false)?;
     let (second, _) = meet(&town.carrier, &town.far, false)?;
-    report.add("W5 carrier hop", n, "bytes, both legs", (first.bytes + second.bytes) as f64, "B", Goal::None, Some(2.0 * wire_floor));
+    report.add(
+        "W5 carrier hop",
+        n,
+        "bytes, both legs",
+        (first.bytes + second.bytes) as f64,
+        "B",
+        Goal::None,
+        Some(2.0 * wire_floor),
+    );
     report.add("W5 carrier hop", n, "until durable, first leg", first.durable, "s", Goal::None, None);
     report.add("W5 carrier hop", n, "until durable, second leg", second.durable, "s", Goal::None, None);
     report.add("W5 carrier hop", n, "peak memory, carrier", first.usage.peak as f64, "B", Goal::None, None);
