@@ -12,8 +12,7 @@ use super::plan::LinkPlan;
 use super::status::difference;
 use super::town::Town;
 
-const HELP: &str = "\
-  status                        各节点状态 / the nodes and whether they are equal
+const HELP: &str = "  status                        各节点状态 / the nodes and whether they are equal
   links                         各链路 / the links
   cut <node> [<node>]           断开 / cut the links of a node, or between two
   restore <node> [<node>]       恢复 / restore them

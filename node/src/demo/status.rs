@@ -71,6 +71,9 @@ impl NodeStatus {
 /// The states of all nodes at one moment.
 pub type Snapshot = BTreeMap<&'static str, NodeStatus>;
 
+/// What was seen at which time since the beginning of a wait.
+pub type History = Vec<(Duration, Snapshot)>;
+
 /// The first way in which nodes differ; `None` when they are done.
 pub fn difference(snapshot: &Snapshot) -> Option<String> {
     let mut digests: BTreeMap<&str, (&str, &str)> = BTreeMap::new();

@@ -15,7 +15,7 @@ use super::founding::{self, Founded};
 use super::plan::{NodePlan, Plan};
 use super::process::{Launch, NodeProcess};
 use super::relays::{Relays, free_port};
-use super::status::{NodeStatus, Snapshot, difference};
+use super::status::{History, NodeStatus, Snapshot, difference};
 
 /// How long a node may take to start.
 const START: Duration = Duration::from_secs(20);
@@ -179,7 +179,7 @@ impl Town {
         &self,
         limit: Duration,
         missing: impl Fn(&Snapshot) -> Option<String>,
-    ) -> anyhow::Result<(Vec<(Duration, Snapshot)>, Option<String>)> {
+    ) -> anyhow::Result<(History, Option<String>)> {
         let began = Instant::now();
         let mut history = Vec::new();
         loop {

@@ -70,6 +70,8 @@ enum Request {
     Record(Job),
     /// Reads only; answers at once.
     Read(Box<dyn FnOnce(&mut Replica) + Send>),
+    /// Asks for the status as it is now.
+    Status(oneshot::Sender<Status>),
     Stop(oneshot::Sender<()>),
 }
 
@@ -109,6 +111,12 @@ impl std::fmt::Debug for Parts {
     }
 }
 
+/// Opens the replica. The database panics on some damaged pages; that is an error like any other damage.
+fn open(opener: &mut Opener) -> Result<Replica, OpenError> {
+    let opened = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| Replica::open(opener()?, now())));
+    opened.unwrap_or_else(|_| Err(OpenError::Store(StoreError::Damaged("a page makes no sense".to_owned()))))
+}
+
 /// Milliseconds since 1970 by this machine's clock.
 pub fn now() -> Millis {
     let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
@@ -121,7 +129,7 @@ impl Engine {
     /// # Errors
     /// [`OpenError`] if the replica does not open.
     pub fn start(mut parts: Parts) -> Result<Self, OpenError> {
-        let replica = Replica::open((parts.opener)()?, now())?;
+        let replica = open(&mut parts.opener)?;
         parts.admission.renew(replica.trust());
         let (requests, receiver) = mpsc::channel(REQUESTS);
         let views = Arc::new(ViewsProgress::default());
@@ -187,6 +195,16 @@ impl Engine {
     /// What the node holds and whom it is connected to, a few times a second at most.
     pub fn status(&self) -> watch::Receiver<Status> {
         self.status.clone()
+    }
+
+    /// What the node holds and whom it is connected to at this moment.
+    ///
+    /// # Errors
+    /// [`EngineError::Busy`], [`EngineError::Stopped`].
+    pub async fn status_now(&self) -> Result<Status, EngineError> {
+        let (answer, answered) = oneshot::channel();
+        self.send(Request::Status(answer))?;
+        answered.await.map_err(|_| EngineError::Stopped)
     }
 
     /// Sessions that come, go or are up to date from now on.

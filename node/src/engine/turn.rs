@@ -168,8 +168,13 @@ impl Turn {
                 self.status_due = true;
             }
             (Request::Read(job), Some(replica)) => job(replica),
+            (Request::Status(answer), Some(replica)) => {
+                let addresses = addresses(self.transport.as_ref());
+                // Nobody waits for it any more.
+                let _ = answer.send(Status::of(replica, &self.peers, self.views_progress.lag(), addresses));
+            }
             // Dropping a job tells its caller that the node has stopped.
-            (Request::Record(_) | Request::Read(_), None) => {}
+            (Request::Record(_) | Request::Read(_) | Request::Status(_), None) => {}
             (Request::Stop(done), _) => self.stopping = Some(done),
         }
     }
@@ -312,7 +317,7 @@ impl Turn {
             }
         }
         drop(self.replica.take());
-        match (self.opener)().and_then(|opening| Replica::open(opening, now())) {
+        match super::open(&mut self.opener) {
             Ok(replica) => {
                 tracing::info!("the store is open again");
                 self.admission.renew(replica.trust());
@@ -330,9 +335,12 @@ impl Turn {
         if let Some(replica) = &mut self.replica {
             self.status_due = replica.unfolded() > 0 || self.views_progress.lag() > 0;
             self.status_at = Instant::now();
-            let addresses =
-                self.transport.iter().flat_map(Transport::local_addresses).map(|address| address.to_string()).collect();
+            let addresses = addresses(self.transport.as_ref());
             self.status.send_replace(Status::of(replica, &self.peers, self.views_progress.lag(), addresses));
         }
     }
+}
+
+fn addresses(transport: Option<&Transport>) -> Vec<String> {
+    transport.iter().flat_map(|transport| transport.local_addresses()).map(|address| address.to_string()).collect()
 }

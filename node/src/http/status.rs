@@ -55,7 +55,15 @@ pub(super) async fn readyz(State(api): State<Api>) -> Result<&'static str, ApiEr
 
 /// Everything the node tells about itself.
 pub(super) async fn status(State(api): State<Api>) -> Response {
-    Json(current(&api)).into_response()
+    Json(fresh(&api).await).into_response()
+}
+
+/// The status of this moment; while the engine is too busy to answer, the last one it published.
+pub(super) async fn fresh(api: &Api) -> Status {
+    match api.engine().status_now().await {
+        Ok(status) => status,
+        Err(_) => current(api),
+    }
 }
 
 /// The status with how far the views are at this moment.
@@ -80,7 +88,7 @@ pub(super) struct Progress {
 
 /// How far synchronising has come.
 pub(super) async fn progress(State(api): State<Api>) -> Json<Progress> {
-    let status = current(&api);
+    let status = fresh(&api).await;
     let equal = !status.peers.is_empty() && status.peers.iter().all(|peer| peer.equal);
     let synced = equal && status.unfolded == 0 && status.view_lag == 0;
     Json(Progress { synced, peers: status.peers, unfolded: status.unfolded, view_lag: status.view_lag })

@@ -216,7 +216,10 @@ fn holds(value: &Value, wanted: &Value) -> bool {
     match value {
         Value::Array(values) => values.iter().any(|value| holds(value, wanted)),
         Value::Object(fields) => fields.values().any(|value| holds(value, wanted)),
-        Value::String(text) => wanted.as_str().map_or_else(|| wanted.to_string() == *text, |wanted| wanted == text),
+        // Conflicts show numbers as texts.
+        Value::String(text) => {
+            wanted.as_str() == Some(text) || serde_json::from_str::<Value>(text).is_ok_and(|value| value == *wanted)
+        }
         Value::Null | Value::Bool(_) | Value::Number(_) => value == wanted,
     }
 }

@@ -11,7 +11,9 @@ const DAY: Duration = Duration::from_secs(180);
 fn play(households: &str, sabotage: &[&str]) -> anyhow::Result<(Option<i32>, String)> {
     verdict_program()?;
     let began = Instant::now();
-    let day = ["demo", "--script", "outage", "--exit", "--households", households];
+    let folder = tempfile::tempdir()?;
+    let path = folder.path().display().to_string();
+    let day = ["demo", "--script", "outage", "--exit", "--households", households, "--folder", &path];
     let output = run_to_end(&[&day, sabotage].concat(), DAY)?;
     println!("    the day took {:.1} s", began.elapsed().as_secs_f64());
     Ok((output.status.code(), said(&output)))

@@ -66,6 +66,7 @@ pub(crate) fn a_slow_lossy_link_only_takes_longer() -> anyhow::Result<()> {
             desk.note(&region, &format!("{node} {door}号"), "慢速链路")?;
         }
     }
+    town.pause(Duration::from_secs(1))?;
     let took = town.wait_equal(Duration::from_secs(60)).context("over the bad link")?;
     println!("    equal after {:.1} s", took.as_secs_f64());
     expect_verdict(&town, folder.path(), &[])
