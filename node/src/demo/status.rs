@@ -74,6 +74,9 @@ pub type Snapshot = BTreeMap<&'static str, NodeStatus>;
 /// What was seen at which time since the beginning of a wait.
 pub type History = Vec<(Duration, Snapshot)>;
 
+/// Nodes publish their states a few times a second: what all say for this long was not only said before the last change.
+pub const SETTLED: Duration = Duration::from_millis(700);
+
 /// The first way in which nodes differ; `None` when they are done.
 pub fn difference(snapshot: &Snapshot) -> Option<String> {
     let mut digests: BTreeMap<&str, (&str, &str)> = BTreeMap::new();

@@ -15,7 +15,7 @@ use super::founding::{self, Founded};
 use super::plan::{NodePlan, Plan};
 use super::process::{Launch, NodeProcess};
 use super::relays::{Relays, free_port};
-use super::status::{History, NodeStatus, Snapshot, difference};
+use super::status::{History, NodeStatus, SETTLED, Snapshot, difference};
 
 /// How long a node may take to start.
 const START: Duration = Duration::from_secs(20);
@@ -170,8 +170,8 @@ impl Town {
         self.nodes.keys().map(|name| Ok((*name, self.status(name)?))).collect()
     }
 
-    /// Waits until a condition over all nodes holds (it says what is missing), at most for `limit`. Returns what was
-    /// seen on the way, with the time since the beginning, and what is still missing.
+    /// Waits until a condition over all nodes holds (it says what is missing) and goes on to hold, at most for `limit`.
+    /// Returns what was seen until then, with the time since the beginning, and what is still missing.
     ///
     /// # Errors
     /// When a node does not answer, or on a request to stop.
@@ -181,7 +181,8 @@ impl Town {
         missing: impl Fn(&Snapshot) -> Option<String>,
     ) -> anyhow::Result<(History, Option<String>)> {
         let began = Instant::now();
-        let mut history = Vec::new();
+        let mut history = History::new();
+        let mut held_from = None;
         loop {
             self.stop.check()?;
             let snapshot = self.snapshot()?;
@@ -189,9 +190,17 @@ impl Town {
             let elapsed = began.elapsed();
             history.push((elapsed, snapshot));
             match missing {
-                Some(_) if elapsed <= limit => std::thread::sleep(LOOK),
-                Some(_) | None => return Ok((history, missing)),
+                None => {
+                    let (since, place) = *held_from.get_or_insert((elapsed, history.len()));
+                    if elapsed - since >= SETTLED {
+                        history.truncate(place);
+                        return Ok((history, None));
+                    }
+                }
+                Some(missing) if elapsed > limit => return Ok((history, Some(missing))),
+                Some(_) => held_from = None,
             }
+            std::thread::sleep(LOOK);
         }
     }
 

@@ -1,7 +1,7 @@
 //! Cases (案卷): immutable signed events and the deterministic fold that makes a case of them.
 //!
 //! A case has no stored state. Everybody who acts on it adds a [`CaseEvent`] that names the newest events its author had
-//! seen; [`fold`] turns the set of events into a [`Case`]. The fold is a pure function of the set and the town's
+//! seen; [`fold`](fn@fold) turns the set of events into a [`Case`]. The fold is a pure function of the set and the town's
 //! [`TransitionTable`]: the order in which events arrived does not matter, so two halves of a town that were cut off
 //! from each other show the same case as soon as they hold the same events.
 //!

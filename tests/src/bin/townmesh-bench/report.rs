@@ -36,6 +36,7 @@ pub(crate) enum Goal {
 }
 
 impl Report {
+    #[expect(clippy::too_many_arguments, reason = "one line of a table: its columns")]
     pub(crate) fn add(
         &mut self,
         work: &str,
