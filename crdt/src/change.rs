@@ -270,6 +270,14 @@ impl Item {
         Self::decode(&mut Decoder::new(bytes))
     }
 
+    /// Code of the kind of document that it is about.
+    pub fn kind(&self) -> Option<u8> {
+        match self {
+            Self::Change { kind, .. } | Self::Record { kind, .. } => Some(*kind),
+            Self::Epoch { .. } | Self::Seen { .. } => None,
+        }
+    }
+
     /// Roughly how many bytes this takes in a body.
     pub fn weight(&self) -> usize {
         match self {

@@ -90,7 +90,8 @@ pub struct Document {
     automerge: Automerge,
     unread: Vec<automerge::Change>,
     heads: BTreeSet<ChangeHash>,
-    content: Content,
+    /// Shared with whoever reads it; copied when it changes while somebody still does.
+    content: Arc<Content>,
     superseded: Superseded,
     /// Greatest op of every applied change.
     max_ops: BTreeMap<ChangeHash, u64>,
@@ -141,9 +142,10 @@ impl Document {
             self.heads.remove(dep);
         }
         self.heads.insert(hash);
+        let content = Arc::make_mut(&mut self.content);
         for assertion in &authored.change.assertions {
             let one = Stated { id, time: authored.time, void: false, assertion: assertion.clone() };
-            self.content.state(one, &mut self.superseded);
+            content.state(one, &mut self.superseded);
         }
         self.unread.push(change);
     }
@@ -176,7 +178,7 @@ impl Document {
     }
 
     /// What the document says, with nothing voided.
-    pub fn content(&self) -> &Content {
+    pub fn content(&self) -> &Arc<Content> {
         &self.content
     }
 
@@ -295,8 +297,7 @@ impl Register {
 pub struct Content {
     /// Registers by record and field.
     pub records: BTreeMap<RecordKey, BTreeMap<FieldId, Register>>,
-    /// Shared, so that a copy of a document with a long history costs only its current values.
-    stated: Arc<Vec<Stated>>,
+    stated: Vec<Stated>,
 }
 
 impl PartialEq for Content {
@@ -315,7 +316,7 @@ impl Content {
         }
         let records = by_record.into_iter().map(|(record, stated)| (record.to_vec(), registers(&stated)));
         let records = records.filter(|(_, registers)| !registers.is_empty()).collect();
-        Self { records, stated: Arc::new(stated) }
+        Self { records, stated }
     }
 
     /// Adds an assertion; in whatever order they come, those that another one supersedes do not count.
@@ -329,7 +330,7 @@ impl Content {
             values.retain(|candidate| !gone.contains(&candidate.assertion));
             sort(values);
         }
-        Arc::make_mut(&mut self.stated).push(one);
+        self.stated.push(one);
     }
 
     /// What a document says whose only change is this one: the same as building it, without building it.

@@ -111,6 +111,7 @@ pub fn record<T: Entity>(
         // Through the type, so that fields of a newer version stay as they are.
         Writing::Whole => record::difference(&T::from_fields(&known).to_fields(), &fields),
     };
+    drop(content);
     changed.retain(|number, _| !T::KEY.contains(number));
     if changed.is_empty() {
         return Ok(Outcome::Unchanged(document));

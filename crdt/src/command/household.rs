@@ -4,6 +4,7 @@
 //! enter it apart from each other write one document. People have random ids and are recognised by what is sealed.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
@@ -99,6 +100,7 @@ pub fn record(
     let fields = household_fields(replica, place, &input.household, current.as_ref())?;
     edits.insert(ITSELF.to_vec(), fields);
     let residents = resident_edits(replica, place, &input.residents, current.as_ref(), &mut edits)?;
+    drop(content);
     let ids = HouseholdIds { document, residents };
     Ok(match stage(replica, place, edits, lane, now)? {
         None => Outcome::Unchanged(ids),
@@ -122,6 +124,7 @@ pub fn add_resident(
     let current = Current::of(replica, place, &content)?;
     let mut edits = BTreeMap::new();
     let ids = resident_edits(replica, place, std::slice::from_ref(resident), Some(&current), &mut edits)?;
+    drop(content);
     let id = ids.first().copied();
     let is_new = id.is_some_and(|id| current.residents.iter().all(|known| known.id != id));
     Ok(match stage(replica, place, edits, Lane::Work, now)? {
@@ -143,12 +146,14 @@ pub fn edit_household(
     now: Millis,
 ) -> Result<Outcome<DocumentId>, CommandError> {
     let (place, content) = existing(replica, namespace, document)?;
-    let mut fields = written(&content, ITSELF, edit.set.fields(), &edit.clear, &Household::table())?;
-    let known = content.fields(ITSELF);
-    let mut after = known.clone();
-    apply(&mut after, &fields);
-    if Household::read(&after).natural_key() != Household::read(&known).natural_key() {
-        return Err(CommandError::KeyFixed { thing: "household", chinese: "住户" });
+    let mut fields = written(&content, ITSELF, edit.set.fields(), &edit.clear, Household::table)?;
+    if Household::KEY.iter().any(|field| fields.contains_key(field)) {
+        let known = content.fields(ITSELF);
+        let mut after = known.clone();
+        apply(&mut after, &fields);
+        if Household::read(&after).natural_key() != Household::read(&known).natural_key() {
+            return Err(CommandError::KeyFixed { thing: "household", chinese: "住户" });
+        }
     }
     if let Some(owner) = &edit.set.owner {
         let slot = owner_slot(document);
@@ -157,6 +162,7 @@ pub fn edit_household(
             fields.insert(Household::OWNER, sealed);
         }
     }
+    drop(content);
     let staged = stage(replica, place, BTreeMap::from([(ITSELF.to_vec(), fields)]), Lane::Work, now)?;
     Ok(staged.map_or(Outcome::Unchanged(document), |recorded| Outcome::Changed(document, recorded)))
 }
@@ -178,13 +184,14 @@ pub fn edit_resident(
     if !content.records.contains_key(record) {
         return Err(CommandError::NotFound { thing: "resident in household", chinese: "户内人员", document });
     }
-    let mut fields = written(&content, record, edit.set.fields(), &edit.clear, &Resident::table())?;
+    let mut fields = written(&content, record, edit.set.fields(), &edit.clear, Resident::table)?;
     if let Some(personal) = &edit.set.personal {
         let person = people::open(replica, place, Slot { record, field: Resident::PERSONAL, resident }, &content)?;
         if let Some(sealed) = person.edit(replica, place, resident, personal, true)? {
             fields.insert(Resident::PERSONAL, sealed);
         }
     }
+    drop(content);
     let staged = stage(replica, place, BTreeMap::from([(record.to_vec(), fields)]), Lane::Work, now)?;
     Ok(staged.map_or(Outcome::Unchanged(resident), |recorded| Outcome::Changed(resident, recorded)))
 }
@@ -274,7 +281,7 @@ fn existing<'a>(
     replica: &mut Replica,
     namespace: &'a Namespace,
     document: DocumentId,
-) -> Result<(Place<'a>, Content), CommandError> {
+) -> Result<(Place<'a>, Arc<Content>), CommandError> {
     let place = Place::new(replica, namespace, document);
     let content = replica.content(place.id, document)?;
     if content.records.is_empty() {
@@ -305,9 +312,7 @@ fn household_fields(
     let mut fields = news(&current.fields, fields);
     if current.household.natural_key().is_some() {
         // The key is the same, or this would be another document: only its spelling can differ.
-        for number in [Household::REGION, Household::ADDRESS, Household::NUMBER] {
-            fields.remove(&number);
-        }
+        Household::KEY.iter().for_each(|number| _ = fields.remove(number));
     }
     // An old ledger must not bring back somebody who was erased.
     if let Some(owner) = owner.filter(|_| current.owner.state != PersonalState::Erased)
@@ -377,7 +382,7 @@ fn written(
     record: &[u8],
     set: Fields,
     clear: &BTreeSet<String>,
-    table: &FieldTable,
+    table: fn() -> FieldTable,
 ) -> Result<Fields, CommandError> {
     let registers = content.records.get(record);
     let says = |number: FieldId, value: &Value| {
@@ -388,6 +393,7 @@ fn written(
         }
     };
     let mut fields = set;
+    let table = if clear.is_empty() { FieldTable::new() } else { table() };
     for name in clear {
         let number = table.iter().find(|(_, known)| *known == name).map(|(number, _)| *number);
         let known = || table.values().copied().collect::<Vec<_>>().join(", ");

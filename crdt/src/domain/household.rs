@@ -12,6 +12,7 @@ use super::person::PersonalData;
 use super::position::Position;
 use super::record::record;
 use super::region::RegionCode;
+use crate::value::FieldId;
 
 record! {
     /// A household (户): who lives or works together behind one door.
@@ -42,6 +43,9 @@ record! {
 }
 
 impl Household {
+    /// The fields of the natural key.
+    pub const KEY: [FieldId; 3] = [Self::REGION, Self::ADDRESS, Self::NUMBER];
+
     /// Which household behind its door, from 1.
     pub fn number_or_first(&self) -> u16 {
         self.number.unwrap_or(1)

@@ -1,7 +1,8 @@
 //! Reading documents, and keeping the recently touched ones in memory.
 
 use std::collections::BTreeMap;
-use std::ops::ControlFlow;
+use std::ops::{Bound, ControlFlow};
+use std::sync::Arc;
 
 use super::Replica;
 use crate::bounds;
@@ -97,7 +98,7 @@ impl Replica {
 
     fn all_items(&self, namespace: u32, document: DocumentId) -> Result<Vec<StoredItem>, StoreError> {
         let mut items = self.store.items(namespace, document)?;
-        items.extend(self.staged_items.get(&(namespace, document)).into_iter().flatten().cloned());
+        items.extend(self.derived.items.get(&(namespace, document)).into_iter().flatten().cloned());
         Ok(items)
     }
 
@@ -106,15 +107,15 @@ impl Replica {
         Ok(items.filter_map(authored).map(|(_, change)| change).collect())
     }
 
-    /// What a document says; empty if it does not exist.
+    /// What a document says; empty if it does not exist. To be let go before the document is edited, or it is copied.
     ///
     /// # Errors
     /// [`StoreError`].
-    pub fn content(&mut self, namespace: NamespaceId, document: DocumentId) -> Result<Content, StoreError> {
-        let Some(number) = self.numbers.get(&namespace).copied() else { return Ok(Content::default()) };
+    pub fn content(&mut self, namespace: NamespaceId, document: DocumentId) -> Result<Arc<Content>, StoreError> {
+        let Some(number) = self.numbers.get(&namespace).copied() else { return Ok(Arc::default()) };
         if let Some(cached) = self.cache.touch(number, document).filter(|_| !self.trust.has_revocations()) {
             // A refused change would have been refused when it was loaded, too: nothing is readable then.
-            return Ok(cached.settle().map(|()| cached.content().clone()).unwrap_or_default());
+            return Ok(cached.settle().map(|()| Arc::clone(cached.content())).unwrap_or_default());
         }
         let items = self.all_items(number, document)?;
         let mut void: Vec<AssertionId> = Vec::new();
@@ -126,12 +127,14 @@ impl Replica {
             changes.push(change);
         }
         match changes.as_slice() {
-            [] => return Ok(Content::default()),
-            [only] if only.change.deps.is_empty() && void.is_empty() => return Ok(Content::of_first_change(only)),
+            [] => return Ok(Arc::default()),
+            [only] if only.change.deps.is_empty() && void.is_empty() => {
+                return Ok(Arc::new(Content::of_first_change(only)));
+            }
             _ => {}
         }
         let content = Document::from_changes(changes).hydrate(&|id| void.contains(&id));
-        Ok(content.unwrap_or_default())
+        Ok(content.map(Arc::new).unwrap_or_default())
     }
 
     /// The immutable records of a document, in order of time and id.
@@ -169,12 +172,23 @@ impl Replica {
         Ok(self.trust.is_void(&entry.header.certificate, &entry.header.log, entry.header.seq))
     }
 
-    /// Documents that changed, from a feed number on.
+    /// Documents that changed, from a feed number on, as far as the feed is stored: lines that are still to be written
+    /// get other numbers if a crash comes first, so no view may have seen them.
     ///
     /// # Errors
     /// [`StoreError`].
     pub fn feed(&self, from: u64, limit: usize) -> Result<Vec<FeedItem>, StoreError> {
         self.store.feed(from, limit)
+    }
+
+    /// The number after the feed's last line.
+    pub fn feed_end(&self) -> u64 {
+        self.feed_end
+    }
+
+    /// The number after the last line that [`Self::feed`] gives.
+    pub fn stored_feed_end(&self) -> u64 {
+        self.stored_feed_end
     }
 
     /// The namespace with a local number.
@@ -192,10 +206,17 @@ impl Replica {
         after: Option<DocumentId>,
         limit: usize,
     ) -> Result<Vec<(DocumentId, u8)>, StoreError> {
-        match self.numbers.get(&namespace) {
-            Some(number) => self.store.documents(*number, after, limit),
-            None => Ok(vec![]),
+        let Some(number) = self.numbers.get(&namespace) else { return Ok(vec![]) };
+        let mut documents: BTreeMap<DocumentId, u8> =
+            self.store.documents(*number, after, limit)?.into_iter().collect();
+        let first =
+            after.map_or(Bound::Included((*number, DocumentId([0; 16]))), |after| Bound::Excluded((*number, after)));
+        let unwritten = self.derived.items.range((first, Bound::Included((*number, DocumentId([0xff; 16])))));
+        for ((_, document), items) in unwritten.take(limit) {
+            let kind = items.iter().find_map(|item| item.item.kind());
+            documents.extend(kind.map(|kind| (*document, kind)));
         }
+        Ok(documents.into_iter().take(limit).collect())
     }
 
     /// Feeds every readable document again, for views that were lost.
@@ -210,11 +231,7 @@ impl Replica {
                 let documents = self.store.documents(number, after, REFEED_AT_ONCE)?;
                 let Some((last, _)) = documents.last() else { break };
                 after = Some(*last);
-                for (document, kind) in documents {
-                    self.batch.feed.push((self.feed_end, number, document, kind));
-                    self.batch.weight += 32;
-                    self.feed_end += 1;
-                }
+                documents.into_iter().for_each(|(document, kind)| self.feed_document(number, document, kind));
             }
         }
         Ok(())
@@ -223,8 +240,8 @@ impl Replica {
     /// Every view has the feed up to here: forget it with the next commit.
     pub fn trim_feed(&mut self, below: u64) {
         // The last line stays, so that numbers go on where they were after the store is opened again.
-        self.batch.trim_feed = Some(below.min(self.feed_end.saturating_sub(1)));
-        self.batch.weight += 1;
+        self.derived.trim_feed = Some(below.min(self.stored_feed_end.saturating_sub(1)));
+        self.derived.weight += 1;
     }
 
     /// Shows the stored entries of a log in order.

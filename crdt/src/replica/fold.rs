@@ -80,10 +80,26 @@ impl Replica {
         if state.folded >= until {
             self.unfolded.remove(&log);
         }
-        self.logs.insert(log, (number, state));
-        self.batch.logs.insert(number, state);
-        self.batch.weight += 64;
+        self.keep_state(number, state);
         Ok(budget)
+    }
+
+    /// Folds what this node recorded itself and a crash kept from being written behind it: nobody reads or edits
+    /// before what was acknowledged is in its documents again.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub(super) fn fold_own(&mut self, now: Millis) -> Result<(), StoreError> {
+        let node = self.identity.node();
+        let own: Vec<LogId> = self.unfolded.iter().filter(|log| log.author == node).copied().collect();
+        for log in own {
+            if let Some(namespace) = self.trust.namespaces().get(&log.namespace).cloned()
+                && self.keyring.holds(&namespace)
+            {
+                self.fold_log(&namespace, log, usize::MAX, now)?;
+            }
+        }
+        Ok(())
     }
 
     /// Stages the items of one entry. An item that the certificate does not allow has no effect.

@@ -308,12 +308,11 @@ impl Replica {
             return;
         }
         let void = |key: &ItemKey| key.log == number && key.seq >= seq;
-        self.batch.items.retain(|(key, _)| !void(key));
-        self.staged_items.values_mut().for_each(|items| items.retain(|item| !void(&item.key)));
+        self.derived.items.values_mut().for_each(|items| items.retain(|item| !void(&item.key)));
         state.forked_at = seq;
         state.folded = state.folded.min(seq.saturating_sub(1));
-        self.batch.forget.push((number, seq));
-        self.batch.weight += 64;
+        self.derived.forget.push((number, seq));
+        self.derived.weight += 64;
         self.cache.clear();
         self.update_log(number, state);
         self.refresh_documents(number, seq);
@@ -324,8 +323,7 @@ impl Replica {
     fn refresh_documents(&mut self, number: u32, from: u64) {
         let Ok(touched) = self.store.documents_of_log(number, from) else { return };
         for (key, kind) in touched {
-            self.batch.feed.push((self.feed_end, key.namespace, key.document, kind));
-            self.feed_end += 1;
+            self.feed_document(key.namespace, key.document, kind);
         }
     }
 

@@ -51,7 +51,7 @@ use crate::id::{CertificateId, DocumentId, EntryId, NamespaceId, NodeId};
 use crate::namespace::{Namespace, NamespaceKind};
 use crate::policy::{self, DocumentKind};
 use crate::seal::{FamilySecret, PersonKeyPlace, ShelfId, WRAPPED_LEN};
-use crate::store::{Batch, CardKey, LogState, Store, StoreError, StoredItem};
+use crate::store::{Batch, CardKey, Derived, LogState, Store, StoreError};
 use crate::sync::message::Digest;
 use crate::sync::{Progress, Session};
 use crate::trust::Trust;
@@ -155,11 +155,15 @@ pub struct Replica {
     seen_auth: BTreeMap<LogId, Digest>,
     batch: Batch,
     open_entries: BTreeMap<LogId, OpenEntry>,
-    staged_items: BTreeMap<(u32, DocumentId), Vec<StoredItem>>,
+    derived: Derived,
+    /// Logs that grew since the last commit.
+    growing: BTreeSet<LogId>,
     staged_keys: BTreeMap<(u32, PersonKeyPlace), [u8; WRAPPED_LEN]>,
     unfolded: BTreeSet<LogId>,
     wanted: BTreeSet<blobs::ChunkId>,
     feed_end: u64,
+    /// `feed_end` as the store has it.
+    stored_feed_end: u64,
     cache: DocumentCache,
     sessions: BTreeMap<NodeId, Session>,
     outputs: VecDeque<Output>,
@@ -247,7 +251,8 @@ impl Replica {
             seen_auth: BTreeMap::new(),
             batch: Batch::default(),
             open_entries: BTreeMap::new(),
-            staged_items: BTreeMap::new(),
+            derived: Derived::default(),
+            growing: BTreeSet::new(),
             staged_keys: BTreeMap::new(),
             unfolded: BTreeSet::new(),
             wanted: BTreeSet::new(),
@@ -268,8 +273,10 @@ impl Replica {
             rng,
             epoch,
             feed_end,
+            stored_feed_end: feed_end,
         };
         replica.load()?;
+        replica.fold_own(now)?;
         replica.introduce(chain, now)?;
         Ok(replica)
     }
@@ -279,8 +286,12 @@ impl Replica {
         for (key, version, bytes) in self.store.cards()? {
             self.accept_card(key, version, bytes);
         }
-        self.next_log = self.logs.values().map(|(number, _)| number + 1).max().unwrap_or(0);
         let auth = self.namespace_id(&Namespace::auth());
+        for (_, (_, state)) in self.logs.iter_mut().filter(|(log, _)| log.namespace == auth) {
+            // Read below, not folded.
+            state.folded = state.height;
+        }
+        self.next_log = self.logs.values().map(|(number, _)| number + 1).max().unwrap_or(0);
         let auth_logs: Vec<(u32, LogState)> = self.logs_of(auth).map(|(_, known)| *known).collect();
         let mut entries = Vec::new();
         for (number, state) in auth_logs {
@@ -348,18 +359,23 @@ impl Replica {
             return Err(StoreError::Io(error.to_string()));
         }
         self.issue_beacon(now);
-        if self.batch.is_empty() {
+        // Derived rows wait for a commit with nothing else to do, or until they are many.
+        let writes_derived = self.derived.is_due() || self.batch.is_empty();
+        if self.batch.is_empty() && self.derived.is_empty() {
             return Ok(());
         }
-        let batch = std::mem::take(&mut self.batch);
-        if let Err(error) = self.store.commit(&batch) {
+        if let Err(error) = self.store.commit(&self.batch, writes_derived.then_some(&self.derived)) {
             // Memory is ahead of the disk now; only opening again makes them agree.
             self.failed = true;
             return Err(error);
         }
-        self.staged_items.clear();
+        self.batch = Batch::default();
+        if writes_derived {
+            self.derived = Derived::default();
+            self.stored_feed_end = self.feed_end;
+        }
         self.cache.trim();
-        self.tell_sessions(&batch);
+        self.tell_sessions();
         Ok(())
     }
 
@@ -368,10 +384,12 @@ impl Replica {
     }
 
     /// What just became durable may be passed on.
-    fn tell_sessions(&mut self, batch: &Batch) {
+    fn tell_sessions(&mut self) {
         self.sessions.values_mut().for_each(|session| session.idle = false);
-        for state in batch.logs.values() {
-            if let Some(kind) = self.trust.namespaces().get(&state.log.namespace).map(|namespace| namespace.kind) {
+        for log in std::mem::take(&mut self.growing) {
+            if let Some((_, state)) = self.logs.get(&log)
+                && let Some(kind) = self.trust.namespaces().get(&state.log.namespace).map(|namespace| namespace.kind)
+            {
                 let height = self.effective(state).0;
                 self.sessions.values_mut().for_each(|session| session.grew(&state.log, kind, height));
             }
@@ -385,15 +403,21 @@ impl Replica {
         }
     }
 
-    /// Whether something is staged that a commit would make durable.
+    /// Whether something is staged that nobody may be told of before a commit.
     pub fn has_staged(&self) -> bool {
         !self.batch.is_empty() || !self.open_entries.is_empty()
+    }
+
+    /// Whether derived rows are still to be written: what a commit is for when nothing is staged. A driver calls it
+    /// when it is idle; views see changes after it.
+    pub fn has_unwritten(&self) -> bool {
+        !self.derived.is_empty()
     }
 
     /// Whether so much is staged that the driver must commit before it goes on.
     pub fn must_commit(&self) -> bool {
         let open: usize = self.open_entries.values().map(|entry| entry.weight).sum();
-        self.batch.weight() + open >= bounds::MAX_STAGED / 2
+        self.batch.weight() + self.derived.weight + open >= bounds::MAX_STAGED / 2
     }
 
     /// The next thing for the driver to do. Handling, committing and folding can add to what this returns.
@@ -542,6 +566,8 @@ impl Replica {
         }
         let known = (self.next_log, LogState::empty(log));
         self.next_log += 1;
+        self.batch.new_logs.push((known.0, log));
+        self.batch.weight += 128;
         self.logs.insert(log, known);
         known
     }
@@ -549,10 +575,15 @@ impl Replica {
     fn update_log(&mut self, number: u32, state: LogState) {
         self.growth += 1;
         self.grown.insert(state.log, self.growth);
-        self.logs.insert(state.log, (number, state));
         self.digests.remove(&state.log.namespace);
-        self.batch.logs.insert(number, state);
-        self.batch.weight += 128;
+        self.growing.insert(state.log);
+        self.keep_state(number, state);
+    }
+
+    fn keep_state(&mut self, number: u32, state: LogState) {
+        self.logs.insert(state.log, (number, state));
+        self.derived.logs.insert(number, state);
+        self.derived.weight += 16;
     }
 }
 

@@ -13,7 +13,7 @@ use crate::id::{DocumentId, KeyId};
 use crate::namespace::{Namespace, NamespaceKind};
 use crate::policy::{self, Denied, DocumentKind, Form};
 use crate::seal::SealError;
-use crate::store::{ItemKey, StoreError, StoredItem};
+use crate::store::{FeedItem, ItemKey, StoreError, StoredItem};
 use crate::trust::next_period;
 use crate::value::Fields;
 
@@ -208,13 +208,17 @@ impl Replica {
 
     /// Stages an item for the documents table and the feed.
     pub(super) fn keep_item(&mut self, stored: StoredItem, kind: u8) {
-        let StoredItem { key, time, actor, item } = &stored;
-        let bytes = StoredItem::value_bytes(*time, *actor, item);
-        self.batch.weight += bytes.len() + 64;
-        self.batch.items.push((*key, bytes));
-        self.batch.feed.push((self.feed_end, key.namespace, key.document, kind));
+        let ItemKey { namespace, document, .. } = stored.key;
+        self.derived.weight += stored.item.weight() + 64;
+        self.derived.items.entry((namespace, document)).or_default().push(stored);
+        self.feed_document(namespace, document, kind);
+    }
+
+    /// Stages a line of the feed.
+    pub(super) fn feed_document(&mut self, namespace: u32, document: DocumentId, kind: u8) {
+        self.derived.feed.push(FeedItem { number: self.feed_end, namespace, document, kind });
+        self.derived.weight += 32;
         self.feed_end += 1;
-        self.staged_items.entry((key.namespace, key.document)).or_default().push(stored);
     }
 
     /// What the first entry of a log says before anything else, and what changed in `auth` since its last one.

@@ -5,6 +5,7 @@ mod regressions;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use rand_chacha::ChaCha8Rng;
@@ -356,7 +357,7 @@ impl World {
         }
     }
 
-    fn contents(&mut self, at: usize) -> BTreeMap<(NamespaceId, DocumentId), (Content, Vec<StoredRecord>)> {
+    fn contents(&mut self, at: usize) -> BTreeMap<(NamespaceId, DocumentId), (Arc<Content>, Vec<StoredRecord>)> {
         let replica = self.members[at].replica();
         let mut contents = BTreeMap::new();
         for (id, ..) in replica

@@ -2,10 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use super::{Store, StoreError, tables};
+use super::{FeedItem, Store, StoreError, StoredItem, tables};
 use crate::entry::{LOG_ID_LEN, LogId, Reader};
 use crate::id::{DocumentId, EntryId, NamespaceId};
 use crate::seal::{PersonKeyPlace, WRAPPED_LEN};
+
+/// Bytes of derived rows that may wait: a fraction of a second to make again after a crash.
+const WRITE_BEHIND: usize = 256 * 1024;
 
 /// What is held of a log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -113,24 +116,46 @@ impl CardKey {
     }
 }
 
-/// Writes that become durable together or not at all.
+/// The truth of a commit: writes that become durable together or not at all, before anybody is told.
 #[derive(Debug, Default)]
 pub struct Batch {
     pub(crate) meta: Vec<(&'static str, Vec<u8>)>,
     pub(crate) namespaces: Vec<(NamespaceId, u32)>,
-    pub(crate) logs: BTreeMap<u32, LogState>,
+    /// Logs that are new: their entries would be nobody's without the number.
+    pub(crate) new_logs: Vec<(u32, LogId)>,
     pub(crate) entries: Vec<(u32, u64, Vec<u8>)>,
-    pub(crate) items: Vec<(ItemKey, Vec<u8>)>,
-    /// Feed number → namespace number, document, kind.
-    pub(crate) feed: Vec<(u64, u32, DocumentId, u8)>,
     pub(crate) person_keys: Vec<(u32, PersonKeyPlace, [u8; WRAPPED_LEN])>,
     pub(crate) cards: BTreeMap<CardKey, (u64, Vec<u8>)>,
     pub(crate) chunks: Vec<(u32, [u8; 32], Vec<u8>)>,
+    pub(crate) weight: usize,
+}
+
+/// What follows from entries: items of documents, feed lines, states of logs. It is written behind, many commits at
+/// a time, since a restart makes what is missing again from the entries: an edit then costs one row of one table.
+#[derive(Debug, Default)]
+pub struct Derived {
+    pub(crate) logs: BTreeMap<u32, LogState>,
+    /// By namespace number and document, so that they are written in the order of their keys.
+    pub(crate) items: BTreeMap<(u32, DocumentId), Vec<StoredItem>>,
+    /// In the order of their numbers.
+    pub(crate) feed: Vec<FeedItem>,
     /// Documents of these logs from these seqs on are to be forgotten (a fork was proven there).
     pub(crate) forget: Vec<(u32, u64)>,
     /// Feed numbers below this are no longer needed.
     pub(crate) trim_feed: Option<u64>,
     pub(crate) weight: usize,
+}
+
+impl Derived {
+    /// Whether there is nothing to write.
+    pub fn is_empty(&self) -> bool {
+        self.weight == 0
+    }
+
+    /// Whether it is to be written with the next commit: it grew, or must not wait.
+    pub(crate) fn is_due(&self) -> bool {
+        self.weight >= WRITE_BEHIND || !self.forget.is_empty()
+    }
 }
 
 impl Batch {
@@ -146,16 +171,18 @@ impl Batch {
 }
 
 impl Store {
-    /// Makes a batch durable.
+    /// Makes a batch durable, together with what was derived from it and earlier ones if given.
     ///
     /// # Errors
-    /// [`StoreError`]; nothing of the batch is in the store then.
-    pub fn commit(&self, batch: &Batch) -> Result<(), StoreError> {
+    /// [`StoreError`]; nothing of either is in the store then.
+    pub fn commit(&self, batch: &Batch, derived: Option<&Derived>) -> Result<(), StoreError> {
         let mut transaction = self.database.begin_write()?;
         // Quick repair implies two-phase commit: no torn or reordered write can leave an older root valid.
         transaction.set_quick_repair(true);
         write_truth(&transaction, batch)?;
-        write_derived(&transaction, batch)?;
+        if let Some(derived) = derived {
+            write_derived(&transaction, derived)?;
+        }
         transaction.commit()?;
         Ok(())
     }
@@ -174,10 +201,10 @@ fn write_truth(transaction: &redb::WriteTransaction, batch: &Batch) -> Result<()
             table.insert(&id.0, number)?;
         }
     }
-    if !batch.logs.is_empty() {
+    if !batch.new_logs.is_empty() {
         let mut table = transaction.open_table(tables::LOGS)?;
-        for (number, state) in &batch.logs {
-            table.insert(number, state.to_bytes().as_slice())?;
+        for (number, log) in &batch.new_logs {
+            table.insert(number, LogState::empty(*log).to_bytes().as_slice())?;
         }
     }
     if !batch.entries.is_empty() {
@@ -207,26 +234,30 @@ fn write_truth(transaction: &redb::WriteTransaction, batch: &Batch) -> Result<()
     Ok(())
 }
 
-fn write_derived(transaction: &redb::WriteTransaction, batch: &Batch) -> Result<(), StoreError> {
-    if !batch.items.is_empty() || !batch.forget.is_empty() {
-        let mut table = transaction.open_table(tables::ITEMS)?;
-        for (log, from) in &batch.forget {
-            table.retain(|key, _| ItemKey::from_bytes(key).is_none_or(|key| key.log != *log || key.seq < *from))?;
-        }
-        let mut items: Vec<_> = batch.items.iter().collect();
-        // In key order, neighbours share their page: several times faster than random order.
-        items.sort_unstable_by_key(|(key, _)| *key);
-        for (key, bytes) in items {
-            table.insert(&key.to_bytes(), bytes.as_slice())?;
+fn write_derived(transaction: &redb::WriteTransaction, derived: &Derived) -> Result<(), StoreError> {
+    if !derived.logs.is_empty() {
+        let mut table = transaction.open_table(tables::LOGS)?;
+        for (number, state) in &derived.logs {
+            table.insert(number, state.to_bytes().as_slice())?;
         }
     }
-    if !batch.feed.is_empty() || batch.trim_feed.is_some() {
-        let mut table = transaction.open_table(tables::FEED)?;
-        for (number, namespace, document, kind) in &batch.feed {
-            let row = [document_prefix(*namespace, *document).as_slice(), &[*kind]].concat();
-            table.insert(number, row.as_slice())?;
+    if !derived.items.is_empty() || !derived.forget.is_empty() {
+        let mut table = transaction.open_table(tables::ITEMS)?;
+        for (log, from) in &derived.forget {
+            table.retain(|key, _| ItemKey::from_bytes(key).is_none_or(|key| key.log != *log || key.seq < *from))?;
         }
-        if let Some(below) = batch.trim_feed {
+        // In key order, neighbours share their page: several times faster than random order.
+        for item in derived.items.values().flatten() {
+            table.insert(&item.key.to_bytes(), item.value_bytes().as_slice())?;
+        }
+    }
+    if !derived.feed.is_empty() || derived.trim_feed.is_some() {
+        let mut table = transaction.open_table(tables::FEED)?;
+        for item in &derived.feed {
+            let row = [document_prefix(item.namespace, item.document).as_slice(), &[item.kind]].concat();
+            table.insert(item.number, row.as_slice())?;
+        }
+        if let Some(below) = derived.trim_feed {
             table.retain_in(..below, |_, _| false)?;
         }
     }

@@ -1,7 +1,9 @@
 //! The store: entry logs in redb, and what is derived from them.
 //!
 //! Every change to the store is one [`Batch`], made durable by one two-phase commit with quick repair: after a
-//! power cut the store opens at the last commit without a scan. Readers see committed batches only.
+//! power cut the store opens at the last commit without a scan. Readers see committed batches only. What follows from
+//! entries ([`Derived`]) is written behind them, for many commits at a time; the states of logs are completed from the
+//! entries when the store is opened ([`Store::logs`]), documents by folding again.
 
 mod batch;
 mod read;
@@ -11,7 +13,7 @@ use std::path::Path;
 
 use redb::{Database, ReadableDatabase, ReadableTable, StorageBackend};
 
-pub use batch::{Batch, CardKey, ItemKey, LogState};
+pub use batch::{Batch, CardKey, Derived, ItemKey, LogState};
 pub use read::{FeedItem, StoredItem};
 
 use crate::id::NamespaceId;

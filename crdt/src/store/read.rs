@@ -27,8 +27,8 @@ pub struct StoredItem {
 }
 
 impl StoredItem {
-    pub(crate) fn value_bytes(time: HybridTime, actor: Actor, item: &Item) -> Vec<u8> {
-        [&time.0.to_be_bytes()[..], &actor.0, &item.to_bytes()].concat()
+    pub(super) fn value_bytes(&self) -> Vec<u8> {
+        [&self.time.0.to_be_bytes()[..], &self.actor.0, &self.item.to_bytes()].concat()
     }
 
     fn read(key: &[u8; 34], value: &[u8]) -> Option<Self> {
@@ -63,19 +63,29 @@ pub(super) fn chunk_key(namespace: u32, hash: &[u8; 32]) -> [u8; 36] {
 }
 
 impl Store {
-    /// Every log held.
+    /// Every log held. States are written behind their entries: what was appended since is added here.
     ///
     /// # Errors
     /// [`StoreError`].
     pub fn logs(&self) -> Result<Vec<(u32, LogState)>, StoreError> {
-        let table = self.database.begin_read()?.open_table(tables::LOGS)?;
+        let transaction = self.database.begin_read()?;
+        let (table, entries) = (transaction.open_table(tables::LOGS)?, transaction.open_table(tables::ENTRIES)?);
         let mut logs = Vec::new();
         for row in table.iter()? {
             let (number, state) = row?;
-            logs.push((
-                number.value(),
-                LogState::from_bytes(state.value()).ok_or_else(|| damaged("a log's state is malformed"))?,
-            ));
+            let number = number.value();
+            let mut state = LogState::from_bytes(state.value()).ok_or_else(|| damaged("a log's state is malformed"))?;
+            for row in entries.range((number, state.height.saturating_add(1))..=(number, u64::MAX))? {
+                let (_, bytes) = row?;
+                let entry = Entry::from_bytes(bytes.value()).map_err(|_| damaged("an entry is malformed"))?;
+                if entry.header.seq != state.height.saturating_add(1) || entry.header.backlink != state.head {
+                    return Err(damaged("a log's entries do not follow each other"));
+                }
+                state.height = entry.header.seq;
+                state.head = entry.header.id();
+                state.bytes += bytes.value().len() as u64;
+            }
+            logs.push((number, state));
         }
         Ok(logs)
     }

@@ -12,7 +12,7 @@ pub(super) const FORMAT: u32 = 1;
 /// Local number of a namespace: namespace id (16) → u32.
 pub(super) const NAMESPACES: TableDefinition<'_, &[u8; 16], u32> = TableDefinition::new("namespaces");
 
-/// Logs: local number → [`super::LogState`] as 57 + 64 bytes.
+/// Logs: local number → [`super::LogState`] as 57 + 64 bytes; the row is made with the log, its numbers follow behind.
 pub(super) const LOGS: TableDefinition<'_, u32, &[u8]> = TableDefinition::new("logs");
 
 /// Entries: (log number, seq) → stored form of [`crate::entry::Entry`]. Truth; everything below `LOGS` and

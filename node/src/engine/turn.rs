@@ -20,6 +20,8 @@ const EVENTS_A_TURN: usize = 64;
 /// Folding waits while peers are sending, but not longer than this.
 const FOLD_AT_LEAST_EVERY: Duration = Duration::from_millis(100);
 const STATUS_EVERY: Duration = Duration::from_millis(200);
+/// Pause after which derived rows are written, so that views show what was recorded.
+const WRITE_BEHIND: Duration = Duration::from_millis(5);
 /// After the disk failed.
 const REOPEN_EVERY: Duration = Duration::from_secs(5);
 
@@ -136,8 +138,11 @@ impl Turn {
 
     fn idle_time(&self) -> Duration {
         let beacon = self.replica.as_ref().map_or(u64::MAX, |replica| replica.poll_timeout().saturating_sub(now()));
-        let beacon = Duration::from_millis(beacon.clamp(20, 60_000));
-        if self.status_due { beacon.min(STATUS_EVERY) } else { beacon }
+        let mut idle = Duration::from_millis(beacon.clamp(20, 60_000));
+        if self.status_due {
+            idle = idle.min(STATUS_EVERY);
+        }
+        if self.replica.as_ref().is_some_and(Replica::has_unwritten) { idle.min(WRITE_BEHIND) } else { idle }
     }
 
     /// Takes what else has arrived, up to a bound; true if there may be more.

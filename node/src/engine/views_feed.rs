@@ -48,6 +48,7 @@ pub(super) struct ViewsFeed {
     batches: mpsc::Sender<ViewBatch>,
     progress: Arc<ViewsProgress>,
     next: u64,
+    stored_end: u64,
     trimmed: u64,
 }
 
@@ -58,7 +59,7 @@ impl ViewsFeed {
         replica: &mut Replica,
         progress: Arc<ViewsProgress>,
     ) -> std::io::Result<Self> {
-        let end = replica.store().feed_end().unwrap_or(0);
+        let end = replica.stored_feed_end();
         let first = replica.feed(0, 1).ok().and_then(|feed| feed.first().map(|item| item.number)).unwrap_or(end);
         let watermark = views.watermark();
         let is_whole = watermark >= first && watermark <= end;
@@ -79,12 +80,12 @@ impl ViewsFeed {
                 written.watermark.store(batch.watermark, Ordering::Release);
             }
         })?;
-        Ok(Self { batches, progress, next, trimmed: first })
+        Ok(Self { batches, progress, next, stored_end: end, trimmed: first })
     }
 
     /// Whether changed documents are waiting to be read.
     pub(super) fn is_pending(&self) -> bool {
-        self.next < self.progress.end.load(Ordering::Acquire)
+        self.next < self.stored_end
     }
 
     /// Waits until the writing thread takes another batch.
@@ -97,8 +98,9 @@ impl ViewsFeed {
 
     /// Reads some changed documents and hands them over; true if there are more.
     pub(super) fn feed(&mut self, replica: &mut Replica) -> Result<bool, StoreError> {
-        let end = replica.store().feed_end()?;
-        self.progress.end.store(end, Ordering::Release);
+        let end = replica.stored_feed_end();
+        self.stored_end = end;
+        self.progress.end.store(replica.feed_end(), Ordering::Release);
         if self.next >= end {
             return Ok(false);
         }

@@ -40,7 +40,7 @@ pub(super) fn namespace_of(
 impl Api {
     /// Waits a moment for the views to show what was recorded, so that whoever records and asks sees it.
     pub(super) async fn views_follow(&self) {
-        let Ok(Ok(end)) = self.engine().read(|replica| replica.store().feed_end()).await else { return };
+        let Ok(end) = self.engine().read(|replica| replica.feed_end()).await else { return };
         let until = tokio::time::Instant::now() + PATIENCE;
         while self.readers().query(|reader| reader.watermark()).await.is_ok_and(|shown| shown < end)
             && tokio::time::Instant::now() < until

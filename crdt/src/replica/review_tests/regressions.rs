@@ -109,11 +109,13 @@ fn feed_numbers_go_on_after_the_feed_was_trimmed_and_the_store_reopened() {
     let mut member = Member::join(&mut town, "langfa", NodeRole::Village, &[LANGFA], &[]);
     meet(&mut center, member.replica());
     (0..5).for_each(|key| _ = edit(member.replica(), LANGFA, &key.to_string(), "x"));
+    member.replica().commit(NOW).unwrap();
     let watermark = member.replica().feed(0, 100).unwrap().last().unwrap().number + 1;
     member.replica().trim_feed(watermark);
     member.replica().commit(NOW).unwrap();
     member.reopen(&mut town.rng, NOW);
     edit(member.replica(), LANGFA, "6", "x");
+    member.replica().commit(NOW).unwrap();
     assert_eq!(member.replica().feed(watermark, 100).unwrap().len(), 1);
 }
 
