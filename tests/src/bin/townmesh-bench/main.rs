@@ -17,6 +17,10 @@ use std::path::PathBuf;
 use anyhow::Context;
 use clap::Parser;
 
+/// As in the binary `townmesh`.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// Measures synchronisation and recording.
 #[derive(Debug, Parser)]
 #[command(name = "townmesh-bench", version)]
@@ -24,6 +28,9 @@ struct Flags {
     /// Numbers of households to measure with.
     #[arg(long, value_delimiter = ',', default_value = "1000,10000,100000")]
     households: Vec<usize>,
+    /// Only W4, for profiling.
+    #[arg(long)]
+    local_only: bool,
     /// Where stores are put while measuring; on the disk that is to be measured.
     #[arg(long, default_value = "target/bench")]
     dir: PathBuf,
@@ -48,7 +55,9 @@ fn main() -> anyhow::Result<()> {
         }
         eprintln!("{households} households: preparing");
         let town = town::BenchTown::found(&dir, *households)?;
-        transfer::measure(&town, &mut report)?;
+        if !flags.local_only {
+            transfer::measure(&town, &mut report)?;
+        }
         runtime.block_on(local::measure(&town, &mut report))?;
         std::fs::remove_dir_all(&dir)?;
     }
