@@ -37,20 +37,19 @@ impl DocumentCache {
     fn insert(&mut self, namespace: u32, id: DocumentId, document: Document) {
         self.clock += 1;
         self.by_use.insert(self.clock, (namespace, id));
-        self.documents.insert((namespace, id), (self.clock, document));
+        if let Some((used, _)) = self.documents.insert((namespace, id), (self.clock, document)) {
+            self.by_use.remove(&used);
+        }
+        while self.documents.len() > bounds::MAX_CACHED_DOCUMENTS
+            && let Some((_, oldest)) = self.by_use.pop_first()
+        {
+            self.documents.remove(&oldest);
+        }
     }
 
     /// Adds a change to a document if it is in memory.
     pub(super) fn apply(&mut self, namespace: u32, document: DocumentId, change: AuthoredChange) -> Option<Applied> {
         self.documents.get_mut(&(namespace, document)).map(|(_, cached)| cached.apply(change))
-    }
-
-    /// Forgets what exceeds the bound.
-    pub(super) fn trim(&mut self) {
-        while self.documents.len() > bounds::MAX_CACHED_DOCUMENTS {
-            let Some((_, oldest)) = self.by_use.pop_first() else { return };
-            self.documents.remove(&oldest);
-        }
     }
 
     pub(super) fn clear(&mut self) {
@@ -111,13 +110,13 @@ impl Replica {
     ///
     /// # Errors
     /// [`StoreError`].
-    pub fn content(&mut self, namespace: NamespaceId, document: DocumentId) -> Result<Arc<Content>, StoreError> {
+    pub fn content(&mut self, namespace: NamespaceId, id: DocumentId) -> Result<Arc<Content>, StoreError> {
         let Some(number) = self.numbers.get(&namespace).copied() else { return Ok(Arc::default()) };
-        if let Some(cached) = self.cache.touch(number, document).filter(|_| !self.trust.has_revocations()) {
+        if let Some(cached) = self.cache.touch(number, id).filter(|_| !self.trust.has_revocations()) {
             // A refused change would have been refused when it was loaded, too: nothing is readable then.
             return Ok(cached.settle().map(|()| Arc::clone(cached.content())).unwrap_or_default());
         }
-        let items = self.all_items(number, document)?;
+        let items = self.all_items(number, id)?;
         let mut void: Vec<AssertionId> = Vec::new();
         let mut changes = Vec::new();
         for (item, change) in items.into_iter().filter_map(authored) {
@@ -133,8 +132,14 @@ impl Replica {
             }
             _ => {}
         }
-        let content = Document::from_changes(changes).hydrate(&|id| void.contains(&id));
-        Ok(content.map(Arc::new).unwrap_or_default())
+        let mut document = Document::from_changes(changes);
+        if self.trust.has_revocations() {
+            return Ok(document.hydrate(&|id| void.contains(&id)).map(Arc::new).unwrap_or_default());
+        }
+        // Kept: what has a history is read again, by the views for each of its edits.
+        let content = document.settle().map(|()| Arc::clone(document.content())).unwrap_or_default();
+        self.cache.insert(number, id, document);
+        Ok(content)
     }
 
     /// The immutable records of a document, in order of time and id.

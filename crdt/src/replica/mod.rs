@@ -374,7 +374,6 @@ impl Replica {
             self.derived = Derived::default();
             self.stored_feed_end = self.feed_end;
         }
-        self.cache.trim();
         self.tell_sessions();
         Ok(())
     }

@@ -13,6 +13,8 @@ use crate::views::Views;
 
 /// Documents read in one go: some tens of milliseconds.
 const DOCUMENTS_A_TURN: usize = 256;
+/// Feed lines looked at in one go: a document that was edited often stands in many and is read once.
+const LINES_A_TURN: usize = 8192;
 /// Batches that may wait for the writing thread.
 const BATCHES: usize = 3;
 /// The feed is trimmed when the views have this much of it.
@@ -105,14 +107,20 @@ impl ViewsFeed {
             return Ok(false);
         }
         let Ok(permit) = self.batches.try_reserve() else { return Ok(true) };
-        let items = replica.feed(self.next, DOCUMENTS_A_TURN)?;
-        let Some(last) = items.last().map(|item| item.number) else {
+        let items = replica.feed(self.next, LINES_A_TURN)?;
+        let mut newest = std::collections::BTreeMap::new();
+        let mut read_to = None;
+        for item in &items {
+            newest.insert((item.namespace, item.document, item.kind), *item);
+            read_to = Some(item.number + 1);
+            if newest.len() == DOCUMENTS_A_TURN {
+                break;
+            }
+        }
+        let Some(read_to) = read_to else {
             self.next = end;
             return Ok(false);
         };
-        // A document that changed several times is read once.
-        let mut newest = std::collections::BTreeMap::new();
-        items.iter().for_each(|item| _ = newest.insert((item.namespace, item.document, item.kind), *item));
         let mut rows = Vec::with_capacity(newest.len());
         for item in newest.into_values() {
             let namespace = replica.namespace_numbered(item.namespace);
@@ -123,7 +131,7 @@ impl ViewsFeed {
                 Err(error) => tracing::warn!(document = %item.document, %error, "a document cannot be shown"),
             }
         }
-        self.next = last + 1;
+        self.next = read_to;
         permit.send(ViewBatch { rows, watermark: self.next });
         let shown = self.progress.watermark.load(Ordering::Acquire);
         if shown >= self.trimmed + TRIM_EVERY {

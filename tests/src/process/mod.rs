@@ -31,6 +31,16 @@ pub fn verdict_program() -> anyhow::Result<PathBuf> {
     sibling("townmesh-verdict", None)
 }
 
+/// A program in the folder of the running one.
+///
+/// # Errors
+/// When it is not there, with how to build it.
+pub fn program_beside(name: &str) -> anyhow::Result<PathBuf> {
+    let own = std::env::current_exe()?;
+    let folder = own.parent().context("a program lies in a folder")?;
+    sibling(name, Some(folder.join(format!("{name}{}", std::env::consts::EXE_SUFFIX))))
+}
+
 fn sibling(name: &str, named: Option<PathBuf>) -> anyhow::Result<PathBuf> {
     let file = format!("{name}{}", std::env::consts::EXE_SUFFIX);
     let path = match named {

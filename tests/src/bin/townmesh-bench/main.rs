@@ -8,6 +8,7 @@ mod child;
 mod floor;
 mod local;
 mod measure;
+mod reopen;
 mod report;
 mod town;
 mod transfer;
@@ -59,6 +60,7 @@ fn main() -> anyhow::Result<()> {
             transfer::measure(&town, &mut report)?;
         }
         runtime.block_on(local::measure(&town, &mut report))?;
+        reopen::measure(&town, &mut report)?;
         std::fs::remove_dir_all(&dir)?;
     }
     println!("{report}");
