@@ -1,0 +1,88 @@
+//! What is derived from entries is written behind them: a crash in between loses nothing and shows nothing twice.
+
+use super::super::tests::{edit as edit_in, meet, texts};
+use super::*;
+
+/// A village that holds its keys, with everything written.
+fn village(seed: u64) -> (Town, Member) {
+    let mut town = Town::new(seed);
+    let mut center = town.node("center", NodeRole::Center, &[], &[]);
+    let mut member = Member::join(&mut town, "langfa", NodeRole::Village, &[LANGFA], &[]);
+    meet(&mut center, member.replica());
+    member.replica().commit(NOW).unwrap();
+    (town, member)
+}
+
+/// Edits a household and commits once, so that only the entry is stored.
+fn edit(replica: &mut Replica, house: &str, text: &str) -> DocumentId {
+    edit_in(replica, LANGFA, house, text)
+}
+
+fn values(replica: &mut Replica, document: DocumentId) -> Vec<String> {
+    texts(replica, LANGFA, document)
+}
+
+#[test]
+fn what_a_crash_kept_from_being_written_behind_is_there_before_anybody_reads() {
+    let (mut town, mut member) = village(301);
+    let document = edit(member.replica(), "1", "first");
+    edit(member.replica(), "1", "second");
+    assert!(member.replica().has_unwritten(), "the point of the test");
+    member.reopen(&mut town.rng, NOW);
+    assert_eq!(values(member.replica(), document), ["second"]);
+    // An edit on top supersedes what was read again: no conflict with oneself.
+    edit(member.replica(), "1", "third");
+    assert_eq!(values(member.replica(), document), ["third"]);
+    member.reopen(&mut town.rng, NOW);
+    assert_eq!(values(member.replica(), document), ["third"]);
+}
+
+#[test]
+fn heights_that_a_crash_left_behind_are_found_in_the_entries() {
+    let (mut town, mut member) = village(302);
+    (0..20).for_each(|house| _ = edit(member.replica(), &house.to_string(), "x"));
+    let states = |replica: &Replica| -> BTreeMap<LogId, (u64, EntryId, u64)> {
+        replica.logs().map(|state| (state.log, (state.height, state.head, state.bytes))).collect()
+    };
+    let before = states(member.replica());
+    member.reopen(&mut town.rng, NOW);
+    let after = states(member.replica());
+    assert!(before.values().any(|(height, ..)| *height >= 20));
+    assert!(before.iter().all(|(log, state)| after.get(log) == Some(state)));
+}
+
+#[test]
+fn views_are_fed_only_what_no_crash_can_number_anew() {
+    let (mut town, mut member) = village(303);
+    let first = edit(member.replica(), "1", "x");
+    member.replica().commit(NOW).unwrap();
+    let watermark = member.replica().stored_feed_end();
+    let second = edit(member.replica(), "2", "x");
+    assert_eq!(member.replica().feed(watermark, 10).unwrap(), vec![]);
+    member.reopen(&mut town.rng, NOW);
+    member.replica().commit(NOW).unwrap();
+    let fed: Vec<DocumentId> = member.replica().feed(0, 100).unwrap().iter().map(|item| item.document).collect();
+    assert_eq!(fed.iter().filter(|document| **document == first).count(), 1);
+    let later: Vec<DocumentId> =
+        member.replica().feed(watermark, 100).unwrap().iter().map(|item| item.document).collect();
+    assert_eq!(later.iter().filter(|document| **document == second).count(), 1);
+}
+
+#[test]
+fn listing_knows_documents_that_are_not_written_yet() {
+    let (_, mut member) = village(304);
+    let id = member.replica().namespace_id(&Namespace::registry(LANGFA));
+    let mut all: Vec<DocumentId> = (0..6).map(|house| edit(member.replica(), &house.to_string(), "x")).collect();
+    member.replica().commit(NOW).unwrap();
+    all.extend((6..12).map(|house| edit(member.replica(), &house.to_string(), "x")));
+    all.sort();
+    let mut listed = Vec::new();
+    loop {
+        let page = member.replica().documents(id, listed.last().copied(), 5).unwrap();
+        listed.extend(page.iter().map(|(document, _)| *document));
+        if page.is_empty() {
+            break;
+        }
+    }
+    assert_eq!(listed, all);
+}
