@@ -36,6 +36,7 @@ pub struct Trust {
     proposed: BTreeSet<Namespace>,
     namespaces: BTreeMap<NamespaceId, Namespace>,
     waiting: BTreeMap<CertificateId, Statement>,
+    has_new_revocations: bool,
 }
 
 impl Trust {
@@ -53,6 +54,7 @@ impl Trust {
             proposed: BTreeSet::new(),
             namespaces: BTreeMap::from([(auth.id(&town), auth)]),
             waiting: BTreeMap::new(),
+            has_new_revocations: false,
         }
     }
 
@@ -111,6 +113,7 @@ impl Trust {
                 let is_new = !all.contains(&cuts);
                 if is_new {
                     all.push(cuts);
+                    self.has_new_revocations = true;
                 }
                 is_new
             }
@@ -180,6 +183,22 @@ impl Trust {
     /// Whether anything was ever revoked: without, no entry needs to be looked up to see whether it counts.
     pub fn has_revocations(&self) -> bool {
         !self.revocations.is_empty()
+    }
+
+    /// Whether anything was revoked since this was last asked.
+    pub(crate) fn take_new_revocations(&mut self) -> bool {
+        std::mem::take(&mut self.has_new_revocations)
+    }
+
+    /// Every certificate that a node ever had and that was not revoked itself.
+    pub(crate) fn certificates_of(&self, node: &NodeId) -> impl Iterator<Item = CertificateId> {
+        let all = self.nodes.get(node).into_iter().flatten();
+        all.filter(|id| !self.revocations.contains_key(id)).copied()
+    }
+
+    /// Whether a certificate of this node was revoked.
+    pub(crate) fn was_revoked(&self, node: &NodeId) -> bool {
+        self.nodes.get(node).is_some_and(|ids| ids.iter().any(|id| self.is_revoked(id)))
     }
 
     /// Whether a certificate, or one that it stands on, was revoked.

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use townmesh_crdt::command::CommandError;
 use townmesh_crdt::command::read::ReadError;
 use townmesh_crdt::enrol::EnrolError;
-use townmesh_crdt::replica::{OpenError, RecordError};
+use townmesh_crdt::replica::{OpenError, RecordError, RevokeError};
 use townmesh_crdt::store::StoreError;
 use townmesh_transport::StartError;
 
@@ -162,6 +162,24 @@ impl Explain for EnrolError {
     }
 }
 
+impl Explain for RevokeError {
+    fn explain(&self) -> Message {
+        let en = self.to_string();
+        match self {
+            Self::NotEnrolled(name) => Message::new("not_enrolled", format!("本镇没有节点 {name}，或名称不唯一"), en)
+                .remedy("用 townmesh delivery 查看节点，或写明编号", "see `townmesh delivery`, or give its id"),
+            Self::Itself => {
+                Message::new("itself", "节点不能注销自己", en).remedy("在另一节点上操作", "do it on another node")
+            }
+            Self::TooManyLogs { logs, limit } => {
+                Message::new("too_many_logs", format!("该节点有 {logs} 份日志，最多可保留 {limit} 份"), en)
+                    .remedy("加上 --void-all，其记录一并作废", "add --void-all: what it recorded no longer counts")
+            }
+            Self::Record(error) => error.explain(),
+        }
+    }
+}
+
 impl Explain for CommandError {
     fn explain(&self) -> Message {
         match self {
@@ -173,6 +191,7 @@ impl Explain for CommandError {
             | Self::Event(_)
             | Self::Batch(_)
             | Self::HazardStep(_)
+            | Self::NotAPhoto
             | Self::MissingKey { .. }
             | Self::KeyFixed { .. }
             | Self::UnknownField { .. }

@@ -36,6 +36,9 @@ pub enum CommandError {
     /// The hazard does not allow the step.
     #[error("{}", english(.0))]
     HazardStep(#[from] HazardStepError),
+    /// Another kind of file, or a damaged one.
+    #[error("the file is not a photo: send JPEG, PNG or WebP")]
+    NotAPhoto,
     /// What its document is found by is missing.
     #[error("{what} is missing; fill it in: a {thing} is found by it")]
     MissingKey {
@@ -118,6 +121,7 @@ impl CommandError {
             Self::PersonalTooLong(_) | Self::Immutable(_) | Self::Event(_) | Self::Batch(_) => "invalid",
             Self::HazardStep(HazardStepError::NotFromHere { .. }) => "wrong_state",
             Self::HazardStep(HazardStepError::OwnWork) => "own_work",
+            Self::NotAPhoto => "not_a_photo",
             Self::MissingKey { .. } => "missing_key",
             Self::KeyFixed { .. } => "key_fixed",
             Self::UnknownField { .. } => "unknown_field",
@@ -143,6 +147,7 @@ impl CommandError {
             Self::Event(error) => format!("案卷内容不符合要求：{error}"),
             Self::Batch(error) => format!("设备数据不符合要求：{error}"),
             Self::HazardStep(error) => halves(error).0,
+            Self::NotAPhoto => "文件不是照片，请使用 JPEG、PNG 或 WebP".into(),
             Self::MissingKey { chinese, .. } => (*chinese).into(),
             Self::KeyFixed { chinese, .. } => {
                 format!("不能修改用于识别{chinese}的内容，请重新录入，并在原记录备注中说明")

@@ -19,6 +19,7 @@ pub mod household;
 pub mod inspection;
 mod labels;
 mod people;
+pub mod photo;
 pub mod read;
 #[cfg(test)]
 mod tests;

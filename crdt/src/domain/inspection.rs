@@ -35,7 +35,7 @@ coded! {
     }
 }
 
-/// A photo: the BLAKE3 hash of its sealed bytes. In text 64 hexadecimal digits.
+/// A photo: the BLAKE3 hash of its content, by which its blob is found ([`crate::command::photo`]). In text 64 hexadecimal digits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct PhotoHash(pub [u8; 32]);
 

@@ -9,7 +9,7 @@ use std::collections::BTreeSet;
 
 use minicbor::{Decoder, Encoder};
 
-use super::{HandleError, IngestError, PersonalError, RecordError, Replica};
+use super::{HandleError, IngestError, PersonalError, RecordError, Recorded, Replica};
 use crate::bounds;
 use crate::certificate::Access;
 use crate::clock::Millis;
@@ -97,7 +97,7 @@ impl Replica {
         media_type: &str,
         person: Option<&[u8]>,
         now: Millis,
-    ) -> Result<DocumentId, RecordError> {
+    ) -> Result<Recorded, RecordError> {
         let limit = bounds::BLOB_CHUNK * bounds::MAX_BLOB_CHUNKS;
         if blob.len() > limit || media_type.len() > 100 {
             return Err(RecordError::TooLarge { size: blob.len(), limit });
@@ -121,8 +121,7 @@ impl Replica {
             self.batch.weight += sealed.len();
             self.batch.chunks.push((number, hash, sealed));
         }
-        self.put(namespace, DocumentKind::Blob, document, manifest.to_bytes(), Lane::Bulk, now)?;
-        Ok(document)
+        self.put(namespace, DocumentKind::Blob, document, manifest.to_bytes(), Lane::Bulk, now)
     }
 
     /// A blob, as far as it is here; `None` without its manifest.

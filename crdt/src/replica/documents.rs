@@ -95,7 +95,7 @@ impl Replica {
         Ok(change)
     }
 
-    fn all_items(&self, namespace: u32, document: DocumentId) -> Result<Vec<StoredItem>, StoreError> {
+    pub(super) fn all_items(&self, namespace: u32, document: DocumentId) -> Result<Vec<StoredItem>, StoreError> {
         let mut items = self.store.items(namespace, document)?;
         items.extend(self.derived.items.get(&(namespace, document)).into_iter().flatten().cloned());
         Ok(items)

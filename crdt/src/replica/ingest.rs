@@ -320,7 +320,7 @@ impl Replica {
     }
 
     /// Feeds every document that the void part of a log had touched, so that views drop what it said.
-    fn refresh_documents(&mut self, number: u32, from: u64) {
+    pub(super) fn refresh_documents(&mut self, number: u32, from: u64) {
         let Ok(touched) = self.store.documents_of_log(number, from) else { return };
         for (key, kind) in touched {
             self.feed_document(key.namespace, key.document, kind);

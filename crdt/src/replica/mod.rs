@@ -16,6 +16,7 @@
 
 mod blobs;
 mod cards;
+mod delivery;
 mod documents;
 mod exchange;
 mod fold;
@@ -25,6 +26,7 @@ mod people;
 mod record;
 #[cfg(test)]
 mod review_tests;
+mod revocation;
 mod sending;
 #[cfg(test)]
 mod tests;
@@ -34,11 +36,13 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use rand_core::CryptoRng;
 
 pub use blobs::{Blob, Manifest};
+pub use delivery::{Delivery, Waiting};
 pub use documents::StoredRecord;
 pub use exchange::HandleError;
 pub use ingest::{IngestError, Ingested};
 pub use people::PersonalError;
 pub use record::{RecordError, Recorded};
+pub use revocation::{RevokeError, Revoked};
 
 use crate::bounds;
 use crate::certificate::{Access, Certificate, Statement, StatementError};
@@ -303,6 +307,8 @@ impl Replica {
             })?;
         }
         self.trust_entries(entries.iter());
+        // The views heard of these when they arrived.
+        self.trust.take_new_revocations();
         for (namespace, number) in &self.numbers {
             self.shelves.insert(*namespace, self.store.shelves(*number)?.into_iter().collect());
         }
@@ -436,6 +442,7 @@ impl Replica {
     }
 
     fn trust_changed(&mut self) {
+        self.heed_revocations();
         self.emit(Output::TrustChanged);
         self.renew_interests();
     }

@@ -2,6 +2,7 @@
 //! everything recorded must be everywhere it belongs once the faults stop.
 
 mod regressions;
+mod revocations;
 mod write_behind;
 
 use std::collections::{BTreeMap, VecDeque};

@@ -392,7 +392,7 @@ fn photos_follow_the_entries_through_a_carrier_that_cannot_see_them() {
     meet(&mut center, &mut carrier);
     let namespace = Namespace::registry(LANGFA);
     let photo: Vec<u8> = (0..600_000u32).map(|at| (at.wrapping_mul(2_654_435_761) >> 24) as u8).collect();
-    let blob = langfa.put_blob(&namespace, &photo, "image/jpeg", None, NOW).unwrap();
+    let blob = langfa.put_blob(&namespace, &photo, "image/jpeg", None, NOW).unwrap().document;
     langfa.commit(NOW).unwrap();
     meet(&mut langfa, &mut carrier);
     assert!(carrier.blob(&namespace, blob).unwrap().is_none(), "the carrier cannot read the manifest");

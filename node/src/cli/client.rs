@@ -89,6 +89,31 @@ impl Client {
         self.json(answer)
     }
 
+    /// Posts JSON where the answer has no body.
+    ///
+    /// # Errors
+    /// As [`Self::fetch`].
+    pub(super) fn tell(&self, path: &str, body: &impl Serialize) -> Result<(), Failure> {
+        let request = self.agent.post(self.url(path)).header("Authorization", self.bearer());
+        self.answer(request.send_json(body)).map(drop)
+    }
+
+    /// Posts a file; the answer is JSON.
+    ///
+    /// # Errors
+    /// As [`Self::fetch`].
+    pub(super) fn upload(&self, path: &str, query: &[(&str, Option<String>)], file: File) -> Result<Value, Failure> {
+        let mut request = self.agent.post(self.url(path)).header("Authorization", self.bearer());
+        request = request.header("Content-Type", "application/octet-stream");
+        for (name, value) in query {
+            if let Some(value) = value {
+                request = request.query(*name, value);
+            }
+        }
+        let answer = self.answer(request.send(file))?;
+        self.json(answer)
+    }
+
     /// Posts a file, or nothing, and shows each line of the answer until the last, which it returns: the value of `done`.
     ///
     /// # Errors

@@ -12,7 +12,7 @@ use townmesh_crdt::id::DocumentId;
 use super::client::Client;
 use super::household::{MAX_INPUT, from_file};
 use super::output::{fields, recorded, table};
-use super::{Context, Done, Failure};
+use super::{Context, Done, Failure, photo};
 use crate::engine::now;
 use crate::message::Message;
 
@@ -54,6 +54,9 @@ pub(super) struct RecordArgs {
     /// 备注 / remarks; nothing that identifies a person
     #[arg(long)]
     note: Option<String>,
+    /// 照片文件，可多次给出 / a photo, repeatable
+    #[arg(long = "photo", value_name = "FILE", conflicts_with = "file")]
+    photos: Vec<PathBuf>,
 }
 
 fn answer(text: &str) -> Result<(u16, Answer), String> {
@@ -63,19 +66,23 @@ fn answer(text: &str) -> Result<(u16, Answer), String> {
 }
 
 impl RecordArgs {
-    fn inspection(self) -> Result<Inspection, Failure> {
+    /// The inspection, once its photos are recorded.
+    fn inspection(self, client: &Client) -> Result<Inspection, Failure> {
         if let Some(path) = &self.file {
             return from_file(path, MAX_INPUT);
         }
         let missing = || Message::new("usage", "缺少 --household 或 --by", "--household or --by is missing");
+        let household = self.household.ok_or_else(missing)?;
+        let sent = self.photos.iter().map(|path| photo::hash_of_sent(client, path, household));
+        let photos = sent.collect::<Result<_, _>>()?;
         Ok(Inspection {
-            household: self.household.ok_or_else(missing)?,
+            household,
             by: self.by.ok_or_else(missing)?,
             time_ms: i64::try_from(now()).unwrap_or(i64::MAX),
             checklist: self.checklist,
             answers: self.answers.into_iter().collect::<BTreeMap<_, _>>(),
             note: self.note,
-            photos: vec![],
+            photos,
             position: None,
         })
     }
@@ -88,7 +95,7 @@ impl InspectionCommand {
             |household: DocumentId| client.fetch("/v1/inspections", &[("household", Some(household.to_string()))]);
         match self {
             Self::Record(args) => {
-                let answer = client.post("/v1/inspections", &args.inspection()?)?;
+                let answer = client.post("/v1/inspections", &args.inspection(&client)?)?;
                 context.output.result(&answer, recorded);
             }
             Self::List { household } => {

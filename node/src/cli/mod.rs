@@ -5,6 +5,8 @@
 
 mod case;
 mod client;
+mod delivery;
+mod device;
 mod event;
 mod export;
 mod household;
@@ -13,9 +15,14 @@ mod inspection;
 mod invite;
 mod join;
 mod local;
+mod member;
 mod output;
+mod photo;
+mod position;
+mod revoke;
 mod run;
 mod status;
+mod team;
 #[cfg(test)]
 mod tests;
 mod town;
@@ -59,6 +66,8 @@ enum Command {
     Town(town::TownCommand),
     /// 制作入网邀请 / make an invite for a new node
     Invite(invite::InviteArgs),
+    /// 注销一个节点 / remove a node, such as a stolen one
+    Revoke(revoke::RevokeArgs),
     /// 用邀请文件加入 / join with an invite file
     Join(join::JoinArgs),
     /// 运行本节点 / run this node
@@ -83,6 +92,23 @@ enum Command {
     /// 设备事件 / device events
     #[command(subcommand)]
     Event(event::EventCommand),
+    /// 照片 / photos
+    #[command(subcommand)]
+    Photo(photo::PhotoCommand),
+    /// 各单元位置 / where the units are
+    #[command(subcommand)]
+    Position(position::PositionCommand),
+    /// 送达情况 / which nodes have what
+    Delivery(delivery::DeliveryArgs),
+    /// 人员 / members
+    #[command(subcommand)]
+    Member(member::MemberCommand),
+    /// 队伍 / teams
+    #[command(subcommand)]
+    Team(team::TeamCommand),
+    /// 设备 / devices
+    #[command(subcommand)]
+    Device(device::DeviceCommand),
     /// 在一台机器上演示整个镇 / the model town on one machine
     Demo(crate::demo::Options),
 }
@@ -134,6 +160,7 @@ impl Cli {
         match self.command {
             Command::Town(command) => command.run(&context),
             Command::Invite(args) => args.run(&context),
+            Command::Revoke(args) => args.run(&context),
             Command::Join(args) => args.run(&context),
             Command::Run(args) => args.run(&context),
             Command::Status(args) => args.run(&context),
@@ -144,6 +171,12 @@ impl Cli {
             Command::Inspection(command) => command.run(&context),
             Command::Case(command) => command.run(&context),
             Command::Event(command) => command.run(&context),
+            Command::Photo(command) => command.run(&context),
+            Command::Position(command) => command.run(&context),
+            Command::Delivery(args) => args.run(&context),
+            Command::Member(command) => command.run(&context),
+            Command::Team(command) => command.run(&context),
+            Command::Device(command) => command.run(&context),
             Command::Demo(_) => Ok(ExitCode::SUCCESS),
         }
     }

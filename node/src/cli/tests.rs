@@ -30,6 +30,17 @@ fn the_commands_of_the_manual_are_understood() {
         "townmesh case record --by a --role inspector --region 110115005001 --source patrol --place p --description d",
         "townmesh case act 00000000000000000000000000000000 --by a --role intake_clerk --action \"accept\"",
         "townmesh inspection record --household 00000000000000000000000000000000 --by a --answer 4=hazard",
+        "townmesh inspection record --household 00000000000000000000000000000000 --by a --photo a.jpg --photo b.jpg",
+        "townmesh photo record a.jpg --household 00000000000000000000000000000000",
+        "townmesh photo record a.jpg --region 110115005001",
+        "townmesh photo show 0000000000000000000000000000000000000000000000000000000000000000 --reveal r --out a",
+        "townmesh position record 39.7354,-116.3310",
+        "townmesh revoke vehicle-1 --authority k --void-all",
+        "townmesh position list --json",
+        "townmesh delivery 00000000000000000000000000000000",
+        "townmesh member record --code xc-1 --role inspector --role handler --team t",
+        "townmesh team record --code t --kind volunteers",
+        "townmesh device record --code mqtt:1 --region 110115005001 --kind smoke",
         "townmesh event record --region 110115005001 --device d --kind pm10 --value 23.5",
         "townmesh demo --script outage --exit",
     ] {
@@ -51,6 +62,11 @@ fn wrong_usage_ends_with_code_2() {
         "townmesh case act 00000000000000000000000000000000 --by a --role intake_clerk --action {",
         "townmesh inspection record --household 00000000000000000000000000000000 --by a --answer 4=bad",
         "townmesh household record --address 1",
+        "townmesh position record 99,0",
+        "townmesh photo record a.jpg",
+        "townmesh photo record a.jpg --region 110115005001 --resident 0000000000000000",
+        "townmesh photo show abc --reveal r --out a",
+        "townmesh photo show 0000000000000000000000000000000000000000000000000000000000000000 --out a",
     ] {
         assert_eq!(parse(line).unwrap_err().exit_code(), 2, "{line}");
     }

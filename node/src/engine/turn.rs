@@ -1,8 +1,10 @@
 //! The loop. One turn: gather, commit, answer, send, fold, feed.
 
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use futures::FutureExt as _;
 use tokio::sync::{broadcast, mpsc, oneshot, watch};
 use townmesh_crdt::id::NodeId;
 use townmesh_crdt::replica::{Output, Replica};
@@ -42,6 +44,7 @@ pub(super) struct Turn {
     replies: Vec<Reply>,
     folded_at: Instant,
     failed_at: Option<Instant>,
+    gave_up_at: Option<Instant>,
     stopping: Option<oneshot::Sender<()>>,
 }
 
@@ -86,6 +89,7 @@ impl Turn {
             replies: Vec::new(),
             folded_at: Instant::now(),
             failed_at: None,
+            gave_up_at: None,
             stopping: None,
         }
     }
@@ -93,16 +97,18 @@ impl Turn {
     pub(super) async fn run(mut self) {
         let mut more = true;
         loop {
-            match self.wait(more).await {
-                Woken::Request(None) => break,
-                Woken::Request(Some(request)) => self.take(request),
-                Woken::Event(Some(event)) => self.happen(event),
-                Woken::Event(None) => self.events = None,
-                Woken::Work => {}
+            let woken = self.wait(more).await;
+            if matches!(woken, Woken::Request(None)) {
+                break;
             }
-            let busy = self.gather();
-            self.commit();
-            more = self.work(busy).await || busy;
+            more = match AssertUnwindSafe(self.turn(woken)).catch_unwind().await {
+                Ok(more) => more,
+                Err(_) => {
+                    self.give_up_replica();
+                    self.reopen_after_failure().await;
+                    true
+                }
+            };
             if let Some(done) = self.stopping.take() {
                 // Dropping the replica closes the store before anybody is told that it is closed.
                 drop(self.replica.take());
@@ -110,6 +116,36 @@ impl Turn {
                 break;
             }
         }
+    }
+
+    /// One turn; true if something is left to do.
+    async fn turn(&mut self, woken: Woken) -> bool {
+        match woken {
+            Woken::Request(Some(request)) => self.take(request),
+            Woken::Event(Some(event)) => self.happen(event),
+            Woken::Event(None) => self.events = None,
+            Woken::Request(None) | Woken::Work => {}
+        }
+        let busy = self.gather();
+        self.commit();
+        self.work(busy).await || busy
+    }
+
+    /// After a panic, which the database raises on some damaged pages: what is in memory can no longer be trusted, so
+    /// the store is opened again. Whoever waits is told so; acknowledged is only what was committed before.
+    fn give_up_replica(&mut self) {
+        tracing::error!("the store could not be read or written, so it is opened again; run `townmesh verify`");
+        self.replies.clear();
+        let replica = self.replica.take();
+        // What a panic left half done may panic once more when it is closed.
+        if std::panic::catch_unwind(AssertUnwindSafe(|| drop(replica))).is_err() {
+            tracing::warn!("the store was not closed cleanly");
+        }
+        // At once, but not over and over while the damage stays.
+        let first = self.gave_up_at.replace(Instant::now()).is_none_or(|last| last.elapsed() > REOPEN_EVERY);
+        let now = Instant::now();
+        self.failed_at = Some(if first { now.checked_sub(REOPEN_EVERY).unwrap_or(now) } else { now });
+        self.status.send_modify(|status| status.failed = true);
     }
 
     /// Waits for something to do; returns at once if the last turn left something.
@@ -141,6 +177,9 @@ impl Turn {
         let mut idle = Duration::from_millis(beacon.clamp(20, 60_000));
         if self.status_due {
             idle = idle.min(STATUS_EVERY);
+        }
+        if self.failed_at.is_some() {
+            idle = idle.min(REOPEN_EVERY);
         }
         if self.replica.as_ref().is_some_and(Replica::has_unwritten) { idle.min(WRITE_BEHIND) } else { idle }
     }
@@ -185,7 +224,13 @@ impl Turn {
     }
 
     fn happen(&mut self, event: Event) {
-        let Some(replica) = &mut self.replica else { return };
+        let Some(replica) = &mut self.replica else {
+            // Nobody would serve this session; the peer comes back.
+            if let Event::Opened { peer, .. } = event {
+                self.drop_peer(NodeId(peer));
+            }
+            return;
+        };
         self.status_due = true;
         match event {
             Event::Listening { address } => tracing::info!(%address, "reachable"),
@@ -328,6 +373,7 @@ impl Turn {
                 self.admission.renew(replica.trust());
                 self.replica = Some(replica);
                 self.failed_at = None;
+                self.status_due = true;
             }
             Err(error) => tracing::error!(%error, "the store does not open; trying again"),
         }

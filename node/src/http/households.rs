@@ -131,7 +131,7 @@ fn existing(
     namespace_of(replica, kind, document)?.ok_or(CommandError::NotFound { thing, chinese, document })
 }
 
-fn household_namespace(replica: &mut Replica, document: DocumentId) -> Result<Namespace, CommandError> {
+pub(super) fn household_namespace(replica: &mut Replica, document: DocumentId) -> Result<Namespace, CommandError> {
     existing(replica, DocumentKind::Household, document, "household", "户")
 }
 

@@ -12,18 +12,25 @@
 //! | `/v1/households/{id}` | GET, PATCH | one; edit |
 //! | `/v1/households/{id}/residents` | POST | add somebody |
 //! | `/v1/inspections` | GET, POST | of one household; record |
+//! | `/v1/photos`, `/v1/photos/{hash}` | POST, GET | a photo of a household or region; for a stated reason |
 //! | `/v1/hazards`, `/v1/hazards/{id}/steps` | GET, POST | list; take a step |
 //! | `/v1/cases`, `/v1/cases/{id}`, `/v1/cases/{id}/actions` | GET, POST | list, report; one; act |
 //! | `/v1/events` | GET, POST | of one device, or alarms; record a batch |
+//! | `/v1/regions`, `/v1/counts` | GET | the table of regions; how much there is in each |
+//! | `/v1/members`, `/v1/teams`, `/v1/devices` | GET, POST | list; record |
+//! | `/v1/grids` | POST | record |
+//! | `/v1/positions` | GET, POST | where each unit was last; where this one is |
+//! | `/v1/delivery` | GET | which nodes said they hold a document; what waits for each node |
 //! | `/v1/conflicts` | GET | what people have to settle |
 //! | `/v1/import` | POST | a ledger file; answers JSON lines |
 //! | `/v1/export` | GET | households as CSV, XLSX, GeoJSON |
 //! | `/v1/verify`, `/v1/dump` | POST, GET | checks everything; tells everything; JSON lines |
-//! | `/v1/invite` | POST | makes an invite |
+//! | `/v1/invite`, `/v1/revoke` | POST | makes an invite; removes a node |
 
 mod access;
 mod bounds;
 mod cases;
+mod delivery;
 mod dump;
 mod error;
 mod events;
@@ -34,11 +41,15 @@ mod invite;
 mod lines;
 mod locate;
 mod metrics;
+mod photos;
+mod positions;
 mod readers;
+mod revoke;
 mod server;
 mod status;
 #[cfg(test)]
 mod tests;
+mod town;
 mod verify;
 
 use std::sync::Arc;
@@ -52,6 +63,7 @@ use axum::routing::{get, post};
 pub use access::{Access, ApiFile};
 pub use error::ApiError;
 pub use invite::{InviteAnswer, InviteInput};
+pub use revoke::RevokeInput;
 pub use server::{Patience, serve};
 
 use crate::data_dir::DataDir;
@@ -112,6 +124,8 @@ impl Api {
             .route("/v1/households/{id}", get(households::show).patch(households::edit))
             .route("/v1/households/{id}/residents", post(households::add_resident))
             .route("/v1/inspections", get(households::inspections).post(households::inspect))
+            .route("/v1/photos", post(photos::record).layer(DefaultBodyLimit::max(photos::PHOTO_BYTES)))
+            .route("/v1/photos/{hash}", get(photos::show))
             .route("/v1/hazards", get(households::hazards))
             .route("/v1/hazards/{id}/steps", post(households::hazard_step))
             .route("/v1/conflicts", get(households::conflicts))
@@ -122,7 +136,16 @@ impl Api {
                 "/v1/events",
                 get(events::list).post(events::record).layer(DefaultBodyLimit::max(bounds::EVENTS_BYTES)),
             )
+            .route("/v1/regions", get(town::regions))
+            .route("/v1/counts", get(town::counts))
+            .route("/v1/grids", post(town::record_grid))
+            .route("/v1/members", get(town::members).post(town::record_member))
+            .route("/v1/teams", get(town::teams).post(town::record_team))
+            .route("/v1/devices", get(town::devices).post(town::record_device))
+            .route("/v1/positions", get(positions::list).post(positions::record))
+            .route("/v1/delivery", get(delivery::list))
             .route("/v1/invite", post(invite::invite))
+            .route("/v1/revoke", post(revoke::revoke))
             .layer(from_fn(bounds::limit_time));
         let streaming = Router::new()
             .route("/v1/import", post(import::import).layer(DefaultBodyLimit::disable()))

@@ -23,15 +23,15 @@ pub(super) async fn healthz() -> &'static str {
 pub(super) async fn readyz(State(api): State<Api>) -> Result<&'static str, ApiError> {
     let status = api.engine().status().borrow().clone();
     let lag = api.engine().views().lag();
-    let message = if status.node.is_empty() {
-        Some(
-            Message::new("starting", "节点正在启动", "the node is starting")
-                .remedy("稍后再试", "try again in a moment"),
-        )
-    } else if status.failed {
+    let message = if status.failed {
         Some(
             Message::new("store_failed", "此前写入失败，已停止记录", "an earlier write failed: nothing is recorded")
                 .remedy("检查磁盘及其剩余空间", "check the disk and its free space"),
+        )
+    } else if status.node.is_empty() {
+        Some(
+            Message::new("starting", "节点正在启动", "the node is starting")
+                .remedy("稍后再试", "try again in a moment"),
         )
     } else if api.engine().views().has_failed() {
         Some(

@@ -15,6 +15,10 @@ use townmesh_crdt::enrol::{self, Place};
 use townmesh_crdt::replica::Opening;
 use townmesh_crdt::store::Store;
 
+mod failures;
+mod photos;
+mod town;
+
 use super::*;
 use crate::engine::{Parts, TownAdmission, now};
 use crate::keys::IdentityFile;

@@ -109,8 +109,8 @@ pub struct InspectionRow {
     pub answers: serde_json::Value,
     /// On how many items a hazard was found.
     pub hazards: u32,
-    /// Photos.
-    pub photos: u32,
+    /// Photos, by the hashes that they are found by.
+    pub photos: serde_json::Value,
     /// Remarks.
     pub note: Option<String>,
     /// Without effect: its author's certificate had been revoked.
@@ -283,7 +283,7 @@ impl Reader {
                 checklist: row.get("checklist")?,
                 answers: json(row, "answers")?,
                 hazards: row.get("hazards")?,
-                photos: row.get("photos")?,
+                photos: json(row, "photos")?,
                 note: row.get("note")?,
                 void: row.get("void")?,
             })

@@ -18,7 +18,7 @@ use rusqlite::{Connection, ErrorCode, OpenFlags};
 use super::ViewError;
 
 /// Version of the tables. Another one in the file means: delete it and read the log from the start.
-const VERSION: i64 = 1;
+const VERSION: i64 = 2;
 /// Marks the file as a townmesh view (`PRAGMA application_id`): "tmvw".
 const APPLICATION_ID: i64 = 0x746d_7677;
 /// Pages of the write-ahead log after which it is copied into the file: 32 MB, so that an import syncs seldom.
@@ -64,7 +64,7 @@ CREATE TABLE resident (
 CREATE TABLE inspection (
     row INTEGER NOT NULL, record TEXT NOT NULL, household TEXT NOT NULL, inspector TEXT NOT NULL,
     time_ms INTEGER NOT NULL, checklist INTEGER NOT NULL, answers TEXT NOT NULL, hazards INTEGER NOT NULL, note TEXT,
-    photos INTEGER NOT NULL, void INTEGER NOT NULL, PRIMARY KEY (row, record)) STRICT, WITHOUT ROWID;
+    photos TEXT NOT NULL, void INTEGER NOT NULL, PRIMARY KEY (row, record)) STRICT, WITHOUT ROWID;
 CREATE INDEX inspection_household ON inspection (household, time_ms);
 CREATE TABLE hazard (
     row INTEGER PRIMARY KEY, region TEXT NOT NULL, household TEXT, checklist INTEGER, item INTEGER,

@@ -5,6 +5,7 @@ mod convergence;
 mod devices;
 mod hazards;
 mod households;
+mod photos;
 mod town;
 
 use std::collections::BTreeMap;

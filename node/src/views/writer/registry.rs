@@ -103,7 +103,6 @@ impl Batch<'_> {
         for one in &record.inspections {
             let inspection = &one.inspection;
             let hazards = inspection.hazards().count() as i64;
-            let photos = inspection.photos.len() as i64;
             self.run(
                 INSPECTION,
                 &[
@@ -116,7 +115,7 @@ impl Batch<'_> {
                     &json(&inspection.answers)?,
                     &hazards,
                     &inspection.note,
-                    &photos,
+                    &json(&inspection.photos)?,
                     &one.void,
                 ],
             )?;

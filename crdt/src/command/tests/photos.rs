@@ -1,0 +1,111 @@
+//! Photos of households, and how far they and everything else have travelled.
+
+use super::*;
+use crate::command::household::{self, HouseholdIds, HouseholdInput};
+use crate::command::photo::{self, NewPhoto};
+use crate::command::{CommandError, Outcome};
+use crate::domain::household::{Household, Resident};
+use crate::domain::inspection::PhotoHash;
+use crate::domain::person::PersonalData;
+use crate::entry::Lane;
+use crate::id::ResidentId;
+use crate::policy::DocumentKind;
+
+fn household(replica: &mut Replica) -> HouseholdIds {
+    let personal = Some(PersonalData { name: "甲乙".into(), ..PersonalData::default() });
+    let input = HouseholdInput {
+        household: Household { region: Some(langfa()), address: Some("1号".into()), ..Household::default() },
+        residents: vec![Resident { personal, ..Resident::default() }],
+    };
+    let ids = household::record(replica, &input, Lane::Work, NOW).unwrap().into_value();
+    replica.commit(NOW).unwrap();
+    ids
+}
+
+fn jpeg(length: usize) -> Vec<u8> {
+    let noise = (0..length).map(|at| (at.wrapping_mul(2_654_435_761) >> 11) as u8);
+    [0xff, 0xd8, 0xff].into_iter().chain(noise).collect()
+}
+
+fn record(replica: &mut Replica, new: &NewPhoto) -> Outcome<PhotoHash> {
+    let outcome = photo::record(replica, &registry(), new, NOW).unwrap();
+    replica.commit(NOW).unwrap();
+    outcome
+}
+
+#[test]
+fn a_photo_taken_in_one_office_is_seen_at_the_center() {
+    let mut town = Town::new(31);
+    let ids = household(&mut town.one);
+    let new = NewPhoto { household: Some(ids.document), resident: Some(ids.residents[0]), bytes: jpeg(700_000) };
+    let hash = record(&mut town.one, &new).into_value();
+    assert_eq!(photo::read(&mut town.center, hash).unwrap(), None, "nothing was sent yet");
+    assert_eq!(record(&mut town.one, &new).key(), "unchanged");
+    town.meet();
+    let found = photo::read(&mut town.center, hash).unwrap().expect("it has arrived");
+    assert_eq!((found.media_type.as_str(), found.length), ("image/jpeg", new.bytes.len() as u64));
+    assert_eq!(found.content, Some(new.bytes));
+    assert_eq!(found.namespace, registry());
+}
+
+#[test]
+fn what_is_no_photo_or_of_nobody_is_refused() {
+    let mut town = Town::new(32);
+    let ids = household(&mut town.one);
+    let refused = |town: &mut Town, household, resident, bytes: &[u8]| {
+        let new = NewPhoto { household: Some(household), resident, bytes: bytes.to_vec() };
+        photo::record(&mut town.one, &registry(), &new, NOW).unwrap_err().code()
+    };
+    for bytes in [&b""[..], b"<html>", b"\xff\xd8", b"RIFF....WAVE", b"\x89PNG"] {
+        assert_eq!(refused(&mut town, ids.document, None, bytes), "not_a_photo", "{bytes:02x?}");
+    }
+    assert_eq!(refused(&mut town, DocumentId([7; 16]), None, &jpeg(9)), "not_found");
+    assert_eq!(refused(&mut town, ids.document, Some(ResidentId([7; 8])), &jpeg(9)), "not_found");
+    assert_eq!(refused(&mut town, ids.document, None, &jpeg(65 << 20)), "too_large");
+    assert!(!town.one.has_staged(), "a refused photo leaves nothing");
+}
+
+#[test]
+fn another_content_under_the_name_of_a_photo_is_refused() {
+    let mut town = Town::new(33);
+    let ids = household(&mut town.one);
+    let other = NewPhoto { household: Some(ids.document), resident: None, bytes: jpeg(2_000) };
+    let forged = record(&mut town.one, &other).into_value();
+    // That photo's manifest, written once more in the place of another, as a hostile office could.
+    let hash = PhotoHash(blake3::hash(&jpeg(1_000)).into());
+    let [target, source] =
+        [hash, forged].map(|hash| town.one.document_id(&registry(), DocumentKind::Blob, &hash.0).unwrap());
+    let manifest = town.one.records(town.one.namespace_id(&registry()), source).unwrap().remove(0).bytes;
+    town.one.put(&registry(), DocumentKind::Blob, target, manifest, Lane::Bulk, NOW).unwrap();
+    town.one.commit(NOW).unwrap();
+    let error = photo::read(&mut town.one, hash).unwrap_err();
+    assert!(matches!(error, CommandError::Personal(_)), "{error:?}");
+}
+
+#[test]
+fn who_has_a_document_and_what_waits_for_whom_is_known_from_beacons() {
+    let mut town = Town::new(34);
+    let ids = household(&mut town.one);
+    let delivered = |replica: &Replica, to: &Replica| {
+        let all = replica.delivery(&registry(), ids.document).unwrap();
+        all.iter().find(|one| one.node == to.node()).map(|one| one.delivered)
+    };
+    let waiting = |replica: &Replica, to: &Replica| {
+        replica.waiting().iter().find(|one| one.node == to.node()).map(|one| one.entries)
+    };
+    assert_eq!(delivered(&town.one, &town.center), Some(Some(false)));
+    assert!(waiting(&town.one, &town.center) > Some(0));
+    assert_eq!(town.center.delivery(&registry(), ids.document).unwrap(), vec![], "it is not there at all");
+    // The second meeting brings the beacon that was due after the first.
+    for later in [0, 120_000] {
+        town.meet();
+        for replica in [&mut town.one, &mut town.two, &mut town.center] {
+            household::record(replica, &HouseholdInput::default(), Lane::Work, NOW + later).unwrap_err();
+            replica.commit(NOW + later).unwrap();
+        }
+    }
+    town.meet();
+    assert_eq!(delivered(&town.one, &town.center), Some(Some(true)));
+    assert_eq!(delivered(&town.one, &town.two), Some(Some(true)));
+    assert_eq!(delivered(&town.two, &town.one), Some(Some(true)), "the author holds what it wrote");
+}

@@ -1,0 +1,57 @@
+//! A node is removed by an authority.
+
+use super::super::tests::{edit, meet, texts};
+use super::*;
+use crate::replica::RevokeError;
+
+#[test]
+fn what_was_known_of_a_removed_node_stands_and_the_rest_has_no_effect() {
+    let mut town = Town::new(120);
+    let mut center = town.node("center", NodeRole::Center, &[], &[]);
+    let mut langfa = town.node("langfa", NodeRole::Village, &[LANGFA], &[]);
+    let mut vehicle = town.node("vehicle", NodeRole::Patrol, &[LANGFA], &[]);
+    meet(&mut center, &mut vehicle);
+    meet(&mut center, &mut langfa);
+    let document = edit(&mut vehicle, LANGFA, "1", "known");
+    meet(&mut center, &mut vehicle);
+    // Stolen: from here on it writes what nobody asked for, and passes it to a village that does not know yet.
+    let forged = edit(&mut vehicle, LANGFA, "2", "forged");
+    meet(&mut langfa, &mut vehicle);
+    assert_eq!(texts(&mut langfa, LANGFA, forged), ["forged"]);
+
+    let authority = town.founded.authority.clone();
+    let (itself, stolen) = (center.node(), center.node_called("vehicle").unwrap());
+    assert!(matches!(center.revoke(&authority, itself, true, NOW), Err(RevokeError::Itself)));
+    let revoked = center.revoke(&authority, stolen, true, NOW).unwrap();
+    assert_eq!(revoked.name, "vehicle");
+    center.commit(NOW).unwrap();
+    assert_eq!(center.node_called("vehicle"), None);
+    assert!(matches!(center.revoke(&authority, stolen, true, NOW), Err(RevokeError::NotEnrolled(_))));
+
+    while langfa.fold(NOW).unwrap() {
+        langfa.commit(NOW).unwrap();
+    }
+    let before = langfa.feed_end();
+    meet(&mut center, &mut langfa);
+    for replica in [&mut center, &mut langfa] {
+        assert_eq!(texts(replica, LANGFA, document), ["known"]);
+        assert!(texts(replica, LANGFA, forged).is_empty(), "it has no effect");
+    }
+    langfa.commit(NOW).unwrap();
+    let fed = langfa.feed(before, 1_000).unwrap();
+    assert!(fed.iter().any(|item| item.document == forged), "views are told to show it anew");
+}
+
+#[test]
+fn a_node_can_be_removed_with_all_that_it_wrote() {
+    let mut town = Town::new(121);
+    let mut center = town.node("center", NodeRole::Center, &[], &[]);
+    let mut vehicle = town.node("vehicle", NodeRole::Patrol, &[LANGFA], &[]);
+    meet(&mut center, &mut vehicle);
+    let document = edit(&mut vehicle, LANGFA, "1", "known");
+    meet(&mut center, &mut vehicle);
+    assert_eq!(texts(&mut center, LANGFA, document), ["known"]);
+    center.revoke(&town.founded.authority, vehicle.node(), false, NOW).unwrap();
+    center.commit(NOW).unwrap();
+    assert!(texts(&mut center, LANGFA, document).is_empty());
+}

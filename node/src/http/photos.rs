@@ -1,0 +1,104 @@
+//! Photos: bytes in, the hash that inspections name them by out; and back.
+
+use axum::Json;
+use axum::body::Bytes;
+use axum::extract::State;
+use axum::extract::rejection::BytesRejection;
+use axum::http::{HeaderName, HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+use townmesh_crdt::command::photo::{self, NewPhoto, Photo};
+use townmesh_crdt::domain::inspection::PhotoHash;
+use townmesh_crdt::domain::region::RegionCode;
+use townmesh_crdt::id::{DocumentId, ResidentId};
+use townmesh_crdt::namespace::Namespace;
+use townmesh_crdt::replica::Replica;
+
+use super::Api;
+use super::bounds::{Named, Params};
+use super::error::ApiError;
+use super::households::{household_namespace, recorded, reveal};
+use crate::message::Message;
+
+/// Largest photo in bytes: what phones make, uncut.
+pub(super) const PHOTO_BYTES: usize = 16 << 20;
+/// What a browser may be told that a photo is: a peer's word could be a page with a script.
+const SHOWN: [&str; 3] = ["image/jpeg", "image/png", "image/webp"];
+
+/// What the photo is of: a household, or a place of a region.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct PhotoQuery {
+    household: Option<DocumentId>,
+    region: Option<RegionCode>,
+    /// Who of the household is to be seen on it.
+    resident: Option<ResidentId>,
+}
+
+pub(super) async fn record(
+    State(api): State<Api>,
+    Params(query): Params<PhotoQuery>,
+    bytes: Result<Bytes, BytesRejection>,
+) -> Result<Response, ApiError> {
+    let bytes = bytes.map_err(|rejection| {
+        let zh = format!("照片未能完整收到，最大 {} MiB", PHOTO_BYTES >> 20);
+        ApiError { status: rejection.status(), message: Message::new("body", zh, rejection.body_text()) }
+    })?;
+    let PhotoQuery { household, region, resident } = query;
+    if household.is_some() == region.is_some() || (household.is_none() && resident.is_some()) {
+        let message = Message::new("query", "须写明 household 或 region 之一", "name either a household or a region");
+        return Err(ApiError::bad_request(message));
+    }
+    let new = NewPhoto { household, resident, bytes: bytes.into() };
+    let job = move |replica: &mut Replica, now| {
+        let namespace = match (household, region) {
+            (Some(household), _) => household_namespace(replica, household)?,
+            (None, region) => Namespace::registry(&region.map(|region| region.to_string()).unwrap_or_default()),
+        };
+        let outcome = photo::record(replica, &namespace, &new, now)?;
+        Ok(outcome.map(|photo| json!({ "namespace": namespace.to_string(), "photo": photo })))
+    };
+    Ok(recorded(&api.engine().record(job).await?))
+}
+
+/// Why the photo is looked at.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct ShowQuery {
+    reveal: Option<String>,
+}
+
+/// How far a photo has come, where not all of it is here.
+#[derive(Debug, Serialize)]
+struct OnItsWay {
+    photo: PhotoHash,
+    length: u64,
+    complete: bool,
+}
+
+pub(super) async fn show(
+    State(api): State<Api>,
+    Named(hash): Named<PhotoHash>,
+    Params(query): Params<ShowQuery>,
+) -> Result<Response, ApiError> {
+    // A photo cannot be masked.
+    if !reveal(query.reveal.as_deref(), &hash.to_string()) {
+        let message = Message::new("reason_missing", "查看照片须写明理由", "a photo is shown for a stated reason only");
+        let message = message.remedy("在网址中加上 reveal=理由", "add reveal=<reason> to the address");
+        return Err(ApiError { status: StatusCode::FORBIDDEN, message });
+    }
+    let found = api.engine().read(move |replica| photo::read(replica, hash)).await??;
+    let found = found.ok_or_else(|| ApiError::not_found("本节点没有这张照片", "there is no such photo here"))?;
+    let Photo { media_type, length, content, .. } = found;
+    let Some(content) = content else {
+        return Ok((StatusCode::ACCEPTED, Json(OnItsWay { photo: hash, length, complete: false })).into_response());
+    };
+    let shown = SHOWN.into_iter().find(|known| *known == media_type).unwrap_or("application/octet-stream");
+    let headers: [(HeaderName, HeaderValue); 3] = [
+        (header::CONTENT_TYPE, HeaderValue::from_static(shown)),
+        (header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")),
+        (header::CACHE_CONTROL, HeaderValue::from_static("no-store")),
+    ];
+    Ok((headers, content).into_response())
+}

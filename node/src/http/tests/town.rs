@@ -1,0 +1,71 @@
+//! What the whole town knows, where its units are, and what has reached whom.
+
+use super::*;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn members_teams_and_devices_are_recorded_and_listed() {
+    let node = Node::start().await;
+    for (path, body, shown) in [
+        ("/v1/teams", json!({ "code": "xf-1", "name": "微型消防站", "kind": "town" }), "微型消防站"),
+        ("/v1/members", json!({ "code": "xc-1", "name": "王五", "team": "xf-1", "roles": ["inspector"] }), "王五"),
+        ("/v1/devices", json!({ "code": "mqtt:7", "region": REGION, "kind": "smoke", "name": "烟感7" }), "烟感7"),
+    ] {
+        let (status, answer) = node.post(path, &body).await;
+        assert_eq!(status, StatusCode::CREATED, "{path}: {answer}");
+        let (status, answer) = node.post(path, &body).await;
+        assert_eq!((status, &answer["outcome"]), (StatusCode::OK, &json!("unchanged")), "{path}");
+        let (_, listed) = node.fetch(path).await;
+        assert_eq!(listed["rows"][0]["name"], shown, "{path}: {listed}");
+    }
+    let (_, listed) = node.fetch("/v1/members?team=xf-2").await;
+    assert_eq!(listed["rows"], json!([]));
+    let (_, listed) = node.fetch("/v1/members?team=xf-1").await;
+    assert_eq!(listed["rows"][0]["roles"], json!(["inspector"]));
+    let (status, answer) = node.post("/v1/members", &json!({ "name": "无编号" })).await;
+    assert_eq!((status, code(&answer)), (StatusCode::UNPROCESSABLE_ENTITY, "missing_key"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn regions_and_counts_are_told() {
+    let node = Node::start().await;
+    node.household("幸福路1号").await;
+    node.fetch("/v1/teams").await;
+    let (status, regions) = node.fetch("/v1/regions").await;
+    assert_eq!(status, StatusCode::OK, "{regions}");
+    let (_, counts) = node.fetch("/v1/counts").await;
+    assert_eq!(
+        (&counts["rows"][0]["region"], &counts["rows"][0]["households"]),
+        (&json!(REGION), &json!(1)),
+        "{counts}"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_last_position_of_a_unit_is_told_and_shown() {
+    let node = Node::start().await;
+    let (_, none) = node.fetch("/v1/positions").await;
+    assert_eq!(none["rows"], json!([]));
+    for position in [json!({ "lat": 39.7, "lon": 116.3 }), json!({ "lat": 39.7354, "lon": 116.331 })] {
+        assert_eq!(node.post("/v1/positions", &position).await.0, StatusCode::NO_CONTENT);
+    }
+    let (_, listed) = node.fetch("/v1/positions").await;
+    let rows = listed["rows"].as_array().unwrap();
+    assert_eq!(rows.len(), 1, "only the last counts: {listed}");
+    assert_eq!(
+        (&rows[0]["name"], &rows[0]["position"]),
+        (&json!("center"), &json!({ "lat": 39.7354, "lon": 116.331 }))
+    );
+    let (status, answer) = node.post("/v1/positions", &json!({ "lat": 99.0, "lon": 0.0 })).await;
+    assert_eq!((status, code(&answer)), (StatusCode::UNPROCESSABLE_ENTITY, "body"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn delivery_is_told_of_what_is_here() {
+    let node = Node::start().await;
+    let household = node.household("幸福路1号").await;
+    let (status, answer) = node.fetch(&format!("/v1/delivery?document={household}")).await;
+    assert_eq!((status, &answer["rows"]), (StatusCode::OK, &json!([])), "there is no other node");
+    assert_eq!(node.fetch("/v1/delivery").await.0, StatusCode::OK);
+    let (status, _) = node.fetch("/v1/delivery?document=00000000000000000000000000000000").await;
+    assert_eq!(status, StatusCode::NOT_FOUND);
+}
