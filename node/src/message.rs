@@ -151,6 +151,10 @@ impl Explain for EnrolError {
         let en = self.to_string();
         match self {
             Self::Name => Message::new("name", "节点名称须为1至64个字符", en),
+            Self::UnknownRegion(code) => Message::new("region_unknown", format!("本镇没有区划代码 {code}"), en)
+                .remedy("请对照区划表核对代码", "look the code up in the table of regions"),
+            Self::NoKeys(code) => Message::new("no_keys", format!("本节点不持有 {code} 的密钥"), en)
+                .remedy("请在指挥中心制作邀请", "make the invite at the center"),
             Self::Incomplete => Message::new("invite_incomplete", "邀请文件不完整", en)
                 .remedy("请重新申请邀请文件", "ask for a new invite file"),
             Self::Statement(_) => Message::new("statement", "邀请中的证书无效", en)
