@@ -6,10 +6,9 @@ use crate::certificate::Statement;
 use crate::change::{self, Item};
 use crate::entry::{Entry, EntryError, Header, LogId};
 use crate::fork::{Branch, ForkProof};
-use crate::id::{CertificateId, EntryId, KeyId, NamespaceId, NodeId};
+use crate::id::{CertificateId, EntryId, KeyId, NodeId};
 use crate::namespace::{Namespace, NamespaceKind};
 use crate::policy::{self, Denied, DocumentKind};
-use crate::seal::{PersonKeyPlace, ShelfId, WRAPPED_LEN};
 use crate::store::{ItemKey, LogState, StoreError};
 use crate::sync::{Run, RunEntry};
 
@@ -216,44 +215,6 @@ impl Replica {
             Item::Record { .. } | Item::Change { .. } | Item::Epoch { .. } | Item::Seen { .. } => None,
         });
         records.collect()
-    }
-
-    /// Verifies and stages persons' keys that follow those already on the shelf.
-    ///
-    /// # Errors
-    /// [`IngestError::NotWanted`].
-    pub fn ingest_person_keys(
-        &mut self,
-        id: NamespaceId,
-        shelf: ShelfId,
-        start: u32,
-        keys: &[[u8; WRAPPED_LEN]],
-    ) -> Result<u32, IngestError> {
-        let namespace = self.trust.namespaces().get(&id).cloned();
-        let namespace = namespace.filter(|namespace| policy::access(&self.own, namespace).is_some());
-        let namespace = namespace.ok_or_else(|| IngestError::NotWanted(id.short()))?;
-        let held = self.shelves.get(&id).and_then(|shelves| shelves.get(&shelf)).copied().unwrap_or(0);
-        let number = self.number(id);
-        let family = self.trust.family(&namespace).map(|family| family.key);
-        let mut count = held;
-        for (index, wrapped) in (start..).zip(keys) {
-            if index != count {
-                continue;
-            }
-            let place = PersonKeyPlace { shelf, index };
-            // A carrier cannot check. Whoever can read leaves out what does not unwrap, zeros above all: a carrier
-            // must not make a person look erased. The session goes on, for the carrier may have been deceived, too.
-            let keys = family.and_then(|family| self.keyring.keys(&namespace, family));
-            if keys.is_some_and(|keys| keys.unwrap_person_key(wrapped, place).is_err()) {
-                break;
-            }
-            self.keep_person_key(id, number, place, *wrapped);
-            count += 1;
-        }
-        if count > held {
-            self.shelves.entry(id).or_default().insert(shelf, count);
-        }
-        Ok(count)
     }
 
     /// Compares a run with what is held; where they differ, that is a fork, proven by both signatures.

@@ -19,6 +19,7 @@ mod cards;
 mod documents;
 mod exchange;
 mod fold;
+mod frontier;
 mod ingest;
 mod keyring;
 mod people;
@@ -26,6 +27,9 @@ mod record;
 #[cfg(test)]
 mod review_tests;
 mod sending;
+mod shelves;
+#[cfg(test)]
+mod sync_tests;
 #[cfg(test)]
 mod tests;
 
@@ -51,6 +55,7 @@ use crate::id::{CertificateId, DocumentId, EntryId, NamespaceId, NodeId};
 use crate::namespace::{Namespace, NamespaceKind};
 use crate::policy::{self, DocumentKind};
 use crate::seal::{FamilySecret, PersonKeyPlace, ShelfId, WRAPPED_LEN};
+use crate::shelf::Shelf;
 use crate::store::{Batch, CardKey, Derived, LogState, Store, StoreError};
 use crate::sync::message::Digest;
 use crate::sync::{Progress, Session};
@@ -147,7 +152,7 @@ pub struct Replica {
     logs: BTreeMap<LogId, (u32, LogState)>,
     /// Number of the next new log: never one that is in the store, where it names the log's entries.
     next_log: u32,
-    shelves: BTreeMap<NamespaceId, BTreeMap<ShelfId, u32>>,
+    shelves: BTreeMap<NamespaceId, BTreeMap<ShelfId, Shelf>>,
     cards: BTreeMap<CardKey, (u64, Vec<u8>)>,
     forks: BTreeMap<LogId, (u64, EntryId)>,
     receipts: BTreeMap<NodeId, BTreeMap<[u8; 8], u64>>,
@@ -397,7 +402,7 @@ impl Replica {
         let grown: BTreeSet<(u32, ShelfId)> = keys.map(|(number, place)| (number, place.shelf)).collect();
         for (number, shelf) in grown {
             let Some(namespace) = self.namespace_numbered(number) else { continue };
-            let count = self.shelves.get(&namespace).and_then(|shelves| shelves.get(&shelf)).copied().unwrap_or(0);
+            let count = self.shelf(namespace, shelf).map_or(0, |shelf| shelf.count);
             self.sessions.values_mut().for_each(|session| session.shelf_grew(namespace, shelf, count));
         }
     }
@@ -538,9 +543,12 @@ impl Replica {
                 hasher.update(&head.0);
             }
         }
-        for (shelf, count) in self.shelves.get(&namespace).into_iter().flatten() {
-            hasher.update(shelf);
-            hasher.update(&count.to_be_bytes());
+        for (id, shelf) in self.shelves.get(&namespace).into_iter().flatten() {
+            hasher.update(id);
+            hasher.update(&shelf.count.to_be_bytes());
+            if self.vouches_for_rows(shelf) {
+                hasher.update(&shelf.chain);
+            }
         }
         let digest = first_half(&hasher);
         self.digests.insert(namespace, digest);

@@ -6,11 +6,9 @@ use std::ops::ControlFlow;
 use super::Replica;
 use crate::bounds;
 use crate::entry::{Entry, LogId};
-use crate::id::{NamespaceId, NodeId};
+use crate::id::NodeId;
 use crate::namespace::Namespace;
-use crate::seal::{PersonKeyPlace, ShelfId};
 use crate::store::StoreError;
-use crate::sync::message::MAX_PERSON_KEYS;
 use crate::sync::session::Priority;
 use crate::sync::{Message, Run};
 
@@ -40,6 +38,9 @@ impl Replica {
         if session.certificate.is_none() {
             return Ok(None);
         }
+        if let Some(page) = self.next_page(peer) {
+            return Ok(Some(page));
+        }
         let auth = self.namespace_id(&Namespace::auth());
         loop {
             let Some(session) = self.sessions.get(&peer) else { return Ok(None) };
@@ -64,7 +65,7 @@ impl Replica {
                 (Some((priority, log)), keys) if priority <= BEFORE_KEYS || keys.is_none() => {
                     self.next_run(peer, priority, log)?
                 }
-                (_, Some((namespace, shelf))) => self.next_person_keys(peer, namespace, shelf)?,
+                (_, Some((namespace, shelf))) => self.next_key_run(peer, namespace, shelf)?,
                 (Some((priority, log)), None) => self.next_run(peer, priority, log)?,
                 (None, None) => return self.next_when_idle(peer),
             };
@@ -114,39 +115,18 @@ impl Replica {
         Ok(Some(Message::Run(run)))
     }
 
-    fn next_person_keys(
-        &mut self,
-        peer: NodeId,
-        namespace: NamespaceId,
-        shelf: ShelfId,
-    ) -> Result<Option<Message>, StoreError> {
-        let number = self.number(namespace);
-        let Some(session) = self.sessions.get_mut(&peer) else { return Ok(None) };
-        let start = session.spaces.get(&namespace).and_then(|space| space.shelves.get(&shelf)).copied().unwrap_or(0);
-        let keys = self.store.person_keys(number, PersonKeyPlace { shelf, index: start }, MAX_PERSON_KEYS)?;
-        if keys.is_empty() {
-            session.shelves_behind.remove(&(namespace, shelf));
-            return Ok(None);
-        }
-        if let Some(space) = session.spaces.get_mut(&namespace) {
-            space.shelves.insert(shelf, start.saturating_add(keys.len() as u32));
-        }
-        session.progress.bytes_sent += keys.as_flattened().len() as u64;
-        Ok(Some(Message::PersonKeys { namespace, shelf, start, keys }))
-    }
-
     /// Blobs come after all entries; then a summary says that there is nothing left.
     fn next_when_idle(&mut self, peer: NodeId) -> Result<Option<Message>, StoreError> {
-        while let Some((namespace, hash)) =
+        if let Some((namespace, hash)) =
             self.sessions.get_mut(&peer).and_then(|session| session.chunks_wanted.pop_front())
         {
-            let Some(number) = self.numbers.get(&namespace) else { continue };
-            if !self.interest(&peer).contains(&namespace) {
-                continue;
-            }
-            if let Some(bytes) = self.store.chunk(*number, &hash)?.filter(|bytes| !bytes.is_empty()) {
-                return Ok(Some(Message::Chunk { namespace, bytes }));
-            }
+            let number = self.numbers.get(&namespace).filter(|_| self.interest(&peer).contains(&namespace));
+            let held = number.map(|number| self.store.chunk(*number, &hash)).transpose()?.flatten();
+            return Ok(Some(match held.filter(|bytes| !bytes.is_empty()) {
+                Some(bytes) => Message::Chunk { namespace, bytes },
+                // Else the peer would wait for it, and a few such would keep it from asking for anything.
+                None => Message::ChunkLack { namespace, hashes: vec![hash] },
+            }));
         }
         if let Some(message) = self.next_chunk_message(peer) {
             return Ok(Some(message));

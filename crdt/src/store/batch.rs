@@ -125,6 +125,7 @@ pub struct Batch {
     pub(crate) new_logs: Vec<(u32, LogId)>,
     pub(crate) entries: Vec<(u32, u64, Vec<u8>)>,
     pub(crate) person_keys: Vec<(u32, PersonKeyPlace, [u8; WRAPPED_LEN])>,
+    pub(crate) shelves: super::shelves::ShelfWrites,
     pub(crate) cards: BTreeMap<CardKey, (u64, Vec<u8>)>,
     pub(crate) chunks: Vec<(u32, [u8; 32], Vec<u8>)>,
     pub(crate) weight: usize,
@@ -219,6 +220,7 @@ fn write_truth(transaction: &redb::WriteTransaction, batch: &Batch) -> Result<()
             table.insert(&person_key(*namespace, *place), wrapped)?;
         }
     }
+    super::shelves::write(transaction, &batch.shelves)?;
     if !batch.cards.is_empty() {
         let mut table = transaction.open_table(tables::CARDS)?;
         for (key, (version, bytes)) in &batch.cards {

@@ -1,0 +1,254 @@
+//! What hostile members and carriers try on a session, and what very many logs cost it.
+
+use std::collections::BTreeMap;
+
+use super::tests::{HAIZI, LANGFA, NOW, Town, connect, edit, meet, settle, texts};
+use super::*;
+use crate::certificate::NodeRole;
+use crate::shelf::BLOCK;
+use crate::sync::{KeyRun, Message};
+use crate::value::Value;
+
+/// Residents minted by a node, and the last one's sealed value.
+fn mint(replica: &mut Replica, region: &str, count: u32) -> (DocumentId, crate::id::ResidentId, Vec<u8>) {
+    let namespace = Namespace::registry(region);
+    let document = replica.document_id(&namespace, DocumentKind::Household, b"1").unwrap();
+    let mut last = None;
+    for _ in 0..count {
+        let resident = replica.new_resident();
+        let sealed = replica.seal_personal(&namespace, document, resident, None, b"person").unwrap();
+        last = Some((document, resident, sealed));
+    }
+    replica.commit(NOW).unwrap();
+    last.unwrap()
+}
+
+fn key_run(from: &mut Replica, to: &mut Replica) -> KeyRun {
+    connect(from, to);
+    for _ in 0..100 {
+        for swap in [true, false] {
+            let (one, other) = if swap { (&mut *to, &mut *from) } else { (&mut *from, &mut *to) };
+            let Some(bytes) = one.poll_transmit(other.node()).unwrap() else { continue };
+            if let Some(Message::PersonKeys(run)) = Message::from_bytes(&bytes).unwrap() {
+                return run;
+            }
+            other.receive(one.node(), &bytes, NOW).unwrap();
+            other.commit(NOW).unwrap();
+        }
+    }
+    panic!("no keys are sent");
+}
+
+#[test]
+fn keys_that_their_author_did_not_sign_are_kept_by_nobody() {
+    let mut town = Town::new(201);
+    let mut center = town.node("center", NodeRole::Center, &[], &[]);
+    let mut langfa = town.node("langfa", NodeRole::Village, &[LANGFA], &[]);
+    let mut branch = town.node("branch", NodeRole::Village, &[LANGFA], &[]);
+    let mut haizi = town.node("haizi", NodeRole::Village, &[HAIZI], &[]);
+    let mut carrier = town.node("carrier", NodeRole::Carrier, &[], &[LANGFA]);
+    for node in [&mut langfa, &mut branch, &mut haizi, &mut carrier] {
+        meet(&mut center, node);
+    }
+    let (document, resident, sealed) = mint(&mut langfa, LANGFA, 3);
+    let run = key_run(&mut langfa, &mut carrier);
+    assert_eq!(run.keys.len(), 3);
+    let id = run.namespace;
+    let mut signed_by_branch = langfa.own_shelf(id);
+    let other_row = [9; WRAPPED_LEN];
+    signed_by_branch.push(&other_row);
+    let altered = |alter: &dyn Fn(&mut KeyRun)| {
+        let mut run = run.clone();
+        alter(&mut run);
+        run
+    };
+    let forged = [
+        altered(&|run| run.keys[1] = other_row),
+        altered(&|run| run.keys.swap(0, 1)),
+        altered(&|run| run.keys.truncate(2)),
+        altered(&|run| run.keys.push(other_row)),
+        altered(&|run| run.start = 1),
+        altered(&|run| run.epoch += 1),
+        altered(&|run| run.seal.signature[5] ^= 1),
+        altered(&|run| {
+            run.keys.push(other_row);
+            run.seal = signed_by_branch.sign(id, branch.identity.certificate, &branch.identity.signing);
+        }),
+    ];
+    for (number, run) in forged.iter().enumerate() {
+        for node in [&mut center, &mut carrier] {
+            // Some are refused with an error, which ends the session; none has an effect.
+            assert_eq!(node.ingest_key_run(run).unwrap_or(0), 0, "forgery {number} at {}", node.own.name);
+            assert!(!node.has_staged(), "forgery {number} at {}", node.own.name);
+        }
+    }
+    // An enrolled node fills a shelf of a region that is not its own.
+    let mut elsewhere = Shelf::empty(id, haizi.node(), 1);
+    elsewhere.push(&other_row);
+    let seal = elsewhere.sign(id, haizi.identity.certificate, &haizi.identity.signing);
+    let foreign = KeyRun { author: haizi.node(), epoch: 1, keys: vec![other_row], seal, ..run.clone() };
+    assert!(matches!(carrier.ingest_key_run(&foreign), Err(IngestError::Denied { .. })));
+
+    for node in [&mut langfa, &mut center, &mut branch] {
+        meet(&mut carrier, node);
+    }
+    for node in [&mut center, &mut branch] {
+        let namespace = Namespace::registry(LANGFA);
+        assert_eq!(node.open_personal(&namespace, document, resident, &sealed).unwrap(), b"person");
+    }
+}
+
+#[test]
+fn a_carrier_passes_on_many_keys_with_their_authors_signatures() {
+    let mut town = Town::new(202);
+    let mut center = town.node("center", NodeRole::Center, &[], &[]);
+    let mut langfa = town.node("langfa", NodeRole::Village, &[LANGFA], &[]);
+    let mut carrier = town.node("carrier", NodeRole::Carrier, &[], &[LANGFA]);
+    for node in [&mut langfa, &mut carrier] {
+        meet(&mut center, node);
+    }
+    // Blocks of 1,024 are cut at each meeting at another place.
+    for count in [700, 324, 1, BLOCK + 500] {
+        let (document, resident, sealed) = mint(&mut langfa, LANGFA, count);
+        let (_, bytes) = meet(&mut carrier, &mut langfa);
+        assert!(bytes < 8192 + 40 * count as usize, "{bytes} bytes for {count} keys");
+        meet(&mut carrier, &mut center);
+        let namespace = Namespace::registry(LANGFA);
+        assert_eq!(center.open_personal(&namespace, document, resident, &sealed).unwrap(), b"person");
+    }
+    let mut late = town.node("late", NodeRole::Village, &[LANGFA], &[]);
+    meet(&mut carrier, &mut late);
+    let id = late.namespace_id(&Namespace::registry(LANGFA));
+    let held: Vec<u32> = late.shelves[&id].values().map(|shelf| shelf.count).collect();
+    assert_eq!(held, [700 + 324 + 1 + BLOCK + 500]);
+}
+
+#[test]
+fn nodes_with_other_keys_on_one_shelf_are_not_taken_for_equal_until_its_author_is_removed() {
+    let mut town = Town::new(203);
+    let mut center = town.node("center", NodeRole::Center, &[], &[]);
+    let mut langfa = town.node("langfa", NodeRole::Village, &[LANGFA], &[]);
+    let mut branch = town.node("branch", NodeRole::Village, &[LANGFA], &[]);
+    for node in [&mut langfa, &mut branch] {
+        meet(&mut center, node);
+    }
+    meet(&mut langfa, &mut branch);
+    let id = center.namespace_id(&Namespace::registry(LANGFA));
+    for (node, row) in [(&mut center, [1; WRAPPED_LEN]), (&mut branch, [2; WRAPPED_LEN])] {
+        let mut shelf = Shelf::empty(id, langfa.node(), 5);
+        shelf.push(&row);
+        let seal = shelf.sign(id, langfa.identity.certificate, &langfa.identity.signing);
+        let run = KeyRun { namespace: id, author: langfa.node(), epoch: 5, start: 0, keys: vec![row], seal };
+        assert_eq!(node.ingest_key_run(&run).unwrap(), 1);
+        node.commit(NOW).unwrap();
+    }
+    connect(&mut center, &mut branch);
+    settle(&mut center, &mut branch);
+    assert!(!center.progress(&branch.node()).unwrap().equal);
+    assert!(!branch.progress(&center.node()).unwrap().equal);
+
+    let claim = crate::certificate::Claim::Revocation { certificate: langfa.identity.certificate, cuts: vec![] };
+    let authority = &town.founded.authority;
+    let revocation = Statement::sign(&authority.town, claim, Some(authority.statement.id), [1; 8], &authority.signing);
+    center.record_statements(vec![revocation], NOW).unwrap();
+    center.commit(NOW).unwrap();
+    meet(&mut center, &mut branch);
+}
+
+/// One edit in each of many openings of the store.
+fn many_logs(replica: &mut Replica, region: &str, count: u64) {
+    let namespace = Namespace::registry(region);
+    let document = replica.document_id(&namespace, DocumentKind::Household, b"many").unwrap();
+    let own = replica.epoch;
+    for epoch in 0..count {
+        replica.epoch = epoch.wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        let edits = BTreeMap::from([(vec![], BTreeMap::from([(1, Value::from(epoch as i64))]))]);
+        replica.edit(&namespace, DocumentKind::Household, document, edits, Lane::Work, NOW).unwrap();
+        if epoch % 256 == 0 {
+            replica.commit(NOW).unwrap();
+        }
+    }
+    replica.epoch = own;
+    replica.commit(NOW).unwrap();
+}
+
+#[test]
+fn any_number_of_logs_is_brought_up_to_date_in_bounded_messages() {
+    let mut town = Town::new(204);
+    let mut center = town.node("center", NodeRole::Center, &[], &[]);
+    let mut langfa = town.node("langfa", NodeRole::Village, &[LANGFA], &[]);
+    let mut branch = town.node("branch", NodeRole::Village, &[LANGFA], &[]);
+    for node in [&mut langfa, &mut branch] {
+        meet(&mut center, node);
+    }
+    many_logs(&mut langfa, LANGFA, 5_200);
+    meet(&mut langfa, &mut center);
+    let id = center.namespace_id(&Namespace::registry(LANGFA));
+    assert!(center.logs_of(id).count() >= 5_200);
+    assert_eq!(center.digest(id), langfa.digest(id));
+    // Nodes that hold none, and then each other's new ones.
+    meet(&mut branch, &mut center);
+    let document = edit(&mut branch, LANGFA, "1", "branch");
+    let other = edit(&mut langfa, LANGFA, "2", "langfa");
+    let (_, bytes) = meet(&mut branch, &mut langfa);
+    assert_eq!(texts(&mut langfa, LANGFA, document), ["branch"]);
+    assert_eq!(texts(&mut branch, LANGFA, other), ["langfa"]);
+    assert!(bytes < 48 * 1024, "two edits cost {bytes} bytes");
+    // One that holds few logs meets one that holds many.
+    let mut late = town.node("late", NodeRole::Village, &[LANGFA], &[]);
+    let third = edit(&mut center, LANGFA, "3", "center");
+    meet(&mut late, &mut center);
+    assert_eq!(texts(&mut late, LANGFA, third), ["center"]);
+    assert_eq!(late.digest(id), center.digest(id));
+}
+
+#[test]
+fn a_chunk_that_a_peer_lacks_does_not_block_the_others() {
+    let mut town = Town::new(205);
+    let mut center = town.node("center", NodeRole::Center, &[], &[]);
+    let mut langfa = town.node("langfa", NodeRole::Village, &[LANGFA], &[]);
+    let mut branch = town.node("branch", NodeRole::Village, &[LANGFA], &[]);
+    for node in [&mut langfa, &mut branch] {
+        meet(&mut center, node);
+    }
+    let namespace = Namespace::registry(LANGFA);
+    let photo = |seed: u32| -> Vec<u8> {
+        (0..300_000u32).map(|at| ((at ^ seed).wrapping_mul(2_654_435_761) >> 24) as u8).collect()
+    };
+    // The branch office gets entries that speak of many photos, and none of the photos.
+    for seed in 0..40 {
+        langfa.put_blob(&namespace, &photo(seed), "image/jpeg", None, NOW).unwrap();
+    }
+    langfa.commit(NOW).unwrap();
+    connect(&mut langfa, &mut branch);
+    for _ in 0..10_000 {
+        let mut moved = false;
+        for swap in [false, true] {
+            let (from, to) = if swap { (&mut branch, &mut langfa) } else { (&mut langfa, &mut branch) };
+            if let Some(bytes) = from.poll_transmit(to.node()).unwrap() {
+                moved = true;
+                if !matches!(Message::from_bytes(&bytes).unwrap(), Some(Message::Chunk { .. })) {
+                    to.receive(from.node(), &bytes, NOW).unwrap();
+                    to.commit(NOW).unwrap();
+                }
+            }
+        }
+        if !moved {
+            break;
+        }
+    }
+    while branch.fold(NOW).unwrap() {}
+    branch.commit(NOW).unwrap();
+    langfa.close_session(&branch.node());
+    branch.close_session(&langfa.node());
+    assert_eq!(branch.wanted_chunks(), 80);
+    // It has one of its own, which sorts after all that it lacks.
+    let content = photo(100);
+    let own = branch.put_blob(&namespace, &content, "image/jpeg", None, NOW).unwrap();
+    branch.commit(NOW).unwrap();
+    meet(&mut branch, &mut center);
+    assert_eq!(center.blob(&namespace, own).unwrap().unwrap().content, Some(content));
+    assert_eq!(center.wanted_chunks(), 80);
+    meet(&mut langfa, &mut center);
+    assert_eq!(center.wanted_chunks(), 0);
+}
