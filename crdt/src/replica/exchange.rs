@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::{IngestError, Ingested, Output, Replica, first_half};
 use crate::bounds;
 use crate::card::CardError;
-use crate::certificate::{Access, Statement};
+use crate::certificate::{Access, Claim, Statement};
 use crate::clock::Millis;
 use crate::entry::{Lane, LogId};
 use crate::id::{NamespaceId, NodeId};
@@ -108,7 +108,7 @@ impl Replica {
             Message::Run(run) => self.take_run(peer, run, size, now)?,
             Message::PersonKeys(run) => self.take_key_run(peer, &run, size)?,
             Message::CardList(theirs) => {
-                let (wanted, lacking) = self.compare_cards(&theirs);
+                let (wanted, lacking) = self.compare_cards(&theirs, now);
                 if let Some(session) = self.sessions.get_mut(&peer) {
                     if !wanted.is_empty() {
                         session.say(Message::CardRequest(wanted));
@@ -117,7 +117,7 @@ impl Replica {
                 }
             }
             Message::Card { key, version, bytes } => {
-                if self.ingest_card(key, version, bytes)?
+                if self.ingest_card(key, version, bytes, now)?
                     && let Some(session) = self.sessions.get_mut(&peer)
                 {
                     session.cards_behind.remove(&key);
@@ -177,6 +177,10 @@ impl Replica {
         let mut is_new = false;
         for bytes in chain {
             let statement = Statement::from_bytes(bytes, self.trust.town()).map_err(|_| unenrolled())?;
+            // Whatever else is stated belongs into `auth`, where everybody learns of it.
+            if !matches!(statement.claim, Claim::Certificate(_)) {
+                return Err(unenrolled());
+            }
             // A stranger's statements must not fill the room of those that wait for their issuer.
             if statement.issuer.is_some_and(|issuer| self.trust.certificate(&issuer).is_none()) {
                 return Err(unenrolled());
@@ -317,7 +321,7 @@ impl Replica {
                 session.progress.entries_received += count;
                 session.peer_has(&last.log, last.seq);
             }
-            Ingested::Known => session.peer_has(&last.log, last.seq),
+            Ingested::Known | Ingested::OverQuota => session.peer_has(&last.log, last.seq),
             Ingested::Early => _ = session.early.insert(last.log),
             Ingested::Gap { .. } if session.early.contains(&last.log) => {}
             Ingested::Gap { height } => {
@@ -360,28 +364,6 @@ impl Replica {
         {
             session.progress.equal = true;
             self.emit(Output::Equal { peer });
-        }
-    }
-
-    /// Certificates or namespaces changed: what peers may have is decided again.
-    pub(super) fn renew_interests(&mut self) {
-        let auth = self.namespace_id(&Namespace::auth());
-        let peers: Vec<NodeId> = self.sessions.keys().copied().collect();
-        for peer in peers {
-            let Some(session) = self.sessions.get(&peer) else { continue };
-            let Some(certificate) = session.certificate else { continue };
-            if self.trust.is_revoked(&certificate) {
-                self.emit(Output::Close { peer, reason: "its certificate was revoked".to_owned() });
-                self.sessions.remove(&peer);
-                continue;
-            }
-            let interest = self.interest(&peer).into_iter().chain([auth]).collect();
-            if let Some(session) = self.sessions.get_mut(&peer) {
-                session.narrow(&interest);
-                // Sent after the entries of `auth` that the peer needs to understand them.
-                session.digests_due = true;
-                session.idle = false;
-            }
         }
     }
 }

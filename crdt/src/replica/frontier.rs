@@ -34,7 +34,8 @@ impl Replica {
 
     fn bucket_digests(&self, namespace: NamespaceId) -> Vec<BucketDigest> {
         let mut hashers = vec![blake3::Hasher::new(); BUCKETS];
-        for (log, height, head) in self.heights(namespace, None) {
+        let heights = self.heights(namespace, None).filter(|(log, ..)| !self.is_flooding(log));
+        for (log, height, head) in heights {
             if let Some(hasher) = hashers.get_mut(usize::from(Buckets::of_log(&log))) {
                 hasher.update(&log.to_bytes());
                 hasher.update(&height.to_be_bytes());

@@ -23,7 +23,10 @@ mod frontier;
 mod ingest;
 mod keyring;
 mod people;
+mod quota;
+mod receipts;
 mod record;
+mod renewal;
 #[cfg(test)]
 mod review_tests;
 mod sending;
@@ -155,7 +158,7 @@ pub struct Replica {
     shelves: BTreeMap<NamespaceId, BTreeMap<ShelfId, Shelf>>,
     cards: BTreeMap<CardKey, (u64, Vec<u8>)>,
     forks: BTreeMap<LogId, (u64, EntryId)>,
-    receipts: BTreeMap<NodeId, BTreeMap<[u8; 8], u64>>,
+    claims: BTreeMap<NodeId, receipts::Claims>,
     digests: BTreeMap<NamespaceId, Digest>,
     seen_auth: BTreeMap<LogId, Digest>,
     batch: Batch,
@@ -172,6 +175,7 @@ pub struct Replica {
     cache: DocumentCache,
     sessions: BTreeMap<NodeId, Session>,
     outputs: VecDeque<Output>,
+    auth_costs: BTreeMap<LogId, quota::LogCost>,
     beacon_at: Millis,
     beacon_interval: Millis,
     /// When each log last grew, in steps of `growth`.
@@ -179,6 +183,8 @@ pub struct Replica {
     growth: u64,
     /// `growth` at the last beacon.
     beacon_growth: u64,
+    /// Which namespace the next beacon goes on with.
+    beacon_turn: usize,
     failed: bool,
 }
 
@@ -251,7 +257,7 @@ impl Replica {
             shelves: BTreeMap::new(),
             cards: BTreeMap::new(),
             forks: BTreeMap::new(),
-            receipts: BTreeMap::new(),
+            claims: BTreeMap::new(),
             digests: BTreeMap::new(),
             seen_auth: BTreeMap::new(),
             batch: Batch::default(),
@@ -264,11 +270,13 @@ impl Replica {
             cache: DocumentCache::default(),
             sessions: BTreeMap::new(),
             outputs: VecDeque::new(),
+            auth_costs: BTreeMap::new(),
             beacon_at: 0,
             beacon_interval,
             grown: BTreeMap::new(),
             growth: 0,
             beacon_growth: 0,
+            beacon_turn: 0,
             failed: false,
             chain: chain_bytes,
             store,
@@ -307,7 +315,10 @@ impl Replica {
                 std::ops::ControlFlow::Continue(())
             })?;
         }
-        self.trust_entries(entries.iter());
+        self.trust_entries(&entries);
+        self.adopt_certificate();
+        // Heeded when they came.
+        self.trust.take_revoked();
         for (namespace, number) in &self.numbers {
             self.shelves.insert(*namespace, self.store.shelves(*number)?.into_iter().collect());
         }
@@ -440,11 +451,6 @@ impl Replica {
         self.beacon_at.saturating_add(self.beacon_interval)
     }
 
-    fn trust_changed(&mut self) {
-        self.emit(Output::TrustChanged);
-        self.renew_interests();
-    }
-
     // What others may ask.
 
     /// The node's id.
@@ -521,10 +527,11 @@ impl Replica {
         self.logs.range(first..).take_while(move |(log, _)| log.namespace == namespace)
     }
 
-    /// Height and head of a log as far as it counts: up to the entry before a fork.
+    /// Height and head of a log as far as it counts: up to the entry before a fork or beyond a quota.
     fn effective(&self, state: &LogState) -> (u64, EntryId) {
-        match self.forks.get(&state.log) {
-            Some((seq, before)) if state.height >= *seq => (seq - 1, *before),
+        let cuts = self.forks.get(&state.log).copied().into_iter().chain(self.quota_cut(&state.log));
+        match cuts.min_by_key(|(seq, _)| *seq) {
+            Some((seq, before)) if state.height >= seq => (seq.saturating_sub(1), before),
             Some(_) | None => (state.height, state.head),
         }
     }
@@ -535,9 +542,12 @@ impl Replica {
             return *digest;
         }
         let mut hasher = blake3::Hasher::new();
+        let mut flooding = BTreeSet::new();
         for (log, (_, state)) in self.logs_of(namespace) {
             let (height, head) = self.effective(state);
-            if height > 0 {
+            if self.is_flooding(log) {
+                flooding.insert(log.author);
+            } else if height > 0 {
                 hasher.update(&log.to_bytes());
                 hasher.update(&height.to_be_bytes());
                 hasher.update(&head.0);
@@ -550,6 +560,7 @@ impl Replica {
                 hasher.update(&shelf.chain);
             }
         }
+        flooding.iter().for_each(|author: &NodeId| _ = hasher.update(&author.0));
         let digest = first_half(&hasher);
         self.digests.insert(namespace, digest);
         digest

@@ -252,3 +252,235 @@ fn a_chunk_that_a_peer_lacks_does_not_block_the_others() {
     meet(&mut langfa, &mut center);
     assert_eq!(center.wanted_chunks(), 0);
 }
+
+fn revoke(town: &Town, certificate: CertificateId) -> Statement {
+    let claim = crate::certificate::Claim::Revocation { certificate, cuts: vec![] };
+    let authority = &town.founded.authority;
+    Statement::sign(&authority.town, claim, Some(authority.statement.id), [1; 8], &authority.signing)
+}
+
+/// Another certificate for a node's key, signed by the authority itself.
+fn renew(town: &Town, node: &Replica, regions: &[&str]) -> Statement {
+    let regions: Vec<String> = regions.iter().map(|region| (*region).to_owned()).collect();
+    let certificate = Certificate {
+        scopes: policy::default_scopes(node.own.role, &regions, &[]),
+        not_after: node.own.not_after + 1,
+        ..node.own.clone()
+    };
+    let claim = crate::certificate::Claim::Certificate(certificate);
+    let authority = &town.founded.authority;
+    Statement::sign(&authority.town, claim, Some(authority.statement.id), [2; 8], &authority.signing)
+}
+
+#[test]
+fn a_renewed_certificate_holds_for_the_session_that_is_up() {
+    let mut town = Town::new(206);
+    let mut center = town.node("center", NodeRole::Center, &[], &[]);
+    let mut langfa = town.node("langfa", NodeRole::Village, &[LANGFA], &[]);
+    meet(&mut center, &mut langfa);
+    let old = langfa.identity.certificate;
+    let renewed = renew(&town, &langfa, &[LANGFA, HAIZI]);
+    let new = renewed.id;
+    center.record_statements(vec![renewed], NOW).unwrap();
+    center.commit(NOW).unwrap();
+    settle(&mut center, &mut langfa);
+    assert_eq!(langfa.identity.certificate, new);
+    let haizi = langfa.namespace_id(&Namespace::registry(HAIZI));
+    assert!(langfa.interest(&center.node()).contains(&haizi));
+    assert_eq!(center.sessions[&langfa.node()].certificate, Some(new));
+
+    // The old one can go; what the node records from now on counts, and the connection stays.
+    center.record_statements(vec![revoke(&town, old)], NOW).unwrap();
+    center.commit(NOW).unwrap();
+    settle(&mut center, &mut langfa);
+    assert!(center.sessions.contains_key(&langfa.node()) && langfa.sessions.contains_key(&center.node()));
+    let document = edit(&mut langfa, LANGFA, "1", "renewed");
+    let (personal, resident, sealed) = mint(&mut langfa, LANGFA, 1);
+    settle(&mut center, &mut langfa);
+    assert_eq!(texts(&mut center, LANGFA, document), ["renewed"]);
+    let namespace = Namespace::registry(LANGFA);
+    assert_eq!(center.open_personal(&namespace, personal, resident, &sealed).unwrap(), b"person");
+    // A node that never heard of it is shown the new chain.
+    let mut branch = town.node("branch", NodeRole::Village, &[LANGFA], &[]);
+    meet(&mut langfa, &mut branch);
+    assert_eq!(texts(&mut branch, LANGFA, document), ["renewed"]);
+}
+
+#[test]
+fn a_revocation_feeds_the_documents_again_that_its_node_had_touched() {
+    let mut town = Town::new(207);
+    let mut center = town.node("center", NodeRole::Center, &[], &[]);
+    let mut langfa = town.node("langfa", NodeRole::Village, &[LANGFA], &[]);
+    let mut branch = town.node("branch", NodeRole::Village, &[LANGFA], &[]);
+    for node in [&mut langfa, &mut branch] {
+        meet(&mut center, node);
+    }
+    let honest = edit(&mut branch, LANGFA, "1", "honest");
+    let stolen = edit(&mut langfa, LANGFA, "2", "stolen");
+    meet(&mut branch, &mut center);
+    meet(&mut langfa, &mut center);
+    meet(&mut branch, &mut center);
+    assert_eq!(texts(&mut branch, LANGFA, stolen), ["stolen"]);
+    branch.commit(NOW).unwrap();
+    let before = branch.stored_feed_end();
+    center.record_statements(vec![revoke(&town, langfa.identity.certificate)], NOW).unwrap();
+    center.commit(NOW).unwrap();
+    meet(&mut branch, &mut center);
+    let fed: Vec<DocumentId> = branch.feed(before, 100).unwrap().iter().map(|line| line.document).collect();
+    assert!(fed.contains(&stolen), "the view learns of it");
+    assert!(!fed.contains(&honest), "nothing else is fed again");
+    assert_eq!(texts(&mut branch, LANGFA, stolen), Vec::<String>::new());
+}
+
+#[test]
+fn receipts_reach_further_than_a_beacon_names_heads() {
+    let mut town = Town::new(208);
+    let mut center = town.node("center", NodeRole::Center, &[], &[]);
+    let mut langfa = town.node("langfa", NodeRole::Village, &[LANGFA], &[]);
+    let mut haizi = town.node("haizi", NodeRole::Village, &[HAIZI], &[]);
+    for node in [&mut langfa, &mut haizi] {
+        meet(&mut center, node);
+    }
+    many_logs(&mut langfa, LANGFA, 300);
+    many_logs(&mut haizi, HAIZI, 300);
+    let namespace = langfa.namespace_id(&Namespace::registry(LANGFA));
+    meet(&mut langfa, &mut center);
+    meet(&mut haizi, &mut center);
+    center.commit(NOW + 61_000).unwrap();
+    let beacon = &center.cards[&crate::card::CardKind::Beacon.key(center.node().0)].1;
+    assert!(beacon.len() <= crate::card::MAX_BEACON, "{} bytes", beacon.len());
+    meet(&mut langfa, &mut center);
+    let logs: Vec<LogId> = langfa.logs_of(namespace).map(|(log, _)| *log).collect();
+    assert!(logs.len() >= 300);
+    for log in &logs {
+        assert!(langfa.receipts(log, 1).contains(&center.node()), "{log:?}");
+        assert!(!langfa.receipts(log, 2).contains(&center.node()), "{log:?}");
+    }
+    // What is recorded now is not delivered, whatever was before; the rest stays so.
+    let own = LogId { namespace, author: langfa.node(), epoch: langfa.epoch, lane: Lane::Work };
+    edit(&mut langfa, LANGFA, "new", "x");
+    assert!(!langfa.receipts(&own, 1).contains(&center.node()));
+    assert!(langfa.receipts(&logs[0], 1).contains(&center.node()));
+}
+
+#[test]
+fn a_position_is_its_units_and_not_from_the_future() {
+    let mut town = Town::new(209);
+    let mut center = town.node("center", NodeRole::Center, &[], &[]);
+    let mut vehicle = town.node("vehicle", NodeRole::Patrol, &[HAIZI], &[]);
+    let mut insider = town.node("insider", NodeRole::Patrol, &[HAIZI], &[]);
+    let mut carrier = town.node("carrier", NodeRole::Carrier, &[], &[LANGFA]);
+    for node in [&mut vehicle, &mut insider, &mut carrier] {
+        meet(&mut center, node);
+    }
+    meet(&mut carrier, &mut center);
+    vehicle.publish_position(1, 2, NOW).unwrap();
+    vehicle.commit(NOW).unwrap();
+    meet(&mut vehicle, &mut carrier);
+    let key = crate::card::CardKind::Position.key(vehicle.node().0);
+    assert_eq!(carrier.cards[&key].0, NOW);
+    // A forged one that claims to be newer, well sealed but signed by another.
+    let forged = crate::card::Position { node: vehicle.node(), at: NOW + 1, latitude: 3, longitude: 4 };
+    let family = insider.trust.family(&Namespace::town()).unwrap().key;
+    let keys = insider.keyring.keys(&Namespace::town(), family).unwrap();
+    let bytes = forged.seal(keys, &mut town.rng).unwrap().to_bytes(&insider.identity.signing);
+    assert!(carrier.ingest_card(key, NOW + 1, bytes, NOW).is_err());
+    // The unit's own clock is a year ahead, and then it is right again.
+    let year = 365 * 24 * 3_600_000;
+    vehicle.publish_position(5, 6, NOW + year).unwrap();
+    vehicle.commit(NOW).unwrap();
+    connect(&mut vehicle, &mut carrier);
+    settle(&mut vehicle, &mut carrier);
+    assert_eq!(carrier.cards[&key].0, NOW, "it does not take the place of the right one");
+    vehicle.publish_position(7, 8, NOW + 2).unwrap();
+    vehicle.commit(NOW).unwrap();
+    connect(&mut vehicle, &mut carrier);
+    settle(&mut vehicle, &mut carrier);
+    meet(&mut carrier, &mut center);
+    let seen = center.positions();
+    assert_eq!(seen.iter().map(|one| (one.latitude, one.at)).collect::<Vec<_>>(), [(7, NOW + 2)]);
+}
+
+/// Entries that an enrolled node floods `auth` with, `count` of them, in a log of their own.
+fn flood(node: &mut Replica, epoch: u64, count: u32) -> Vec<crate::entry::Entry> {
+    // It skips its own check.
+    node.own.role = NodeRole::Center;
+    node.epoch = epoch;
+    let auth = Namespace::auth();
+    for number in 0..count {
+        let noise: Vec<u8> =
+            (0..8_000u32).map(|at| ((at ^ (number << 16)).wrapping_mul(2_654_435_761) >> 24) as u8).collect();
+        let document = DocumentId(crate::change::record_id(&noise).0);
+        node.put(&auth, DocumentKind::Period, document, noise, Lane::Urgent, NOW).unwrap();
+        node.commit(NOW).unwrap();
+    }
+    let log = LogId { namespace: node.namespace_id(&auth), author: node.node(), epoch, lane: Lane::Urgent };
+    let mut entries = Vec::new();
+    node.entries(&log, 1, |entry| {
+        entries.push(entry);
+        std::ops::ControlFlow::Continue(())
+    })
+    .unwrap();
+    entries
+}
+
+fn take(node: &mut Replica, entries: &[crate::entry::Entry], at_once: usize) {
+    for part in entries.chunks(at_once) {
+        let run = crate::sync::Run::new(part.to_vec()).unwrap();
+        node.ingest(run).unwrap();
+        node.commit(NOW).unwrap();
+    }
+}
+
+#[test]
+fn auth_takes_a_bounded_amount_of_a_flooder_on_every_node_alike() {
+    let mut town = Town::new(210);
+    let mut center = town.node("center", NodeRole::Center, &[], &[]);
+    let mut langfa = town.node("langfa", NodeRole::Village, &[LANGFA], &[]);
+    let mut carrier = town.node("carrier", NodeRole::Carrier, &[], &[LANGFA]);
+    let mut flooder = town.node("flooder", NodeRole::Village, &[HAIZI], &[]);
+    for node in [&mut langfa, &mut carrier, &mut flooder] {
+        meet(&mut center, node);
+    }
+    for node in [&mut langfa, &mut carrier] {
+        meet(&mut center, node);
+    }
+    // One log: cut at the same entry, however it is cut into runs.
+    let auth = center.namespace_id(&Namespace::auth());
+    let entries = flood(&mut flooder, 77, 100);
+    take(&mut center, &entries, 7);
+    take(&mut carrier, &entries, 13);
+    assert_eq!(center.digest(auth), carrier.digest(auth));
+    let log = entries[0].header.log;
+    let (height, _) = center.effective(&center.logs[&log].1);
+    assert!((60..65).contains(&height), "{height} entries of 8 KB count");
+    meet(&mut center, &mut carrier);
+    meet(&mut carrier, &mut langfa);
+    assert_eq!(langfa.digest(auth), center.digest(auth));
+
+    // Many logs: nodes that stopped at different ones are equal all the same, and go on with everything else.
+    for epoch in 100..112 {
+        let entries = flood(&mut flooder, epoch, 60);
+        let (first, other) = if epoch % 2 == 0 { (&mut center, &mut langfa) } else { (&mut langfa, &mut center) };
+        take(first, &entries, 8);
+        if epoch < 104 {
+            take(other, &entries, 8);
+        }
+    }
+    let bytes = |node: &Replica| node.logs_of(auth).map(|(_, (_, state))| state.bytes).sum::<u64>();
+    connect(&mut center, &mut langfa);
+    settle(&mut center, &mut langfa);
+    meet(&mut center, &mut langfa);
+    for node in [&center, &langfa] {
+        assert!(bytes(node) < bounds::AUTH_AUTHOR_QUOTA + 1024 * 1024, "{} bytes", bytes(node));
+    }
+    let document = edit(&mut langfa, LANGFA, "1", "goes on");
+    meet(&mut center, &mut langfa);
+    meet(&mut center, &mut carrier);
+    assert_eq!(texts(&mut center, LANGFA, document), ["goes on"]);
+    // An honest node stops by itself.
+    langfa.auth_costs.insert(LogId { epoch: langfa.epoch, author: langfa.node(), ..log }, Default::default());
+    langfa.auth_costs.values_mut().for_each(|cost| *cost = quota::LogCost::of(bounds::AUTH_LOG_QUOTA));
+    let december = Namespace::events(LANGFA, "2026-12");
+    assert!(matches!(langfa.period(&december, NOW), Err(RecordError::Quota)));
+}

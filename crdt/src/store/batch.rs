@@ -144,6 +144,8 @@ pub struct Derived {
     pub(crate) forget: Vec<(u32, u64)>,
     /// Feed numbers below this are no longer needed.
     pub(crate) trim_feed: Option<u64>,
+    /// Folding again would not make all of it.
+    pub(crate) at_once: bool,
     pub(crate) weight: usize,
 }
 
@@ -155,7 +157,7 @@ impl Derived {
 
     /// Whether it is to be written with the next commit: it grew, or must not wait.
     pub(crate) fn is_due(&self) -> bool {
-        self.weight >= WRITE_BEHIND || !self.forget.is_empty()
+        self.weight >= WRITE_BEHIND || self.at_once || !self.forget.is_empty()
     }
 }
 

@@ -1,5 +1,6 @@
 //! Reading the store.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::ControlFlow;
 
 use redb::{ReadableDatabase, ReadableTable};
@@ -155,6 +156,24 @@ impl Store {
                     found.push((item.key, kind));
                 }
             }
+        }
+        Ok(found)
+    }
+
+    /// Documents that any of these logs gave items to, with the code of their kind. Scans all items: for removals only.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn documents_of_logs(&self, logs: &BTreeSet<u32>) -> Result<BTreeMap<(u32, DocumentId), u8>, StoreError> {
+        let table = self.database.begin_read()?.open_table(tables::ITEMS)?;
+        let mut found = BTreeMap::new();
+        for row in table.iter()? {
+            let (key, value) = row?;
+            let Some(place) = ItemKey::from_bytes(key.value()).filter(|place| logs.contains(&place.log)) else {
+                continue;
+            };
+            let item = StoredItem::read(key.value(), value.value()).ok_or_else(|| damaged("an item is malformed"))?;
+            found.extend(item.item.kind().map(|kind| ((place.namespace, place.document), kind)));
         }
         Ok(found)
     }

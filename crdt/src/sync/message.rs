@@ -32,12 +32,11 @@ use crate::card::{MAX_CARD, MAX_CARDS};
 use crate::entry::{LOG_ID_LEN, LogId};
 use crate::id::NamespaceId;
 use crate::store::CardKey;
+use crate::trust::MAX_CHAIN;
 
 /// Digest of the state of a namespace or of several.
 pub type Digest = [u8; 16];
 
-/// Most statements in a hello.
-const MAX_CHAIN: usize = 4;
 /// Most chunks asked for in one message.
 const MAX_CHUNK_REQUEST: usize = 64;
 
