@@ -33,10 +33,14 @@ impl LogCost {
         Self { bytes, cut: None }
     }
 
+    /// What lies beyond the cut costs nothing: how much of it a node holds depends on the runs it came in, and whether
+    /// an author floods must not.
     fn add(&mut self, entry: &Entry) {
-        self.bytes = self.bytes.saturating_add(HEADER_LEN as u64 + u64::from(entry.header.body_len));
-        if self.bytes > bounds::AUTH_LOG_QUOTA && self.cut.is_none() {
-            self.cut = Some((entry.header.seq, entry.header.backlink));
+        let bytes = self.bytes.saturating_add(HEADER_LEN as u64 + u64::from(entry.header.body_len));
+        match self.cut {
+            Some(_) => {}
+            None if bytes > bounds::AUTH_LOG_QUOTA => self.cut = Some((entry.header.seq, entry.header.backlink)),
+            None => self.bytes = bytes,
         }
     }
 }

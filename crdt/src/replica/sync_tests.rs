@@ -408,8 +408,8 @@ fn flood(node: &mut Replica, epoch: u64, count: u32) -> Vec<crate::entry::Entry>
     node.epoch = epoch;
     let auth = Namespace::auth();
     for number in 0..count {
-        let noise: Vec<u8> =
-            (0..8_000u32).map(|at| ((at ^ (number << 16)).wrapping_mul(2_654_435_761) >> 24) as u8).collect();
+        let mut noise = vec![0; 8_000];
+        blake3::Hasher::new().update(&epoch.to_be_bytes()).update(&number.to_be_bytes()).finalize_xof().fill(&mut noise);
         let document = DocumentId(crate::change::record_id(&noise).0);
         node.put(&auth, DocumentKind::Period, document, noise, Lane::Urgent, NOW).unwrap();
         node.commit(NOW).unwrap();
