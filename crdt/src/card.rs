@@ -346,7 +346,8 @@ mod tests {
     fn beacons_and_positions_are_read_back_and_cannot_be_altered() {
         let key = SigningKey::from_bytes(&[1; 32]);
         let node = NodeId(key.verifying_key().to_bytes());
-        let beacon = Beacon { node, epoch: 1, counter: 2, at: 3, heads: vec![([4; 8], 5)], spaces: vec![([6; 8], [7; 8])] };
+        let beacon =
+            Beacon { node, epoch: 1, counter: 2, at: 3, heads: vec![([4; 8], 5)], spaces: vec![([6; 8], [7; 8])] };
         let bytes = beacon.to_bytes(&key);
         assert_eq!(Beacon::from_bytes(&bytes), Ok(beacon));
         let mut rng = ChaCha8Rng::seed_from_u64(2);

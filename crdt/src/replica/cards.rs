@@ -199,7 +199,8 @@ impl Replica {
     /// The last known position of every unit.
     pub fn positions(&mut self) -> Vec<Position> {
         let cards = self.cards.iter().filter(|(key, _)| key.kind == CardKind::Position as u8);
-        let cards: Vec<PositionCard> = cards.filter_map(|(_, (_, bytes))| PositionCard::from_bytes(bytes).ok()).collect();
+        let cards: Vec<PositionCard> =
+            cards.filter_map(|(_, (_, bytes))| PositionCard::from_bytes(bytes).ok()).collect();
         let Some(keys) = self.town_keys() else { return vec![] };
         cards.iter().filter_map(|card| card.open(keys).ok()).collect()
     }

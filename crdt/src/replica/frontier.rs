@@ -89,8 +89,7 @@ impl Replica {
 
     /// What is held now counts as what the peer has, wherever it does not say otherwise.
     fn remember(&mut self, peer: NodeId, namespace: NamespaceId) {
-        let heights: Vec<(LogId, u64)> =
-            self.heights(namespace, None).map(|(log, height, _)| (log, height)).collect();
+        let heights: Vec<(LogId, u64)> = self.heights(namespace, None).map(|(log, height, _)| (log, height)).collect();
         let shelves: Vec<(ShelfId, u32)> = self.shelf_counts(namespace, None).collect();
         let Some(session) = self.sessions.get_mut(&peer) else { return };
         let space = session.spaces.entry(namespace).or_default();

@@ -409,7 +409,11 @@ fn flood(node: &mut Replica, epoch: u64, count: u32) -> Vec<crate::entry::Entry>
     let auth = Namespace::auth();
     for number in 0..count {
         let mut noise = vec![0; 8_000];
-        blake3::Hasher::new().update(&epoch.to_be_bytes()).update(&number.to_be_bytes()).finalize_xof().fill(&mut noise);
+        blake3::Hasher::new()
+            .update(&epoch.to_be_bytes())
+            .update(&number.to_be_bytes())
+            .finalize_xof()
+            .fill(&mut noise);
         let document = DocumentId(crate::change::record_id(&noise).0);
         node.put(&auth, DocumentKind::Period, document, noise, Lane::Urgent, NOW).unwrap();
         node.commit(NOW).unwrap();
