@@ -200,6 +200,32 @@ fn any_number_of_logs_is_brought_up_to_date_in_bounded_messages() {
     meet(&mut late, &mut center);
     assert_eq!(texts(&mut late, LANGFA, third), ["center"]);
     assert_eq!(late.digest(id), center.digest(id));
+
+    // Each of the logs grows: all are listed, in several messages, and nothing is sent that is known.
+    meet(&mut center, &mut langfa);
+    many_logs(&mut langfa, LANGFA, 5_200);
+    connect(&mut center, &mut langfa);
+    let mut pages = 0;
+    loop {
+        let mut moved = false;
+        for swap in [false, true] {
+            let (from, to) = if swap { (&mut center, &mut langfa) } else { (&mut langfa, &mut center) };
+            while let Some(bytes) = from.poll_transmit(to.node()).unwrap() {
+                moved = true;
+                assert!(bytes.len() < 128 * 1024, "a message of {} bytes", bytes.len());
+                pages += usize::from(matches!(Message::from_bytes(&bytes).unwrap(), Some(Message::Frontier(_))));
+                to.receive(from.node(), &bytes, NOW).unwrap();
+            }
+            to.commit(NOW).unwrap();
+        }
+        if !moved {
+            break;
+        }
+    }
+    assert!(pages >= 12, "{pages} pages");
+    assert!(center.progress(&langfa.node()).unwrap().equal);
+    assert_eq!(langfa.progress(&center.node()).unwrap().entries_sent, 5_200);
+    assert_eq!(center.progress(&langfa.node()).unwrap().entries_sent, 0);
 }
 
 #[test]
