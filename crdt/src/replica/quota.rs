@@ -65,7 +65,7 @@ impl Replica {
 
     /// Whether a node may write in `auth` without a bound. Once a center, always a center: it must not depend on what
     /// else has arrived.
-    fn writes_freely(&self, author: &NodeId) -> bool {
+    pub(super) fn writes_freely(&self, author: &NodeId) -> bool {
         self.trust.certificates_of(author).any(|certificate| certificate.role == NodeRole::Center)
     }
 

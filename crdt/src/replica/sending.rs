@@ -1,6 +1,7 @@
 //! What to send to a peer next. Pulled by the driver while the peer's queue has room, so a slow peer costs
 //! nothing but its cursors.
 
+use std::collections::BTreeSet;
 use std::ops::ControlFlow;
 
 use super::Replica;
@@ -10,7 +11,7 @@ use crate::id::NodeId;
 use crate::namespace::Namespace;
 use crate::store::StoreError;
 use crate::sync::session::Priority;
-use crate::sync::{Message, Run};
+use crate::sync::{Message, Run, Session};
 
 /// Entries of this priority and above go before persons' keys: everything in the urgent lane.
 const BEFORE_KEYS: Priority = 7;
@@ -54,6 +55,7 @@ impl Replica {
                 }
                 continue;
             }
+            let next = if auth_left && session.sent_auth { self.urgent_beside_auth(session).or(next) } else { next };
             let keys = session.shelves_behind.first().copied();
             if auth_done
                 && next.is_none_or(|(priority, _)| priority > BEFORE_KEYS)
@@ -73,6 +75,20 @@ impl Replica {
                 return Ok(message);
             }
         }
+    }
+
+    /// While `auth` is being sent, every other run is an urgent one, if one waits: a node that floods `auth` takes at
+    /// most half of a link from others. Not so if the author's certificate may be in what is still to be sent: it is in
+    /// the author's own log, or where a center recorded it.
+    fn urgent_beside_auth(&self, session: &Session) -> Option<(Priority, LogId)> {
+        let auth: BTreeSet<NodeId> =
+            session.behind.iter().take_while(|(priority, _)| *priority == 0).map(|(_, log)| log.author).collect();
+        if auth.iter().any(|author| self.writes_freely(author)) {
+            return None;
+        }
+        let urgent = session.behind.iter().skip_while(|(priority, _)| *priority == 0);
+        let mut urgent = urgent.take_while(|(priority, _)| *priority <= BEFORE_KEYS);
+        urgent.find(|(_, log)| !auth.contains(&log.author)).copied()
     }
 
     /// The run after the peer's cursor; `None` if the peer has all of the log.
@@ -107,6 +123,7 @@ impl Replica {
             session.behind.remove(&(priority, log));
             return Ok(None);
         };
+        session.sent_auth = priority == 0;
         if let Some(space) = session.spaces.get_mut(&log.namespace) {
             space.cursors.insert(log, last);
         }

@@ -514,3 +514,31 @@ fn auth_takes_a_bounded_amount_of_a_flooder_on_every_node_alike() {
     let december = Namespace::events(LANGFA, "2026-12");
     assert!(matches!(langfa.period(&december, NOW), Err(RecordError::Quota)));
 }
+
+#[test]
+fn an_urgent_entry_does_not_wait_for_a_flood_in_auth() {
+    let mut town = Town::new(211);
+    let mut center = town.node("center", NodeRole::Center, &[], &[]);
+    let mut langfa = town.node("langfa", NodeRole::Village, &[LANGFA], &[]);
+    let mut flooder = town.node("flooder", NodeRole::Village, &[HAIZI], &[]);
+    for node in [&mut flooder, &mut langfa] {
+        meet(&mut center, node);
+    }
+    meet(&mut center, &mut langfa);
+    // While the center and the village are connected, the flood comes in, and after it a case.
+    take(&mut center, &flood(&mut flooder, 77, 60), 8);
+    let cases = Namespace::cases(LANGFA, "2026");
+    let document = center.document_id(&cases, DocumentKind::Case, b"1").unwrap();
+    center.put(&cases, DocumentKind::Case, document, vec![1], Lane::Urgent, NOW).unwrap();
+    center.commit(NOW).unwrap();
+    let id = center.namespace_id(&cases);
+    let place = (0..100).position(|_| {
+        let bytes = center.poll_transmit(langfa.node()).unwrap().expect("there is more to send");
+        langfa.receive(center.node(), &bytes, NOW).unwrap();
+        langfa.commit(NOW).unwrap();
+        matches!(Message::from_bytes(&bytes).unwrap(), Some(Message::Run(run)) if run.first().unwrap().log.namespace == id)
+    });
+    assert!(place.is_some_and(|place| place <= 3), "sent as message {place:?}");
+    settle(&mut center, &mut langfa);
+    assert!(langfa.progress(&center.node()).unwrap().equal);
+}

@@ -108,6 +108,8 @@ pub struct Session {
     /// Logs of which the peer lacks entries, most urgent first.
     pub(crate) behind: BTreeSet<(Priority, LogId)>,
     pub(crate) shelves_behind: BTreeSet<(NamespaceId, ShelfId)>,
+    /// The last run that was sent was one of `auth`.
+    pub(crate) sent_auth: bool,
     /// Digests are to be sent once all of `auth` was.
     pub(crate) digests_due: bool,
     /// The cards are to be compared then, too.
@@ -144,6 +146,7 @@ impl Session {
             spaces: BTreeMap::new(),
             behind: BTreeSet::new(),
             shelves_behind: BTreeSet::new(),
+            sent_auth: false,
             digests_due: false,
             cards_due: false,
             digests_sent: BTreeSet::new(),
