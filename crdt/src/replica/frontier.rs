@@ -1,19 +1,61 @@
 //! Frontiers on this node: saying what is held of a namespace, and learning what a peer lacks of it. The rules are in
 //! [`crate::sync`] and [`crate::sync::frontier`].
 
+use std::collections::BTreeSet;
 use std::ops::Bound;
 
-use super::Replica;
+use super::{Replica, first_half};
 use crate::bounds;
 use crate::entry::LogId;
 use crate::id::{EntryId, NamespaceId, NodeId};
 use crate::namespace::Namespace;
 use crate::seal::ShelfId;
+use crate::store::LogState;
 use crate::sync::frontier::{BUCKETS, BucketDigest, Buckets, Frontier, LogHeight};
+use crate::sync::message::Digest;
 use crate::sync::session::{Page, Space};
 use crate::sync::{Message, Session};
 
 impl Replica {
+    /// Height and head of a log as far as it counts: up to the entry before a fork or beyond a quota.
+    pub(super) fn effective(&self, state: &LogState) -> (u64, EntryId) {
+        let cuts = self.forks.get(&state.log).copied().into_iter().chain(self.quota_cut(&state.log));
+        match cuts.min_by_key(|(seq, _)| *seq) {
+            Some((seq, before)) if state.height >= seq => (seq.saturating_sub(1), before),
+            Some(_) | None => (state.height, state.head),
+        }
+    }
+
+    /// Digest of what is held of a namespace: equal exactly if logs and key shelves are.
+    pub fn digest(&mut self, namespace: NamespaceId) -> Digest {
+        if let Some(digest) = self.digests.get(&namespace) {
+            return *digest;
+        }
+        let mut hasher = blake3::Hasher::new();
+        let mut flooding = BTreeSet::new();
+        for (log, (_, state)) in self.logs_of(namespace) {
+            let (height, head) = self.effective(state);
+            if self.is_flooding(log) {
+                flooding.insert(log.author);
+            } else if height > 0 {
+                hasher.update(&log.to_bytes());
+                hasher.update(&height.to_be_bytes());
+                hasher.update(&head.0);
+            }
+        }
+        for (id, shelf) in self.shelves.get(&namespace).into_iter().flatten() {
+            hasher.update(id);
+            hasher.update(&shelf.count.to_be_bytes());
+            if self.vouches_for_rows(shelf) {
+                hasher.update(&shelf.chain);
+            }
+        }
+        flooding.iter().for_each(|author: &NodeId| _ = hasher.update(&author.0));
+        let digest = first_half(&hasher);
+        self.digests.insert(namespace, digest);
+        digest
+    }
+
     /// Height and head of each log of a namespace that has entries, as far as it counts, after one.
     fn heights(&self, namespace: NamespaceId, after: Option<LogId>) -> impl Iterator<Item = (LogId, u64, EntryId)> {
         let first = LogId { namespace, author: NodeId([0; 32]), epoch: 0, lane: crate::entry::Lane::Urgent };

@@ -527,45 +527,6 @@ impl Replica {
         self.logs.range(first..).take_while(move |(log, _)| log.namespace == namespace)
     }
 
-    /// Height and head of a log as far as it counts: up to the entry before a fork or beyond a quota.
-    fn effective(&self, state: &LogState) -> (u64, EntryId) {
-        let cuts = self.forks.get(&state.log).copied().into_iter().chain(self.quota_cut(&state.log));
-        match cuts.min_by_key(|(seq, _)| *seq) {
-            Some((seq, before)) if state.height >= seq => (seq.saturating_sub(1), before),
-            Some(_) | None => (state.height, state.head),
-        }
-    }
-
-    /// Digest of what is held of a namespace: equal exactly if logs and key shelves are.
-    pub fn digest(&mut self, namespace: NamespaceId) -> Digest {
-        if let Some(digest) = self.digests.get(&namespace) {
-            return *digest;
-        }
-        let mut hasher = blake3::Hasher::new();
-        let mut flooding = BTreeSet::new();
-        for (log, (_, state)) in self.logs_of(namespace) {
-            let (height, head) = self.effective(state);
-            if self.is_flooding(log) {
-                flooding.insert(log.author);
-            } else if height > 0 {
-                hasher.update(&log.to_bytes());
-                hasher.update(&height.to_be_bytes());
-                hasher.update(&head.0);
-            }
-        }
-        for (id, shelf) in self.shelves.get(&namespace).into_iter().flatten() {
-            hasher.update(id);
-            hasher.update(&shelf.count.to_be_bytes());
-            if self.vouches_for_rows(shelf) {
-                hasher.update(&shelf.chain);
-            }
-        }
-        flooding.iter().for_each(|author: &NodeId| _ = hasher.update(&author.0));
-        let digest = first_half(&hasher);
-        self.digests.insert(namespace, digest);
-        digest
-    }
-
     fn number(&mut self, namespace: NamespaceId) -> u32 {
         if let Some(number) = self.numbers.get(&namespace) {
             return *number;

@@ -1,11 +1,16 @@
 //! Frontiers: what a node holds of a namespace, in pages; and digests by bucket, which narrow down what has to be listed.
 //!
-//! # Buckets
+//! # Digests
+//!
+//! The digest of a namespace is the first 16 bytes of BLAKE3 over, for each log of which entries are held, in order of log
+//! id, `log id (57) ‖ seq (8) ‖ head (32)` as far as the log counts (up to a proven fork, and in `auth` up to its quota);
+//! then for each key shelf in order of id `shelf (8) ‖ count (4) ‖ chain (32)`, without the chain if no certificate of the
+//! shelf's author is in force; then, in `auth`, the keys (32) of those authors, in order, that exceeded their quota, whose
+//! logs are left out. Integers are big-endian.
 //!
 //! A log belongs to the bucket that is numbered by the first byte of BLAKE3(log id), a key shelf to that of the first
-//! byte of its id. The digest of a bucket is the first 8 bytes of BLAKE3 over, for each of its logs in order of log id,
-//! `log id (57) ‖ seq (8) ‖ head (32)`, then for each of its shelves in order of id `shelf (8) ‖ count (4) ‖ chain (32)`,
-//! integers big-endian.
+//! byte of its id. The digest of a bucket is the first 8 bytes of BLAKE3 over the same for its logs and shelves, without
+//! the authors at the end.
 //!
 //! # Formats
 //!
