@@ -150,6 +150,11 @@ impl Replica {
         if !self.shares(&peer, namespace) {
             return;
         }
+        let listed = self.sessions.get(&peer).and_then(|session| session.spaces.get(&namespace));
+        if listed.is_some_and(|space| space.frontier_sent) {
+            // It has our list already and answers that.
+            return;
+        }
         let mut parted = Buckets::NONE;
         for (bucket, (ours, theirs)) in (0..=u8::MAX).zip(self.bucket_digests(namespace).iter().zip(theirs)) {
             if ours != theirs {
@@ -159,11 +164,6 @@ impl Replica {
         let equal = |log: &LogId| !parted.contains(Buckets::of_log(log));
         let heights: Vec<(LogId, u64)> = self.heights(namespace, None).map(|(log, height, _)| (log, height)).collect();
         let shelves: Vec<(ShelfId, u32)> = self.shelf_counts(namespace, None).collect();
-        let listed = self.sessions.get(&peer).and_then(|session| session.spaces.get(&namespace));
-        if listed.is_some_and(|space| space.frontier_sent) {
-            // It has our list already and answers that.
-            return;
-        }
         self.remember(peer, namespace);
         let Some(session) = self.sessions.get_mut(&peer) else { return };
         let space = session.spaces.entry(namespace).or_default();
