@@ -19,13 +19,20 @@ mod cards;
 mod documents;
 mod exchange;
 mod fold;
+mod frontier;
 mod ingest;
 mod keyring;
 mod people;
+mod quota;
+mod receipts;
 mod record;
+mod renewal;
 #[cfg(test)]
 mod review_tests;
 mod sending;
+mod shelves;
+#[cfg(test)]
+mod sync_tests;
 #[cfg(test)]
 mod tests;
 
@@ -51,6 +58,7 @@ use crate::id::{CertificateId, DocumentId, EntryId, NamespaceId, NodeId};
 use crate::namespace::{Namespace, NamespaceKind};
 use crate::policy::{self, DocumentKind};
 use crate::seal::{FamilySecret, PersonKeyPlace, ShelfId, WRAPPED_LEN};
+use crate::shelf::Shelf;
 use crate::store::{Batch, CardKey, Derived, LogState, Store, StoreError};
 use crate::sync::message::Digest;
 use crate::sync::{Progress, Session};
@@ -147,10 +155,10 @@ pub struct Replica {
     logs: BTreeMap<LogId, (u32, LogState)>,
     /// Number of the next new log: never one that is in the store, where it names the log's entries.
     next_log: u32,
-    shelves: BTreeMap<NamespaceId, BTreeMap<ShelfId, u32>>,
+    shelves: BTreeMap<NamespaceId, BTreeMap<ShelfId, Shelf>>,
     cards: BTreeMap<CardKey, (u64, Vec<u8>)>,
     forks: BTreeMap<LogId, (u64, EntryId)>,
-    receipts: BTreeMap<NodeId, BTreeMap<[u8; 8], u64>>,
+    claims: BTreeMap<NodeId, receipts::Claims>,
     digests: BTreeMap<NamespaceId, Digest>,
     seen_auth: BTreeMap<LogId, Digest>,
     batch: Batch,
@@ -167,6 +175,7 @@ pub struct Replica {
     cache: DocumentCache,
     sessions: BTreeMap<NodeId, Session>,
     outputs: VecDeque<Output>,
+    auth_costs: BTreeMap<LogId, quota::LogCost>,
     beacon_at: Millis,
     beacon_interval: Millis,
     /// When each log last grew, in steps of `growth`.
@@ -174,6 +183,8 @@ pub struct Replica {
     growth: u64,
     /// `growth` at the last beacon.
     beacon_growth: u64,
+    /// Which namespace the next beacon goes on with.
+    beacon_turn: usize,
     failed: bool,
 }
 
@@ -246,7 +257,7 @@ impl Replica {
             shelves: BTreeMap::new(),
             cards: BTreeMap::new(),
             forks: BTreeMap::new(),
-            receipts: BTreeMap::new(),
+            claims: BTreeMap::new(),
             digests: BTreeMap::new(),
             seen_auth: BTreeMap::new(),
             batch: Batch::default(),
@@ -259,11 +270,13 @@ impl Replica {
             cache: DocumentCache::default(),
             sessions: BTreeMap::new(),
             outputs: VecDeque::new(),
+            auth_costs: BTreeMap::new(),
             beacon_at: 0,
             beacon_interval,
             grown: BTreeMap::new(),
             growth: 0,
             beacon_growth: 0,
+            beacon_turn: 0,
             failed: false,
             chain: chain_bytes,
             store,
@@ -302,7 +315,10 @@ impl Replica {
                 std::ops::ControlFlow::Continue(())
             })?;
         }
-        self.trust_entries(entries.iter());
+        self.trust_entries(&entries);
+        self.adopt_certificate();
+        // Heeded when they came.
+        self.trust.take_revoked();
         for (namespace, number) in &self.numbers {
             self.shelves.insert(*namespace, self.store.shelves(*number)?.into_iter().collect());
         }
@@ -397,7 +413,7 @@ impl Replica {
         let grown: BTreeSet<(u32, ShelfId)> = keys.map(|(number, place)| (number, place.shelf)).collect();
         for (number, shelf) in grown {
             let Some(namespace) = self.namespace_numbered(number) else { continue };
-            let count = self.shelves.get(&namespace).and_then(|shelves| shelves.get(&shelf)).copied().unwrap_or(0);
+            let count = self.shelf(namespace, shelf).map_or(0, |shelf| shelf.count);
             self.sessions.values_mut().for_each(|session| session.shelf_grew(namespace, shelf, count));
         }
     }
@@ -433,11 +449,6 @@ impl Replica {
     /// When [`Self::commit`] wants to be called even if nothing happens: the next beacon.
     pub fn poll_timeout(&self) -> Millis {
         self.beacon_at.saturating_add(self.beacon_interval)
-    }
-
-    fn trust_changed(&mut self) {
-        self.emit(Output::TrustChanged);
-        self.renew_interests();
     }
 
     // What others may ask.
@@ -514,37 +525,6 @@ impl Replica {
     fn logs_of(&self, namespace: NamespaceId) -> impl Iterator<Item = (&LogId, &(u32, LogState))> {
         let first = LogId { namespace, author: NodeId([0; 32]), epoch: 0, lane: Lane::Urgent };
         self.logs.range(first..).take_while(move |(log, _)| log.namespace == namespace)
-    }
-
-    /// Height and head of a log as far as it counts: up to the entry before a fork.
-    fn effective(&self, state: &LogState) -> (u64, EntryId) {
-        match self.forks.get(&state.log) {
-            Some((seq, before)) if state.height >= *seq => (seq - 1, *before),
-            Some(_) | None => (state.height, state.head),
-        }
-    }
-
-    /// Digest of what is held of a namespace: equal exactly if logs and key shelves are.
-    pub fn digest(&mut self, namespace: NamespaceId) -> Digest {
-        if let Some(digest) = self.digests.get(&namespace) {
-            return *digest;
-        }
-        let mut hasher = blake3::Hasher::new();
-        for (log, (_, state)) in self.logs_of(namespace) {
-            let (height, head) = self.effective(state);
-            if height > 0 {
-                hasher.update(&log.to_bytes());
-                hasher.update(&height.to_be_bytes());
-                hasher.update(&head.0);
-            }
-        }
-        for (shelf, count) in self.shelves.get(&namespace).into_iter().flatten() {
-            hasher.update(shelf);
-            hasher.update(&count.to_be_bytes());
-        }
-        let digest = first_half(&hasher);
-        self.digests.insert(namespace, digest);
-        digest
     }
 
     fn number(&mut self, namespace: NamespaceId) -> u32 {
