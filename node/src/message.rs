@@ -121,6 +121,8 @@ impl Explain for RecordError {
             Self::Store(error) => error.explain(),
             Self::Seal(_) => Message::new("sealed", "此人的个人信息已被删除或无法加密", en),
             Self::Statement(_) => Message::new("statement", "证书或声明无效", en),
+            Self::Quota => Message::new("quota", "本节点的证书与时段记录已达上限", en)
+                .remedy("连接指挥中心并在那里记录", "connect to the center, and record it there"),
             Self::ReadOnly => Message::new("read_only", "此前写入失败，本节点已停止记录", en)
                 .remedy("检查磁盘后重新启动", "check the disk, then restart this node"),
         }
