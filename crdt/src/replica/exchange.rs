@@ -308,14 +308,16 @@ impl Replica {
             self.clock.observe(last.time, now);
         }
         let heights = |log: &LogId| self.logs.get(log).map_or(0, |(_, state)| state.height);
-        let Some(session) = self.sessions.get_mut(&peer) else { return Ok(()) };
-        session.progress.bytes_received += size as u64;
         if matches!(ingested, Ingested::New(_)) && last.log.lane == Lane::Urgent {
-            // A certificate that others waited for may have come.
-            for log in std::mem::take(&mut session.early) {
-                session.say(Message::LogRequest { log, from: heights(&log).saturating_add(1) });
+            // A certificate that others waited for may have come, whoever sent them.
+            for session in self.sessions.values_mut() {
+                for log in std::mem::take(&mut session.early) {
+                    session.say(Message::LogRequest { log, from: heights(&log).saturating_add(1) });
+                }
             }
         }
+        let Some(session) = self.sessions.get_mut(&peer) else { return Ok(()) };
+        session.progress.bytes_received += size as u64;
         match ingested {
             Ingested::New(count) => {
                 session.progress.entries_received += count;
