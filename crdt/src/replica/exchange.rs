@@ -189,7 +189,7 @@ impl Replica {
         }
         let (certificate, _) = self.trust.current(&peer).ok_or_else(unenrolled)?;
         if is_new {
-            self.emit(Output::TrustChanged);
+            self.trust_changed();
         }
         let own_auth = self.namespace_id(&Namespace::auth());
         let (auth_equal, cards_equal) = (auth == self.digest(own_auth), cards == self.cards_digest());

@@ -204,18 +204,31 @@ impl Replica {
         }
     }
 
-    /// A period is believed to whoever may write there; the author's certificate must be known by now.
     fn trust_periods<'a>(&mut self, entries: impl Iterator<Item = &'a Entry>) {
         for entry in entries {
             for name in self.auth_records(entry, DocumentKind::Period) {
                 let namespace = std::str::from_utf8(&name).ok().and_then(|name| name.parse::<Namespace>().ok());
-                let author = self.trust.certificate(&entry.header.certificate);
-                if let (Some(namespace), Some(author)) = (namespace, author)
-                    && policy::may_write(author, &namespace).is_ok()
-                {
-                    self.trust.open_period(namespace);
-                }
+                namespace.into_iter().for_each(|namespace| self.believe_period(entry.header.certificate, namespace));
             }
+        }
+    }
+
+    /// A period is believed to whoever may write there. Its author's certificate may have come with a peer's greeting,
+    /// which is not stored: after a restart the period waits until the certificate comes again.
+    fn believe_period(&mut self, author: CertificateId, namespace: Namespace) {
+        match self.trust.certificate(&author) {
+            Some(author) if policy::may_write(author, &namespace).is_ok() => self.trust.open_period(namespace),
+            None if self.waiting_periods.len() < bounds::MAX_NAMESPACES => {
+                self.waiting_periods.insert((author, namespace));
+            }
+            Some(_) | None => {}
+        }
+    }
+
+    /// Believes the periods whose author's certificate is known by now.
+    pub(super) fn believe_waiting_periods(&mut self) {
+        for (author, namespace) in std::mem::take(&mut self.waiting_periods) {
+            self.believe_period(author, namespace);
         }
     }
 

@@ -167,6 +167,8 @@ pub struct Replica {
     /// Logs that grew since the last commit.
     growing: BTreeSet<LogId>,
     staged_keys: BTreeMap<(u32, PersonKeyPlace), [u8; WRAPPED_LEN]>,
+    /// Periods in `auth` whose author's certificate is not known yet.
+    waiting_periods: BTreeSet<(CertificateId, Namespace)>,
     unfolded: BTreeSet<LogId>,
     wanted: BTreeSet<blobs::ChunkId>,
     feed_end: u64,
@@ -265,6 +267,7 @@ impl Replica {
             derived: Derived::default(),
             growing: BTreeSet::new(),
             staged_keys: BTreeMap::new(),
+            waiting_periods: BTreeSet::new(),
             unfolded: BTreeSet::new(),
             wanted: BTreeSet::new(),
             cache: DocumentCache::default(),

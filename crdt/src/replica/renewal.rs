@@ -9,6 +9,7 @@ use crate::namespace::Namespace;
 impl Replica {
     /// Statements changed: whatever was decided by them is decided again.
     pub(super) fn trust_changed(&mut self) {
+        self.believe_waiting_periods();
         self.emit(Output::TrustChanged);
         self.adopt_certificate();
         self.heed_revocations();
