@@ -28,8 +28,17 @@ pub const MAX_MESSAGE: usize = 512 * 1024;
 pub const RUN_ENTRIES: usize = 64;
 /// ... or this many bytes (DESIGN 12.11).
 pub const RUN_BYTES: usize = 16 * 1024;
-/// Most logs in one frontier message.
-pub const MAX_FRONTIER: usize = 4096;
+/// Most logs, and most shelves, in one frontier message; more are sent in pages.
+pub const MAX_FRONTIER: usize = 1024;
+/// With more logs and shelves than this in a namespace, digests by bucket are compared before any is listed.
+pub const MANY_LOGS: usize = 512;
+/// Most bytes that one log of `auth` may hold if its author is not a center; what follows has no effect.
+pub const AUTH_LOG_QUOTA: u64 = 512 * 1024;
+/// Bytes in `auth` from which on nothing more is taken of an author that is not a center: certificates last ten years,
+/// and a node that opens a period each day writes a tenth of this in a year.
+pub const AUTH_AUTHOR_QUOTA: u64 = 4 * 1024 * 1024;
+/// Beyond this many logs of a namespace, only those held here are noted of what a peer lists.
+pub const MAX_NOTED: usize = 16_384;
 /// Most namespaces in one town.
 pub const MAX_NAMESPACES: usize = 8192;
 /// Most concurrent sessions.

@@ -6,10 +6,19 @@
 //!
 //! | kind | card | key | version | bytes |
 //! |---|---|---|---|---|
-//! | 1 | beacon | node id | counter | CBOR `[signed, signature]` |
+//! | 1 | beacon | node id | counter | CBOR `[signed, signature]`, see below |
 //! | 2 | grant | BLAKE3 of the bytes | 0 | recipient's exchange key (32) ‖ sealed CBOR `[[family, secret]...]` |
 //! | 3 | fork proof | BLAKE3 of the log id | 2^64 - 1 - seq | see [`crate::fork`] |
-//! | 4 | last position | node id | milliseconds | CBOR `[signed, signature]`, sealed under the town key |
+//! | 4 | last position | node id | milliseconds | CBOR `[signed, signature]`, see below |
+//!
+//! `signed` is a byte string and `signature` Ed25519 by the node of the card, over the card's context and `signed`.
+//!
+//! - Beacon, context `townmesh/beacon/1`: CBOR `[node, epoch, counter, at, [[log, seq]...], [[namespace, digest]...]]`. A
+//!   log is named by the first 8 bytes of BLAKE3(log id), a namespace by the first 8 bytes of its id; of the digest of the
+//!   namespace come the first 8 bytes, too.
+//! - Last position, context `townmesh/position/2`: CBOR `[node, at, sealed]`. Everybody can check whose it is and how new;
+//!   where the unit is stands in `sealed`: CBOR `[latitude, longitude]`, sealed like the body of an entry of `town` whose
+//!   header is 190 zeros with the node in the first 32 bytes and `at` in the next 8, big-endian.
 
 use ed25519_dalek::{Signature, Signer, SigningKey, VerifyingKey};
 use minicbor::{Decoder, Encoder};
@@ -17,20 +26,25 @@ use rand_core::CryptoRng;
 use x25519_dalek::StaticSecret;
 
 use crate::clock::Millis;
-use crate::entry::LogId;
-use crate::id::NodeId;
-use crate::seal::{self, FamilySecret, SealError};
+use crate::entry::{HEADER_LEN, LogId};
+use crate::id::{NamespaceId, NodeId};
+use crate::seal::{self, FamilySecret, NamespaceKeys, SealError};
 use crate::store::CardKey;
+use crate::sync::message::Digest;
 
 /// Largest card in bytes.
 pub const MAX_CARD: usize = 32 * 1024;
 /// Most cards kept: beacons and positions of 2,000 nodes with their grants. A list of them fits a message.
 pub const MAX_CARDS: usize = 10_240;
 /// Most logs in one beacon; the most recently grown ones are named.
-pub const MAX_HEADS: usize = 1024;
+pub const MAX_HEADS: usize = 128;
+/// Most namespaces in one beacon.
+pub const MAX_SPACES: usize = 64;
+/// Largest beacon in bytes: it travels on every link once a minute.
+pub const MAX_BEACON: usize = 4096;
 
 const BEACON_CONTEXT: &[u8] = b"townmesh/beacon/1";
-const POSITION_CONTEXT: &[u8] = b"townmesh/position/1";
+const POSITION_CONTEXT: &[u8] = b"townmesh/position/2";
 
 /// What a card is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -79,6 +93,20 @@ pub fn short_log(log: &LogId) -> [u8; 8] {
     short
 }
 
+/// Names a namespace in a beacon: the first eight bytes of its id.
+pub fn short_space(namespace: &NamespaceId) -> [u8; 8] {
+    let mut short = [0; 8];
+    short.copy_from_slice(&namespace.0[..8]);
+    short
+}
+
+/// The digest of a namespace as a beacon names it.
+pub fn short_digest(digest: &Digest) -> [u8; 8] {
+    let mut short = [0; 8];
+    short.copy_from_slice(&digest[..8]);
+    short
+}
+
 /// What a node says it holds durably: the ground for *delivered* and for "complete to 14:20".
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Beacon {
@@ -92,13 +120,15 @@ pub struct Beacon {
     pub at: Millis,
     /// Logs held, by [`short_log`], and up to which seq.
     pub heads: Vec<([u8; 8], u64)>,
+    /// Namespaces held, by [`short_space`], and their [`short_digest`]s.
+    pub spaces: Vec<([u8; 8], [u8; 8])>,
 }
 
 impl Beacon {
     /// Signs the beacon; its card bytes.
     pub fn to_bytes(&self, key: &SigningKey) -> Vec<u8> {
         signed(BEACON_CONTEXT, key, |e| {
-            e.array(5)?
+            e.array(6)?
                 .bytes(&self.node.0)?
                 .u64(self.epoch)?
                 .u64(self.counter)?
@@ -106,6 +136,10 @@ impl Beacon {
                 .array(self.heads.len() as u64)?;
             for (log, seq) in &self.heads {
                 e.array(2)?.bytes(log)?.u64(*seq)?;
+            }
+            e.array(self.spaces.len() as u64)?;
+            for (space, digest) in &self.spaces {
+                e.array(2)?.bytes(space)?.bytes(digest)?;
             }
             Ok(())
         })
@@ -125,7 +159,7 @@ impl Beacon {
 
     fn read(content: &[u8]) -> Option<Self> {
         let mut d = Decoder::new(content);
-        (d.array().ok()? == Some(5)).then_some(())?;
+        (d.array().ok()? == Some(6)).then_some(())?;
         let node = NodeId::from_slice(d.bytes().ok()?)?;
         let (epoch, counter, at) = (d.u64().ok()?, d.u64().ok()?, d.u64().ok()?);
         let length = d.array().ok()?.filter(|length| *length <= MAX_HEADS as u64)?;
@@ -134,7 +168,13 @@ impl Beacon {
             (d.array().ok()? == Some(2)).then_some(())?;
             heads.push((d.bytes().ok()?.try_into().ok()?, d.u64().ok()?));
         }
-        (d.position() == content.len()).then_some(Self { node, epoch, counter, at, heads })
+        let length = d.array().ok()?.filter(|length| *length <= MAX_SPACES as u64)?;
+        let mut spaces = Vec::new();
+        for _ in 0..length {
+            (d.array().ok()? == Some(2)).then_some(())?;
+            spaces.push((d.bytes().ok()?.try_into().ok()?, d.bytes().ok()?.try_into().ok()?));
+        }
+        (d.position() == content.len()).then_some(Self { node, epoch, counter, at, heads, spaces })
     }
 }
 
@@ -151,31 +191,79 @@ pub struct Position {
     pub longitude: i32,
 }
 
+/// A last position as it travels: whose and how new in the clear, where sealed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PositionCard {
+    /// Which node.
+    pub node: NodeId,
+    /// When, by its clock.
+    pub at: Millis,
+    sealed: Vec<u8>,
+}
+
 impl Position {
-    /// Signs the position.
+    /// Seals where the unit is for the holders of the town's key.
+    ///
+    /// # Errors
+    /// [`SealError`].
+    pub fn seal(&self, keys: &NamespaceKeys, rng: &mut dyn CryptoRng) -> Result<PositionCard, SealError> {
+        let mut plain = Vec::new();
+        let mut e = Encoder::new(&mut plain);
+        let written = e.array(2).and_then(|e| e.i32(self.latitude)).and_then(|e| e.i32(self.longitude)).map(|_| ());
+        debug_assert!(written.is_ok(), "writing to memory does not fail");
+        let sealed = keys.seal_body(&plain, &position_header(&self.node, self.at), rng)?;
+        Ok(PositionCard { node: self.node, at: self.at, sealed })
+    }
+}
+
+impl PositionCard {
+    /// Signs the card.
     pub fn to_bytes(&self, key: &SigningKey) -> Vec<u8> {
-        signed(POSITION_CONTEXT, key, |e| {
-            e.array(4)?.bytes(&self.node.0)?.u64(self.at)?.i32(self.latitude)?.i32(self.longitude)?.ok()
-        })
+        signed(POSITION_CONTEXT, key, |e| e.array(3)?.bytes(&self.node.0)?.u64(self.at)?.bytes(&self.sealed)?.ok())
     }
 
-    /// Reads and verifies a position.
+    /// Reads a card and checks its signature.
     ///
     /// # Errors
     /// [`CardError`].
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, CardError> {
         let error = |reason: &str| CardError::new(CardKind::Position, reason);
         let (content, signature) = unsigned(bytes).ok_or_else(|| error("malformed"))?;
-        let position = (|| {
+        let card = (|| {
             let mut d = Decoder::new(content);
-            (d.array().ok()? == Some(4)).then_some(())?;
-            let node = NodeId::from_slice(d.bytes().ok()?)?;
-            Some(Self { node, at: d.u64().ok()?, latitude: d.i32().ok()?, longitude: d.i32().ok()? })
+            (d.array().ok()? == Some(3)).then_some(())?;
+            let (node, at) = (NodeId::from_slice(d.bytes().ok()?)?, d.u64().ok()?);
+            let sealed = d.bytes().ok()?.to_vec();
+            (d.position() == content.len()).then_some(Self { node, at, sealed })
         })();
-        let position = position.ok_or_else(|| error("malformed"))?;
-        verify(POSITION_CONTEXT, &position.node, content, &signature).ok_or_else(|| error("wrong signature"))?;
-        Ok(position)
+        let card = card.ok_or_else(|| error("malformed"))?;
+        verify(POSITION_CONTEXT, &card.node, content, &signature).ok_or_else(|| error("wrong signature"))?;
+        Ok(card)
     }
+
+    /// Opens it with the town's key.
+    ///
+    /// # Errors
+    /// [`CardError`].
+    pub fn open(&self, keys: &NamespaceKeys) -> Result<Position, CardError> {
+        let plain = keys
+            .open_body(&self.sealed, &position_header(&self.node, self.at))
+            .map_err(|error| CardError::new(CardKind::Position, error))?;
+        let mut d = Decoder::new(&plain);
+        let place = (|| {
+            (d.array().ok()? == Some(2)).then_some(())?;
+            Some((d.i32().ok()?, d.i32().ok()?))
+        })();
+        let (latitude, longitude) = place.ok_or_else(|| CardError::new(CardKind::Position, "malformed"))?;
+        Ok(Position { node: self.node, at: self.at, latitude, longitude })
+    }
+}
+
+fn position_header(node: &NodeId, at: Millis) -> [u8; HEADER_LEN] {
+    let mut header = [0; HEADER_LEN];
+    header[..32].copy_from_slice(&node.0);
+    header[32..40].copy_from_slice(&at.to_be_bytes());
+    header
 }
 
 type Written = Result<(), minicbor::encode::Error<std::convert::Infallible>>;
@@ -258,16 +346,39 @@ mod tests {
     fn beacons_and_positions_are_read_back_and_cannot_be_altered() {
         let key = SigningKey::from_bytes(&[1; 32]);
         let node = NodeId(key.verifying_key().to_bytes());
-        let beacon = Beacon { node, epoch: 1, counter: 2, at: 3, heads: vec![([4; 8], 5)] };
+        let beacon =
+            Beacon { node, epoch: 1, counter: 2, at: 3, heads: vec![([4; 8], 5)], spaces: vec![([6; 8], [7; 8])] };
         let bytes = beacon.to_bytes(&key);
         assert_eq!(Beacon::from_bytes(&bytes), Ok(beacon));
+        let mut rng = ChaCha8Rng::seed_from_u64(2);
+        let keys = FamilySecret::random(&mut rng).namespace_keys(&crate::namespace::Namespace::town());
         let position = Position { node, at: 1, latitude: -5, longitude: 6 };
-        assert_eq!(Position::from_bytes(&position.to_bytes(&key)), Ok(position));
+        let sealed = position.seal(&keys, &mut rng).unwrap().to_bytes(&key);
+        let card = PositionCard::from_bytes(&sealed).unwrap();
+        assert_eq!(card.open(&keys), Ok(position));
+        assert!(PositionCard { at: 2, ..card }.open(&keys).is_err(), "what is sealed is bound to its time");
+        for at in 0..sealed.len() {
+            let mut altered = sealed.clone();
+            altered[at] ^= 1;
+            assert!(PositionCard::from_bytes(&altered).is_err(), "byte {at}");
+        }
         for at in 0..bytes.len() {
             let mut altered = bytes.clone();
             altered[at] ^= 1;
             assert!(Beacon::from_bytes(&altered).is_err(), "byte {at}");
         }
+    }
+
+    #[test]
+    fn a_full_beacon_is_small() {
+        let key = SigningKey::from_bytes(&[1; 32]);
+        let node = NodeId(key.verifying_key().to_bytes());
+        let heads = vec![([4; 8], u64::MAX); MAX_HEADS];
+        let spaces = vec![([4; 8], [5; 8]); MAX_SPACES];
+        let beacon = Beacon { node, epoch: u64::MAX, counter: u64::MAX, at: u64::MAX, heads, spaces };
+        let bytes = beacon.to_bytes(&key);
+        assert!(bytes.len() <= MAX_BEACON, "{} bytes", bytes.len());
+        assert_eq!(Beacon::from_bytes(&bytes), Ok(beacon));
     }
 
     #[test]
@@ -284,7 +395,7 @@ mod tests {
         #[test]
         fn any_bytes_are_a_card_or_an_error(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
             let _ = Beacon::from_bytes(&bytes);
-            let _ = Position::from_bytes(&bytes);
+            let _ = PositionCard::from_bytes(&bytes);
             let _ = open_grant(&StaticSecret::from([1; 32]), &bytes);
         }
     }

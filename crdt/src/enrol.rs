@@ -13,6 +13,7 @@ use crate::namespace::{Namespace, NamespaceKind};
 use crate::policy;
 use crate::seal::{FamilySecret, SealError};
 use crate::store::CardKey;
+use crate::trust::Trust;
 
 /// How long a certificate is meant to last: ten years. Its end means "ask", never "cut off".
 const VALIDITY: Millis = 10 * 365 * 24 * 3600 * 1000;
@@ -71,6 +72,12 @@ pub enum EnrolError {
     /// The name is empty or too long.
     #[error("the node's name must have 1 to {limit} characters", limit = bounds::MAX_NAME)]
     Name,
+    /// No region of the town has this code, or a code that begins with it.
+    #[error("the town has no region {0}: check the code against the table of regions")]
+    UnknownRegion(String),
+    /// The inviting node cannot hand over what it does not hold.
+    #[error("this node does not hold the keys of region {0}: make the invite on a node that does, such as the center")]
+    NoKeys(String),
     /// The invite holds no usable certificate.
     #[error("the invite is incomplete: ask for a new one")]
     Incomplete,
@@ -148,6 +155,31 @@ pub struct Place {
     pub regions: Vec<String>,
     /// Codes of the regions it carries for without reading.
     pub carries: Vec<String>,
+}
+
+impl Place {
+    /// Checks that the regions exist in the town and that the inviting node holds the keys of those that are read.
+    /// Whoever joins with a wrong code would hold nothing and not know why.
+    ///
+    /// # Errors
+    /// [`EnrolError::UnknownRegion`], [`EnrolError::NoKeys`].
+    pub fn check(&self, trust: &Trust, secrets: &[(String, FamilySecret)]) -> Result<(), EnrolError> {
+        let exists = |code: &str| {
+            let mut regions = trust.namespaces().values().filter(|known| known.kind == NamespaceKind::Registry);
+            regions.any(|known| known.region.starts_with(code))
+        };
+        if let Some(code) = self.regions.iter().chain(&self.carries).find(|code| !exists(code)) {
+            return Err(EnrolError::UnknownRegion(code.clone()));
+        }
+        let holds = |code: &str| {
+            let family = Namespace::registry(code).family();
+            secrets.iter().any(|(known, _)| known.starts_with(&family))
+        };
+        match self.regions.iter().find(|code| !holds(code)) {
+            Some(code) => Err(EnrolError::NoKeys(code.clone())),
+            None => Ok(()),
+        }
+    }
 }
 
 /// A one-time invite. Secret: whoever has it can join once with its scopes.

@@ -17,6 +17,7 @@ pub mod namespace;
 pub mod policy;
 pub mod replica;
 pub mod seal;
+pub mod shelf;
 pub mod store;
 pub mod sync;
 pub mod trust;

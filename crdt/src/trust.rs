@@ -14,6 +14,9 @@ use crate::policy;
 /// Most statements that may wait for their issuer's certificate.
 const MAX_WAITING: usize = 1024;
 
+/// Most certificates in a chain, and in a hello: authority, invite, node.
+pub(crate) const MAX_CHAIN: usize = 4;
+
 /// A family of namespaces and the key that makes its document ids.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Family {
@@ -36,7 +39,10 @@ pub struct Trust {
     proposed: BTreeSet<Namespace>,
     namespaces: BTreeMap<NamespaceId, Namespace>,
     waiting: BTreeMap<CertificateId, Statement>,
-    has_new_revocations: bool,
+    /// Certificates as stated, for those who are to be shown them.
+    stated: BTreeMap<CertificateId, Vec<u8>>,
+    /// Revoked since the last [`Self::take_revoked`].
+    newly_revoked: BTreeSet<CertificateId>,
 }
 
 impl Trust {
@@ -54,7 +60,8 @@ impl Trust {
             proposed: BTreeSet::new(),
             namespaces: BTreeMap::from([(auth.id(&town), auth)]),
             waiting: BTreeMap::new(),
-            has_new_revocations: false,
+            stated: BTreeMap::new(),
+            newly_revoked: BTreeSet::new(),
         }
     }
 
@@ -97,8 +104,10 @@ impl Trust {
     }
 
     fn insert(&mut self, statement: Statement) -> bool {
+        let bytes = statement.to_bytes();
         match statement.claim {
             Claim::Certificate(certificate) => {
+                self.stated.insert(statement.id, bytes);
                 if let Some(issuer) = statement.issuer.filter(|issuer| self.is_invite(issuer)) {
                     self.redemptions.entry(issuer).or_default().insert(statement.id);
                 }
@@ -113,7 +122,7 @@ impl Trust {
                 let is_new = !all.contains(&cuts);
                 if is_new {
                     all.push(cuts);
-                    self.has_new_revocations = true;
+                    self.newly_revoked.insert(certificate);
                 }
                 is_new
             }
@@ -170,6 +179,48 @@ impl Trust {
         certificates.max_by_key(|(id, certificate)| (certificate.not_after, *id))
     }
 
+    /// A certificate with those that it stands on, the authority's first, as stated.
+    pub fn chain(&self, id: &CertificateId) -> Option<Vec<Vec<u8>>> {
+        let mut chain = Vec::new();
+        let mut next = Some(*id);
+        while let Some(id) = next {
+            // A chain that can be signed is shorter; see `is_revoked`.
+            if chain.len() == MAX_CHAIN {
+                return None;
+            }
+            chain.push(self.stated.get(&id)?.clone());
+            next = self.issuers.get(&id).copied()?;
+        }
+        chain.reverse();
+        Some(chain)
+    }
+
+    /// The certificates that were revoked since this was last asked.
+    pub(crate) fn take_revoked(&mut self) -> BTreeSet<CertificateId> {
+        std::mem::take(&mut self.newly_revoked)
+    }
+
+    /// Nodes any of whose certificates is one of these or stands on one.
+    pub(crate) fn standing_on(&self, revoked: &BTreeSet<CertificateId>) -> BTreeSet<NodeId> {
+        let stands = |id: &CertificateId| {
+            let chain = std::iter::successors(Some(*id), |id| self.issuers.get(id).copied().flatten());
+            chain.take(MAX_CHAIN).any(|id| revoked.contains(&id))
+        };
+        let nodes = self.nodes.iter().filter(|(_, ids)| ids.iter().any(stands));
+        nodes.map(|(node, _)| *node).collect()
+    }
+
+    /// Certificates of a node that were not revoked themselves.
+    pub(crate) fn unrevoked_of(&self, node: &NodeId) -> Vec<CertificateId> {
+        let all = self.nodes.get(node).into_iter().flatten();
+        all.filter(|id| !self.revocations.contains_key(id)).copied().collect()
+    }
+
+    /// Every certificate of a node, revoked ones too.
+    pub(crate) fn certificates_of(&self, node: &NodeId) -> impl Iterator<Item = &Certificate> {
+        self.nodes.get(node).into_iter().flatten().filter_map(|id| self.certificates.get(id))
+    }
+
     /// Every node with a certificate that counts.
     pub fn nodes(&self) -> impl Iterator<Item = (NodeId, CertificateId, &Certificate)> {
         self.nodes.keys().filter_map(|node| self.current(node).map(|(id, certificate)| (*node, id, certificate)))
@@ -185,27 +236,11 @@ impl Trust {
         !self.revocations.is_empty()
     }
 
-    /// Whether anything was revoked since this was last asked.
-    pub(crate) fn take_new_revocations(&mut self) -> bool {
-        std::mem::take(&mut self.has_new_revocations)
-    }
-
-    /// Every certificate that a node ever had and that was not revoked itself.
-    pub(crate) fn certificates_of(&self, node: &NodeId) -> impl Iterator<Item = CertificateId> {
-        let all = self.nodes.get(node).into_iter().flatten();
-        all.filter(|id| !self.revocations.contains_key(id)).copied()
-    }
-
-    /// Whether a certificate of this node was revoked.
-    pub(crate) fn was_revoked(&self, node: &NodeId) -> bool {
-        self.nodes.get(node).is_some_and(|ids| ids.iter().any(|id| self.is_revoked(id)))
-    }
-
     /// Whether a certificate, or one that it stands on, was revoked.
     pub fn is_revoked(&self, id: &CertificateId) -> bool {
         let mut next = Some(*id);
-        // A chain has at most four links; the bound guards against a cycle that cannot be signed.
-        for _ in 0..4 {
+        // The bound guards against a cycle that cannot be signed.
+        for _ in 0..MAX_CHAIN {
             match next {
                 Some(id) if self.revocations.contains_key(&id) => return true,
                 Some(id) => next = self.issuers.get(&id).copied().flatten(),

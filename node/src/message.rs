@@ -121,6 +121,8 @@ impl Explain for RecordError {
             Self::Store(error) => error.explain(),
             Self::Seal(_) => Message::new("sealed", "此人的个人信息已被删除或无法加密", en),
             Self::Statement(_) => Message::new("statement", "证书或声明无效", en),
+            Self::Quota => Message::new("quota", "本节点的证书与时段记录已达上限", en)
+                .remedy("连接指挥中心并在那里记录", "connect to the center, and record it there"),
             Self::ReadOnly => Message::new("read_only", "此前写入失败，本节点已停止记录", en)
                 .remedy("检查磁盘后重新启动", "check the disk, then restart this node"),
         }
@@ -151,6 +153,10 @@ impl Explain for EnrolError {
         let en = self.to_string();
         match self {
             Self::Name => Message::new("name", "节点名称须为1至64个字符", en),
+            Self::UnknownRegion(code) => Message::new("region_unknown", format!("本镇没有区划代码 {code}"), en)
+                .remedy("请对照区划表核对代码", "look the code up in the table of regions"),
+            Self::NoKeys(code) => Message::new("no_keys", format!("本节点不持有 {code} 的密钥"), en)
+                .remedy("请在指挥中心制作邀请", "make the invite at the center"),
             Self::Incomplete => Message::new("invite_incomplete", "邀请文件不完整", en)
                 .remedy("请重新申请邀请文件", "ask for a new invite file"),
             Self::Statement(_) => Message::new("statement", "邀请中的证书无效", en)

@@ -178,6 +178,7 @@ fn record_code(error: &RecordError) -> &'static str {
         RecordError::Store(_) => "store",
         RecordError::Seal(_) => "unreadable",
         RecordError::Statement(_) => "statement",
+        RecordError::Quota => "quota",
         RecordError::ReadOnly => "read_only",
     }
 }
@@ -193,6 +194,7 @@ fn record_chinese(error: &RecordError) -> String {
         RecordError::Store(_) => STORE.into(),
         RecordError::Seal(_) => SEAL.into(),
         RecordError::Statement(_) => "证书声明无效".into(),
+        RecordError::Quota => "本节点的证书与时段记录已达上限，请连接指挥中心并在那里录入".into(),
         RecordError::ReadOnly => "此前写入失败，已停止录入，请检查磁盘并重启本节点".into(),
     }
 }

@@ -164,7 +164,8 @@ impl Replica {
             if self.wanted.is_empty() { BTreeSet::new() } else { self.interest(&peer).into_iter().collect() };
         let session = self.sessions.get_mut(&peer)?;
         let outstanding = session.asked.iter().filter(|chunk| self.wanted.contains(chunk)).count();
-        let open = self.wanted.iter().filter(|chunk| interest.contains(&chunk.0) && !session.asked.contains(chunk));
+        let said = |chunk: &ChunkId| session.asked.contains(chunk) || session.lacked.contains(chunk);
+        let open = self.wanted.iter().filter(|chunk| interest.contains(&chunk.0) && !said(chunk));
         let next: Vec<ChunkId> = open.take(MAX_ASKED.saturating_sub(outstanding)).copied().collect();
         if let Some((namespace, _)) = next.first().copied() {
             let hashes: Vec<[u8; 32]> = next.iter().filter(|chunk| chunk.0 == namespace).map(|chunk| chunk.1).collect();
@@ -219,7 +220,10 @@ impl Replica {
             }
         }
         if let Some(session) = self.sessions.get_mut(&peer).filter(|_| !missing.is_empty()) {
-            session.asked.extend(missing.iter().map(|hash| (namespace, *hash)));
+            for hash in &missing {
+                session.lacked.remove(&(namespace, *hash));
+                session.asked.insert((namespace, *hash));
+            }
             session.say(Message::ChunkRequest { namespace, hashes: missing });
         }
         Ok(())

@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 
 use super::{Replica, first_half};
-use crate::card::{self, Beacon, CardError, CardKind, MAX_CARDS, MAX_HEADS, Position};
-use crate::clock::Millis;
-use crate::entry::{HEADER_LEN, LogId};
+use crate::card::{self, Beacon, CardError, CardKind, MAX_CARDS, Position, PositionCard};
+use crate::clock::{HybridTime, Millis};
+use crate::entry::LogId;
 use crate::fork::ForkProof;
 use crate::id::NodeId;
 use crate::namespace::Namespace;
@@ -32,7 +32,7 @@ impl Replica {
         match CardKind::from_code(key.kind) {
             Some(CardKind::Beacon) => {
                 if let Ok(beacon) = Beacon::from_bytes(&bytes) {
-                    self.receipts.insert(beacon.node, beacon.heads.into_iter().collect());
+                    self.take_claims(beacon);
                 }
             }
             Some(CardKind::Grant) => {
@@ -68,6 +68,9 @@ impl Replica {
             session.cards_behind.insert(key);
         }
         self.accept_card(key, version, bytes);
+        if key.kind == CardKind::Beacon as u8 {
+            self.compare_claims(&NodeId(key.key));
+        }
         true
     }
 
@@ -83,7 +86,13 @@ impl Replica {
     ///
     /// # Errors
     /// [`CardError`] if it does not hold what its kind says.
-    pub(super) fn ingest_card(&mut self, key: CardKey, version: u64, bytes: Vec<u8>) -> Result<bool, CardError> {
+    pub(super) fn ingest_card(
+        &mut self,
+        key: CardKey,
+        version: u64,
+        bytes: Vec<u8>,
+        now: Millis,
+    ) -> Result<bool, CardError> {
         match CardKind::from_code(key.kind) {
             Some(CardKind::Beacon) => {
                 let beacon = Beacon::from_bytes(&bytes)?;
@@ -110,12 +119,15 @@ impl Replica {
                 }
             }
             Some(CardKind::Position) => {
-                // The sender may be a carrier, which could not see that it is not its node's.
-                let is_its = |position: &Position| position.node.0 == key.key && position.at == version;
-                if self.open_position(&bytes).is_some_and(|position| !position.is_ok_and(|position| is_its(&position)))
-                {
+                let card = PositionCard::from_bytes(&bytes)?;
+                if card.node.0 != key.key || card.at != version {
+                    return Err(CardError::new(CardKind::Position, "it is not its node's"));
+                }
+                if self.trust.current(&card.node).is_none() || self.is_ahead(version, now) {
+                    // A unit whose clock is ahead would hide where it is once the clock is right.
                     return Ok(false);
                 }
+                self.drop_ahead(key, now);
             }
             // In order; or a newer version's card, which is carried as it is.
             Some(CardKind::Grant) | None => {}
@@ -123,10 +135,27 @@ impl Replica {
         Ok(self.add_card(key, version, bytes))
     }
 
+    /// Whether a time lies ahead of what the own clock allows. A clock that is behind the own certificate is wrong
+    /// itself, and judges nobody.
+    fn is_ahead(&self, at: Millis, now: Millis) -> bool {
+        now >= self.own.not_before && HybridTime::at(at).is_future(now)
+    }
+
+    /// Forgets a position from the future, so that a right one can take its place.
+    fn drop_ahead(&mut self, key: CardKey, now: Millis) {
+        if self.cards.get(&key).is_some_and(|(version, _)| self.is_ahead(*version, now)) {
+            self.cards.remove(&key);
+        }
+    }
+
     /// Which cards the peer should send, and which of ours it lacks, from its list.
-    pub(super) fn compare_cards(&self, theirs: &[(CardKey, u64)]) -> (Vec<CardKey>, Vec<CardKey>) {
+    pub(super) fn compare_cards(&self, theirs: &[(CardKey, u64)], now: Millis) -> (Vec<CardKey>, Vec<CardKey>) {
         let theirs: BTreeMap<CardKey, u64> = theirs.iter().copied().collect();
-        let wanted = theirs.iter().filter(|(key, version)| self.cards.get(key).is_none_or(|(held, _)| held < version));
+        let ahead = |key: &CardKey, version: u64| key.kind == CardKind::Position as u8 && self.is_ahead(version, now);
+        let wanted = theirs.iter().filter(|(key, version)| {
+            let older = |held: u64| held < **version || (held > **version && ahead(key, held));
+            !ahead(key, **version) && self.cards.get(key).is_none_or(|(held, _)| older(*held))
+        });
         let lacking = self.cards.iter().filter(|(key, (version, _))| theirs.get(key).is_none_or(|held| held < version));
         (wanted.map(|(key, _)| *key).collect(), lacking.map(|(key, _)| *key).collect())
     }
@@ -135,38 +164,6 @@ impl Replica {
     pub(super) fn next_card(&mut self, peer: NodeId) -> Option<Message> {
         let key = self.sessions.get_mut(&peer)?.cards_behind.pop_first()?;
         self.cards.get(&key).map(|(version, bytes)| Message::Card { key, version: *version, bytes: bytes.clone() })
-    }
-
-    /// Stages a beacon if one is due and anything grew since the last: what is in this batch is durable when the
-    /// beacon is, and not before.
-    pub(super) fn issue_beacon(&mut self, now: Millis) {
-        if self.growth == self.beacon_growth || now < self.poll_timeout() {
-            return;
-        }
-        self.beacon_at = now;
-        self.beacon_growth = self.growth;
-        let logs = self.logs.values().filter(|(_, state)| state.height > 0);
-        // Those that grew last; of those that did not grow since the store was opened, the younger ones.
-        let mut logs: Vec<(u64, u32, LogId, u64)> = logs
-            .map(|(number, state)| (self.grown.get(&state.log).copied().unwrap_or(0), *number, state.log, state.height))
-            .collect();
-        if logs.len() > MAX_HEADS {
-            logs.sort_unstable();
-            logs.drain(..logs.len() - MAX_HEADS);
-        }
-        let node = self.identity.node();
-        let key = CardKind::Beacon.key(node.0);
-        let counter = self.cards.get(&key).map_or(now, |(version, _)| now.max(version.saturating_add(1)));
-        let heads = logs.into_iter().map(|(.., log, height)| (card::short_log(&log), height)).collect();
-        let beacon = Beacon { node, epoch: self.epoch, counter, at: now, heads };
-        self.add_card(key, counter, beacon.to_bytes(&self.identity.signing));
-    }
-
-    /// The nodes that said they hold an entry durably.
-    pub fn receipts(&self, log: &LogId, seq: u64) -> Vec<NodeId> {
-        let short = card::short_log(log);
-        let holders = self.receipts.iter().filter(|(_, heads)| heads.get(&short).is_some_and(|height| *height >= seq));
-        holders.map(|(node, _)| *node).collect()
     }
 
     /// When each node was last heard of by its beacon, by that node's clock.
@@ -188,32 +185,23 @@ impl Replica {
     pub fn publish_position(&mut self, latitude: i32, longitude: i32, now: Millis) -> Result<(), RecordError> {
         let node = self.identity.node();
         let key = CardKind::Position.key(node.0);
+        self.drop_ahead(key, now);
         // A clock that was put back must not hide the unit.
         let at = self.cards.get(&key).map_or(now, |(version, _)| now.max(version.saturating_add(1)));
-        let position = Position { node, at, latitude, longitude };
-        let plain = position.to_bytes(&self.identity.signing);
         let town = Namespace::town();
         let family = self.trust.family(&town).ok_or_else(|| RecordError::UnknownNamespace(town.clone()))?.key;
         let keys = self.keyring.keys(&town, family).ok_or(RecordError::NoKey(town.clone()))?;
-        let sealed = keys.seal_body(&plain, &[0; HEADER_LEN], &mut *self.rng)?;
-        self.add_card(key, at, sealed);
+        let card = Position { node, at, latitude, longitude }.seal(keys, &mut *self.rng)?;
+        self.add_card(key, at, card.to_bytes(&self.identity.signing));
         Ok(())
-    }
-
-    fn open_position(&mut self, sealed: &[u8]) -> Option<Result<Position, CardError>> {
-        let keys = self.town_keys()?;
-        let plain = keys.open_body(sealed, &[0; HEADER_LEN]).map_err(|error| CardError::new(CardKind::Position, error));
-        Some(plain.and_then(|plain| Position::from_bytes(&plain)))
     }
 
     /// The last known position of every unit.
     pub fn positions(&mut self) -> Vec<Position> {
-        let sealed: Vec<Vec<u8>> = self
-            .cards
-            .iter()
-            .filter(|(key, _)| key.kind == CardKind::Position as u8)
-            .map(|(_, (_, bytes))| bytes.clone())
-            .collect();
-        sealed.iter().filter_map(|bytes| self.open_position(bytes)?.ok()).collect()
+        let cards = self.cards.iter().filter(|(key, _)| key.kind == CardKind::Position as u8);
+        let cards: Vec<PositionCard> =
+            cards.filter_map(|(_, (_, bytes))| PositionCard::from_bytes(bytes).ok()).collect();
+        let Some(keys) = self.town_keys() else { return vec![] };
+        cards.iter().filter_map(|card| card.open(keys).ok()).collect()
     }
 }

@@ -1,13 +1,12 @@
-//! Delivery: what other nodes said they hold, by their newest beacons (DESIGN section 6).
+//! Delivery: what other nodes said they hold, by their beacons (DESIGN section 6).
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::Replica;
-use crate::card::{self, MAX_HEADS};
 use crate::certificate::Access;
 use crate::clock::Millis;
 use crate::entry::LogId;
-use crate::id::{DocumentId, NodeId};
+use crate::id::{DocumentId, NamespaceId, NodeId};
 use crate::namespace::Namespace;
 use crate::policy;
 use crate::store::StoreError;
@@ -19,9 +18,8 @@ pub struct Delivery {
     pub node: NodeId,
     /// Whether it reads the document or only carries it.
     pub access: Access,
-    /// Whether it said that it holds everything that is held here of the document. `None`: it holds more logs than a
-    /// beacon names, so it may or may not.
-    pub delivered: Option<bool>,
+    /// Whether it said that it holds everything that is held here of the document.
+    pub delivered: bool,
     /// When it last said what it holds, by its clock; `None` if it was never heard of.
     pub heard: Option<Millis>,
 }
@@ -42,7 +40,7 @@ impl Replica {
     ///
     /// # Errors
     /// [`StoreError`].
-    pub fn delivery(&self, namespace: &Namespace, document: DocumentId) -> Result<Vec<Delivery>, StoreError> {
+    pub fn delivery(&mut self, namespace: &Namespace, document: DocumentId) -> Result<Vec<Delivery>, StoreError> {
         let Some(number) = self.numbers.get(&self.namespace_id(namespace)).copied() else { return Ok(vec![]) };
         let mut places: BTreeMap<u32, u64> = BTreeMap::new();
         for item in self.all_items(number, document)? {
@@ -57,19 +55,17 @@ impl Replica {
         let heard = self.heard();
         let others = self.trust.nodes().filter(|(node, ..)| *node != self.node());
         let concerned = others.filter_map(|(node, _, own)| Some((node, policy::access(own, namespace)?)));
-        let deliveries = concerned.map(|(node, access)| {
-            // What a node wrote itself it holds, whatever its last beacon says.
-            let foreign = places.iter().filter(|(log, _)| log.author != node);
-            let held = foreign.map(|(log, seq)| self.has_confirmed(&node, log, *seq));
-            // One entry that is not there outweighs one that may not be.
-            let delivered = held.min_by_key(|held| match held {
-                Some(false) => 0,
-                None => 1,
-                Some(true) => 2,
-            });
-            Delivery { node, access, delivered: delivered.unwrap_or(Some(true)), heard: heard.get(&node).copied() }
-        });
-        Ok(deliveries.collect())
+        let concerned: Vec<(NodeId, Access)> = concerned.collect();
+        let delivery = |(node, access): (NodeId, Access)| {
+            let delivered = places.iter().all(|(log, seq)| self.is_with(&node, log, *seq));
+            Delivery { node, access, delivered, heard: heard.get(&node).copied() }
+        };
+        Ok(concerned.into_iter().map(delivery).collect())
+    }
+
+    /// Whether a node has an entry. What it wrote itself it holds, whatever its last beacon says.
+    fn is_with(&mut self, node: &NodeId, log: &LogId, seq: u64) -> bool {
+        log.author == *node || self.claimed(node, log) >= seq
     }
 
     /// Whether anything of a document is here, in the clear.
@@ -84,36 +80,18 @@ impl Replica {
     }
 
     /// What waits for each other node, as far as is known here.
-    pub fn waiting(&self) -> Vec<Waiting> {
+    pub fn waiting(&mut self) -> Vec<Waiting> {
         let heard = self.heard();
+        let logs: Vec<(LogId, u64)> = self.logs.values().map(|(_, state)| (state.log, state.height)).collect();
         let others = self.trust.nodes().filter(|(node, ..)| *node != self.node());
-        let waiting = others.map(|(node, _, certificate)| {
-            let interest: BTreeSet<_> = self.trust.interest(certificate).into_keys().collect();
-            let logs = self.logs.values().map(|(_, state)| state);
-            let logs = logs.filter(|state| state.log.author != node && interest.contains(&state.log.namespace));
-            let entries = logs.map(|state| self.unconfirmed(&node, &state.log, state.height)).sum();
+        let others: Vec<(NodeId, BTreeSet<NamespaceId>)> =
+            others.map(|(node, _, own)| (node, self.trust.interest(own).into_keys().collect())).collect();
+        let waiting = |(node, interest): (NodeId, BTreeSet<NamespaceId>)| {
+            let concerned = logs.iter().filter(|(log, _)| log.author != node && interest.contains(&log.namespace));
+            let entries = concerned.map(|(log, height)| height.saturating_sub(self.claimed(&node, log))).sum();
             Waiting { node, entries, heard: heard.get(&node).copied() }
-        });
-        waiting.collect()
-    }
-
-    /// Entries of a log that a node did not say it holds; none where its beacon had no room for the log.
-    fn unconfirmed(&self, node: &NodeId, log: &LogId, height: u64) -> u64 {
-        let Some(heads) = self.receipts.get(node) else { return height };
-        match heads.get(&card::short_log(log)) {
-            Some(held) => height.saturating_sub(*held),
-            None if heads.len() >= MAX_HEADS => 0,
-            None => height,
-        }
-    }
-
-    fn has_confirmed(&self, node: &NodeId, log: &LogId, seq: u64) -> Option<bool> {
-        let Some(heads) = self.receipts.get(node) else { return Some(false) };
-        match heads.get(&card::short_log(log)) {
-            Some(held) => Some(*held >= seq),
-            None if heads.len() >= MAX_HEADS => None,
-            None => Some(false),
-        }
+        };
+        others.into_iter().map(waiting).collect()
     }
 
     fn heard(&self) -> BTreeMap<NodeId, Millis> {

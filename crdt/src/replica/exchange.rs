@@ -5,14 +5,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::{IngestError, Ingested, Output, Replica, first_half};
 use crate::bounds;
 use crate::card::CardError;
-use crate::certificate::{Access, Statement};
+use crate::certificate::{Access, Claim, Statement};
 use crate::clock::Millis;
 use crate::entry::{Lane, LogId};
 use crate::id::{NamespaceId, NodeId};
 use crate::namespace::Namespace;
-use crate::seal::ShelfId;
 use crate::store::StoreError;
-use crate::sync::message::{Digest, LogHeight};
+use crate::sync::message::Digest;
 use crate::sync::session::{Space, priority};
 use crate::sync::{Message, MessageError, Run, Session};
 
@@ -104,17 +103,12 @@ impl Replica {
         match message {
             Message::Hello { .. } => {}
             Message::Digests(digests) => self.compare_digests(peer, &digests),
-            Message::Frontier { namespace, logs, shelves } => self.take_frontier(peer, namespace, &logs, &shelves),
+            Message::Frontier(page) => self.take_frontier(peer, &page),
+            Message::BucketDigests { namespace, digests } => self.take_bucket_digests(peer, namespace, &digests),
             Message::Run(run) => self.take_run(peer, run, size, now)?,
-            Message::PersonKeys { namespace, shelf, start, keys } => {
-                let count = self.ingest_person_keys(namespace, shelf, start, &keys)?;
-                if let Some(session) = self.sessions.get_mut(&peer) {
-                    session.peer_has_keys(namespace, shelf, start.saturating_add(keys.len() as u32).min(count));
-                    session.progress.bytes_received += size as u64;
-                }
-            }
+            Message::PersonKeys(run) => self.take_key_run(peer, &run, size)?,
             Message::CardList(theirs) => {
-                let (wanted, lacking) = self.compare_cards(&theirs);
+                let (wanted, lacking) = self.compare_cards(&theirs, now);
                 if let Some(session) = self.sessions.get_mut(&peer) {
                     if !wanted.is_empty() {
                         session.say(Message::CardRequest(wanted));
@@ -123,7 +117,7 @@ impl Replica {
                 }
             }
             Message::Card { key, version, bytes } => {
-                if self.ingest_card(key, version, bytes)?
+                if self.ingest_card(key, version, bytes, now)?
                     && let Some(session) = self.sessions.get_mut(&peer)
                 {
                     session.cards_behind.remove(&key);
@@ -149,6 +143,11 @@ impl Replica {
             }
             Message::Chunk { namespace, bytes } => self.ingest_chunk(peer, namespace, bytes)?,
             Message::ChunkOffer { namespace, hashes } => self.take_offer(peer, namespace, &hashes)?,
+            Message::ChunkLack { namespace, hashes } => {
+                if let Some(session) = self.sessions.get_mut(&peer) {
+                    session.lacks_chunks(namespace, &hashes);
+                }
+            }
             Message::LogRequest { log, from } => {
                 if self.logs.contains_key(&log)
                     && let Some(session) = self.sessions.get_mut(&peer)
@@ -178,6 +177,10 @@ impl Replica {
         let mut is_new = false;
         for bytes in chain {
             let statement = Statement::from_bytes(bytes, self.trust.town()).map_err(|_| unenrolled())?;
+            // Whatever else is stated belongs into `auth`, where everybody learns of it.
+            if !matches!(statement.claim, Claim::Certificate(_)) {
+                return Err(unenrolled());
+            }
             // A stranger's statements must not fill the room of those that wait for their issuer.
             if statement.issuer.is_some_and(|issuer| self.trust.certificate(&issuer).is_none()) {
                 return Err(unenrolled());
@@ -186,12 +189,11 @@ impl Replica {
         }
         let (certificate, _) = self.trust.current(&peer).ok_or_else(unenrolled)?;
         if is_new {
-            self.emit(Output::TrustChanged);
+            self.trust_changed();
         }
         let own_auth = self.namespace_id(&Namespace::auth());
         let (auth_equal, cards_equal) = (auth == self.digest(own_auth), cards == self.cards_digest());
         let shared_equal = shared == self.shared_digest(&peer);
-        let frontier = self.frontier(own_auth);
         let Some(session) = self.sessions.get_mut(&peer) else { return Ok(()) };
         session.certificate = Some(certificate);
         session.spaces.insert(own_auth, Space::default());
@@ -199,10 +201,7 @@ impl Replica {
         if auth_equal {
             self.assume_equal(peer, own_auth);
         } else {
-            session.say(frontier);
-            if let Some(space) = session.spaces.get_mut(&own_auth) {
-                space.frontier_sent = true;
-            }
+            self.send_frontier(peer, own_auth);
         }
         match (auth_equal, shared_equal) {
             (true, true) => {
@@ -236,30 +235,6 @@ impl Replica {
             hasher.update(&self.digest(namespace));
         }
         first_half(&hasher)
-    }
-
-    pub(super) fn frontier(&self, namespace: NamespaceId) -> Message {
-        let logs = self.logs_of(namespace).filter_map(|(log, (_, state))| {
-            let (seq, head) = self.effective(state);
-            (seq > 0).then_some(LogHeight { author: log.author, epoch: log.epoch, lane: log.lane, seq, head })
-        });
-        let logs = logs.take(bounds::MAX_FRONTIER).collect();
-        let shelves = self.shelves.get(&namespace).into_iter().flatten();
-        Message::Frontier {
-            namespace,
-            logs,
-            shelves: shelves.map(|(shelf, count)| (*shelf, *count)).take(bounds::MAX_FRONTIER).collect(),
-        }
-    }
-
-    /// The peer holds exactly what this node holds of a namespace.
-    fn assume_equal(&mut self, peer: NodeId, namespace: NamespaceId) {
-        let cursors = self.logs_of(namespace).map(|(log, (_, state))| (*log, self.effective(state).0)).collect();
-        let shelves = self.shelves.get(&namespace).cloned().unwrap_or_default();
-        if let Some(session) = self.sessions.get_mut(&peer) {
-            let sent = session.spaces.get(&namespace).is_some_and(|space| space.frontier_sent);
-            session.spaces.insert(namespace, Space { known: true, frontier_sent: sent, cursors, shelves });
-        }
     }
 
     /// Says how what both may hold looks here; what was said before is left out.
@@ -308,49 +283,8 @@ impl Replica {
         }
     }
 
-    fn send_frontier(&mut self, peer: NodeId, namespace: NamespaceId) {
-        let frontier = self.frontier(namespace);
-        if let Some(session) = self.sessions.get_mut(&peer) {
-            let space = session.spaces.entry(namespace).or_default();
-            if !space.frontier_sent {
-                space.frontier_sent = true;
-                session.say(frontier);
-            }
-        }
-    }
-
-    /// The peer said what it holds of a namespace: whatever it lacks is to be sent.
-    fn take_frontier(&mut self, peer: NodeId, namespace: NamespaceId, logs: &[LogHeight], shelves: &[(ShelfId, u32)]) {
-        let auth = self.namespace_id(&Namespace::auth());
-        if namespace != auth && !self.interest(&peer).contains(&namespace) {
-            return;
-        }
-        self.send_frontier(peer, namespace);
-        let cursors: BTreeMap<LogId, u64> = logs.iter().map(|height| (height.log(namespace), height.seq)).collect();
-        // Equal heights with other heads: two histories. Ask for theirs, so that the fork is found and proven.
-        let parted = logs.iter().filter(|height| {
-            let ours = self.logs.get(&height.log(namespace)).map(|(_, state)| self.effective(state));
-            ours.is_some_and(|(seq, head)| seq == height.seq && head != height.head)
-        });
-        let requests: Vec<Message> =
-            parted.map(|height| Message::LogRequest { log: height.log(namespace), from: 1 }).collect();
-        let ours: Vec<(LogId, u64)> =
-            self.logs_of(namespace).map(|(log, (_, state))| (*log, self.effective(state).0)).collect();
-        let Some(kind) = self.trust.namespaces().get(&namespace).map(|namespace| namespace.kind) else { return };
-        let our_shelves = self.shelves.get(&namespace).cloned().unwrap_or_default();
-        let Some(session) = self.sessions.get_mut(&peer) else { return };
-        requests.into_iter().for_each(|request| session.say(request));
-        let space = session.spaces.entry(namespace).or_default();
-        space.known = true;
-        space.cursors = cursors;
-        space.shelves = shelves.iter().copied().collect();
-        ours.iter().for_each(|(log, height)| session.grew(log, kind, *height));
-        our_shelves.iter().for_each(|(shelf, count)| session.shelf_grew(namespace, *shelf, *count));
-        self.announce_totals(peer);
-    }
-
     /// Says how much is about to be sent.
-    fn announce_totals(&mut self, peer: NodeId) {
+    pub(super) fn announce_totals(&mut self, peer: NodeId) {
         let Some(session) = self.sessions.get(&peer) else { return };
         let (mut entries, mut bytes) = (session.progress.entries_sent, session.progress.bytes_sent);
         for (_, log) in &session.behind {
@@ -374,20 +308,22 @@ impl Replica {
             self.clock.observe(last.time, now);
         }
         let heights = |log: &LogId| self.logs.get(log).map_or(0, |(_, state)| state.height);
-        let Some(session) = self.sessions.get_mut(&peer) else { return Ok(()) };
-        session.progress.bytes_received += size as u64;
         if matches!(ingested, Ingested::New(_)) && last.log.lane == Lane::Urgent {
-            // A certificate that others waited for may have come.
-            for log in std::mem::take(&mut session.early) {
-                session.say(Message::LogRequest { log, from: heights(&log).saturating_add(1) });
+            // A certificate that others waited for may have come, whoever sent them.
+            for session in self.sessions.values_mut() {
+                for log in std::mem::take(&mut session.early) {
+                    session.say(Message::LogRequest { log, from: heights(&log).saturating_add(1) });
+                }
             }
         }
+        let Some(session) = self.sessions.get_mut(&peer) else { return Ok(()) };
+        session.progress.bytes_received += size as u64;
         match ingested {
             Ingested::New(count) => {
                 session.progress.entries_received += count;
                 session.peer_has(&last.log, last.seq);
             }
-            Ingested::Known => session.peer_has(&last.log, last.seq),
+            Ingested::Known | Ingested::OverQuota => session.peer_has(&last.log, last.seq),
             Ingested::Early => _ = session.early.insert(last.log),
             Ingested::Gap { .. } if session.early.contains(&last.log) => {}
             Ingested::Gap { height } => {
@@ -430,28 +366,6 @@ impl Replica {
         {
             session.progress.equal = true;
             self.emit(Output::Equal { peer });
-        }
-    }
-
-    /// Certificates or namespaces changed: what peers may have is decided again.
-    pub(super) fn renew_interests(&mut self) {
-        let auth = self.namespace_id(&Namespace::auth());
-        let peers: Vec<NodeId> = self.sessions.keys().copied().collect();
-        for peer in peers {
-            let Some(session) = self.sessions.get(&peer) else { continue };
-            let Some(certificate) = session.certificate else { continue };
-            if self.trust.is_revoked(&certificate) {
-                self.emit(Output::Close { peer, reason: "its certificate was revoked".to_owned() });
-                self.sessions.remove(&peer);
-                continue;
-            }
-            let interest = self.interest(&peer).into_iter().chain([auth]).collect();
-            if let Some(session) = self.sessions.get_mut(&peer) {
-                session.narrow(&interest);
-                // Sent after the entries of `auth` that the peer needs to understand them.
-                session.digests_due = true;
-                session.idle = false;
-            }
         }
     }
 }

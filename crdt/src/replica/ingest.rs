@@ -6,10 +6,9 @@ use crate::certificate::Statement;
 use crate::change::{self, Item};
 use crate::entry::{Entry, EntryError, Header, LogId};
 use crate::fork::{Branch, ForkProof};
-use crate::id::{CertificateId, EntryId, KeyId, NamespaceId, NodeId};
+use crate::id::{CertificateId, EntryId, KeyId, NodeId};
 use crate::namespace::{Namespace, NamespaceKind};
 use crate::policy::{self, Denied, DocumentKind};
-use crate::seal::{PersonKeyPlace, ShelfId, WRAPPED_LEN};
 use crate::store::{ItemKey, LogState, StoreError};
 use crate::sync::{Run, RunEntry};
 
@@ -27,6 +26,8 @@ pub enum Ingested {
     },
     /// The run does not continue what is held: the log is needed from its beginning to see where it forks.
     Diverged,
+    /// The author wrote more in `auth` than it may; see the module `quota`. Nothing was staged.
+    OverQuota,
     /// A run of `auth` whose certificate stands in another log that is still on its way: to be sent again after it.
     Early,
 }
@@ -94,10 +95,15 @@ impl Replica {
         if last <= state.height || self.forks.get(&log).is_some_and(|(seq, _)| state.height + 1 >= *seq) {
             return Ok(Ingested::Known);
         }
+        if namespace.kind == NamespaceKind::Auth && (self.quota_cut(&log).is_some() || self.floods(&log.author)) {
+            return Ok(Ingested::OverQuota);
+        }
         run.verify()?;
         if namespace.kind == NamespaceKind::Auth {
             // A new node's first entry brings the certificate that it names.
-            self.trust_statements(run.entries().iter().map(|(_, entry)| entry));
+            let new = run.entries().iter().map(|(_, entry)| entry).filter(|entry| entry.header.seq > state.height);
+            let until = self.quota_until(&log, new.clone());
+            self.trust_statements(new.filter(|entry| entry.header.seq < until));
         }
         match self.check_authors(&namespace, &run) {
             Err(IngestError::Unenrolled { .. }) if namespace.kind == NamespaceKind::Auth => Ok(Ingested::Early),
@@ -139,7 +145,10 @@ impl Replica {
             state.forked_at = *seq;
         }
         if namespace.kind == NamespaceKind::Auth {
-            self.trust_periods(entries.iter().map(|(_, entry)| entry));
+            let new = entries.iter().map(|(_, entry)| entry).filter(|entry| entry.header.seq > held);
+            new.clone().for_each(|entry| self.charge(entry));
+            let until = self.quota_cut(&state.log).map_or(u64::MAX, |(seq, _)| seq);
+            self.trust_periods(new.filter(|entry| entry.header.seq < until));
         }
         for (id, entry) in entries.into_iter().filter(|(_, entry)| entry.header.seq > held) {
             let bytes = entry.to_bytes();
@@ -161,9 +170,12 @@ impl Replica {
     }
 
     /// Takes over what stored `auth` entries state, in whatever order they come.
-    pub(super) fn trust_entries<'a>(&mut self, entries: impl Iterator<Item = &'a Entry> + Clone) {
-        self.trust_statements(entries.clone());
-        self.trust_periods(entries);
+    pub(super) fn trust_entries(&mut self, entries: &[Entry]) {
+        entries.iter().for_each(|entry| self.charge(entry));
+        self.trust_statements(entries.iter());
+        let cut = |entry: &&Entry| self.quota_cut(&entry.header.log).is_some_and(|(seq, _)| entry.header.seq >= seq);
+        let within: Vec<&Entry> = entries.iter().filter(|entry| !cut(entry)).collect();
+        self.trust_periods(within.into_iter());
     }
 
     /// Statements vouch for themselves, whoever brings them.
@@ -192,18 +204,31 @@ impl Replica {
         }
     }
 
-    /// A period is believed to whoever may write there; the author's certificate must be known by now.
     fn trust_periods<'a>(&mut self, entries: impl Iterator<Item = &'a Entry>) {
         for entry in entries {
             for name in self.auth_records(entry, DocumentKind::Period) {
                 let namespace = std::str::from_utf8(&name).ok().and_then(|name| name.parse::<Namespace>().ok());
-                let author = self.trust.certificate(&entry.header.certificate);
-                if let (Some(namespace), Some(author)) = (namespace, author)
-                    && policy::may_write(author, &namespace).is_ok()
-                {
-                    self.trust.open_period(namespace);
-                }
+                namespace.into_iter().for_each(|namespace| self.believe_period(entry.header.certificate, namespace));
             }
+        }
+    }
+
+    /// A period is believed to whoever may write there. Its author's certificate may have come with a peer's greeting,
+    /// which is not stored: after a restart the period waits until the certificate comes again.
+    fn believe_period(&mut self, author: CertificateId, namespace: Namespace) {
+        match self.trust.certificate(&author) {
+            Some(author) if policy::may_write(author, &namespace).is_ok() => self.trust.open_period(namespace),
+            None if self.waiting_periods.len() < bounds::MAX_NAMESPACES => {
+                self.waiting_periods.insert((author, namespace));
+            }
+            Some(_) | None => {}
+        }
+    }
+
+    /// Believes the periods whose author's certificate is known by now.
+    pub(super) fn believe_waiting_periods(&mut self) {
+        for (author, namespace) in std::mem::take(&mut self.waiting_periods) {
+            self.believe_period(author, namespace);
         }
     }
 
@@ -216,44 +241,6 @@ impl Replica {
             Item::Record { .. } | Item::Change { .. } | Item::Epoch { .. } | Item::Seen { .. } => None,
         });
         records.collect()
-    }
-
-    /// Verifies and stages persons' keys that follow those already on the shelf.
-    ///
-    /// # Errors
-    /// [`IngestError::NotWanted`].
-    pub fn ingest_person_keys(
-        &mut self,
-        id: NamespaceId,
-        shelf: ShelfId,
-        start: u32,
-        keys: &[[u8; WRAPPED_LEN]],
-    ) -> Result<u32, IngestError> {
-        let namespace = self.trust.namespaces().get(&id).cloned();
-        let namespace = namespace.filter(|namespace| policy::access(&self.own, namespace).is_some());
-        let namespace = namespace.ok_or_else(|| IngestError::NotWanted(id.short()))?;
-        let held = self.shelves.get(&id).and_then(|shelves| shelves.get(&shelf)).copied().unwrap_or(0);
-        let number = self.number(id);
-        let family = self.trust.family(&namespace).map(|family| family.key);
-        let mut count = held;
-        for (index, wrapped) in (start..).zip(keys) {
-            if index != count {
-                continue;
-            }
-            let place = PersonKeyPlace { shelf, index };
-            // A carrier cannot check. Whoever can read leaves out what does not unwrap, zeros above all: a carrier
-            // must not make a person look erased. The session goes on, for the carrier may have been deceived, too.
-            let keys = family.and_then(|family| self.keyring.keys(&namespace, family));
-            if keys.is_some_and(|keys| keys.unwrap_person_key(wrapped, place).is_err()) {
-                break;
-            }
-            self.keep_person_key(id, number, place, *wrapped);
-            count += 1;
-        }
-        if count > held {
-            self.shelves.entry(id).or_default().insert(shelf, count);
-        }
-        Ok(count)
     }
 
     /// Compares a run with what is held; where they differ, that is a fork, proven by both signatures.
@@ -320,7 +307,7 @@ impl Replica {
     }
 
     /// Feeds every document that the void part of a log had touched, so that views drop what it said.
-    pub(super) fn refresh_documents(&mut self, number: u32, from: u64) {
+    fn refresh_documents(&mut self, number: u32, from: u64) {
         let Ok(touched) = self.store.documents_of_log(number, from) else { return };
         for (key, kind) in touched {
             self.feed_document(key.namespace, key.document, kind);

@@ -20,14 +20,21 @@ mod delivery;
 mod documents;
 mod exchange;
 mod fold;
+mod frontier;
 mod ingest;
 mod keyring;
 mod people;
+mod quota;
+mod receipts;
 mod record;
+mod renewal;
 #[cfg(test)]
 mod review_tests;
 mod revocation;
 mod sending;
+mod shelves;
+#[cfg(test)]
+mod sync_tests;
 #[cfg(test)]
 mod tests;
 
@@ -55,6 +62,7 @@ use crate::id::{CertificateId, DocumentId, EntryId, NamespaceId, NodeId};
 use crate::namespace::{Namespace, NamespaceKind};
 use crate::policy::{self, DocumentKind};
 use crate::seal::{FamilySecret, PersonKeyPlace, ShelfId, WRAPPED_LEN};
+use crate::shelf::Shelf;
 use crate::store::{Batch, CardKey, Derived, LogState, Store, StoreError};
 use crate::sync::message::Digest;
 use crate::sync::{Progress, Session};
@@ -151,10 +159,10 @@ pub struct Replica {
     logs: BTreeMap<LogId, (u32, LogState)>,
     /// Number of the next new log: never one that is in the store, where it names the log's entries.
     next_log: u32,
-    shelves: BTreeMap<NamespaceId, BTreeMap<ShelfId, u32>>,
+    shelves: BTreeMap<NamespaceId, BTreeMap<ShelfId, Shelf>>,
     cards: BTreeMap<CardKey, (u64, Vec<u8>)>,
     forks: BTreeMap<LogId, (u64, EntryId)>,
-    receipts: BTreeMap<NodeId, BTreeMap<[u8; 8], u64>>,
+    claims: BTreeMap<NodeId, receipts::Claims>,
     digests: BTreeMap<NamespaceId, Digest>,
     seen_auth: BTreeMap<LogId, Digest>,
     batch: Batch,
@@ -163,6 +171,8 @@ pub struct Replica {
     /// Logs that grew since the last commit.
     growing: BTreeSet<LogId>,
     staged_keys: BTreeMap<(u32, PersonKeyPlace), [u8; WRAPPED_LEN]>,
+    /// Periods in `auth` whose author's certificate is not known yet.
+    waiting_periods: BTreeSet<(CertificateId, Namespace)>,
     unfolded: BTreeSet<LogId>,
     wanted: BTreeSet<blobs::ChunkId>,
     feed_end: u64,
@@ -171,6 +181,7 @@ pub struct Replica {
     cache: DocumentCache,
     sessions: BTreeMap<NodeId, Session>,
     outputs: VecDeque<Output>,
+    auth_costs: BTreeMap<LogId, quota::LogCost>,
     beacon_at: Millis,
     beacon_interval: Millis,
     /// When each log last grew, in steps of `growth`.
@@ -178,6 +189,8 @@ pub struct Replica {
     growth: u64,
     /// `growth` at the last beacon.
     beacon_growth: u64,
+    /// Which namespace the next beacon goes on with.
+    beacon_turn: usize,
     failed: bool,
 }
 
@@ -250,7 +263,7 @@ impl Replica {
             shelves: BTreeMap::new(),
             cards: BTreeMap::new(),
             forks: BTreeMap::new(),
-            receipts: BTreeMap::new(),
+            claims: BTreeMap::new(),
             digests: BTreeMap::new(),
             seen_auth: BTreeMap::new(),
             batch: Batch::default(),
@@ -258,16 +271,19 @@ impl Replica {
             derived: Derived::default(),
             growing: BTreeSet::new(),
             staged_keys: BTreeMap::new(),
+            waiting_periods: BTreeSet::new(),
             unfolded: BTreeSet::new(),
             wanted: BTreeSet::new(),
             cache: DocumentCache::default(),
             sessions: BTreeMap::new(),
             outputs: VecDeque::new(),
+            auth_costs: BTreeMap::new(),
             beacon_at: 0,
             beacon_interval,
             grown: BTreeMap::new(),
             growth: 0,
             beacon_growth: 0,
+            beacon_turn: 0,
             failed: false,
             chain: chain_bytes,
             store,
@@ -306,9 +322,10 @@ impl Replica {
                 std::ops::ControlFlow::Continue(())
             })?;
         }
-        self.trust_entries(entries.iter());
-        // The views heard of these when they arrived.
-        self.trust.take_new_revocations();
+        self.trust_entries(&entries);
+        self.adopt_certificate();
+        // Heeded when they came.
+        self.trust.take_revoked();
         for (namespace, number) in &self.numbers {
             self.shelves.insert(*namespace, self.store.shelves(*number)?.into_iter().collect());
         }
@@ -403,7 +420,7 @@ impl Replica {
         let grown: BTreeSet<(u32, ShelfId)> = keys.map(|(number, place)| (number, place.shelf)).collect();
         for (number, shelf) in grown {
             let Some(namespace) = self.namespace_numbered(number) else { continue };
-            let count = self.shelves.get(&namespace).and_then(|shelves| shelves.get(&shelf)).copied().unwrap_or(0);
+            let count = self.shelf(namespace, shelf).map_or(0, |shelf| shelf.count);
             self.sessions.values_mut().for_each(|session| session.shelf_grew(namespace, shelf, count));
         }
     }
@@ -439,12 +456,6 @@ impl Replica {
     /// When [`Self::commit`] wants to be called even if nothing happens: the next beacon.
     pub fn poll_timeout(&self) -> Millis {
         self.beacon_at.saturating_add(self.beacon_interval)
-    }
-
-    fn trust_changed(&mut self) {
-        self.heed_revocations();
-        self.emit(Output::TrustChanged);
-        self.renew_interests();
     }
 
     // What others may ask.
@@ -521,37 +532,6 @@ impl Replica {
     fn logs_of(&self, namespace: NamespaceId) -> impl Iterator<Item = (&LogId, &(u32, LogState))> {
         let first = LogId { namespace, author: NodeId([0; 32]), epoch: 0, lane: Lane::Urgent };
         self.logs.range(first..).take_while(move |(log, _)| log.namespace == namespace)
-    }
-
-    /// Height and head of a log as far as it counts: up to the entry before a fork.
-    fn effective(&self, state: &LogState) -> (u64, EntryId) {
-        match self.forks.get(&state.log) {
-            Some((seq, before)) if state.height >= *seq => (seq - 1, *before),
-            Some(_) | None => (state.height, state.head),
-        }
-    }
-
-    /// Digest of what is held of a namespace: equal exactly if logs and key shelves are.
-    pub fn digest(&mut self, namespace: NamespaceId) -> Digest {
-        if let Some(digest) = self.digests.get(&namespace) {
-            return *digest;
-        }
-        let mut hasher = blake3::Hasher::new();
-        for (log, (_, state)) in self.logs_of(namespace) {
-            let (height, head) = self.effective(state);
-            if height > 0 {
-                hasher.update(&log.to_bytes());
-                hasher.update(&height.to_be_bytes());
-                hasher.update(&head.0);
-            }
-        }
-        for (shelf, count) in self.shelves.get(&namespace).into_iter().flatten() {
-            hasher.update(shelf);
-            hasher.update(&count.to_be_bytes());
-        }
-        let digest = first_half(&hasher);
-        self.digests.insert(namespace, digest);
-        digest
     }
 
     fn number(&mut self, namespace: NamespaceId) -> u32 {

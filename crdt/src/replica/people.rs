@@ -1,10 +1,11 @@
 //! Personal data: one key per person, values that only holders of the namespace can open.
 
 use super::Replica;
-use crate::id::{DocumentId, NamespaceId, ResidentId};
+use crate::id::{DocumentId, ResidentId};
 use crate::namespace::Namespace;
 use crate::replica::RecordError;
 use crate::seal::{self, PersonKey, PersonKeyPlace, SealError, WRAPPED_LEN};
+use crate::shelf::MAX_ROWS;
 use crate::store::StoreError;
 
 /// Why personal data cannot be read.
@@ -54,29 +55,23 @@ impl Replica {
         }
         self.check_writable()?;
         let number = self.number(id);
-        let shelf = seal::shelf_id(id, &self.identity.node().0, self.epoch);
-        let count = self.shelves.get(&id).and_then(|shelves| shelves.get(&shelf)).copied().unwrap_or(0);
-        let place = PersonKeyPlace { shelf, index: count };
+        let shelf = self.own_shelf(id);
+        if shelf.count >= MAX_ROWS {
+            return Err(RecordError::TooLarge { size: shelf.count as usize, limit: MAX_ROWS as usize });
+        }
+        let place = PersonKeyPlace { shelf: shelf.id(id), index: shelf.count };
         let key = PersonKey::random(&mut *self.rng);
         let keys = self.keyring.keys(namespace, family).ok_or_else(|| RecordError::NoKey(namespace.clone()))?;
         let wrapped = keys.wrap_person_key(&key, place)?;
         // Counted only now: a shelf has no gaps.
-        self.shelves.entry(id).or_default().insert(shelf, count.saturating_add(1));
-        self.keep_person_key(id, number, place, wrapped);
+        self.keep_own_key(id, number, wrapped);
         Ok(key.seal(plain, place, document, resident)?)
     }
 
-    pub(super) fn keep_person_key(
-        &mut self,
-        namespace: NamespaceId,
-        number: u32,
-        place: PersonKeyPlace,
-        wrapped: [u8; WRAPPED_LEN],
-    ) {
+    pub(super) fn keep_person_key(&mut self, number: u32, place: PersonKeyPlace, wrapped: [u8; WRAPPED_LEN]) {
         self.batch.person_keys.push((number, place, wrapped));
         self.batch.weight += 64;
         self.staged_keys.insert((number, place), wrapped);
-        self.digests.remove(&namespace);
     }
 
     /// Opens a person's data.

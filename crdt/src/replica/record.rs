@@ -46,6 +46,9 @@ pub enum RecordError {
     /// A statement was not signed by who may state it.
     #[error(transparent)]
     Statement(#[from] StatementError),
+    /// This node wrote as much in `auth` as others take of it.
+    #[error("this node wrote its share of certificates and periods: connect it to the center, and record this there")]
+    Quota,
     /// An earlier write failed.
     #[error("an earlier write failed, so nothing more is recorded: check the disk and restart this node")]
     ReadOnly,
@@ -165,7 +168,11 @@ impl Replica {
         if namespace.kind != NamespaceKind::Auth && !family.is_some_and(|key| self.keyring.holds_key(namespace, key)) {
             return Err(RecordError::NoKey(namespace.clone()));
         }
-        Ok(LogId { namespace: id, author: self.identity.node(), epoch: self.epoch, lane })
+        let log = LogId { namespace: id, author: self.identity.node(), epoch: self.epoch, lane };
+        if namespace.kind == NamespaceKind::Auth {
+            self.check_quota(&log)?;
+        }
+        Ok(log)
     }
 
     /// Puts an item into the entry that is being filled.
@@ -275,7 +282,11 @@ impl Replica {
         header.body_len = body.len() as u32;
         header.body_hash = blake3::hash(&body).into();
         let signature = Some(entry::sign(&header, &self.identity.signing));
-        let bytes = Entry { header, signature, body }.to_bytes();
+        let entry = Entry { header, signature, body };
+        if header.key == KeyId([0; 16]) {
+            self.charge(&entry);
+        }
+        let bytes = entry.to_bytes();
         state.height = header.seq;
         state.head = header.id();
         state.bytes += bytes.len() as u64;

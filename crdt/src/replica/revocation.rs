@@ -5,7 +5,7 @@ use crate::bounds;
 use crate::certificate::{Claim, Cut, Statement};
 use crate::clock::Millis;
 use crate::enrol::Authority;
-use crate::id::{CertificateId, NodeId};
+use crate::id::NodeId;
 use crate::replica::RecordError;
 
 /// Why a node was not removed.
@@ -69,7 +69,7 @@ impl Replica {
         if node == self.node() {
             return Err(RevokeError::Itself);
         }
-        let (certificate, own) = self.trust.current(&node).ok_or_else(|| RevokeError::NotEnrolled(node.short()))?;
+        let (_, own) = self.trust.current(&node).ok_or_else(|| RevokeError::NotEnrolled(node.short()))?;
         let name = own.name.clone();
         let theirs = self.logs.values().map(|(_, state)| state).filter(|state| keep && state.log.author == node);
         let cuts: Vec<Cut> = theirs
@@ -85,7 +85,7 @@ impl Replica {
         let kept_logs = cuts.len();
         let mut statements = Vec::new();
         // A node that was enrolled twice has two certificates; each is removed.
-        for certificate in self.certificates_of(&node, certificate) {
+        for certificate in self.trust.unrevoked_of(&node) {
             let claim = Claim::Revocation { certificate, cuts: cuts.clone() };
             let nonce = self.rng.next_u64().to_be_bytes();
             let issuer = Some(authority.statement.id);
@@ -96,23 +96,5 @@ impl Replica {
         statements.retain(|statement| !self.recorded_statements.contains(&statement.id));
         self.record_statements(statements, now)?;
         Ok(Revoked { node, name, kept_logs })
-    }
-
-    fn certificates_of(&self, node: &NodeId, current: CertificateId) -> Vec<CertificateId> {
-        let mut all: Vec<CertificateId> = self.trust.certificates_of(node).collect();
-        if !all.contains(&current) {
-            all.push(current);
-        }
-        all
-    }
-
-    /// Certificates were removed: views show anew what their nodes wrote.
-    pub(super) fn heed_revocations(&mut self) {
-        if !self.trust.take_new_revocations() {
-            return;
-        }
-        let theirs = self.logs.values().filter(|(_, state)| self.trust.was_revoked(&state.log.author));
-        let numbers: Vec<u32> = theirs.map(|(number, _)| *number).collect();
-        numbers.into_iter().for_each(|number| self.refresh_documents(number, 1));
     }
 }

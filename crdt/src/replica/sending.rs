@@ -1,18 +1,17 @@
 //! What to send to a peer next. Pulled by the driver while the peer's queue has room, so a slow peer costs
 //! nothing but its cursors.
 
+use std::collections::BTreeSet;
 use std::ops::ControlFlow;
 
 use super::Replica;
 use crate::bounds;
 use crate::entry::{Entry, LogId};
-use crate::id::{NamespaceId, NodeId};
+use crate::id::NodeId;
 use crate::namespace::Namespace;
-use crate::seal::{PersonKeyPlace, ShelfId};
 use crate::store::StoreError;
-use crate::sync::message::MAX_PERSON_KEYS;
 use crate::sync::session::Priority;
-use crate::sync::{Message, Run};
+use crate::sync::{Message, Run, Session};
 
 /// Entries of this priority and above go before persons' keys: everything in the urgent lane.
 const BEFORE_KEYS: Priority = 7;
@@ -40,6 +39,9 @@ impl Replica {
         if session.certificate.is_none() {
             return Ok(None);
         }
+        if let Some(page) = self.next_page(peer) {
+            return Ok(Some(page));
+        }
         let auth = self.namespace_id(&Namespace::auth());
         loop {
             let Some(session) = self.sessions.get(&peer) else { return Ok(None) };
@@ -53,6 +55,7 @@ impl Replica {
                 }
                 continue;
             }
+            let next = if auth_left && session.sent_auth { self.urgent_beside_auth(session).or(next) } else { next };
             let keys = session.shelves_behind.first().copied();
             if auth_done
                 && next.is_none_or(|(priority, _)| priority > BEFORE_KEYS)
@@ -64,7 +67,7 @@ impl Replica {
                 (Some((priority, log)), keys) if priority <= BEFORE_KEYS || keys.is_none() => {
                     self.next_run(peer, priority, log)?
                 }
-                (_, Some((namespace, shelf))) => self.next_person_keys(peer, namespace, shelf)?,
+                (_, Some((namespace, shelf))) => self.next_key_run(peer, namespace, shelf)?,
                 (Some((priority, log)), None) => self.next_run(peer, priority, log)?,
                 (None, None) => return self.next_when_idle(peer),
             };
@@ -72,6 +75,20 @@ impl Replica {
                 return Ok(message);
             }
         }
+    }
+
+    /// While `auth` is being sent, every other run is an urgent one, if one waits: a node that floods `auth` takes at
+    /// most half of a link from others. Not so if the author's certificate may be in what is still to be sent: it is in
+    /// the author's own log, or where a center recorded it.
+    fn urgent_beside_auth(&self, session: &Session) -> Option<(Priority, LogId)> {
+        let auth: BTreeSet<NodeId> =
+            session.behind.iter().take_while(|(priority, _)| *priority == 0).map(|(_, log)| log.author).collect();
+        if auth.iter().any(|author| self.writes_freely(author)) {
+            return None;
+        }
+        let urgent = session.behind.iter().skip_while(|(priority, _)| *priority == 0);
+        let mut urgent = urgent.take_while(|(priority, _)| *priority <= BEFORE_KEYS);
+        urgent.find(|(_, log)| !auth.contains(&log.author)).copied()
     }
 
     /// The run after the peer's cursor; `None` if the peer has all of the log.
@@ -106,6 +123,7 @@ impl Replica {
             session.behind.remove(&(priority, log));
             return Ok(None);
         };
+        session.sent_auth = priority == 0;
         if let Some(space) = session.spaces.get_mut(&log.namespace) {
             space.cursors.insert(log, last);
         }
@@ -114,39 +132,18 @@ impl Replica {
         Ok(Some(Message::Run(run)))
     }
 
-    fn next_person_keys(
-        &mut self,
-        peer: NodeId,
-        namespace: NamespaceId,
-        shelf: ShelfId,
-    ) -> Result<Option<Message>, StoreError> {
-        let number = self.number(namespace);
-        let Some(session) = self.sessions.get_mut(&peer) else { return Ok(None) };
-        let start = session.spaces.get(&namespace).and_then(|space| space.shelves.get(&shelf)).copied().unwrap_or(0);
-        let keys = self.store.person_keys(number, PersonKeyPlace { shelf, index: start }, MAX_PERSON_KEYS)?;
-        if keys.is_empty() {
-            session.shelves_behind.remove(&(namespace, shelf));
-            return Ok(None);
-        }
-        if let Some(space) = session.spaces.get_mut(&namespace) {
-            space.shelves.insert(shelf, start.saturating_add(keys.len() as u32));
-        }
-        session.progress.bytes_sent += keys.as_flattened().len() as u64;
-        Ok(Some(Message::PersonKeys { namespace, shelf, start, keys }))
-    }
-
     /// Blobs come after all entries; then a summary says that there is nothing left.
     fn next_when_idle(&mut self, peer: NodeId) -> Result<Option<Message>, StoreError> {
-        while let Some((namespace, hash)) =
+        if let Some((namespace, hash)) =
             self.sessions.get_mut(&peer).and_then(|session| session.chunks_wanted.pop_front())
         {
-            let Some(number) = self.numbers.get(&namespace) else { continue };
-            if !self.interest(&peer).contains(&namespace) {
-                continue;
-            }
-            if let Some(bytes) = self.store.chunk(*number, &hash)?.filter(|bytes| !bytes.is_empty()) {
-                return Ok(Some(Message::Chunk { namespace, bytes }));
-            }
+            let number = self.numbers.get(&namespace).filter(|_| self.interest(&peer).contains(&namespace));
+            let held = number.map(|number| self.store.chunk(*number, &hash)).transpose()?.flatten();
+            return Ok(Some(match held.filter(|bytes| !bytes.is_empty()) {
+                Some(bytes) => Message::Chunk { namespace, bytes },
+                // Else the peer would wait for it, and a few such would keep it from asking for anything.
+                None => Message::ChunkLack { namespace, hashes: vec![hash] },
+            }));
         }
         if let Some(message) = self.next_chunk_message(peer) {
             return Ok(Some(message));

@@ -125,6 +125,7 @@ pub struct Batch {
     pub(crate) new_logs: Vec<(u32, LogId)>,
     pub(crate) entries: Vec<(u32, u64, Vec<u8>)>,
     pub(crate) person_keys: Vec<(u32, PersonKeyPlace, [u8; WRAPPED_LEN])>,
+    pub(crate) shelves: super::shelves::ShelfWrites,
     pub(crate) cards: BTreeMap<CardKey, (u64, Vec<u8>)>,
     pub(crate) chunks: Vec<(u32, [u8; 32], Vec<u8>)>,
     pub(crate) weight: usize,
@@ -143,6 +144,8 @@ pub struct Derived {
     pub(crate) forget: Vec<(u32, u64)>,
     /// Feed numbers below this are no longer needed.
     pub(crate) trim_feed: Option<u64>,
+    /// Folding again would not make all of it.
+    pub(crate) at_once: bool,
     pub(crate) weight: usize,
 }
 
@@ -154,7 +157,7 @@ impl Derived {
 
     /// Whether it is to be written with the next commit: it grew, or must not wait.
     pub(crate) fn is_due(&self) -> bool {
-        self.weight >= WRITE_BEHIND || !self.forget.is_empty()
+        self.weight >= WRITE_BEHIND || self.at_once || !self.forget.is_empty()
     }
 }
 
@@ -219,6 +222,7 @@ fn write_truth(transaction: &redb::WriteTransaction, batch: &Batch) -> Result<()
             table.insert(&person_key(*namespace, *place), wrapped)?;
         }
     }
+    super::shelves::write(transaction, &batch.shelves)?;
     if !batch.cards.is_empty() {
         let mut table = transaction.open_table(tables::CARDS)?;
         for (key, (version, bytes)) in &batch.cards {

@@ -7,6 +7,7 @@
 
 mod batch;
 mod read;
+mod shelves;
 mod tables;
 
 use std::path::Path;
@@ -130,6 +131,8 @@ impl Store {
             transaction.open_table(tables::ITEMS)?;
             transaction.open_table(tables::FEED)?;
             transaction.open_table(tables::PERSON_KEYS)?;
+            transaction.open_table(tables::SHELVES)?;
+            transaction.open_table(tables::SHELF_SEALS)?;
             transaction.open_table(tables::CARDS)?;
             transaction.open_table(tables::CHUNKS)?;
         }

@@ -1,5 +1,6 @@
 //! Reading the store.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::ControlFlow;
 
 use redb::{ReadableDatabase, ReadableTable};
@@ -11,7 +12,7 @@ use crate::clock::HybridTime;
 use crate::document::Actor;
 use crate::entry::{Entry, Reader};
 use crate::id::DocumentId;
-use crate::seal::{PersonKeyPlace, ShelfId, WRAPPED_LEN};
+use crate::seal::{PersonKeyPlace, WRAPPED_LEN};
 
 /// An item of a document, with what its entry says about it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -159,6 +160,24 @@ impl Store {
         Ok(found)
     }
 
+    /// Documents that any of these logs gave items to, with the code of their kind. Scans all items: for removals only.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn documents_of_logs(&self, logs: &BTreeSet<u32>) -> Result<BTreeMap<(u32, DocumentId), u8>, StoreError> {
+        let table = self.database.begin_read()?.open_table(tables::ITEMS)?;
+        let mut found = BTreeMap::new();
+        for row in table.iter()? {
+            let (key, value) = row?;
+            let Some(place) = ItemKey::from_bytes(key.value()).filter(|place| logs.contains(&place.log)) else {
+                continue;
+            };
+            let item = StoredItem::read(key.value(), value.value()).ok_or_else(|| damaged("an item is malformed"))?;
+            found.extend(item.item.kind().map(|kind| ((place.namespace, place.document), kind)));
+        }
+        Ok(found)
+    }
+
     /// Documents of a namespace after one, with the code of their kind: at most `limit`.
     ///
     /// # Errors
@@ -247,36 +266,6 @@ impl Store {
         let last = person_key(namespace, PersonKeyPlace { index: u32::MAX, ..from });
         let rows = table.range::<&[u8; 16]>(&person_key(namespace, from)..=&last)?.take(limit);
         rows.map(|row| Ok(*row?.1.value())).collect()
-    }
-
-    /// How many keys each shelf of a namespace holds.
-    ///
-    /// # Errors
-    /// [`StoreError`].
-    pub fn shelves(&self, namespace: u32) -> Result<Vec<(ShelfId, u32)>, StoreError> {
-        let table = self.database.begin_read()?.open_table(tables::PERSON_KEYS)?;
-        let mut shelves: Vec<(ShelfId, u32)> = Vec::new();
-        let mut next = PersonKeyPlace { shelf: [0; 8], index: 0 };
-        let end = person_key(namespace, PersonKeyPlace { shelf: [0xff; 8], index: u32::MAX });
-        // One look-up for the last key of each shelf, not a scan over all keys.
-        while let Some(row) = table.range::<&[u8; 16]>(&person_key(namespace, next)..=&end)?.next() {
-            let found = *row?.0.value();
-            let shelf = Reader(&found[4..]).take().ok_or_else(|| damaged("a key's place is malformed"))?;
-            let whole = |index| person_key(namespace, PersonKeyPlace { shelf, index });
-            let last = table.range::<&[u8; 16]>(&whole(0)..=&whole(u32::MAX))?.next_back();
-            let last = last
-                .ok_or_else(|| damaged("a shelf is empty"))??
-                .0
-                .value()
-                .split_last_chunk()
-                .map(|(_, index)| u32::from_be_bytes(*index));
-            shelves.push((shelf, last.unwrap_or(0).saturating_add(1)));
-            match u64::from_be_bytes(shelf).checked_add(1) {
-                Some(following) => next = PersonKeyPlace { shelf: following.to_be_bytes(), index: 0 },
-                None => break,
-            }
-        }
-        Ok(shelves)
     }
 
     /// Every card: key, version, bytes.

@@ -30,6 +30,13 @@ pub(super) const FEED: TableDefinition<'_, u64, &[u8]> = TableDefinition::new("f
 /// Persons' keys: namespace number (4) ‖ shelf (8) ‖ index (4) → wrapped key (32), zeros once destroyed.
 pub(super) const PERSON_KEYS: TableDefinition<'_, &[u8; 16], &[u8; 32]> = TableDefinition::new("person_keys");
 
+/// Key shelves: namespace number (4) ‖ shelf (8) → author (32) ‖ epoch (8) ‖ count (4) ‖ chain (32).
+pub(super) const SHELVES: TableDefinition<'_, &[u8; 12], &[u8; 76]> = TableDefinition::new("shelves");
+
+/// Seals of key shelves: namespace number (4) ‖ shelf (8) ‖ block (4) → count (4) ‖ certificate id (32) ‖ signature (64):
+/// for each block of 1,024 rows the newest one.
+pub(super) const SHELF_SEALS: TableDefinition<'_, &[u8; 16], &[u8; 100]> = TableDefinition::new("shelf_seals");
+
 /// Newest statement of each (beacon, grant, fork proof, position): kind (1) ‖ key (32) → version (8) ‖ bytes.
 pub(super) const CARDS: TableDefinition<'_, &[u8; 33], &[u8]> = TableDefinition::new("cards");
 

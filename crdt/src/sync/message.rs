@@ -7,9 +7,9 @@
 //! |---|---|---|
 //! | 0 | hello | town, [statement...], auth digest, shared digest, cards digest |
 //! | 1 | digests | [[namespace, digest]...] |
-//! | 2 | frontier | namespace, [[author, epoch, lane, seq, head]...], [[shelf, count]...] |
+//! | 2 | frontier | see [`super::frontier`] |
 //! | 3 | run | see [`super::run`] |
-//! | 4 | person keys | namespace, shelf, index of the first, keys of 32 bytes each in one byte string |
+//! | 4 | person keys | see [`super::keys`] |
 //! | 5 | card list | [[kind, key, version]...] |
 //! | 6 | card | kind, key, version, bytes |
 //! | 7 | card request | [[kind, key]...] |
@@ -19,48 +19,26 @@
 //! | 11 | chunk | namespace, bytes |
 //! | 12 | log request | log id, from seq: the sender doubts that its copy of the log agrees |
 //! | 13 | chunk offer | namespace, [hash...] that the sender holds |
+//! | 14 | bucket digests | see [`super::frontier`] |
+//! | 15 | chunk lack | namespace, [hash...] that the sender was asked for and does not hold |
 
 use minicbor::{Decoder, Encoder};
 
+use super::frontier::{self, BucketDigest, Frontier};
+use super::keys::{self, KeyRun};
 use super::run::Run;
 use crate::bounds;
 use crate::card::{MAX_CARD, MAX_CARDS};
-use crate::entry::{LOG_ID_LEN, Lane, LogId};
-use crate::id::{EntryId, NamespaceId, NodeId};
-use crate::seal::{ShelfId, WRAPPED_LEN};
+use crate::entry::{LOG_ID_LEN, LogId};
+use crate::id::NamespaceId;
 use crate::store::CardKey;
+use crate::trust::MAX_CHAIN;
 
 /// Digest of the state of a namespace or of several.
 pub type Digest = [u8; 16];
 
-/// Most statements in a hello.
-const MAX_CHAIN: usize = 4;
 /// Most chunks asked for in one message.
 const MAX_CHUNK_REQUEST: usize = 64;
-/// Most person keys in one message.
-pub const MAX_PERSON_KEYS: usize = 1024;
-
-/// How far one log is held.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct LogHeight {
-    /// Whose.
-    pub author: NodeId,
-    /// From which opening of the author's store.
-    pub epoch: u64,
-    /// Which lane.
-    pub lane: Lane,
-    /// Up to which seq.
-    pub seq: u64,
-    /// The entry there.
-    pub head: EntryId,
-}
-
-impl LogHeight {
-    /// The log within a namespace.
-    pub fn log(&self, namespace: NamespaceId) -> LogId {
-        LogId { namespace, author: self.author, epoch: self.epoch, lane: self.lane }
-    }
-}
 
 /// What one side says to the other.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -80,28 +58,12 @@ pub enum Message {
     },
     /// Digests of namespaces that both may hold.
     Digests(Vec<(NamespaceId, Digest)>),
-    /// What the sender holds of a namespace.
-    Frontier {
-        /// Which.
-        namespace: NamespaceId,
-        /// Its logs.
-        logs: Vec<LogHeight>,
-        /// Its key shelves and how many keys of each are held.
-        shelves: Vec<(ShelfId, u32)>,
-    },
+    /// What the sender holds of a namespace, a page of it.
+    Frontier(Frontier),
     /// Entries.
     Run(Run),
     /// Wrapped keys of persons.
-    PersonKeys {
-        /// Which namespace.
-        namespace: NamespaceId,
-        /// Which shelf.
-        shelf: ShelfId,
-        /// Index of the first.
-        start: u32,
-        /// The keys.
-        keys: Vec<[u8; WRAPPED_LEN]>,
-    },
+    PersonKeys(KeyRun),
     /// Which cards the sender holds.
     CardList(Vec<(CardKey, u64)>),
     /// A card.
@@ -157,6 +119,20 @@ pub enum Message {
         /// Hashes of the sealed chunks.
         hashes: Vec<[u8; 32]>,
     },
+    /// What the sender holds of a namespace with too many logs to list them at once.
+    BucketDigests {
+        /// Which.
+        namespace: NamespaceId,
+        /// One for each bucket.
+        digests: Vec<BucketDigest>,
+    },
+    /// Blob chunks that the sender was asked for and does not hold, so that nobody waits for them.
+    ChunkLack {
+        /// Which namespace's retention they are under.
+        namespace: NamespaceId,
+        /// Hashes of the sealed chunks.
+        hashes: Vec<[u8; 32]>,
+    },
 }
 
 /// Why a message is not acceptable. The session ends; nothing of the message has effect.
@@ -199,40 +175,11 @@ impl MessageError {
     }
 }
 
-type Written = Result<(), minicbor::encode::Error<std::convert::Infallible>>;
+pub(super) type Written = Result<(), minicbor::encode::Error<std::convert::Infallible>>;
 
-fn encode_frontier(
-    e: &mut Encoder<&mut Vec<u8>>,
-    namespace: NamespaceId,
-    logs: &[LogHeight],
-    shelves: &[(ShelfId, u32)],
-) -> Written {
-    e.array(4)?.u8(2)?.bytes(&namespace.0)?.array(logs.len() as u64)?;
-    for log in logs {
-        e.array(5)?.bytes(&log.author.0)?.u64(log.epoch)?.u8(log.lane as u8)?.u64(log.seq)?.bytes(&log.head.0)?;
-    }
-    e.array(shelves.len() as u64)?;
-    for (shelf, count) in shelves {
-        e.array(2)?.bytes(shelf)?.u32(*count)?;
-    }
-    Ok(())
-}
-
-fn decode_frontier(d: &mut Decoder<'_>) -> Result<Message, MessageError> {
-    let namespace = NamespaceId(MessageError::fixed(d)?);
-    let mut logs = Vec::new();
-    for _ in 0..MessageError::bounded(d.array()?, bounds::MAX_FRONTIER, "logs in a frontier")? {
-        MessageError::exactly(d.array()?, 5)?;
-        let (author, epoch, lane) = (NodeId(MessageError::fixed(d)?), d.u64()?, d.u8()?);
-        let lane = Lane::from_code(lane).ok_or(MessageError::Malformed("unknown lane"))?;
-        logs.push(LogHeight { author, epoch, lane, seq: d.u64()?, head: EntryId(MessageError::fixed(d)?) });
-    }
-    let mut shelves = Vec::new();
-    for _ in 0..MessageError::bounded(d.array()?, bounds::MAX_FRONTIER, "shelves in a frontier")? {
-        MessageError::exactly(d.array()?, 2)?;
-        shelves.push((MessageError::fixed(d)?, d.u32()?));
-    }
-    Ok(Message::Frontier { namespace, logs, shelves })
+fn encode_chunks(e: &mut Encoder<&mut Vec<u8>>, code: u8, namespace: NamespaceId, hashes: &[[u8; 32]]) -> Written {
+    e.array(3)?.u8(code)?.bytes(&namespace.0)?.array(hashes.len() as u64)?;
+    hashes.iter().try_for_each(|hash| e.bytes(hash).map(|_| ()))
 }
 
 fn encode_card_key(e: &mut Encoder<&mut Vec<u8>>, key: &CardKey) -> Written {
@@ -263,13 +210,17 @@ impl Message {
                 e.array(2)?.u8(1)?.array(digests.len() as u64)?;
                 digests.iter().try_for_each(|(namespace, digest)| e.array(2)?.bytes(&namespace.0)?.bytes(digest)?.ok())
             }
-            Self::Frontier { namespace, logs, shelves } => encode_frontier(e, *namespace, logs, shelves),
+            Self::Frontier(frontier) => {
+                e.array(6)?.u8(2)?;
+                frontier.encode(e)
+            }
             Self::Run(run) => {
                 e.array(2)?.u8(3)?;
                 run.encode(e)
             }
-            Self::PersonKeys { namespace, shelf, start, keys } => {
-                e.array(5)?.u8(4)?.bytes(&namespace.0)?.bytes(shelf)?.u32(*start)?.bytes(keys.as_flattened())?.ok()
+            Self::PersonKeys(run) => {
+                e.array(keys::PARTS)?.u8(4)?;
+                run.encode(e)
             }
             Self::CardList(cards) => {
                 e.array(2)?.u8(5)?.array(cards.len() as u64)?;
@@ -293,14 +244,13 @@ impl Message {
             }
             Self::Totals { entries, bytes } => e.array(3)?.u8(8)?.u64(*entries)?.u64(*bytes)?.ok(),
             Self::Summary { shared, auth } => e.array(3)?.u8(9)?.bytes(shared)?.bytes(auth)?.ok(),
-            Self::ChunkRequest { namespace, hashes } => {
-                e.array(3)?.u8(10)?.bytes(&namespace.0)?.array(hashes.len() as u64)?;
-                hashes.iter().try_for_each(|hash| e.bytes(hash).map(|_| ()))
-            }
+            Self::ChunkRequest { namespace, hashes } => encode_chunks(e, 10, *namespace, hashes),
             Self::Chunk { namespace, bytes } => e.array(3)?.u8(11)?.bytes(&namespace.0)?.bytes(bytes)?.ok(),
-            Self::ChunkOffer { namespace, hashes } => {
-                e.array(3)?.u8(13)?.bytes(&namespace.0)?.array(hashes.len() as u64)?;
-                hashes.iter().try_for_each(|hash| e.bytes(hash).map(|_| ()))
+            Self::ChunkOffer { namespace, hashes } => encode_chunks(e, 13, *namespace, hashes),
+            Self::ChunkLack { namespace, hashes } => encode_chunks(e, 15, *namespace, hashes),
+            Self::BucketDigests { namespace, digests } => {
+                e.array(3)?.u8(14)?.bytes(&namespace.0)?;
+                frontier::encode_digests(e, digests)
             }
             Self::LogRequest { log, from } => e.array(3)?.u8(12)?.bytes(&log.to_bytes())?.u64(*from)?.ok(),
         }
@@ -318,10 +268,10 @@ impl Message {
         let parts = MessageError::bounded(d.array()?, 16, "parts of a message")?;
         let code = d.u8()?;
         let expected = match code {
-            0 => 6,
-            2 => 4,
-            4 | 6 => 5,
-            8..=13 => 3,
+            0 | 2 => 6,
+            4 => keys::PARTS,
+            6 => 5,
+            8..=15 => 3,
             1 | 3 | 5 | 7 => 2,
             _ => return Ok(None),
         };
@@ -350,22 +300,13 @@ impl Message {
                 }
                 Ok(Self::Digests(digests))
             }
-            2 => decode_frontier(d),
+            2 => Frontier::decode(d).map(Self::Frontier),
             3 => Run::decode(d).map(Self::Run),
-            _ => {
-                let (namespace, shelf, start) =
-                    (NamespaceId(MessageError::fixed(d)?), MessageError::fixed(d)?, d.u32()?);
-                let (keys, rest) = d.bytes()?.as_chunks::<WRAPPED_LEN>();
-                if !rest.is_empty() {
-                    return Err(MessageError::Malformed("a person key is cut off"));
-                }
-                MessageError::bounded(Some(keys.len() as u64), MAX_PERSON_KEYS, "person keys")?;
-                Ok(Self::PersonKeys { namespace, shelf, start, keys: keys.to_vec() })
-            }
+            _ => KeyRun::decode(d).map(Self::PersonKeys),
         }
     }
 
-    /// Codes 5 to 13.
+    /// Codes 5 to 15.
     fn decode_other(code: u8, d: &mut Decoder<'_>) -> Result<Self, MessageError> {
         match code {
             5 => {
@@ -391,17 +332,21 @@ impl Message {
             }
             8 => Ok(Self::Totals { entries: d.u64()?, bytes: d.u64()? }),
             9 => Ok(Self::Summary { shared: MessageError::fixed(d)?, auth: MessageError::fixed(d)? }),
-            10 | 13 => {
+            10 | 13 | 15 => {
                 let namespace = NamespaceId(MessageError::fixed(d)?);
                 let mut hashes = Vec::new();
                 for _ in 0..MessageError::bounded(d.array()?, MAX_CHUNK_REQUEST, "chunks")? {
                     hashes.push(MessageError::fixed(d)?);
                 }
-                Ok(if code == 10 {
-                    Self::ChunkRequest { namespace, hashes }
-                } else {
-                    Self::ChunkOffer { namespace, hashes }
+                Ok(match code {
+                    10 => Self::ChunkRequest { namespace, hashes },
+                    13 => Self::ChunkOffer { namespace, hashes },
+                    _ => Self::ChunkLack { namespace, hashes },
                 })
+            }
+            14 => {
+                let namespace = NamespaceId(MessageError::fixed(d)?);
+                Ok(Self::BucketDigests { namespace, digests: frontier::decode_digests(d)? })
             }
             11 => {
                 let (namespace, bytes) = (NamespaceId(MessageError::fixed(d)?), d.bytes()?);
@@ -421,7 +366,11 @@ impl Message {
 mod tests {
     use super::*;
     use crate::clock::HybridTime;
-    use crate::entry::{Entry, tests::any_header};
+    use crate::entry::{Entry, Lane, tests::any_header};
+    use crate::id::{CertificateId, EntryId, NodeId};
+    use crate::seal::ShelfId;
+    use crate::shelf::{BLOCK, ShelfSeal};
+    use crate::sync::frontier::{Buckets, LogHeight};
     use proptest::collection::vec;
     use proptest::prelude::*;
 
@@ -467,11 +416,22 @@ mod tests {
             (any::<([u8; 32], Digest, Digest, Digest)>(), vec(vec(any::<u8>(), 0..30), 0..4))
                 .prop_map(|((town, auth, shared, cards), chain)| Message::Hello { town, chain, auth, shared, cards }),
             vec((namespace(), any::<Digest>()), 0..5).prop_map(Message::Digests),
-            (namespace(), vec(height, 0..4), vec(any::<(ShelfId, u32)>(), 0..3))
-                .prop_map(|(namespace, logs, shelves)| Message::Frontier { namespace, logs, shelves }),
+            (namespace(), vec(height, 0..4), vec(any::<(ShelfId, u32)>(), 0..3), vec(any::<u8>(), 0..4), any::<bool>())
+                .prop_map(|(namespace, logs, shelves, listed, more)| {
+                    let mut buckets = Buckets::NONE;
+                    listed.into_iter().for_each(|bucket| buckets.insert(bucket));
+                    let buckets = if more { Buckets::ALL } else { buckets };
+                    Message::Frontier(Frontier { namespace, buckets, logs, shelves, more })
+                }),
+            (namespace(), any::<[u8; 8]>())
+                .prop_map(|(namespace, one)| Message::BucketDigests { namespace, digests: vec![one; 256] }),
             any_run(),
-            (namespace(), any::<ShelfId>(), any::<u32>(), vec(any::<[u8; 32]>(), 0..4))
-                .prop_map(|(namespace, shelf, start, keys)| Message::PersonKeys { namespace, shelf, start, keys }),
+            (namespace(), any::<([u8; 32], u64, [u8; 32])>(), 0..BLOCK - 4, vec(any::<[u8; 32]>(), 1..4)).prop_map(
+                |(namespace, (author, epoch, certificate), start, keys)| {
+                    let seal = ShelfSeal { certificate: CertificateId(certificate), signature: [7; 64] };
+                    Message::PersonKeys(KeyRun { namespace, author: NodeId(author), epoch, start, keys, seal })
+                }
+            ),
             vec((any_card_key(), any::<u64>()), 0..4).prop_map(Message::CardList),
             (any_card_key(), any::<u64>(), vec(any::<u8>(), 0..40)).prop_map(|(key, version, bytes)| Message::Card {
                 key,
@@ -486,6 +446,8 @@ mod tests {
             (namespace(), vec(any::<u8>(), 0..40)).prop_map(|(namespace, bytes)| Message::Chunk { namespace, bytes }),
             (namespace(), vec(any::<[u8; 32]>(), 0..3))
                 .prop_map(|(namespace, hashes)| Message::ChunkOffer { namespace, hashes }),
+            (namespace(), vec(any::<[u8; 32]>(), 0..3))
+                .prop_map(|(namespace, hashes)| Message::ChunkLack { namespace, hashes }),
             (any_header(), any::<u64>()).prop_map(|(header, from)| Message::LogRequest { log: header.log, from }),
         ]
     }

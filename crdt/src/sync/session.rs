@@ -3,7 +3,9 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
+use super::frontier::Buckets;
 use super::message::{Digest, Message};
+use crate::bounds;
 use crate::entry::{Lane, LogId};
 use crate::id::{CertificateId, NamespaceId};
 use crate::namespace::NamespaceKind;
@@ -37,12 +39,46 @@ pub struct Progress {
 pub(crate) struct Space {
     /// The peer's frontier is known, so entries may be sent.
     pub(crate) known: bool,
-    /// Ours was sent.
+    /// Ours was sent, or its pages wait to be.
     pub(crate) frontier_sent: bool,
+    /// Digests of our buckets were sent, because there are too many logs to list.
+    pub(crate) digests_sent: bool,
+    /// The peer's list has begun, and not ended.
+    pub(crate) listing: bool,
+    /// Buckets in which what the peer listed is not what we hold.
+    pub(crate) parted: Buckets,
     /// Seq up to which the peer has each log, or has been sent it.
     pub(crate) cursors: BTreeMap<LogId, u64>,
     /// Number of keys that the peer has of each shelf, or has been sent.
     pub(crate) shelves: BTreeMap<ShelfId, u32>,
+}
+
+impl Space {
+    /// Whether the peer was told anything about what we hold.
+    pub(crate) fn spoken_of(&self) -> bool {
+        self.frontier_sent || self.digests_sent
+    }
+
+    /// The first page of a list takes the place of what was thought of its buckets.
+    pub(crate) fn begin_list(&mut self, buckets: &Buckets) {
+        if std::mem::replace(&mut self.listing, true) {
+            return;
+        }
+        self.parted = Buckets::NONE;
+        self.cursors.retain(|log, _| !buckets.contains(Buckets::of_log(log)));
+        self.shelves.retain(|shelf, _| !buckets.contains(Buckets::of_shelf(shelf)));
+    }
+}
+
+/// A page of a list that is to be sent.
+#[derive(Debug)]
+pub(crate) struct Page {
+    pub(crate) namespace: NamespaceId,
+    pub(crate) buckets: Buckets,
+    /// The last log of the page before.
+    pub(crate) after_log: Option<LogId>,
+    /// The last shelf of the page before.
+    pub(crate) after_shelf: Option<ShelfId>,
 }
 
 /// The more urgent, the lesser: first by lane, then by what it is about.
@@ -66,10 +102,14 @@ pub struct Session {
     /// The certificate that the peer presented; nothing is sent but a hello before it is known.
     pub(crate) certificate: Option<CertificateId>,
     outbox: VecDeque<Message>,
+    /// Lists that are being sent, page by page.
+    pub(crate) pages: VecDeque<Page>,
     pub(crate) spaces: BTreeMap<NamespaceId, Space>,
     /// Logs of which the peer lacks entries, most urgent first.
     pub(crate) behind: BTreeSet<(Priority, LogId)>,
     pub(crate) shelves_behind: BTreeSet<(NamespaceId, ShelfId)>,
+    /// The last run that was sent was one of `auth`.
+    pub(crate) sent_auth: bool,
     /// Digests are to be sent once all of `auth` was.
     pub(crate) digests_due: bool,
     /// The cards are to be compared then, too.
@@ -79,6 +119,8 @@ pub struct Session {
     pub(crate) peer_summary: Option<(Digest, Digest)>,
     /// Chunks the peer was asked for.
     pub(crate) asked: BTreeSet<(NamespaceId, [u8; 32])>,
+    /// Chunks that it said it does not hold.
+    pub(crate) lacked: BTreeSet<(NamespaceId, [u8; 32])>,
     pub(crate) chunks_offered: bool,
     pub(crate) chunks_wanted: VecDeque<(NamespaceId, [u8; 32])>,
     pub(crate) progress: Progress,
@@ -100,15 +142,18 @@ impl Session {
         Self {
             certificate: None,
             outbox: VecDeque::new(),
+            pages: VecDeque::new(),
             spaces: BTreeMap::new(),
             behind: BTreeSet::new(),
             shelves_behind: BTreeSet::new(),
+            sent_auth: false,
             digests_due: false,
             cards_due: false,
             digests_sent: BTreeSet::new(),
             last_summary: None,
             peer_summary: None,
             asked: BTreeSet::new(),
+            lacked: BTreeSet::new(),
             chunks_offered: false,
             chunks_wanted: VecDeque::new(),
             progress: Progress::default(),
@@ -137,9 +182,43 @@ impl Session {
     /// Keeps only what concerns these namespaces.
     pub(crate) fn narrow(&mut self, interest: &BTreeSet<NamespaceId>) {
         self.spaces.retain(|namespace, _| interest.contains(namespace));
+        self.pages.retain(|page| interest.contains(&page.namespace));
         self.behind.retain(|(_, log)| interest.contains(&log.namespace));
         self.shelves_behind.retain(|(namespace, _)| interest.contains(namespace));
         self.digests_sent.retain(|namespace| interest.contains(namespace));
+    }
+
+    /// What is held in these buckets is to be listed for the peer.
+    pub(crate) fn list(&mut self, namespace: NamespaceId, buckets: Buckets) {
+        self.spaces.entry(namespace).or_default().frontier_sent = true;
+        self.pages.push_back(Page { namespace, buckets, after_log: None, after_shelf: None });
+    }
+
+    /// The peer lists a log. Of those that are not held here only a bounded number is noted: what it says costs no
+    /// memory beyond that.
+    pub(crate) fn note_log(&mut self, log: LogId, seq: u64, held: bool) {
+        let space = self.spaces.entry(log.namespace).or_default();
+        if held || space.cursors.len() < bounds::MAX_NOTED {
+            space.cursors.insert(log, seq);
+        }
+    }
+
+    /// The peer lists a shelf; as above.
+    pub(crate) fn note_shelf(&mut self, namespace: NamespaceId, shelf: ShelfId, count: u32, held: bool) {
+        let space = self.spaces.entry(namespace).or_default();
+        if held || space.shelves.len() < bounds::MAX_NOTED {
+            space.shelves.insert(shelf, count);
+        }
+    }
+
+    /// The peer does not hold these chunks: others are asked for in their place, these again if it offers them.
+    pub(crate) fn lacks_chunks(&mut self, namespace: NamespaceId, hashes: &[[u8; 32]]) {
+        for hash in hashes {
+            // What it was not asked for takes no memory.
+            if self.asked.remove(&(namespace, *hash)) {
+                self.lacked.insert((namespace, *hash));
+            }
+        }
     }
 
     /// A log of ours grew to `height`.

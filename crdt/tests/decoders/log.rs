@@ -1,7 +1,7 @@
 //! What entries, messages and cards are made of.
 
 use minicbor::Decoder;
-use townmesh_crdt::card::{self, Beacon, Position};
+use townmesh_crdt::card::{self, Beacon, PositionCard};
 use townmesh_crdt::certificate::Statement;
 use townmesh_crdt::change::{self, Assertion, Item};
 use townmesh_crdt::codec::BodyCodec;
@@ -90,7 +90,7 @@ pub(super) fn card(bytes: &[u8]) -> Option<usize> {
     let _ = accepted(seal::open_own(&secret, bytes));
     let _ = seal::personal_place(bytes);
     let beacon = accepted(Beacon::from_bytes(bytes)).map(|beacon| 16 * beacon.heads.len());
-    opened.or(beacon).or_else(|| accepted(Position::from_bytes(bytes)).map(|_| 48))
+    opened.or(beacon).or_else(|| accepted(PositionCard::from_bytes(bytes)).map(|_| 48))
 }
 
 pub(super) fn fork_proof(bytes: &[u8]) -> Option<usize> {

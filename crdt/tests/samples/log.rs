@@ -16,9 +16,11 @@ use townmesh_crdt::entry::{self, Entry, HEADER_LEN, Header, Lane, LogId};
 use townmesh_crdt::fork::{Branch, ForkProof};
 use townmesh_crdt::id::{CertificateId, DocumentId, EntryId, KeyId, NamespaceId, NodeId};
 use townmesh_crdt::namespace::{Namespace, NamespaceKind};
+use townmesh_crdt::seal::FamilySecret;
+use townmesh_crdt::shelf::{BLOCK, ShelfSeal};
 use townmesh_crdt::store::CardKey;
-use townmesh_crdt::sync::message::LogHeight;
-use townmesh_crdt::sync::{Message, Run};
+use townmesh_crdt::sync::frontier::BUCKETS;
+use townmesh_crdt::sync::{Buckets, Frontier, KeyRun, LogHeight, Message, Run};
 use townmesh_crdt::value::{Fields, Value};
 
 use super::{Sample, cbor, damaged, hostile_cbor, prolonged, sample};
@@ -60,19 +62,31 @@ fn run() -> Run {
     Run::new(vec![first, second]).expect("the second entry follows the first")
 }
 
+fn key_run(start: u32) -> KeyRun {
+    let seal = ShelfSeal { certificate: CertificateId([1; 32]), signature: [6; 64] };
+    let namespace = NamespaceId([7; 16]);
+    KeyRun { namespace, author: log().author, epoch: 3, start, keys: vec![[5; 32]; 2], seal }
+}
+
 fn valid_messages() -> Vec<(&'static str, Message)> {
     let namespace = NamespaceId([7; 16]);
     let card = CardKey { kind: 1, key: [4; 32] };
     let height = LogHeight { author: log().author, epoch: 3, lane: Lane::Work, seq: 2, head: EntryId([3; 32]) };
+    let frontier =
+        |buckets| Frontier { namespace, buckets, logs: vec![height; 2], shelves: vec![([9; 8], 7)], more: true };
+    let mut some = Buckets::NONE;
+    some.insert(255);
     vec![
         (
             "hello",
             Message::Hello { town: TOWN, chain: vec![vec![1; 40]; 3], auth: [1; 16], shared: [2; 16], cards: [3; 16] },
         ),
         ("digests", Message::Digests(vec![(namespace, [1; 16]); 3])),
-        ("frontier", Message::Frontier { namespace, logs: vec![height; 2], shelves: vec![([9; 8], 7)] }),
+        ("frontier", Message::Frontier(frontier(Buckets::ALL))),
+        ("frontier-of-some-buckets", Message::Frontier(frontier(some))),
+        ("bucket-digests", Message::BucketDigests { namespace, digests: vec![[1; 8]; BUCKETS] }),
         ("run", Message::Run(run())),
-        ("person-keys", Message::PersonKeys { namespace, shelf: [9; 8], start: u32::MAX, keys: vec![[5; 32]; 2] }),
+        ("person-keys", Message::PersonKeys(key_run(BLOCK - 2))),
         ("card-list", Message::CardList(vec![(card, 1)])),
         ("card", Message::Card { key: card, version: u64::MAX, bytes: vec![1, 2, 3] }),
         ("card-request", Message::CardRequest(vec![card])),
@@ -81,6 +95,7 @@ fn valid_messages() -> Vec<(&'static str, Message)> {
         ("chunk-request", Message::ChunkRequest { namespace, hashes: vec![[1; 32]; 2] }),
         ("chunk", Message::Chunk { namespace, bytes: vec![0; 100] }),
         ("log-request", Message::LogRequest { log: log(), from: 0 }),
+        ("chunk-lack", Message::ChunkLack { namespace, hashes: vec![[1; 32]; 2] }),
     ]
 }
 
@@ -99,14 +114,31 @@ fn messages() -> Vec<Sample> {
         sample(
             "message",
             "frontier-of-4-billion-logs",
-            bytes_of(2, 4, &[&[0x50][..], &[7; 16], &[0x9a, 0xff, 0xff, 0xff, 0xff]].concat()),
+            bytes_of(2, 6, &[&[0x50][..], &[7; 16], &[0x40, 0x9a, 0xff, 0xff, 0xff, 0xff]].concat()),
+        ),
+        sample(
+            "message",
+            "frontier-with-a-set-of-31-bytes",
+            bytes_of(2, 6, &[&[0x50][..], &[7; 16], &[0x58, 31], &[1; 31], &[0x80, 0x80, 0xf4]].concat()),
+        ),
+        sample(
+            "message",
+            "digests-of-255-buckets",
+            bytes_of(14, 3, &[&[0x50][..], &[7; 16], &[0x59, 0x07, 0xf8], &[1; 2040]].concat()),
+        ),
+        sample("message", "person-keys-of-two-blocks", Message::PersonKeys(key_run(BLOCK - 1)).to_bytes()),
+        sample("message", "person-keys-past-the-last-index", Message::PersonKeys(key_run(u32::MAX)).to_bytes()),
+        sample(
+            "message",
+            "person-keys-without-keys",
+            Message::PersonKeys(KeyRun { keys: vec![], ..key_run(0) }).to_bytes(),
         ),
         sample("message", "card-list-of-4-billion-cards", bytes_of(5, 2, &[0x9a, 0xff, 0xff, 0xff, 0xff])),
         sample("message", "namespace-of-15-bytes", bytes_of(11, 3, &[&[0x4f][..], &[7; 15], &[0x41, 0]].concat())),
         sample(
             "message",
             "person-key-cut-off",
-            bytes_of(4, 5, &[&[0x50][..], &[7; 16], &[0x48], &[9; 8], &[0, 0x41, 1]].concat()),
+            bytes_of(4, 8, &[&[0x50][..], &[7; 16], &[0x58, 32], &[9; 32], &[3, 0, 0x41, 1]].concat()),
         ),
         sample("message", "parts-that-do-not-fit-the-code", bytes_of(0, 2, &[0x80])),
         sample(
@@ -341,8 +373,12 @@ fn cards() -> Vec<Sample> {
         counter: u64::MAX,
         at: TIME,
         heads: vec![([4; 8], 5); heads],
+        spaces: vec![([6; 8], [7; 8]); 2],
     };
+    let crowded = Beacon { spaces: vec![([6; 8], [7; 8]); 65], ..beacon(3) };
     let position = Position { node: log().author, at: TIME, latitude: i32::MIN, longitude: i32::MAX };
+    let keys = FamilySecret::from_bytes([8; 32]).namespace_keys(&Namespace::town());
+    let sealed = position.seal(&keys, &mut ChaCha8Rng::seed_from_u64(2)).expect("memory takes every write");
     let valid = beacon(3).to_bytes(&key());
     let forged = beacon(3).to_bytes(&SigningKey::from_bytes(&[6; 32]));
     let mut rng = ChaCha8Rng::seed_from_u64(1);
@@ -354,14 +390,16 @@ fn cards() -> Vec<Sample> {
     let mut samples = [damaged("card", &valid), prolonged("card", &valid), hostile_cbor("card", &[])].concat();
     samples.extend([
         sample("card", "valid-beacon", valid.clone()),
-        sample("card", "valid-position", position.to_bytes(&key())),
+        sample("card", "valid-position", sealed.to_bytes(&key())),
+        sample("card", "position-signed-by-another", sealed.to_bytes(&SigningKey::from_bytes(&[6; 32]))),
+        sample("card", "beacon-of-65-namespaces", crowded.to_bytes(&key())),
         sample("card", "valid-grant", grant(own.as_bytes(), &mut rng)),
         sample("card", "grant-for-another", grant(&[9; 32], &mut rng)),
         sample("card", "grant-of-nothing", own.as_bytes().as_slice()),
         sample("card", "beacon-signed-by-another", forged),
-        sample("card", "beacon-of-1025-logs", beacon(1025).to_bytes(&key())),
+        sample("card", "beacon-of-129-logs", beacon(129).to_bytes(&key())),
         sample("card", "beacon-of-4-billion-logs", {
-            let start = cbor(|e| e.array(5)?.bytes(&log().author.0)?.u64(1)?.u64(2)?.u64(3)?.ok());
+            let start = cbor(|e| e.array(6)?.bytes(&log().author.0)?.u64(1)?.u64(2)?.u64(3)?.ok());
             let content = [start, vec![0x9a, 0xff, 0xff, 0xff, 0xff]].concat();
             cbor(|e| e.array(2)?.bytes(&content)?.bytes(&[0; 64])?.ok())
         }),

@@ -2,8 +2,9 @@
 
 use townmesh_crdt::change::{Change, Item, encode_items};
 use townmesh_crdt::domain::case::{Action, Assignment, LimitClock, Severity};
-use townmesh_crdt::id::{DocumentId, RecordId};
-use townmesh_crdt::sync::Message;
+use townmesh_crdt::id::{CertificateId, DocumentId, NamespaceId, NodeId, RecordId};
+use townmesh_crdt::shelf::{MAX_ROWS, ShelfSeal};
+use townmesh_crdt::sync::{KeyRun, Message};
 use townmesh_crdt::value::{Fields, Value};
 
 use super::domain::{case_event, report};
@@ -111,6 +112,14 @@ fn forged(choice: u8, time: u8, body: &[u8]) -> Vec<u8> {
     [&[6, choice, time][..], &(body.len() as u16).to_be_bytes(), body].concat()
 }
 
+/// Person keys for the last place of a shelf of somebody unknown.
+fn last_person_key() -> Message {
+    let seal = ShelfSeal { certificate: CertificateId([1; 32]), signature: [0; 64] };
+    let start = MAX_ROWS - 1;
+    let (namespace, author) = (NamespaceId([7; 16]), NodeId([1; 32]));
+    Message::PersonKeys(KeyRun { namespace, author, epoch: 1, start, keys: vec![[0; 32]], seal })
+}
+
 fn replicas() -> Vec<Sample> {
     const SETTLE: u8 = 4;
     const CONNECT: u8 = 5;
@@ -121,12 +130,6 @@ fn replicas() -> Vec<Sample> {
         |kind: u8, bytes: &[u8]| plain(&[Item::Record { kind, document: DocumentId([9; 16]), bytes: bytes.to_vec() }]);
     let after_meeting = |steps: &[Vec<u8>]| [&[1][..], &steps.concat(), &[SETTLE, ANSWER]].concat();
     let totals = Message::Totals { entries: u64::MAX, bytes: u64::MAX }.to_bytes();
-    let keys = Message::PersonKeys {
-        namespace: townmesh_crdt::id::NamespaceId([7; 16]),
-        shelf: [1; 8],
-        start: u32::MAX,
-        keys: vec![[0; 32]; 3],
-    };
     let again: Vec<u8> = (0..40).flat_map(|number| [1, number]).collect();
     let backwards: Vec<u8> = (0..40).rev().flat_map(|number| [1, number]).collect();
     let flipped: Vec<u8> = (0..40).flat_map(|number| [2, number, 0, 40 + number, 1]).collect();
@@ -145,7 +148,7 @@ fn replicas() -> Vec<Sample> {
             after_meeting(&[raw(&[0x9f]), raw(&[]), raw(&[0x82, 3, 0x80]), raw(&[0xff; 64])]),
         ),
         sample("replica", "greatest-totals", after_meeting(&[raw(&totals), raw(&totals)])),
-        sample("replica", "person-keys-past-the-last-index", after_meeting(&[raw(&keys.to_bytes())])),
+        sample("replica", "person-keys-past-the-last-index", after_meeting(&[raw(&last_person_key().to_bytes())])),
         sample("replica", "forged-household-twice-in-one-entry", after_meeting(&[forged(2, 0, &household)])),
         sample(
             "replica",

@@ -106,7 +106,9 @@ impl InviteArgs {
             regions: Self::codes(&self.regions),
             carries: Self::codes(&self.carries),
         };
-        let invite = enrol::invite(&authority, &place, &replica.secrets(), now(), &mut os_rng()?)?;
+        let secrets = replica.secrets();
+        place.check(replica.trust(), &secrets)?;
+        let invite = enrol::invite(&authority, &place, &secrets, now(), &mut os_rng()?)?;
         Ok(InviteFile { invite, peers: self.peers.clone() }.to_text())
     }
 }

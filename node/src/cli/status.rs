@@ -4,7 +4,9 @@ use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use clap::Args;
-use serde_json::Value;
+use serde_json::{Value, json};
+use townmesh_crdt::command::UTC_OFFSET_MINUTES;
+use townmesh_crdt::domain::date::Day;
 
 use super::client::Client;
 use super::output::{fields, table};
@@ -54,31 +56,73 @@ fn is_synced(status: &Value) -> bool {
 
 fn text(status: &Value) -> String {
     let mut about = status.clone();
-    let mut tables = String::new();
-    if let Some(parts) = about.as_object_mut() {
-        for (name, title, columns) in [
-            (
-                "peers",
-                "邻居 / peers",
-                [("/name", "name"), ("/path", "path"), ("/equal", "equal"), ("/entries_received", "received")],
-            ),
-            (
-                "namespaces",
-                "数据区 / namespaces",
-                [("/name", "name"), ("/access", "access"), ("/entries", "entries"), ("/digest", "digest")],
-            ),
-        ] {
-            let rows = parts.remove(name).unwrap_or_default();
-            tables += &format!("\n{title}\n{}", table(&serde_json::json!({ "rows": rows }), &columns));
+    let mut take = |name: &str| about.as_object_mut().and_then(|parts| parts.remove(name)).unwrap_or_default();
+    let (peers, heard, namespaces) = (take("peers"), take("heard"), take("namespaces"));
+    let (held, empty) = held(&namespaces);
+    let tables = [
+        (
+            "邻居 / peers",
+            peers,
+            [("/name", "name"), ("/path", "path"), ("/equal", "equal"), ("/entries_received", "received")].as_slice(),
+        ),
+        ("最近听到的节点 / nodes heard of", with_times(heard), &[("/name", "name"), ("/at", "last heard")]),
+        (
+            "数据区 / namespaces",
+            held,
+            &[("/name", "name"), ("/access", "access"), ("/entries", "entries"), ("/digest", "digest")],
+        ),
+    ];
+    let tables = tables.map(|(title, rows, columns)| {
+        let rows = rows.as_array().is_some_and(|rows| !rows.is_empty()).then(|| json!({ "rows": rows }));
+        rows.map(|rows| format!("\n{title}\n{}", table(&rows, columns))).unwrap_or_default()
+    });
+    let empty =
+        if empty == 0 { String::new() } else { format!("另有 {empty} 个空数据区 / and {empty} empty ones\n") };
+    fields(&about) + &tables.concat() + &empty
+}
+
+/// The namespaces that hold something, by name, and how many hold nothing.
+fn held(namespaces: &Value) -> (Value, usize) {
+    let all = namespaces.as_array().map(Vec::as_slice).unwrap_or_default();
+    let is_held = |one: &&Value| one.get("entries").and_then(Value::as_u64).unwrap_or(0) > 0;
+    let mut held: Vec<Value> = all.iter().filter(is_held).cloned().collect();
+    held.sort_by_key(|one| one.get("name").and_then(Value::as_str).map(str::to_owned));
+    let empty = all.len() - held.len();
+    (held.into(), empty)
+}
+
+/// Times as people read them, in the town's own time.
+fn with_times(mut heard: Value) -> Value {
+    for one in heard.as_array_mut().into_iter().flatten() {
+        if let Some(at) = one.get("at").and_then(Value::as_i64) {
+            one["at"] = moment(at).into();
         }
     }
-    fields(&about) + &tables
+    heard
+}
+
+fn moment(millis: i64) -> String {
+    let local = millis.saturating_add(i64::from(UTC_OFFSET_MINUTES) * 60_000);
+    let minutes = local.div_euclid(60_000).rem_euclid(24 * 60);
+    format!("{} {:02}:{:02}", Day::of_time(millis, UTC_OFFSET_MINUTES), minutes / 60, minutes % 60)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::json;
+
+    #[test]
+    fn people_read_what_is_held_and_when_others_were_heard() {
+        let space =
+            |name: &str, entries: u64| json!({ "name": name, "access": "hold", "entries": entries, "digest": "d" });
+        let heard = json!([{ "node": "a", "name": "center", "at": 1_795_627_082_245_u64 }]);
+        let status = json!({ "name": "langfa", "heard": heard, "peers": [],
+            "namespaces": [space("town", 1), space("registry/1", 0), space("auth", 3)] });
+        let text = text(&status);
+        assert!(text.contains("center\t2026-11-26 01:18"), "{text}");
+        assert!(text.find("auth\thold").is_some_and(|auth| Some(auth) < text.find("town\thold")), "{text}");
+        assert!(text.ends_with("另有 1 个空数据区 / and 1 empty ones\n") && !text.contains("registry/1"), "{text}");
+    }
 
     #[test]
     fn synced_means_that_nothing_waits_and_everybody_in_reach_is_equal() {

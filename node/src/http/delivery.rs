@@ -27,9 +27,9 @@ pub(super) struct DeliveryRow {
     /// `hold` or `carry`; only of one document.
     #[serde(skip_serializing_if = "Option::is_none")]
     access: Option<&'static str>,
-    /// Whether the node said that it holds the document as it is here; null where its beacon has no room to say so.
+    /// Whether the node said that it holds the document as it is here; only of one document.
     #[serde(skip_serializing_if = "Option::is_none")]
-    delivered: Option<Option<bool>>,
+    delivered: Option<bool>,
     /// Entries held here that the node did not say it has; only without a document.
     #[serde(skip_serializing_if = "Option::is_none")]
     waiting: Option<u64>,

@@ -47,12 +47,20 @@ pub(super) async fn invite(
 ) -> Result<Json<InviteAnswer>, ApiError> {
     addresses("peers", input.peers.clone()).map_err(|error: ConfigError| ApiError::bad_request(error.explain()))?;
     let authority = parse_authority(&input.authority, "authority")?;
-    let (secrets, town) = api.engine().read(|replica| (replica.secrets(), *replica.trust().town())).await?;
+    let place = Place { name: input.name, role: input.role, regions: input.regions, carries: input.carries };
+    let (secrets, town, checked, place) = api
+        .engine()
+        .read(|replica| {
+            let secrets = replica.secrets();
+            let checked = place.check(replica.trust(), &secrets);
+            (secrets, *replica.trust().town(), checked, place)
+        })
+        .await?;
     if authority.town != town {
         let message = crate::keys::other_town();
         return Err(ApiError::bad_request(message));
     }
-    let place = Place { name: input.name, role: input.role, regions: input.regions, carries: input.carries };
+    checked?;
     let mut rng = os_rng().map_err(ApiError::bad_request)?;
     let invite = enrol::invite(&authority, &place, &secrets, crate::engine::now(), &mut rng)?;
     Ok(Json(InviteAnswer { invite: InviteFile { invite, peers: input.peers }.to_text() }))

@@ -197,10 +197,18 @@ fn a_carrier_cannot_make_a_person_look_erased() {
     let resident = langfa.new_resident();
     let sealed = langfa.seal_personal(&namespace, document, resident, None, b"person").unwrap();
     langfa.commit(NOW).unwrap();
-    let place = crate::seal::personal_place(&sealed).unwrap();
-    let id = center.namespace_id(&namespace);
+    let namespace_id = center.namespace_id(&namespace);
+    let shelf = langfa.own_shelf(namespace_id);
     for forged in [[0; WRAPPED_LEN], [7; WRAPPED_LEN]] {
-        assert_eq!(center.ingest_person_keys(id, place.shelf, 0, &[forged]).unwrap(), 0);
+        let run = crate::sync::KeyRun {
+            namespace: namespace_id,
+            author: langfa.node(),
+            epoch: langfa.epoch,
+            start: 0,
+            keys: vec![forged],
+            seal: shelf.sign(namespace_id, langfa.identity.certificate, &langfa.identity.signing),
+        };
+        assert_eq!(center.ingest_key_run(&run).unwrap(), 0);
     }
     meet(&mut center, &mut langfa);
     assert_eq!(center.open_personal(&namespace, document, resident, &sealed).unwrap(), b"person");

@@ -1,0 +1,147 @@
+//! Receipts: which nodes said, by their beacons, that they hold an entry durably.
+//!
+//! A beacon names the heads of the logs that grew last, and digests of namespaces: first those that grew last, then some
+//! of the others in turn. So it stays small however many logs there are. What it does not say, earlier beacons of the
+//! same opening of the node's store said: they are remembered here. A digest that equals the own one vouches for every
+//! log of its namespace at once.
+
+use std::collections::BTreeMap;
+
+use super::Replica;
+use crate::card::{self, Beacon, CardKind, MAX_HEADS, MAX_SPACES};
+use crate::clock::Millis;
+use crate::entry::LogId;
+use crate::id::{NamespaceId, NodeId};
+
+/// Heads remembered of one node.
+const MAX_CLAIMED: usize = 16_384;
+
+/// What a node claimed to hold during one opening of its store.
+#[derive(Debug, Default)]
+pub(super) struct Claims {
+    epoch: u64,
+    heads: BTreeMap<[u8; 8], u64>,
+    digests: BTreeMap<[u8; 8], [u8; 8]>,
+    /// Namespaces in which it held what this node held when `growth` was this.
+    equal: BTreeMap<NamespaceId, u64>,
+}
+
+impl Replica {
+    /// A beacon that was checked.
+    pub(super) fn take_claims(&mut self, beacon: Beacon) {
+        let claims = self.claims.entry(beacon.node).or_default();
+        if claims.epoch != beacon.epoch {
+            // A new opening withdraws what an older one claimed: its store may be another one (DESIGN 12.10).
+            *claims = Claims { epoch: beacon.epoch, ..Claims::default() };
+        }
+        if claims.heads.len() + beacon.heads.len() > MAX_CLAIMED {
+            claims.heads.clear();
+        }
+        for (log, seq) in beacon.heads {
+            let known = claims.heads.entry(log).or_default();
+            *known = seq.max(*known);
+        }
+        if claims.digests.len() + beacon.spaces.len() > crate::bounds::MAX_NAMESPACES {
+            claims.digests.clear();
+        }
+        claims.digests.extend(beacon.spaces);
+    }
+
+    /// Compares what a node claims with what is held now.
+    pub(super) fn compare_claims(&mut self, node: &NodeId) {
+        let Some(claims) = self.claims.get(node) else { return };
+        let named: Vec<([u8; 8], [u8; 8])> = claims.digests.iter().map(|(space, digest)| (*space, *digest)).collect();
+        for (space, digest) in named {
+            let Some(namespace) = self.namespace_named(space) else { continue };
+            if card::short_digest(&self.digest(namespace)) == digest
+                && let Some(claims) = self.claims.get_mut(node)
+            {
+                claims.equal.insert(namespace, self.growth);
+            }
+        }
+    }
+
+    fn namespace_named(&self, short: [u8; 8]) -> Option<NamespaceId> {
+        let mut first = [0; 16];
+        first[..8].copy_from_slice(&short);
+        let (found, _) = self.numbers.range(NamespaceId(first)..).next()?;
+        (card::short_space(found) == short).then_some(*found)
+    }
+
+    /// Up to where a node said that it holds a log durably.
+    pub(super) fn claimed(&mut self, node: &NodeId, log: &LogId) -> u64 {
+        let digest = card::short_digest(&self.digest(log.namespace));
+        let Some(claims) = self.claims.get(node) else { return 0 };
+        let held = self.logs.get(log).map_or(0, |(_, state)| self.effective(state).0);
+        let grown = self.grown.get(log).copied().unwrap_or(0);
+        let equal = claims.equal.get(&log.namespace).is_some_and(|growth| *growth >= grown);
+        let equals = claims.digests.get(&card::short_space(&log.namespace)) == Some(&digest);
+        let named = claims.heads.get(&card::short_log(log)).copied().unwrap_or(0);
+        if equal || equals { named.max(held) } else { named }
+    }
+
+    /// The nodes that said they hold an entry durably.
+    pub fn receipts(&mut self, log: &LogId, seq: u64) -> Vec<NodeId> {
+        let short = card::short_log(log);
+        let held = self.logs.get(log).map_or(0, |(_, state)| self.effective(state).0);
+        let digest = card::short_digest(&self.digest(log.namespace));
+        let grown = self.grown.get(log).copied().unwrap_or(0);
+        let holders = self.claims.iter().filter(|(_, claims)| {
+            let named = claims.heads.get(&short).is_some_and(|height| *height >= seq);
+            let equal = claims.equal.get(&log.namespace).is_some_and(|growth| *growth >= grown);
+            let equals = claims.digests.get(&card::short_space(&log.namespace)) == Some(&digest);
+            named || (seq <= held && (equal || equals))
+        });
+        holders.map(|(node, _)| *node).collect()
+    }
+
+    /// Stages a beacon if one is due and anything grew since the last: what is in this batch is durable when the
+    /// beacon is, and not before.
+    pub(super) fn issue_beacon(&mut self, now: Millis) {
+        if self.growth == self.beacon_growth || now < self.poll_timeout() {
+            return;
+        }
+        self.beacon_at = now;
+        self.beacon_growth = self.growth;
+        let heads = self.newest_heads();
+        let spaces = self.next_spaces();
+        let node = self.identity.node();
+        let key = CardKind::Beacon.key(node.0);
+        let counter = self.cards.get(&key).map_or(now, |(version, _)| now.max(version.saturating_add(1)));
+        let beacon = Beacon { node, epoch: self.epoch, counter, at: now, heads, spaces };
+        self.add_card(key, counter, beacon.to_bytes(&self.identity.signing));
+    }
+
+    /// Of the logs, those that grew last; of those that did not grow since the store was opened, the younger ones.
+    fn newest_heads(&self) -> Vec<([u8; 8], u64)> {
+        let logs = self.logs.values().filter(|(_, state)| state.height > 0);
+        let mut logs: Vec<(u64, u32, LogId, u64)> = logs
+            .map(|(number, state)| {
+                let grown = self.grown.get(&state.log).copied().unwrap_or(0);
+                (grown, *number, state.log, self.effective(state).0)
+            })
+            .collect();
+        if let Some(others) = logs.len().checked_sub(MAX_HEADS).filter(|others| *others > 0) {
+            logs.select_nth_unstable(others);
+            logs.drain(..others);
+        }
+        logs.into_iter().map(|(.., log, height)| (card::short_log(&log), height)).collect()
+    }
+
+    /// Digests of the namespaces that grew last, and of some of the others in turn.
+    fn next_spaces(&mut self) -> Vec<([u8; 8], [u8; 8])> {
+        let mut grown: BTreeMap<NamespaceId, u64> = BTreeMap::new();
+        for (log, (_, state)) in self.logs.iter().filter(|(_, (_, state))| state.height > 0) {
+            let at = grown.entry(log.namespace).or_default();
+            *at = self.grown.get(&state.log).copied().unwrap_or(0).max(*at);
+        }
+        let mut by_growth: Vec<(u64, NamespaceId)> = grown.into_iter().map(|(space, at)| (at, space)).collect();
+        by_growth.sort_unstable_by(|one, other| other.cmp(one));
+        let rest = by_growth.split_off(by_growth.len().min(MAX_SPACES / 2));
+        let turn = self.beacon_turn.checked_rem(rest.len()).unwrap_or(0);
+        let others = rest.iter().cycle().skip(turn).take((MAX_SPACES / 2).min(rest.len()));
+        let named: Vec<NamespaceId> = by_growth.iter().chain(others).map(|(_, space)| *space).collect();
+        self.beacon_turn = turn + MAX_SPACES / 2;
+        named.into_iter().map(|space| (card::short_space(&space), card::short_digest(&self.digest(space)))).collect()
+    }
+}

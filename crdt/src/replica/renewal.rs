@@ -1,0 +1,80 @@
+//! What follows from new statements for what is open already: sessions, the own certificate, documents that were shown.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::{Output, Replica};
+use crate::id::{DocumentId, NodeId};
+use crate::namespace::Namespace;
+
+impl Replica {
+    /// Statements changed: whatever was decided by them is decided again.
+    pub(super) fn trust_changed(&mut self) {
+        self.believe_waiting_periods();
+        self.emit(Output::TrustChanged);
+        self.adopt_certificate();
+        self.heed_revocations();
+        self.renew_interests();
+    }
+
+    /// Takes over a newer certificate for the own key; from now on entries name it and peers are shown it.
+    pub(super) fn adopt_certificate(&mut self) {
+        let Some((id, certificate)) = self.trust.current(&self.identity.node()) else { return };
+        let exchange = x25519_dalek::PublicKey::from(&self.identity.exchange);
+        // Grants for another exchange key could not be opened: such a certificate needs a new identity file.
+        if id == self.identity.certificate || certificate.exchange != *exchange.as_bytes() {
+            return;
+        }
+        let Some(chain) = self.trust.chain(&id) else { return };
+        self.own = certificate.clone();
+        self.identity.certificate = id;
+        self.chain = chain;
+    }
+
+    /// What a removed node wrote was shown as if it counted: those documents are fed to the views again, in the same
+    /// commit that keeps the revocation.
+    fn heed_revocations(&mut self) {
+        let revoked = self.trust.take_revoked();
+        if revoked.is_empty() {
+            return;
+        }
+        self.cache.clear();
+        // Shelves of removed authors count in another way.
+        self.digests.clear();
+        let authors: BTreeSet<NodeId> = self.trust.standing_on(&revoked);
+        let logs = self.logs.iter().filter(|(log, _)| authors.contains(&log.author));
+        let numbers: BTreeSet<u32> = logs.map(|(_, (number, _))| *number).collect();
+        // A store that cannot be read is found by the commit that follows.
+        let mut touched: BTreeMap<(u32, DocumentId), u8> = self.store.documents_of_logs(&numbers).unwrap_or_default();
+        let unwritten = self.derived.items.values().flatten().filter(|item| numbers.contains(&item.key.log));
+        let unwritten = unwritten.filter_map(|item| Some(((item.key.namespace, item.key.document), item.item.kind()?)));
+        touched.extend(unwritten);
+        touched.into_iter().for_each(|((number, document), kind)| self.feed_document(number, document, kind));
+        self.derived.at_once = true;
+        self.derived.weight += 1;
+    }
+
+    /// Certificates or namespaces changed: what peers may have is decided again.
+    fn renew_interests(&mut self) {
+        let auth = self.namespace_id(&Namespace::auth());
+        let peers: Vec<NodeId> = self.sessions.keys().copied().collect();
+        for peer in peers {
+            if self.sessions.get(&peer).is_none_or(|session| session.certificate.is_none()) {
+                continue;
+            }
+            // A peer whose certificate was renewed goes on with the new one.
+            let Some((certificate, _)) = self.trust.current(&peer) else {
+                self.emit(Output::Close { peer, reason: "its certificate was revoked".to_owned() });
+                self.sessions.remove(&peer);
+                continue;
+            };
+            let interest = self.interest(&peer).into_iter().chain([auth]).collect();
+            if let Some(session) = self.sessions.get_mut(&peer) {
+                session.certificate = Some(certificate);
+                session.narrow(&interest);
+                // Sent after the entries of `auth` that the peer needs to understand them.
+                session.digests_due = true;
+                session.idle = false;
+            }
+        }
+    }
+}
