@@ -4,7 +4,7 @@
 CARGO ?= cargo
 export CARGO_TERM_COLOR ?= auto
 
-.PHONY: demo test bench build check tools fuzz clean
+.PHONY: demo test bench build check tools fuzz seeds clean
 
 demo: tools
 	$(CARGO) build --release --locked -p townmesh-node -p townmesh-tests --bins
@@ -33,6 +33,11 @@ FUZZ_SECONDS ?= 60
 fuzz: tools
 	@for target in $$(cd fuzz && ls fuzz_targets | sed 's/\.rs//'); do \
 	  (cd fuzz && RUSTC_BOOTSTRAP=1 $(CARGO) fuzz run $$target -- -max_total_time=$(FUZZ_SECONDS) -rss_limit_mb=512) || exit 1; done
+
+# Random towns under faults beyond those of `make test`; prints the seed of one that fails.
+SEEDS ?= 1000
+seeds: tools
+	SEEDS=$(SEEDS) $(CARGO) test --locked -p townmesh-crdt --lib many_orders_of_faults -- --ignored --nocapture
 
 # Stops with the line that installs what is missing.
 tools:

@@ -179,6 +179,11 @@ impl Trust {
         certificates.max_by_key(|(id, certificate)| (certificate.not_after, *id))
     }
 
+    /// A certificate and those that it stands on, from itself to the authority's.
+    pub fn standing(&self, id: &CertificateId) -> impl Iterator<Item = CertificateId> {
+        std::iter::successors(Some(*id), |id| self.issuers.get(id).copied().flatten())
+    }
+
     /// A certificate with those that it stands on, the authority's first, as stated.
     pub fn chain(&self, id: &CertificateId) -> Option<Vec<Vec<u8>>> {
         let mut chain = Vec::new();

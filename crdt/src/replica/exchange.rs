@@ -262,9 +262,15 @@ impl Replica {
         }
     }
 
-    fn compare_digests(&mut self, peer: NodeId, theirs: &[(NamespaceId, Digest)]) {
+    pub(super) fn compare_digests(&mut self, peer: NodeId, theirs: &[(NamespaceId, Digest)]) {
         let shared: BTreeSet<NamespaceId> = self.interest(&peer).into_iter().collect();
-        for (namespace, digest) in theirs.iter().filter(|(namespace, _)| shared.contains(namespace)) {
+        for (namespace, digest) in theirs {
+            if !shared.contains(namespace) {
+                if let Some(session) = self.sessions.get_mut(&peer) {
+                    session.note_digest(*namespace, *digest);
+                }
+                continue;
+            }
             if self.digest(*namespace) == *digest {
                 if self
                     .sessions

@@ -1,5 +1,7 @@
 //! Ingesting: foreign entries are verified and staged. Local and foreign entries meet in the same logs.
 
+use std::collections::BTreeSet;
+
 use super::{Output, Replica};
 use crate::bounds;
 use crate::certificate::Statement;
@@ -103,12 +105,22 @@ impl Replica {
             // A new node's first entry brings the certificate that it names.
             let new = run.entries().iter().map(|(_, entry)| entry).filter(|entry| entry.header.seq > state.height);
             let until = self.quota_until(&log, new.clone());
-            self.trust_statements(new.filter(|entry| entry.header.seq < until));
+            let brought = self.trust_statements(new.filter(|entry| entry.header.seq < until));
+            if !self.stands_in_auth(&run) {
+                brought.iter().for_each(|id| _ = self.recorded_statements.remove(id));
+                return Ok(Ingested::Early);
+            }
         }
-        match self.check_authors(&namespace, &run) {
-            Err(IngestError::Unenrolled { .. }) if namespace.kind == NamespaceKind::Auth => Ok(Ingested::Early),
-            checked => checked.map(|()| Ingested::New(self.append(&namespace, state, run.into_entries()))),
-        }
+        self.check_authors(&namespace, &run)?;
+        Ok(Ingested::New(self.append(&namespace, state, run.into_entries())))
+    }
+
+    /// Whether the certificates that a run of `auth` names stand in `auth` as it is held here, or in the run itself. One
+    /// that is only known from a peer's greeting is not enough: this node could not show it to whom it passes the run on.
+    fn stands_in_auth(&self, run: &Run) -> bool {
+        let named: BTreeSet<CertificateId> = run.entries().iter().map(|(_, entry)| entry.header.certificate).collect();
+        let stand = named.iter().flat_map(|id| self.trust.standing(id));
+        stand.into_iter().all(|id| self.recorded_statements.contains(&id))
     }
 
     /// Every entry's certificate must be known, be the author's, and allow to write there.
@@ -179,7 +191,9 @@ impl Replica {
     }
 
     /// Statements vouch for themselves, whoever brings them.
-    fn trust_statements<'a>(&mut self, entries: impl Iterator<Item = &'a Entry>) {
+    /// Those that are new in `auth`.
+    fn trust_statements<'a>(&mut self, entries: impl Iterator<Item = &'a Entry>) -> Vec<CertificateId> {
+        let mut brought = Vec::new();
         let mut statements: Vec<Statement> = Vec::new();
         for entry in entries {
             let records = self.auth_records(entry, DocumentKind::Statement);
@@ -197,11 +211,12 @@ impl Replica {
             for statement in ready {
                 let id = statement.id;
                 // A forged statement has no effect; the entry that brought it stays in its log.
-                if self.trust.add(statement).is_ok() {
-                    self.recorded_statements.insert(id);
+                if self.trust.add(statement).is_ok() && self.recorded_statements.insert(id) {
+                    brought.push(id);
                 }
             }
         }
+        brought
     }
 
     fn trust_periods<'a>(&mut self, entries: impl Iterator<Item = &'a Entry>) {

@@ -74,6 +74,8 @@ impl Replica {
                 // Sent after the entries of `auth` that the peer needs to understand them.
                 session.digests_due = true;
                 session.idle = false;
+                let noted = session.noted_digests(&interest);
+                self.compare_digests(peer, &noted);
             }
         }
     }

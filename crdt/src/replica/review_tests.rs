@@ -446,10 +446,22 @@ fn live_through(seed: u64) {
     world.check_contents();
 }
 
-#[test]
-fn any_order_of_faults_ends_in_the_same_town() {
-    for seed in (0..40).chain(1000..1120) {
+fn live_through_each(seeds: impl Iterator<Item = u64>) {
+    for seed in seeds {
         let outcome = std::panic::catch_unwind(|| live_through(seed));
         assert!(outcome.is_ok(), "seed {seed}");
     }
+}
+
+#[test]
+fn any_order_of_faults_ends_in_the_same_town() {
+    live_through_each((0..40).chain(1000..1120));
+}
+
+/// `make seeds`, or with `SEEDS=1000` as many as that, from the first that `make test` does not try.
+#[test]
+#[ignore = "a campaign of minutes: `make seeds`"]
+fn many_orders_of_faults_end_in_the_same_town() {
+    let count = std::env::var("SEEDS").ok().and_then(|count| count.parse().ok()).unwrap_or(1000);
+    live_through_each(1120..1120 + count);
 }

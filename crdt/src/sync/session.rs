@@ -130,6 +130,8 @@ pub struct Session {
     pub(crate) diverged: BTreeSet<LogId>,
     /// Logs of `auth` that came before their author's certificate.
     pub(crate) early: BTreeSet<LogId>,
+    /// What the peer said of namespaces that do not concern both, as far as is known here.
+    early_digests: BTreeMap<NamespaceId, Digest>,
     /// A summary was sent, not only taken as said by the hello.
     pub(crate) summary_sent: bool,
     /// Nothing to say until something arrives or is committed.
@@ -160,6 +162,7 @@ impl Session {
             cards_behind: BTreeSet::new(),
             diverged: BTreeSet::new(),
             early: BTreeSet::new(),
+            early_digests: BTreeMap::new(),
             summary_sent: false,
             idle: false,
             overflowed: false,
@@ -186,6 +189,20 @@ impl Session {
         self.behind.retain(|(_, log)| interest.contains(&log.namespace));
         self.shelves_behind.retain(|(namespace, _)| interest.contains(namespace));
         self.digests_sent.retain(|namespace| interest.contains(namespace));
+    }
+
+    /// The peer says a digest once. Of a namespace that is not known here yet it is kept until it is: nothing would
+    /// begin its exchange otherwise. Of those that never concern both only a bounded number is kept.
+    pub(crate) fn note_digest(&mut self, namespace: NamespaceId, digest: Digest) {
+        if self.early_digests.len() < bounds::MAX_NOTED {
+            self.early_digests.insert(namespace, digest);
+        }
+    }
+
+    /// The noted digests of namespaces that concern both by now.
+    pub(crate) fn noted_digests(&mut self, interest: &BTreeSet<NamespaceId>) -> Vec<(NamespaceId, Digest)> {
+        let noted = interest.iter().filter_map(|id| Some((*id, self.early_digests.remove(id)?)));
+        noted.collect()
     }
 
     /// What is held in these buckets is to be listed for the peer.
