@@ -4,6 +4,8 @@ use std::io::{IsTerminal as _, Write as _};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde_json::Value;
+use townmesh_crdt::command::UTC_OFFSET_MINUTES;
+use townmesh_crdt::domain::date::Day;
 
 use crate::message::Message;
 
@@ -74,6 +76,22 @@ pub(super) fn table(listed: &Value, columns: &[(&str, &str)]) -> String {
         text += &format!("… --after {next}\n");
     }
     text
+}
+
+/// Rows with a time in milliseconds as people read it, in the town's own time.
+pub(super) fn with_times(mut rows: Value, field: &str) -> Value {
+    for row in rows.as_array_mut().into_iter().flatten() {
+        if let Some(at) = row.get(field).and_then(Value::as_i64) {
+            row[field] = moment(at).into();
+        }
+    }
+    rows
+}
+
+fn moment(millis: i64) -> String {
+    let local = millis.saturating_add(i64::from(UTC_OFFSET_MINUTES) * 60_000);
+    let minutes = local.div_euclid(60_000).rem_euclid(24 * 60);
+    format!("{} {:02}:{:02}", Day::of_time(millis, UTC_OFFSET_MINUTES), minutes / 60, minutes % 60)
 }
 
 /// A value as indented lines.

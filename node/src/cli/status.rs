@@ -5,11 +5,9 @@ use std::time::{Duration, Instant};
 
 use clap::Args;
 use serde_json::{Value, json};
-use townmesh_crdt::command::UTC_OFFSET_MINUTES;
-use townmesh_crdt::domain::date::Day;
 
 use super::client::Client;
-use super::output::{fields, table};
+use super::output::{fields, table, with_times};
 use super::{Context, Done, NOT_SYNCED};
 
 #[derive(Debug, Args)]
@@ -65,7 +63,7 @@ fn text(status: &Value) -> String {
             peers,
             [("/name", "name"), ("/path", "path"), ("/equal", "equal"), ("/entries_received", "received")].as_slice(),
         ),
-        ("最近听到的节点 / nodes heard of", with_times(heard), &[("/name", "name"), ("/at", "last heard")]),
+        ("最近听到的节点 / nodes heard of", with_times(heard, "at"), &[("/name", "name"), ("/at", "last heard")]),
         (
             "数据区 / namespaces",
             held,
@@ -89,22 +87,6 @@ fn held(namespaces: &Value) -> (Value, usize) {
     held.sort_by_key(|one| one.get("name").and_then(Value::as_str).map(str::to_owned));
     let empty = all.len() - held.len();
     (held.into(), empty)
-}
-
-/// Times as people read them, in the town's own time.
-fn with_times(mut heard: Value) -> Value {
-    for one in heard.as_array_mut().into_iter().flatten() {
-        if let Some(at) = one.get("at").and_then(Value::as_i64) {
-            one["at"] = moment(at).into();
-        }
-    }
-    heard
-}
-
-fn moment(millis: i64) -> String {
-    let local = millis.saturating_add(i64::from(UTC_OFFSET_MINUTES) * 60_000);
-    let minutes = local.div_euclid(60_000).rem_euclid(24 * 60);
-    format!("{} {:02}:{:02}", Day::of_time(millis, UTC_OFFSET_MINUTES), minutes / 60, minutes % 60)
 }
 
 #[cfg(test)]
