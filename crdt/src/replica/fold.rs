@@ -56,14 +56,14 @@ impl Replica {
         let until = self.effective(&state).0;
         let mut entries = Vec::new();
         let mut left = budget;
-        self.store.entries(number, state.folded + 1, |entry| {
+        let read = self.store.entries(number, state.folded + 1, |entry| {
             left = left.saturating_sub(entry.body.len() + 64);
             let last = entry.header.seq >= until || left == 0;
             if entry.header.seq <= until {
                 entries.push(entry);
             }
             if last { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
-        })?;
+        });
         for entry in entries {
             if self.keyring.keys(namespace, entry.header.key).is_none() {
                 // Sealed with a newer key that is still on its way.
@@ -81,7 +81,8 @@ impl Replica {
             self.unfolded.remove(&log);
         }
         self.keep_state(number, state);
-        Ok(budget)
+        // What stands before a damaged entry has effect.
+        read.map(|()| budget)
     }
 
     /// Folds what this node recorded itself and a crash kept from being written behind it: nobody reads or edits
@@ -96,7 +97,13 @@ impl Replica {
             if let Some(namespace) = self.trust.namespaces().get(&log.namespace).cloned()
                 && self.keyring.holds(&namespace)
             {
-                self.fold_log(&namespace, log, usize::MAX, now)?;
+                match self.fold_log(&namespace, log, usize::MAX, now) {
+                    Err(StoreError::Damaged(reason)) => {
+                        let seq = self.logs.get(&log).map_or(0, |(_, state)| state.folded.saturating_add(1));
+                        self.emit(Output::Unreadable { log, seq, reason });
+                    }
+                    folded => _ = folded?,
+                }
             }
         }
         Ok(())

@@ -46,8 +46,17 @@ fn open(path: &Path) -> Replica {
     replica
 }
 
-/// Fills a store, damages it, and reports what a check finds.
+/// Fills a store, damages it before anything was written behind the entries, and reports what a check finds.
 fn report_after(damage: impl FnOnce(&Database)) -> Report {
+    report_of(|_| {}, damage)
+}
+
+/// The same with everything written.
+fn report_after_writing(damage: impl FnOnce(&Database)) -> Report {
+    report_of(|replica| replica.commit(NOW).unwrap(), damage)
+}
+
+fn report_of(before: impl FnOnce(&mut Replica), damage: impl FnOnce(&Database)) -> Report {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("store.redb");
     let mut replica = open(&path);
@@ -58,6 +67,7 @@ fn report_after(damage: impl FnOnce(&Database)) -> Report {
         household::record(&mut replica, &HouseholdInput { household, residents: vec![] }, Lane::Work, NOW).unwrap();
         replica.commit(NOW).unwrap();
     }
+    before(&mut replica);
     drop(replica);
     damage(&Database::open(&path).unwrap());
     let mut replica = open(&path);
@@ -109,6 +119,10 @@ fn one_flipped_bit_anywhere_in_an_entry_is_found() {
             problem.namespace.starts_with("registry/") && (250..=251).contains(&problem.seq),
             "byte {at}: {problem:?}"
         );
+        assert!(
+            report_after_writing(|database| change_entry(database, 250, flipped(at))).problem_count > 0,
+            "byte {at}"
+        );
     }
 }
 
@@ -122,7 +136,7 @@ fn a_missing_or_malformed_entry_is_found() {
 
 #[test]
 fn a_document_that_lost_something_is_found() {
-    let report = report_after(|database| {
+    let report = report_after_writing(|database| {
         let transaction = database.begin_write().unwrap();
         {
             let mut items = transaction.open_table(ITEMS).unwrap();
