@@ -17,6 +17,7 @@ use townmesh_crdt::store::Store;
 
 mod failures;
 mod photos;
+mod revocations;
 mod town;
 
 use super::*;

@@ -1,0 +1,53 @@
+//! Nodes are removed by whoever holds an authority's key.
+
+use super::*;
+
+fn text(authority: &enrol::Authority) -> String {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("authority");
+    crate::keys::write_authority(authority, &path).unwrap();
+    std::fs::read_to_string(path).unwrap()
+}
+
+/// Makes a vehicle known to the center, as its first visit would.
+async fn enrol_vehicle(node: &Node) {
+    let mut rng = ChaCha20Rng::seed_from_u64(11);
+    let place =
+        Place { name: "vehicle".into(), role: NodeRole::Patrol, regions: vec![REGION.to_owned()], carries: vec![] };
+    let invite = enrol::invite(&node.authority, &place, &[], 1, &mut rng).unwrap();
+    let chain = enrol::redeem(&invite, &mut rng).unwrap().chain;
+    let job = move |replica: &mut townmesh_crdt::replica::Replica, now| Ok(replica.record_statements(chain, now)?);
+    node.engine.record(job).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stolen_vehicle_is_removed_once_and_by_its_own_town_only() {
+    let node = Node::start().await;
+    enrol_vehicle(&node).await;
+    let other = enrol::found(&[], "2026", "2026-11", 1, &mut ChaCha20Rng::seed_from_u64(9)).authority;
+    let (own, other) = (text(&node.authority), text(&other));
+    for (authority, name, status, expected) in [
+        (other.as_str(), "vehicle", StatusCode::BAD_REQUEST, "other_town"),
+        ("hello", "vehicle", StatusCode::BAD_REQUEST, "key_file_damaged"),
+        (&own, "nobody", StatusCode::CONFLICT, "not_enrolled"),
+        (&own, "", StatusCode::CONFLICT, "not_enrolled"),
+        (&own, "center", StatusCode::CONFLICT, "itself"),
+    ] {
+        let (found, answer) = node.post("/v1/revoke", &json!({ "authority": authority, "node": name })).await;
+        assert_eq!((found, code(&answer)), (status, expected), "{name}: {answer}");
+    }
+    let names = async || {
+        let (_, listed) = node.fetch("/v1/delivery").await;
+        listed["rows"].as_array().unwrap().iter().map(|row| row["name"].clone()).collect::<Vec<_>>()
+    };
+    assert_eq!(names().await, ["vehicle"]);
+    let input = json!({ "authority": own, "node": "vehicle" });
+    let (status, answer) = node.post("/v1/revoke", &input).await;
+    assert_eq!(
+        (status, &answer["name"], &answer["kept_logs"]),
+        (StatusCode::OK, &json!("vehicle"), &json!(0)),
+        "{answer}"
+    );
+    assert!(names().await.is_empty(), "nothing waits for it any more");
+    assert_eq!(node.post("/v1/revoke", &input).await.0, StatusCode::CONFLICT);
+}
