@@ -30,9 +30,15 @@ bench: tools
 
 # Seconds for each fuzz target.
 FUZZ_SECONDS ?= 60
+FUZZ_TARGETS ?= $(basename $(notdir $(wildcard fuzz/fuzz_targets/*.rs)))
+# Begins with the inputs that the tests replay. RUSTC_BOOTSTRAP: sanitizer and coverage flags on the stable compiler.
 fuzz: tools
-	@for target in $$(cd fuzz && ls fuzz_targets | sed 's/\.rs//'); do \
-	  (cd fuzz && RUSTC_BOOTSTRAP=1 $(CARGO) fuzz run $$target -- -max_total_time=$(FUZZ_SECONDS) -rss_limit_mb=512) || exit 1; done
+	@command -v cargo-fuzz >/dev/null || { echo "cargo-fuzz is missing. Install it with: cargo install --locked cargo-fuzz"; exit 1; }
+	@command -v c++ >/dev/null || { echo "A C++ compiler is missing. Install it with: sudo apt-get install -y build-essential"; exit 1; }
+	@cd fuzz && for target in $(FUZZ_TARGETS); do mkdir -p corpus/$$target; \
+	  seeds=$$(ls -d ../*/tests/corpus/$$target 2>/dev/null); echo "fuzz: $$target"; \
+	  RUSTC_BOOTSTRAP=1 $(CARGO) fuzz run $$target corpus/$$target $$seeds -- \
+	    -max_total_time=$(FUZZ_SECONDS) -max_len=65536 -rss_limit_mb=512 || exit 1; done
 
 # Random towns under faults beyond those of `make test`; prints the seed of one that fails.
 SEEDS ?= 1000

@@ -1,4 +1,5 @@
-//! Decoders of the node program: files that people bring.
+//! Decoders of the node program, of files that people bring: replayed over a kept corpus by `tests/corpus.rs`, fed by
+//! libFuzzer in `fuzz/`.
 
 use std::sync::LazyLock;
 
@@ -15,11 +16,12 @@ static REGIONS: LazyLock<RegionTable> = LazyLock::new(|| {
     RegionTable::new([&region])
 });
 
-/// A ledger in each format, and as what its first bytes say.
+/// A ledger in each format, and as what its first bytes say; whether any row was taken.
 ///
 /// # Panics
 /// When rows are neither taken nor rejected, and as the reader does.
-pub fn ledger(bytes: &[u8]) {
+pub(crate) fn ledger(bytes: &[u8]) -> bool {
+    let mut is_taken = false;
     for format in [None, Some(Format::Csv), Some(Format::JsonLines)] {
         let mut reading = Reading::new(&REGIONS);
         reading.format = format;
@@ -27,6 +29,7 @@ pub fn ledger(bytes: &[u8]) {
         reading.limits.rows = 2_000;
         match reading.bytes(bytes) {
             Ok(ledger) => {
+                is_taken |= !ledger.households.is_empty();
                 assert_eq!(ledger.rejected.len() as u64, ledger.summary.rejected, "every rejected row is handed over");
                 for problem in ledger.rejected.iter().flat_map(|row| &row.problems) {
                     let told = serde_json::to_string(problem).expect("a problem is written as JSON");
@@ -36,16 +39,23 @@ pub fn ledger(bytes: &[u8]) {
             Err(error) => assert!(error.to_string().len() <= MAX_MESSAGE_BYTES, "an error says too much"),
         }
     }
+    is_taken
 }
 
-/// The text of an invite file.
+/// The text of an invite file; whether it was accepted.
 ///
 /// # Panics
 /// When an invite is not read back, and as the reader does.
-pub fn invite(bytes: &[u8]) {
-    let Ok(text) = std::str::from_utf8(bytes) else { return };
+pub(crate) fn invite(bytes: &[u8]) -> bool {
+    let Ok(text) = std::str::from_utf8(bytes) else { return false };
     match InviteFile::from_text(text, "invite") {
-        Ok(invite) => assert!(InviteFile::from_text(&invite.to_text(), "invite").is_ok(), "an invite is read back"),
-        Err(error) => assert!(error.to_string().len() <= MAX_MESSAGE_BYTES, "an error says too much"),
+        Ok(invite) => {
+            assert!(InviteFile::from_text(&invite.to_text(), "invite").is_ok(), "an invite is read back");
+            true
+        }
+        Err(error) => {
+            assert!(error.to_string().len() <= MAX_MESSAGE_BYTES, "an error says too much");
+            false
+        }
     }
 }
