@@ -179,9 +179,10 @@ impl Trust {
         certificates.max_by_key(|(id, certificate)| (certificate.not_after, *id))
     }
 
-    /// A certificate and those that it stands on, from itself to the authority's.
+    /// A certificate and those that it stands on, from itself to the authority's. The bound guards against a cycle that
+    /// cannot be signed.
     pub fn standing(&self, id: &CertificateId) -> impl Iterator<Item = CertificateId> {
-        std::iter::successors(Some(*id), |id| self.issuers.get(id).copied().flatten())
+        std::iter::successors(Some(*id), |id| self.issuers.get(id).copied().flatten()).take(MAX_CHAIN)
     }
 
     /// A certificate with those that it stands on, the authority's first, as stated.
@@ -207,10 +208,7 @@ impl Trust {
 
     /// Nodes any of whose certificates is one of these or stands on one.
     pub(crate) fn standing_on(&self, revoked: &BTreeSet<CertificateId>) -> BTreeSet<NodeId> {
-        let stands = |id: &CertificateId| {
-            let chain = std::iter::successors(Some(*id), |id| self.issuers.get(id).copied().flatten());
-            chain.take(MAX_CHAIN).any(|id| revoked.contains(&id))
-        };
+        let stands = |id: &CertificateId| self.standing(id).any(|id| revoked.contains(&id));
         let nodes = self.nodes.iter().filter(|(_, ids)| ids.iter().any(stands));
         nodes.map(|(node, _)| *node).collect()
     }
@@ -243,16 +241,7 @@ impl Trust {
 
     /// Whether a certificate, or one that it stands on, was revoked.
     pub fn is_revoked(&self, id: &CertificateId) -> bool {
-        let mut next = Some(*id);
-        // The bound guards against a cycle that cannot be signed.
-        for _ in 0..MAX_CHAIN {
-            match next {
-                Some(id) if self.revocations.contains_key(&id) => return true,
-                Some(id) => next = self.issuers.get(&id).copied().flatten(),
-                None => return false,
-            }
-        }
-        false
+        self.standing(id).any(|id| self.revocations.contains_key(&id))
     }
 
     /// Whether an entry has no effect because its certificate was revoked and no cut covers it.

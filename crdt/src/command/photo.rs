@@ -67,11 +67,31 @@ pub fn record(
     let person = sealed_person(replica, namespace, photo)?;
     let hash = PhotoHash(blake3::hash(&photo.bytes).into());
     let document = document_of(replica, namespace, hash)?;
-    if !replica.records(replica.namespace_id(namespace), document)?.is_empty() {
+    if is_here(replica, namespace, document, photo, person.as_deref())? {
         return Ok(Outcome::Unchanged(hash));
     }
     let recorded = replica.put_blob(namespace, &photo.bytes, media_type, person.as_deref(), now)?;
     Ok(Outcome::Created(hash, recorded))
+}
+
+/// Whether the photo itself is here, under the key of whoever is to be seen: its name alone may have come before its
+/// bytes, or be a false one.
+fn is_here(
+    replica: &mut Replica,
+    namespace: &Namespace,
+    document: DocumentId,
+    photo: &NewPhoto,
+    person: Option<&[u8]>,
+) -> Result<bool, CommandError> {
+    match replica.blob(namespace, document) {
+        Ok(Some(blob)) => {
+            let is_whole = blob.content.as_ref().is_some_and(|content| *content == photo.bytes);
+            Ok(is_whole && person.is_none_or(|person| blob.manifest.is_under_key_of(person)))
+        }
+        Ok(None) | Err(PersonalError::NoKey | PersonalError::Seal(_)) => Ok(false),
+        // Somebody was erased from it: it must not come back under another key.
+        Err(error @ (PersonalError::Erased | PersonalError::Store(_))) => Err(error.into()),
+    }
 }
 
 /// The document of a photo: that of the blob with this content.

@@ -68,6 +68,11 @@ impl Manifest {
         bytes
     }
 
+    /// Whether the blob is sealed under the key of this sealed personal value.
+    pub fn is_under_key_of(&self, person: &[u8]) -> bool {
+        seal::personal_place(person) == Some(self.place)
+    }
+
     /// Reads a manifest; `None` for anything else or beyond [`bounds`].
     pub fn from_bytes(bytes: &[u8]) -> Option<Self> {
         let mut d = Decoder::new(bytes);
@@ -118,31 +123,50 @@ impl Replica {
             let sealed = self.seal_personal(namespace, document, chunk_id(index), Some(&minted), plain)?;
             let hash: [u8; 32] = blake3::hash(&sealed).into();
             manifest.chunks.push(hash);
+            self.wanted.remove(&(id, hash));
             self.batch.weight += sealed.len();
             self.batch.chunks.push((number, hash, sealed));
         }
         self.put(namespace, DocumentKind::Blob, document, manifest.to_bytes(), Lane::Bulk, now)
     }
 
-    /// A blob, as far as it is here; `None` without its manifest.
+    /// A blob, as far as it is here; `None` without its manifest. Anybody who may write there can name other chunks as
+    /// this blob, so of several manifests the one whose content is that of the document's name counts, else the first.
     ///
     /// # Errors
     /// [`PersonalError`]; [`PersonalError::Erased`] if the person was erased.
     pub fn blob(&mut self, namespace: &Namespace, document: DocumentId) -> Result<Option<Blob>, PersonalError> {
-        let id = self.namespace_id(namespace);
-        let Some(number) = self.numbers.get(&id).copied() else { return Ok(None) };
-        let records = self.records(id, document)?;
-        let Some(manifest) = records.iter().find_map(|record| Manifest::from_bytes(&record.bytes)) else {
-            return Ok(None);
-        };
+        let records = self.records(self.namespace_id(namespace), document)?.into_iter();
+        let manifests = records.filter(|record| !record.void).filter_map(|record| Manifest::from_bytes(&record.bytes));
+        let mut first = None;
+        for manifest in manifests {
+            let found = self.assemble(namespace, document, manifest);
+            let content = found.as_ref().ok().and_then(|blob| blob.content.as_ref());
+            if let Some(hash) = content.map(|content| blake3::hash(content))
+                && self.document_id(namespace, DocumentKind::Blob, hash.as_bytes()).is_ok_and(|id| id == document)
+            {
+                return found.map(Some);
+            }
+            first.get_or_insert(found);
+        }
+        first.transpose()
+    }
+
+    fn assemble(
+        &mut self,
+        namespace: &Namespace,
+        document: DocumentId,
+        manifest: Manifest,
+    ) -> Result<Blob, PersonalError> {
+        let number = *self.numbers.get(&self.namespace_id(namespace)).ok_or(PersonalError::NoKey)?;
         let mut blob = Vec::new();
         for (index, hash) in manifest.chunks.iter().enumerate() {
             let Some(sealed) = self.store.chunk(number, hash)?.filter(|sealed| !sealed.is_empty()) else {
-                return Ok(Some(Blob { manifest, content: None }));
+                return Ok(Blob { manifest, content: None });
             };
             blob.extend(self.open_personal(namespace, document, chunk_id(index), &sealed)?);
         }
-        Ok(Some(Blob { manifest, content: Some(blob) }))
+        Ok(Blob { manifest, content: Some(blob) })
     }
 
     /// A manifest arrived: what is not held of the blob is wanted from now on.

@@ -82,7 +82,8 @@ impl Replica {
     /// What waits for each other node, as far as is known here.
     pub fn waiting(&mut self) -> Vec<Waiting> {
         let heard = self.heard();
-        let logs: Vec<(LogId, u64)> = self.logs.values().map(|(_, state)| (state.log, state.height)).collect();
+        let logs: Vec<(LogId, u64)> =
+            self.logs.values().map(|(_, state)| (state.log, self.effective(state).0)).collect();
         let others = self.trust.nodes().filter(|(node, ..)| *node != self.node());
         let others: Vec<(NodeId, BTreeSet<NamespaceId>)> =
             others.map(|(node, _, own)| (node, self.trust.interest(own).into_keys().collect())).collect();

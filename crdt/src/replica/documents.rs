@@ -217,10 +217,10 @@ impl Replica {
         let first =
             after.map_or(Bound::Included((*number, DocumentId([0; 16]))), |after| Bound::Excluded((*number, after)));
         let unwritten = self.derived.items.range((first, Bound::Included((*number, DocumentId([0xff; 16])))));
-        for ((_, document), items) in unwritten.take(limit) {
-            let kind = items.iter().find_map(|item| item.item.kind());
-            documents.extend(kind.map(|kind| (*document, kind)));
-        }
+        let kind = |items: &[StoredItem]| items.iter().find_map(|item| item.item.kind());
+        // What a fork made void leaves nothing to list.
+        let unwritten = unwritten.filter_map(|((_, document), items)| Some((*document, kind(items)?)));
+        documents.extend(unwritten.take(limit));
         Ok(documents.into_iter().take(limit).collect())
     }
 

@@ -168,6 +168,8 @@ impl Replica {
             state.head = id;
             state.bytes += bytes.len() as u64;
             self.batch.weight += bytes.len();
+            // What is read again after a crash stays little, also where nothing is folded.
+            self.derived.weight += bytes.len() / 8;
             self.batch.entries.push((number, state.height, bytes));
         }
         if namespace.kind == NamespaceKind::Auth {

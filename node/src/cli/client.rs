@@ -1,7 +1,8 @@
 //! The running node, as commands reach it: through its API, found by the data directory.
 
-use std::fs::File;
+use std::fs::{File, OpenOptions};
 use std::io::{BufRead as _, BufReader, Read};
+use std::path::Path;
 use std::time::Duration;
 
 use serde::Serialize;
@@ -10,7 +11,7 @@ use ureq::http::Response;
 use ureq::{Agent, Body};
 
 use super::Failure;
-use crate::data_dir::DataDir;
+use crate::data_dir::{DataDir, FileError};
 use crate::http::ApiFile;
 use crate::message::Message;
 
@@ -192,4 +193,24 @@ fn not_running(directory: &DataDir) -> Failure {
     let remedy = format!("townmesh run --data-dir {path}");
     let message = Message::new("not_running", zh, format!("the node of {path} is not running"));
     message.remedy(&format!("先启动它：{remedy}"), &format!("start it first: {remedy}")).into()
+}
+
+/// Writes an answer into a new file that only the own account may read, since it can hold personal data; its bytes.
+///
+/// # Errors
+/// That the file exists, or cannot be written.
+pub(super) fn save(answer: Response<Body>, path: &Path) -> Result<u64, FileError> {
+    let failed = || FileError::at(path);
+    let mut options = OpenOptions::new();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    let mut file = options.open(path).map_err(failed())?;
+    let copied = std::io::copy(&mut answer.into_body().into_reader(), &mut file)
+        .and_then(|bytes| file.sync_all().map(|()| bytes));
+    copied.map_err(|error| {
+        // Half a file would pass for a whole one.
+        let _ = std::fs::remove_file(path);
+        failed()(error)
+    })
 }

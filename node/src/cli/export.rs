@@ -1,7 +1,5 @@
 //! `export`: households as CSV, XLSX or GeoJSON.
 
-use std::fs::OpenOptions;
-use std::io;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -9,10 +7,9 @@ use clap::Args;
 use serde_json::json;
 use townmesh_crdt::domain::region::RegionCode;
 
-use super::client::Client;
+use super::client::{Client, save};
 use super::output::fields;
 use super::{Context, Done};
-use crate::data_dir::FileError;
 use crate::ledger::ExportFormat;
 use crate::message::Message;
 
@@ -53,19 +50,7 @@ impl ExportArgs {
             ("reveal", self.reveal),
         ];
         let answer = client.open("/v1/export", &query)?;
-        let failed = || FileError::at(&self.out);
-        let mut options = OpenOptions::new();
-        options.write(true).create_new(true);
-        #[cfg(unix)]
-        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-        let mut file = options.open(&self.out).map_err(failed())?;
-        let copied = io::copy(&mut answer.into_body().into_reader(), &mut file)
-            .and_then(|bytes| file.sync_all().map(|()| bytes));
-        let bytes = copied.map_err(|error| {
-            // Half a file would pass for a whole one.
-            let _ = std::fs::remove_file(&self.out);
-            failed()(error)
-        })?;
+        let bytes = save(answer, &self.out)?;
         context.output.result(&json!({ "export": self.out, "bytes": bytes }), |value| {
             format!("已导出 / exported\n{}", fields(value))
         });

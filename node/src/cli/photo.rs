@@ -1,7 +1,6 @@
 //! `photo`: record, show.
 
-use std::fs::{File, OpenOptions};
-use std::io;
+use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -11,7 +10,7 @@ use townmesh_crdt::domain::inspection::PhotoHash;
 use townmesh_crdt::domain::region::RegionCode;
 use townmesh_crdt::id::{DocumentId, ResidentId};
 
-use super::client::Client;
+use super::client::{Client, save};
 use super::output::{fields, recorded};
 use super::{Context, Done, Failure, NOT_SYNCED};
 use crate::data_dir::FileError;
@@ -95,19 +94,7 @@ impl ShowArgs {
             context.output.result(&value, |_| "照片尚未全部到达 / parts of it are still on their way".to_owned());
             return Ok(ExitCode::from(NOT_SYNCED));
         }
-        let failed = || FileError::at(&self.out);
-        let mut options = OpenOptions::new();
-        options.write(true).create_new(true);
-        #[cfg(unix)]
-        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-        let mut file = options.open(&self.out).map_err(failed())?;
-        let copied = io::copy(&mut answer.into_body().into_reader(), &mut file)
-            .and_then(|bytes| file.sync_all().map(|()| bytes));
-        let bytes = copied.map_err(|error| {
-            // Half a file would pass for a whole one.
-            let _ = std::fs::remove_file(&self.out);
-            failed()(error)
-        })?;
+        let bytes = save(answer, &self.out)?;
         let value = json!({ "photo": self.out, "bytes": bytes, "complete": true });
         context.output.result(&value, |value| format!("已写入 / written\n{}", fields(value)));
         Ok(ExitCode::SUCCESS)

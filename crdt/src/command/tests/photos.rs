@@ -83,6 +83,41 @@ fn another_content_under_the_name_of_a_photo_is_refused() {
 }
 
 #[test]
+fn a_photo_whose_bytes_never_came_is_recorded_by_whoever_has_them() {
+    let mut town = Town::new(35);
+    let ids = household(&mut town.one);
+    town.meet();
+    let new = NewPhoto { household: Some(ids.document), resident: Some(ids.residents[0]), bytes: jpeg(3_000) };
+    let hash = record(&mut town.one, &new).into_value();
+    // Its manifest travelled, the node that held its bytes did not come again.
+    let document = town.one.document_id(&registry(), DocumentKind::Blob, &hash.0).unwrap();
+    let manifest = town.one.records(town.one.namespace_id(&registry()), document).unwrap().remove(0).bytes;
+    town.two.put(&registry(), DocumentKind::Blob, document, manifest, Lane::Bulk, NOW).unwrap();
+    town.two.commit(NOW).unwrap();
+    assert_eq!(photo::read(&mut town.two, hash).unwrap().unwrap().content, None);
+    assert_eq!(record(&mut town.two, &new).key(), "created");
+    assert_eq!(photo::read(&mut town.two, hash).unwrap().unwrap().content, Some(new.bytes.clone()));
+    assert_eq!(record(&mut town.two, &new).key(), "unchanged");
+}
+
+#[test]
+fn a_false_manifest_does_not_hide_the_photo_beside_it() {
+    let mut town = Town::new(36);
+    let ids = household(&mut town.one);
+    let [other, real] =
+        [2_000, 1_000].map(|length| NewPhoto { household: Some(ids.document), resident: None, bytes: jpeg(length) });
+    let forged = record(&mut town.one, &other).into_value();
+    let hash = PhotoHash(blake3::hash(&real.bytes).into());
+    let [target, source] =
+        [hash, forged].map(|hash| town.one.document_id(&registry(), DocumentKind::Blob, &hash.0).unwrap());
+    let manifest = town.one.records(town.one.namespace_id(&registry()), source).unwrap().remove(0).bytes;
+    town.one.put(&registry(), DocumentKind::Blob, target, manifest, Lane::Bulk, NOW).unwrap();
+    town.one.commit(NOW).unwrap();
+    assert_eq!(record(&mut town.one, &real).key(), "created");
+    assert_eq!(photo::read(&mut town.one, hash).unwrap().unwrap().content, Some(real.bytes));
+}
+
+#[test]
 fn who_has_a_document_and_what_waits_for_whom_is_known_from_beacons() {
     let mut town = Town::new(34);
     let ids = household(&mut town.one);
