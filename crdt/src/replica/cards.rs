@@ -42,8 +42,7 @@ impl Replica {
                 }
                 if is_new {
                     // What was only carried so far can be read now.
-                    let logs = self.logs.values().filter(|(_, state)| state.folded < state.height);
-                    self.unfolded = logs.map(|(_, state)| state.log).collect();
+                    self.unfold();
                 }
             }
             Some(CardKind::Fork) => {

@@ -44,6 +44,12 @@ impl Replica {
         Ok(budget == 0)
     }
 
+    /// Whatever is held and not in the documents is looked at again: keys or certificates came.
+    pub(super) fn unfold(&mut self) {
+        let logs = self.logs.values().filter(|(_, state)| state.folded < self.effective(state).0);
+        self.unfolded = logs.map(|(_, state)| state.log).collect();
+    }
+
     /// Folds one log as far as the budget allows; what is left of it.
     fn fold_log(
         &mut self,
@@ -67,6 +73,11 @@ impl Replica {
         for entry in entries {
             if self.keyring.keys(namespace, entry.header.key).is_none() {
                 // Sealed with a newer key that is still on its way.
+                self.unfolded.remove(&log);
+                break;
+            }
+            if self.trust.certificate(&entry.header.certificate).is_none() {
+                // It came with a greeting that a crash let be forgotten, and comes again.
                 self.unfolded.remove(&log);
                 break;
             }

@@ -332,8 +332,7 @@ impl Replica {
         for (number, hash) in self.store.wanted_chunks()? {
             self.wanted.extend(self.namespace_numbered(number).map(|namespace| (namespace, hash)));
         }
-        self.unfolded =
-            self.logs.values().filter(|(_, state)| state.folded < state.height).map(|(_, state)| state.log).collect();
+        self.unfold();
         Ok(())
     }
 
@@ -354,17 +353,21 @@ impl Replica {
     /// Records statements that the root or an authority signed, so that they reach everybody.
     ///
     /// # Errors
-    /// [`RecordError`].
+    /// [`RecordError`]; none of them has effect then.
     pub fn record_statements(&mut self, statements: Vec<Statement>, now: Millis) -> Result<(), RecordError> {
-        for statement in statements {
-            let (id, bytes) = (statement.id, statement.to_bytes());
-            let document = crate::change::record_id(&bytes);
-            // What is not right must not reach the log.
-            self.trust.add(statement)?;
-            let namespace = Namespace::auth();
-            self.put(&namespace, DocumentKind::Statement, DocumentId(document.0), bytes, Lane::Urgent, now)?;
-            self.recorded_statements.insert(id);
+        // What is not right must not reach the log, and what does not reach it must not be believed: a removal that
+        // only this node knew of would be forgotten at its next start.
+        let mut trust = self.trust.clone();
+        for statement in &statements {
+            trust.add(statement.clone())?;
         }
+        for statement in &statements {
+            let bytes = statement.to_bytes();
+            let document = DocumentId(crate::change::record_id(&bytes).0);
+            self.put(&Namespace::auth(), DocumentKind::Statement, document, bytes, Lane::Urgent, now)?;
+        }
+        self.trust = trust;
+        self.recorded_statements.extend(statements.iter().map(|statement| statement.id));
         self.trust_changed();
         Ok(())
     }

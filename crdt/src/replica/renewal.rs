@@ -9,7 +9,10 @@ use crate::namespace::Namespace;
 impl Replica {
     /// Statements changed: whatever was decided by them is decided again.
     pub(super) fn trust_changed(&mut self) {
+        // Whose rows count and whose quota holds depends on certificates, and so do digests.
+        self.digests.clear();
         self.believe_waiting_periods();
+        self.unfold();
         self.emit(Output::TrustChanged);
         self.adopt_certificate();
         self.heed_revocations();

@@ -55,3 +55,22 @@ fn a_node_can_be_removed_with_all_that_it_wrote() {
     center.commit(NOW).unwrap();
     assert!(texts(&mut center, LANGFA, document).is_empty());
 }
+
+#[test]
+fn a_removal_that_could_not_be_recorded_has_no_effect_and_can_be_tried_again() {
+    let mut town = Town::new(122);
+    let mut center = town.node("center", NodeRole::Center, &[], &[]);
+    let mut langfa = town.node("langfa", NodeRole::Village, &[LANGFA], &[]);
+    let mut vehicle = town.node("vehicle", NodeRole::Patrol, &[LANGFA], &[]);
+    meet(&mut center, &mut vehicle);
+    meet(&mut center, &mut langfa);
+    let full = quota::LogCost::of(bounds::AUTH_LOG_QUOTA);
+    let namespace = langfa.namespace_id(&Namespace::auth());
+    let log = LogId { namespace, author: langfa.node(), epoch: langfa.epoch, lane: Lane::Urgent };
+    langfa.auth_costs.insert(log, full);
+    for _ in 0..2 {
+        let refused = langfa.revoke(&town.founded.authority, vehicle.node(), true, NOW);
+        assert!(matches!(refused, Err(RevokeError::Record(RecordError::Quota))), "{refused:?}");
+        assert!(!langfa.has_staged() && !langfa.trust.has_revocations());
+    }
+}
