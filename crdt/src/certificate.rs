@@ -8,24 +8,30 @@
 //!
 //! | type | statement | payload |
 //! |---|---|---|
-//! | 0 | certificate | kind, key, exchange key, name, role, [[namespace kind, region, access]...], not before, not after |
+//! | 0 | certificate | kind, key, exchange key, name, role, [[namespace kind, region, access]...], [role of people...], not before, not after |
 //! | 1 | revocation | certificate id, [[log id, seq, head]...] |
 //! | 2 | family | name, founding key id, founding period |
 //!
 //! A statement's id is BLAKE3 of `signed`. The root signs authorities; an authority signs invites and
 //! nodes; an invite's one-time key signs the certificate of the node that redeems it, which may not be wider than the
-//! invite. So a village PC joins without reaching anybody, and a second redemption shows when partitions meet.
+//! invite. The roles of people, in ascending order, are those in which the node may act for somebody (DESIGN 12.18).
+//! So a village PC joins without reaching anybody, and a second redemption shows when partitions meet.
+
+use std::collections::BTreeSet;
 
 use ed25519_dalek::{Signature, Signer, SigningKey, VerifyingKey};
 use minicbor::{Decoder, Encoder};
 
 use crate::bounds;
 use crate::clock::Millis;
+use crate::domain::role::{Role, Roles};
 use crate::entry::{LOG_ID_LEN, LogId, SIGNATURE_LEN};
 use crate::id::{CertificateId, EntryId, KeyId, NodeId};
 use crate::namespace::{Namespace, NamespaceKind};
 
 const CONTEXT: &[u8] = b"townmesh/statement/1";
+/// Most roles that a certificate can list.
+const MAX_ROLES: usize = 64;
 /// Most logs that one revocation can name.
 const MAX_CUTS: usize = 1024;
 
@@ -118,6 +124,8 @@ pub struct Certificate {
     pub role: NodeRole,
     /// What it may hold.
     pub scopes: Vec<Scope>,
+    /// In which roles people may act on it: what an event says of its author's role counts only if it is one of these.
+    pub roles: Roles,
     /// From when it is meant to be used.
     pub not_before: Millis,
     /// After this it is stale: people are asked to renew it; it is never cut off for that.
@@ -224,6 +232,11 @@ impl Claim {
                 for scope in &certificate.scopes {
                     e.array(3)?.u8(scope.kind.code())?.str(&scope.region)?.u8(scope.access as u8)?;
                 }
+                let roles: BTreeSet<u16> = certificate.roles.iter().map(|role| role.code()).collect();
+                e.array(roles.len() as u64)?;
+                for role in roles {
+                    e.u16(role)?;
+                }
                 e.u64(certificate.not_before)?.u64(certificate.not_after)?.ok()
             }
             Self::Revocation { certificate, cuts } => {
@@ -282,12 +295,20 @@ impl Claim {
             };
             scopes.push(Scope { kind: *kind, region, access });
         }
-        Ok(Certificate { kind, key, exchange, name, role, scopes, not_before: d.u64()?, not_after: d.u64()? })
+        let mut roles = Roles::new();
+        for _ in 0..length(d, MAX_ROLES)? {
+            let role = Role::from_code(d.u16()?);
+            if roles.last().is_some_and(|last| last.code() >= role.code()) {
+                return Err(malformed("roles that do not ascend"));
+            }
+            roles.insert(role);
+        }
+        Ok(Certificate { kind, key, exchange, name, role, scopes, roles, not_before: d.u64()?, not_after: d.u64()? })
     }
 
     fn parts(&self) -> u64 {
         match self {
-            Self::Certificate(_) => 9,
+            Self::Certificate(_) => 10,
             Self::Revocation { .. } | Self::Family { .. } => 3,
         }
     }
@@ -405,7 +426,11 @@ fn may_state(issuer: Option<&Certificate>, claim: &Claim) -> Result<(), &'static
                 certificate.scopes.iter().all(|scope| invite.scopes.iter().any(|wider| wider.includes(scope)));
             if certificate.kind != CertificateKind::Node {
                 Err("an invite signs one node certificate only")
-            } else if !narrower || certificate.role != invite.role || certificate.not_after > invite.not_after {
+            } else if !narrower
+                || certificate.role != invite.role
+                || !certificate.roles.is_subset(&invite.roles)
+                || certificate.not_after > invite.not_after
+            {
                 Err("the certificate is wider than the invite")
             } else {
                 Ok(())
@@ -440,6 +465,7 @@ pub(crate) mod tests {
             name: "langfa-1".into(),
             role,
             scopes,
+            roles: crate::policy::default_roles(role),
             not_before: 1,
             not_after: 2,
         }
@@ -496,7 +522,12 @@ pub(crate) mod tests {
             scopes: crate::policy::default_scopes(NodeRole::Center, &[], &[]),
             ..certificate(CertificateKind::Node, 6)
         };
+        let mightier = Certificate {
+            roles: crate::policy::default_roles(NodeRole::Center),
+            ..certificate(CertificateKind::Node, 6)
+        };
         let cases = [
+            (Some(CertificateKind::Invite), Claim::Certificate(mightier)),
             (None, Claim::Certificate(certificate(CertificateKind::Node, 6))),
             (Some(CertificateKind::Authority), Claim::Certificate(certificate(CertificateKind::Authority, 6))),
             (Some(CertificateKind::Invite), Claim::Certificate(certificate(CertificateKind::Invite, 6))),

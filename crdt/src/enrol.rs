@@ -8,6 +8,7 @@ use crate::bounds;
 use crate::card;
 use crate::certificate::{Access, Certificate, CertificateKind, Claim, NodeRole, Scope, Statement, StatementError};
 use crate::clock::Millis;
+use crate::domain::role::Roles;
 use crate::id::{CertificateId, NodeId};
 use crate::namespace::{Namespace, NamespaceKind};
 use crate::policy;
@@ -112,6 +113,7 @@ pub fn found(regions: &[String], year: &str, month: &str, now: Millis, rng: &mut
         name: "authority".into(),
         role: NodeRole::Center,
         scopes: vec![],
+        roles: Roles::new(),
         not_before: now,
         not_after: now.saturating_add(VALIDITY),
     };
@@ -155,6 +157,8 @@ pub struct Place {
     pub regions: Vec<String>,
     /// Codes of the regions it carries for without reading.
     pub carries: Vec<String>,
+    /// In which roles people may act on it; `None`: those of [`policy::default_roles`].
+    pub acts_as: Option<Roles>,
 }
 
 impl Place {
@@ -226,6 +230,7 @@ pub fn invite(
         name: place.name.clone(),
         role: place.role,
         scopes,
+        roles: place.acts_as.clone().unwrap_or_else(|| policy::default_roles(place.role)),
         not_before: now,
         not_after: now.saturating_add(VALIDITY),
     };
@@ -284,6 +289,7 @@ mod tests {
             role: NodeRole::Village,
             regions: vec![regions[0].clone()],
             carries: vec![],
+            acts_as: None,
         };
         let invite = invite(&founded.authority, &place, &founded.secrets, 1, &mut rng).unwrap();
         let joined = redeem(&invite, &mut rng).unwrap();
@@ -303,7 +309,8 @@ mod tests {
     fn a_second_redemption_shows() {
         let mut rng = ChaCha8Rng::seed_from_u64(2);
         let founded = found(&[], "2026", "2026-11", 1, &mut rng);
-        let place = Place { name: "center".into(), role: NodeRole::Center, regions: vec![], carries: vec![] };
+        let place =
+            Place { name: "center".into(), role: NodeRole::Center, regions: vec![], carries: vec![], acts_as: None };
         let invite = invite(&founded.authority, &place, &founded.secrets, 1, &mut rng).unwrap();
         let mut trust = Trust::new(founded.authority.town);
         for joined in [redeem(&invite, &mut rng).unwrap(), redeem(&invite, &mut rng).unwrap()] {

@@ -1,7 +1,8 @@
 //! Who may do what: pure functions of a certificate, a namespace and a kind of document, so that all replicas
 //! decide alike in any order of arrival (DESIGN section 7).
 
-use crate::certificate::{Access, Certificate, CertificateKind, Scope};
+use crate::certificate::{Access, Certificate, CertificateKind, NodeRole, Scope};
+use crate::domain::role::{Role, Roles};
 use crate::entry::Lane;
 use crate::namespace::{Namespace, NamespaceKind};
 
@@ -157,9 +158,36 @@ pub fn may_apply(
     Ok(kind)
 }
 
+/// Whether somebody may act in a role on the node of this certificate. An event of another role stays in the history of
+/// its case and has no effect, on every replica alike.
+pub fn may_act(certificate: &Certificate, role: Role) -> bool {
+    certificate.roles.contains(&role)
+}
+
+/// The roles in which people act on such a node unless its invite says otherwise. A village that is cut off goes on
+/// taking in, filing and dispatching its own cases; a vehicle finds and handles them.
+pub fn default_roles(role: NodeRole) -> Roles {
+    match role {
+        NodeRole::Center => Role::ALL.iter().copied().collect(),
+        NodeRole::Village => [
+            Role::Inspector,
+            Role::IntakeClerk,
+            Role::DutyHead,
+            Role::Dispatcher,
+            Role::Handler,
+            Role::VillageClerk,
+            Role::LaneChief,
+            Role::Liaison,
+        ]
+        .into(),
+        NodeRole::Patrol => [Role::Inspector, Role::Handler, Role::LaneChief].into(),
+        NodeRole::Carrier => Roles::new(),
+    }
+}
+
 /// The scopes that a role has by default for these regions.
-pub fn default_scopes(role: crate::certificate::NodeRole, regions: &[String], carries: &[String]) -> Vec<Scope> {
-    use crate::certificate::NodeRole::{Carrier, Center, Patrol, Village};
+pub fn default_scopes(role: NodeRole, regions: &[String], carries: &[String]) -> Vec<Scope> {
+    use NodeRole::{Carrier, Center, Patrol, Village};
     let regional = [NamespaceKind::Registry, NamespaceKind::Cases, NamespaceKind::Events];
     let scope = |kind, region: &str, access| Scope { kind, region: region.to_owned(), access };
     let mut scopes = vec![];
@@ -186,7 +214,7 @@ pub fn default_scopes(role: crate::certificate::NodeRole, regions: &[String], ca
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::certificate::{NodeRole, tests::node_certificate};
+    use crate::certificate::tests::node_certificate;
 
     #[test]
     fn codes_are_read_back_and_unique() {

@@ -219,6 +219,12 @@ impl Trust {
         all.filter(|id| !self.revocations.contains_key(id)).copied().collect()
     }
 
+    /// The certificate of a node that never had another: the one that each of its entries names.
+    pub(crate) fn only_certificate(&self, node: &NodeId) -> Option<CertificateId> {
+        let mut all = self.nodes.get(node)?.iter();
+        all.next().copied().filter(|_| all.next().is_none())
+    }
+
     /// Every certificate of a node, revoked ones too.
     pub(crate) fn certificates_of(&self, node: &NodeId) -> impl Iterator<Item = &Certificate> {
         self.nodes.get(node).into_iter().flatten().filter_map(|id| self.certificates.get(id))
@@ -347,6 +353,7 @@ mod tests {
             name: format!("node-{seed}"),
             role: NodeRole::Village,
             scopes: policy::default_scopes(NodeRole::Village, &["110115005001".into()], &[]),
+            roles: policy::default_roles(NodeRole::Village),
             not_before: 1,
             not_after: 2,
         })

@@ -204,6 +204,7 @@ impl Explain for CommandError {
             | Self::NotFound { .. }
             | Self::KeysMissing(_)
             | Self::CaseFull
+            | Self::RoleNotHeld { .. }
             | Self::CaseRefused { .. } => Message::new(self.code(), self.chinese(), self.to_string()),
         }
     }

@@ -83,7 +83,13 @@ fn invites() -> Vec<(&'static str, Vec<u8>)> {
     let mut rng = ChaCha8Rng::seed_from_u64(5);
     let regions = ["110115005001".to_owned()];
     let founded = enrol::found(&regions, "2026", "2026-11", 1, &mut rng);
-    let place = Place { name: "langfa".into(), role: NodeRole::Village, regions: regions.to_vec(), carries: vec![] };
+    let place = Place {
+        name: "langfa".into(),
+        role: NodeRole::Village,
+        regions: regions.to_vec(),
+        carries: vec![],
+        acts_as: None,
+    };
     let invite = enrol::invite(&founded.authority, &place, &founded.secrets, 1, &mut rng).expect("it is in order");
     let peers = vec!["/ip4/192.0.2.1/udp/4001/quic-v1".to_owned()];
     let text = InviteFile { invite, peers }.to_text();

@@ -54,7 +54,8 @@ fn center(regions: &[Region], rng: &mut ChaCha8Rng) -> Result<Replica, Box<dyn E
     let codes: Vec<String> =
         regions.iter().filter_map(|region| Some(region.code?.to_string())).filter(|code| code.len() == 12).collect();
     let founded = enrol::found(&codes, "2025", "2025-11", NOW, rng);
-    let place = Place { name: "center".into(), role: NodeRole::Center, regions: vec![], carries: vec![] };
+    let place =
+        Place { name: "center".into(), role: NodeRole::Center, regions: vec![], carries: vec![], acts_as: None };
     let invite = enrol::invite(&founded.authority, &place, &founded.secrets, NOW, rng)?;
     let joined = enrol::redeem(&invite, rng)?;
     let opening = Opening {

@@ -14,8 +14,8 @@ use crate::domain::region::RegionCode;
 use crate::domain::role::Role;
 use crate::id::{DocumentId, RecordId};
 use crate::namespace::Namespace;
-use crate::policy::DocumentKind;
-use crate::replica::{Recorded, Replica};
+use crate::policy::{self, DocumentKind};
+use crate::replica::{Recorded, Replica, StoredRecord};
 use crate::store::StoreError;
 
 /// Where a case lies.
@@ -66,7 +66,7 @@ pub struct Acted {
 /// Reports a problem. A report of a case that this node knows already (by its natural key) stages nothing.
 ///
 /// # Errors
-/// [`CommandError::Event`], [`CommandError::CaseRefused`], [`CommandError::Record`].
+/// [`CommandError::RoleNotHeld`], [`CommandError::Event`], [`CommandError::CaseRefused`], [`CommandError::Record`].
 pub fn report(
     replica: &mut Replica,
     actor: &Actor,
@@ -95,7 +95,8 @@ pub fn report(
 /// reason, in the words of the domain.
 ///
 /// # Errors
-/// [`CommandError::NotFound`], [`CommandError::Event`], [`CommandError::CaseRefused`], [`CommandError::Record`].
+/// [`CommandError::NotFound`], [`CommandError::RoleNotHeld`], [`CommandError::Event`], [`CommandError::CaseRefused`],
+/// [`CommandError::Record`].
 pub fn act(
     replica: &mut Replica,
     case: &CaseRef,
@@ -141,15 +142,25 @@ impl Stored {
 
 fn stored(replica: &Replica, namespace: &Namespace, document: DocumentId) -> Result<Stored, StoreError> {
     let mut stored = Stored { events: BTreeMap::new(), unreadable: 0 };
-    for record in replica.records(replica.namespace_id(namespace), document)? {
+    let may_act = |record: &StoredRecord, role: Role| {
+        let certificate = match record.certificate {
+            Some(certificate) => replica.trust().certificate(&certificate),
+            None => Some(replica.certificate()),
+        };
+        certificate.is_some_and(|certificate| policy::may_act(certificate, role))
+    };
+    let counts =
+        |record: &StoredRecord| CaseEvent::from_bytes(&record.bytes).is_ok_and(|event| may_act(record, event.role));
+    for record in replica.records_by(replica.namespace_id(namespace), document, counts)? {
         let Ok(event) = CaseEvent::from_bytes(&record.bytes) else {
             stored.unreadable += 1;
             continue;
         };
-        let void = match (record.void, event.case == document) {
-            (true, _) => Some(VoidReason::Revoked),
-            (false, false) => Some(VoidReason::WrongCase),
-            (false, true) => None,
+        let void = match (record.void, event.case == document, may_act(&record, event.role)) {
+            (true, ..) => Some(VoidReason::Revoked),
+            (false, false, _) => Some(VoidReason::WrongCase),
+            (false, true, false) => Some(VoidReason::RoleNotHeld),
+            (false, true, true) => None,
         };
         stored.events.insert(record.id, FoldInput { event, time: record.time.0, author: record.author, void });
     }
@@ -165,6 +176,9 @@ fn add(
     action: Action,
     now: Millis,
 ) -> Result<(RecordId, Recorded), CommandError> {
+    if !policy::may_act(replica.certificate(), actor.role) {
+        return Err(CommandError::RoleNotHeld { role: actor.role });
+    }
     let before = known.fold();
     let event = CaseEvent {
         case: case.document,

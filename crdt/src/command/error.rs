@@ -5,6 +5,7 @@ use crate::domain::device_batch::BatchError;
 use crate::domain::hazard::HazardStepError;
 use crate::domain::immutable::ImmutableError;
 use crate::domain::person::{PersonalDataTooLong, PersonalField};
+use crate::domain::role::Role;
 use crate::id::{DocumentId, RecordId};
 use crate::replica::{PersonalError, RecordError};
 use crate::store::StoreError;
@@ -92,6 +93,15 @@ pub enum CommandError {
         /// Where the case stands.
         state: Option<CaseState>,
     },
+    /// The node's certificate does not list the role: what is said in it has no effect anywhere.
+    #[error(
+        "nobody acts as {} on this node: its certificate does not list the role; do it on a node that may, or ask the authority for an invite with --acts-as",
+        role.english()
+    )]
+    RoleNotHeld {
+        /// Which role.
+        role: Role,
+    },
     /// The case holds as many events as a fold looks at.
     #[error("the case holds {MAX_EVENTS} events and takes no more: report what is left as a new case")]
     CaseFull,
@@ -128,6 +138,7 @@ impl CommandError {
             Self::NotFound { .. } => "not_found",
             Self::KeysMissing(_) => "person_key_missing",
             Self::CaseRefused { reason, .. } => reason.key(),
+            Self::RoleNotHeld { .. } => "role_not_held",
             Self::CaseFull => "case_full",
         }
     }
@@ -161,6 +172,12 @@ impl CommandError {
                 Some(state) => format!("{}（当前状态：{}）", reason.chinese(), state.chinese()),
                 None => reason.chinese().into(),
             },
+            Self::RoleNotHeld { role } => {
+                format!(
+                    "本节点的证书不含“{}”角色，请在有此角色的节点上操作，或请授权机构签发含此角色的邀请",
+                    role.chinese()
+                )
+            }
             Self::CaseFull => format!("本案记录已满（{MAX_EVENTS} 条），请另立新案"),
         }
     }

@@ -9,7 +9,8 @@ use crate::bounds;
 use crate::change::{AssertionId, Change, Item, RecordKey, record_id};
 use crate::clock::HybridTime;
 use crate::document::{Applied, AuthoredChange, Content, Document};
-use crate::id::{DocumentId, NamespaceId, NodeId, RecordId};
+use crate::entry::LogId;
+use crate::id::{CertificateId, DocumentId, NamespaceId, NodeId, RecordId};
 use crate::store::{FeedItem, StoreError, StoredItem};
 use crate::value::Fields;
 
@@ -69,6 +70,8 @@ pub struct StoredRecord {
     pub time: HybridTime,
     /// The node that signed it.
     pub author: NodeId,
+    /// By which right; `None`: the entry is still being written, by this node.
+    pub certificate: Option<CertificateId>,
     /// Its certificate was revoked before: no effect.
     pub void: bool,
 }
@@ -147,26 +150,58 @@ impl Replica {
     /// # Errors
     /// [`StoreError`].
     pub fn records(&self, namespace: NamespaceId, document: DocumentId) -> Result<Vec<StoredRecord>, StoreError> {
-        let Some(number) = self.numbers.get(&namespace).copied() else { return Ok(vec![]) };
-        let mut records: Vec<StoredRecord> = Vec::new();
-        let mut authors: BTreeMap<u32, NodeId> = BTreeMap::new();
-        for item in self.all_items(number, document)? {
-            let void = self.is_void(&item)?;
-            let (time, key) = (item.time, item.key);
-            if let Item::Record { bytes, .. } = item.item {
-                let author = *authors.entry(key.log).or_insert_with(|| self.author(key.log).unwrap_or(NodeId([0; 32])));
-                records.push(StoredRecord { id: record_id(&bytes), bytes, time, author, void });
-            }
-        }
-        // The same record in two logs (carried over, recorded again) is one record; the earliest one that counts stands.
-        records.sort_by_key(|record| (record.id, record.void, record.time, record.author));
+        self.records_by(namespace, document, |_| true)
+    }
+
+    /// [`Self::records`], where of the same record in two logs (carried over, recorded again) one that has effect is shown
+    /// before one that has none: whoever may not write a record must not spoil it by copying it.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn records_by(
+        &self,
+        namespace: NamespaceId,
+        document: DocumentId,
+        has_effect: impl Fn(&StoredRecord) -> bool,
+    ) -> Result<Vec<StoredRecord>, StoreError> {
+        let mut records = self.copies(namespace, document)?;
+        // The earliest one that counts stands.
+        records.sort_by_cached_key(|record| {
+            (record.id, record.void || !has_effect(record), record.void, record.time, record.author)
+        });
         records.dedup_by_key(|record| record.id);
         records.sort_by_key(|record| (record.time, record.id));
         Ok(records)
     }
 
-    fn author(&self, log: u32) -> Option<NodeId> {
-        self.logs.values().find(|(number, _)| *number == log).map(|(_, state)| state.log.author)
+    fn copies(&self, namespace: NamespaceId, document: DocumentId) -> Result<Vec<StoredRecord>, StoreError> {
+        let Some(number) = self.numbers.get(&namespace).copied() else { return Ok(vec![]) };
+        let mut records: Vec<StoredRecord> = Vec::new();
+        let mut authors: BTreeMap<u32, (LogId, Option<CertificateId>)> = BTreeMap::new();
+        for item in self.all_items(number, document)? {
+            let (time, key) = (item.time, item.key);
+            if let Item::Record { bytes, .. } = item.item {
+                let (log, only) = match authors.get(&key.log) {
+                    Some(known) => *known,
+                    None => {
+                        let Some(log) = self.log_numbered(key.log) else { continue };
+                        *authors.entry(key.log).or_insert((log, self.trust.only_certificate(&log.author)))
+                    }
+                };
+                let certificate = match only {
+                    Some(only) => Some(only),
+                    None => self.store.entry(key.log, key.seq)?.map(|entry| entry.header.certificate),
+                };
+                let void = certificate.is_some_and(|certificate| self.trust.is_void(&certificate, &log, key.seq));
+                let author = log.author;
+                records.push(StoredRecord { id: record_id(&bytes), bytes, time, author, certificate, void });
+            }
+        }
+        Ok(records)
+    }
+
+    fn log_numbered(&self, number: u32) -> Option<LogId> {
+        self.logs.values().find(|(known, _)| *known == number).map(|(_, state)| state.log)
     }
 
     fn is_void(&self, item: &StoredItem) -> Result<bool, StoreError> {

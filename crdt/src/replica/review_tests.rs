@@ -69,7 +69,7 @@ struct Member {
 impl Member {
     fn join(town: &mut Town, name: &'static str, role: NodeRole, regions: &[&str], carries: &[&str]) -> Self {
         let texts = |codes: &[&str]| codes.iter().map(|code| (*code).to_owned()).collect();
-        let place = Place { name: name.into(), role, regions: texts(regions), carries: texts(carries) };
+        let place = Place { name: name.into(), role, regions: texts(regions), carries: texts(carries), acts_as: None };
         let invite = enrol::invite(&town.founded.authority, &place, &town.founded.secrets, NOW, &mut town.rng).unwrap();
         let joined = enrol::redeem(&invite, &mut town.rng).unwrap();
         let (identity, chain) = (joined.identity, joined.chain);

@@ -30,7 +30,7 @@ impl Town {
 
     pub(super) fn node(&mut self, name: &str, role: NodeRole, regions: &[&str], carries: &[&str]) -> Replica {
         let texts = |codes: &[&str]| codes.iter().map(|code| (*code).to_owned()).collect();
-        let place = Place { name: name.into(), role, regions: texts(regions), carries: texts(carries) };
+        let place = Place { name: name.into(), role, regions: texts(regions), carries: texts(carries), acts_as: None };
         let invite = enrol::invite(&self.founded.authority, &place, &self.founded.secrets, NOW, &mut self.rng).unwrap();
         let joined = enrol::redeem(&invite, &mut self.rng).unwrap();
         let mut replica = Replica::open(

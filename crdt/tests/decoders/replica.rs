@@ -243,7 +243,7 @@ fn record() -> Recorded {
     let founded = enrol::found(&[REGION.to_owned()], "2026", "2026-11", NOW, &mut rng);
     let mut join = |role, regions: &[&str]| {
         let regions = regions.iter().map(|code| (*code).to_owned()).collect();
-        let place = Place { name: "node".into(), role, regions, carries: vec![] };
+        let place = Place { name: "node".into(), role, regions, carries: vec![], acts_as: None };
         let invite =
             enrol::invite(&founded.authority, &place, &founded.secrets, NOW, &mut rng).expect("the name is right");
         let joined = enrol::redeem(&invite, &mut rng).expect("the invite is complete");

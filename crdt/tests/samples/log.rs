@@ -11,6 +11,7 @@ use townmesh_crdt::certificate::{Access, Certificate, CertificateKind, Claim, Cu
 use townmesh_crdt::change::{Assertion, Change, Item, encode_items};
 use townmesh_crdt::clock::HybridTime;
 use townmesh_crdt::codec::BodyCodec;
+use townmesh_crdt::domain::role::Role;
 use townmesh_crdt::enrol;
 use townmesh_crdt::entry::{self, Entry, HEADER_LEN, Header, Lane, LogId};
 use townmesh_crdt::fork::{Branch, ForkProof};
@@ -331,6 +332,7 @@ fn statements() -> Vec<Sample> {
         name: "langfa-1".into(),
         role: NodeRole::Village,
         scopes: vec![Scope { kind: NamespaceKind::Registry, region: "110115005001".into(), access: Access::Hold }],
+        roles: [Role::Inspector, Role::VillageClerk].into(),
         not_before: 0,
         not_after: u64::MAX,
     };

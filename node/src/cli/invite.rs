@@ -8,6 +8,7 @@ use clap::builder::PossibleValuesParser;
 use serde_json::json;
 use townmesh_crdt::certificate::NodeRole;
 use townmesh_crdt::domain::region::RegionCode;
+use townmesh_crdt::domain::role::Role;
 use townmesh_crdt::enrol::{self, Place};
 use townmesh_crdt::replica::{OpenError, Replica};
 use townmesh_crdt::store::StoreError;
@@ -18,7 +19,7 @@ use super::{Context, Done, Failure, local};
 use crate::config::addresses;
 use crate::data_dir::{Existing, FileError, read_small, write_whole};
 use crate::engine::now;
-use crate::http::{InviteAnswer, InviteInput};
+use crate::http::{InviteAnswer, InviteInput, acting_roles};
 use crate::keys::{InviteFile, os_rng, other_town, read_authority};
 use crate::message::{Explain as _, Message};
 
@@ -36,6 +37,10 @@ pub(super) struct InviteArgs {
     /// 只携带、不可读的区划代码 / region that it carries for without reading, repeatable
     #[arg(long = "carry", value_name = "CODE")]
     carries: Vec<RegionCode>,
+    /// 可在该节点上行使的角色，可多次给出；缺省按节点角色 / role in which people may act on it, repeatable; by default those
+    /// that suit the node
+    #[arg(long, value_name = "ROLE")]
+    acts_as: Vec<Role>,
     /// 授权机构密钥文件 / authority file
     #[arg(long, value_name = "FILE")]
     authority: PathBuf,
@@ -85,6 +90,7 @@ impl InviteArgs {
             role,
             regions: Self::codes(&self.regions),
             carries: Self::codes(&self.carries),
+            acts_as: self.acts_as.clone(),
             peers: self.peers.clone(),
         };
         let answer = client.post("/v1/invite", &input)?;
@@ -105,6 +111,7 @@ impl InviteArgs {
             role,
             regions: Self::codes(&self.regions),
             carries: Self::codes(&self.carries),
+            acts_as: acting_roles(self.acts_as.clone()),
         };
         let secrets = replica.secrets();
         place.check(replica.trust(), &secrets)?;

@@ -63,7 +63,7 @@ impl CreateArgs {
         let (now, mut rng) = (now(), os_rng()?);
         let (year, month, _) = Day::of_time(i64::try_from(now).unwrap_or(i64::MAX), UTC_OFFSET_MINUTES).calendar();
         let founded = enrol::found(&villages, &format!("{year:04}"), &format!("{year:04}-{month:02}"), now, &mut rng);
-        let place = Place { name: self.name, role: NodeRole::Center, regions: vec![], carries: vec![] };
+        let place = Place { name: self.name, role: NodeRole::Center, regions: vec![], carries: vec![], acts_as: None };
         let invite = enrol::invite(&founded.authority, &place, &founded.secrets, now, &mut rng)?;
         let joined = enrol::redeem(&invite, &mut rng)?;
 

@@ -139,14 +139,22 @@ impl Day<'_> {
             desk.inspect(&household, &answers, "入户检查")?;
         }
         let case = desk.report(village, &format!("{node} 发现线路私拉乱接"))?;
-        desk.act(&case, "intake_clerk", &json!("accept"))?;
-        let file =
-            json!({ "file": { "category": "wiring", "severity": "serious", "minutes": 480, "clock": "working" } });
-        desk.act(&case, "duty_head", &file)?;
-        let order = json!({ "team": "安全巡查队", "task": "断电整改" });
-        desk.act(&case, "dispatcher", &json!({ "dispatch": { "orders": [order], "lead": 0 } }))?;
+        // Whoever finds a problem on patrol reports it; offices and the center decide on theirs.
+        if !matches!(node, VEHICLE_1 | VEHICLE_2) {
+            Self::dispatch(&desk, &case)?;
+        }
         let readings: Vec<u32> = (0..60).map(|minute| 40 + minute * 2).collect();
         desk.readings(village, &format!("hj212:{node}"), &readings)
+    }
+
+    /// A reported case becomes an order.
+    fn dispatch(desk: &Desk<'_>, case: &Recorded) -> anyhow::Result<()> {
+        desk.act(case, "intake_clerk", &json!("accept"))?;
+        let file =
+            json!({ "file": { "category": "wiring", "severity": "serious", "minutes": 480, "clock": "working" } });
+        desk.act(case, "duty_head", &file)?;
+        let order = json!({ "team": "安全巡查队", "task": "断电整改" });
+        desk.act(case, "dispatcher", &json!({ "dispatch": { "orders": [order], "lead": 0 } }))
     }
 
     /// Vehicle 1 drives from village 2 to village 1 and brings what it cannot read.

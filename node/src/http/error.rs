@@ -57,7 +57,7 @@ impl IntoResponse for ApiError {
 fn command_status(code: &str) -> StatusCode {
     match code {
         "not_found" => StatusCode::NOT_FOUND,
-        "denied" => StatusCode::FORBIDDEN,
+        "denied" | "role_not_held" => StatusCode::FORBIDDEN,
         "store" | "read_only" => StatusCode::SERVICE_UNAVAILABLE,
         "key_missing" | "unknown_namespace" | "person_key_missing" | "erased" | "wrong_state" | "own_work" => {
             StatusCode::CONFLICT

@@ -4,6 +4,7 @@ use axum::Json;
 use axum::extract::State;
 use serde::{Deserialize, Serialize};
 use townmesh_crdt::certificate::NodeRole;
+use townmesh_crdt::domain::role::{Role, Roles};
 use townmesh_crdt::enrol::{self, Place};
 
 use super::Api;
@@ -29,9 +30,17 @@ pub struct InviteInput {
     /// Regions that it carries for.
     #[serde(default)]
     pub carries: Vec<String>,
+    /// In which roles people may act on it; empty: those that suit the node.
+    #[serde(default)]
+    pub acts_as: Vec<Role>,
     /// Addresses that it is to connect to.
     #[serde(default)]
     pub peers: Vec<String>,
+}
+
+/// The roles that were named; `None`: those that suit the node.
+pub(crate) fn acting_roles(named: Vec<Role>) -> Option<Roles> {
+    (!named.is_empty()).then(|| named.into_iter().collect())
 }
 
 /// An invite.
@@ -47,7 +56,8 @@ pub(super) async fn invite(
 ) -> Result<Json<InviteAnswer>, ApiError> {
     addresses("peers", input.peers.clone()).map_err(|error: ConfigError| ApiError::bad_request(error.explain()))?;
     let authority = parse_authority(&input.authority, "authority")?;
-    let place = Place { name: input.name, role: input.role, regions: input.regions, carries: input.carries };
+    let acts_as = acting_roles(input.acts_as);
+    let place = Place { name: input.name, role: input.role, regions: input.regions, carries: input.carries, acts_as };
     let (secrets, town, checked, place) = api
         .engine()
         .read(|replica| {

@@ -62,6 +62,7 @@ use axum::routing::{get, post};
 
 pub use access::{Access, ApiFile};
 pub use error::ApiError;
+pub(crate) use invite::acting_roles;
 pub use invite::{InviteAnswer, InviteInput};
 pub use revoke::RevokeInput;
 pub use server::{Patience, serve};

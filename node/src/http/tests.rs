@@ -43,7 +43,8 @@ impl Node {
         let mut rng = ChaCha20Rng::seed_from_u64(3);
         let (year, month) = ("2026", "2026-11");
         let founded = enrol::found(&[REGION.to_owned(), "110115005002".to_owned()], year, month, 1, &mut rng);
-        let place = Place { name: "center".into(), role: NodeRole::Center, regions: vec![], carries: vec![] };
+        let place =
+            Place { name: "center".into(), role: NodeRole::Center, regions: vec![], carries: vec![], acts_as: None };
         let invite = enrol::invite(&founded.authority, &place, &founded.secrets, 1, &mut rng).unwrap();
         let joined = enrol::redeem(&invite, &mut rng).unwrap();
         let identity = IdentityFile::of_joined(founded.authority.town, joined);

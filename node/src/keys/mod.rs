@@ -159,6 +159,7 @@ mod tests {
             role: NodeRole::Village,
             regions: vec![regions[0].clone()],
             carries: vec![],
+            acts_as: None,
         };
         let invite = enrol::invite(&founded.authority, &place, &founded.secrets, 1, &mut rng).unwrap();
         (founded, invite, rng)

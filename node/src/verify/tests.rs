@@ -28,7 +28,8 @@ fn found() -> Founded {
 fn open(path: &Path) -> Replica {
     let founded = found();
     let mut rng = ChaCha20Rng::seed_from_u64(2);
-    let place = Place { name: "center".into(), role: NodeRole::Center, regions: vec![], carries: vec![] };
+    let place =
+        Place { name: "center".into(), role: NodeRole::Center, regions: vec![], carries: vec![], acts_as: None };
     let invite = enrol::invite(&founded.authority, &place, &founded.secrets, NOW, &mut rng).unwrap();
     let joined = enrol::redeem(&invite, &mut rng).unwrap();
     let opening = Opening {

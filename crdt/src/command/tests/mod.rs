@@ -6,6 +6,7 @@ mod devices;
 mod hazards;
 mod households;
 mod photos;
+mod roles;
 mod town;
 
 use std::collections::BTreeMap;
@@ -71,8 +72,8 @@ impl Town {
 }
 
 fn node(founded: &Founded, rng: &mut ChaCha8Rng, name: &str, role: NodeRole) -> Replica {
-    let regions = if role == NodeRole::Village { vec![LANGFA.to_owned()] } else { vec![] };
-    let place = Place { name: name.into(), role, regions, carries: vec![] };
+    let regions = if role == NodeRole::Center { vec![] } else { vec![LANGFA.to_owned()] };
+    let place = Place { name: name.into(), role, regions, carries: vec![], acts_as: None };
     let invite = enrol::invite(&founded.authority, &place, &founded.secrets, NOW, rng).unwrap();
     let joined = enrol::redeem(&invite, rng).unwrap();
     let opening = Opening {

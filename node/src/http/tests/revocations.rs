@@ -12,8 +12,13 @@ fn text(authority: &enrol::Authority) -> String {
 /// Makes a vehicle known to the center, as its first visit would.
 async fn enrol_vehicle(node: &Node) {
     let mut rng = ChaCha20Rng::seed_from_u64(11);
-    let place =
-        Place { name: "vehicle".into(), role: NodeRole::Patrol, regions: vec![REGION.to_owned()], carries: vec![] };
+    let place = Place {
+        name: "vehicle".into(),
+        role: NodeRole::Patrol,
+        regions: vec![REGION.to_owned()],
+        carries: vec![],
+        acts_as: None,
+    };
     let invite = enrol::invite(&node.authority, &place, &[], 1, &mut rng).unwrap();
     let chain = enrol::redeem(&invite, &mut rng).unwrap().chain;
     let job = move |replica: &mut townmesh_crdt::replica::Replica, now| Ok(replica.record_statements(chain, now)?);

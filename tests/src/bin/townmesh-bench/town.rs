@@ -47,7 +47,7 @@ impl BenchTown {
         let founded = enrol::found(&codes, "2026", "2026-11", now(), &mut rng);
         let mut join = |name: &str, role, carries: &[&str]| -> anyhow::Result<PathBuf> {
             let carries = carries.iter().map(|code| (*code).to_owned()).collect();
-            let place = Place { name: name.to_owned(), role, regions: vec![], carries };
+            let place = Place { name: name.to_owned(), role, regions: vec![], carries, acts_as: None };
             let invite = enrol::invite(&founded.authority, &place, &founded.secrets, now(), &mut rng)?;
             let joined = enrol::redeem(&invite, &mut rng)?;
             let path = dir.join(name);
