@@ -12,7 +12,9 @@ use crate::namespace::{Namespace, NamespaceKind};
 use crate::policy;
 
 /// Most statements that may wait for their issuer's certificate.
-const MAX_WAITING: usize = 1024;
+const MAX_WAITING: usize = 16_384;
+/// Most of them that one node brought: nobody fills the room of others.
+const MAX_WAITING_OF_ONE: usize = 64;
 
 /// Most certificates in a chain, and in a hello: authority, invite, node.
 pub(crate) const MAX_CHAIN: usize = 4;
@@ -24,6 +26,19 @@ pub struct Family {
     pub founding: Namespace,
     /// Key id of the founding secret.
     pub key: KeyId,
+}
+
+/// What became of a statement.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Added {
+    /// It is trusted now.
+    New,
+    /// It was trusted before.
+    Known,
+    /// It waits for its issuer's certificate.
+    Waiting,
+    /// There is no more room to wait for whoever brought it.
+    NoRoom,
 }
 
 /// Verified statements and what they mean.
@@ -38,7 +53,8 @@ pub struct Trust {
     families: BTreeMap<String, Family>,
     proposed: BTreeSet<Namespace>,
     namespaces: BTreeMap<NamespaceId, Namespace>,
-    waiting: BTreeMap<CertificateId, Statement>,
+    /// With who brought them.
+    waiting: BTreeMap<CertificateId, (NodeId, Statement)>,
     /// Certificates as stated, for those who are to be shown them.
     stated: BTreeMap<CertificateId, Vec<u8>>,
     /// Revoked since the last [`Self::take_revoked`].
@@ -75,15 +91,20 @@ impl Trust {
     /// # Errors
     /// [`StatementError`] if the issuer did not sign it or may not state it.
     pub fn add(&mut self, statement: Statement) -> Result<bool, StatementError> {
+        self.add_from(NodeId([0; 32]), statement).map(|added| added == Added::New)
+    }
+
+    /// Adds a statement that stands in an entry of this node; see [`Self::add`].
+    ///
+    /// # Errors
+    /// [`StatementError`] if the issuer did not sign it or may not state it.
+    pub fn add_from(&mut self, author: NodeId, statement: Statement) -> Result<Added, StatementError> {
         let issuer = match statement.issuer {
             None => None,
             Some(id) => match self.certificates.get(&id) {
                 Some(certificate) => Some(certificate),
                 None => {
-                    if self.waiting.len() < MAX_WAITING {
-                        self.waiting.insert(statement.id, statement);
-                    }
-                    return Ok(false);
+                    return Ok(self.wait(author, statement));
                 }
             },
         };
@@ -91,16 +112,31 @@ impl Trust {
         let id = statement.id;
         let is_new = self.insert(statement);
         if is_new {
-            let ready: Vec<CertificateId> =
-                self.waiting.values().filter(|waiting| waiting.issuer == Some(id)).map(|waiting| waiting.id).collect();
-            for waiting in ready {
-                if let Some(statement) = self.waiting.remove(&waiting) {
-                    // A forged statement that waited is simply dropped.
-                    let _ = self.add(statement);
-                }
+            let waited = self.waiting.extract_if(.., |_, (_, waiting)| waiting.issuer == Some(id));
+            let ready: Vec<(NodeId, Statement)> = waited.map(|(_, waiting)| waiting).collect();
+            for (author, statement) in ready {
+                // A forged statement that waited is simply dropped.
+                let _ = self.add_from(author, statement);
             }
         }
-        Ok(is_new)
+        Ok(if is_new { Added::New } else { Added::Known })
+    }
+
+    fn wait(&mut self, author: NodeId, statement: Statement) -> Added {
+        let of_one = self.waiting.values().filter(|(brought_by, _)| *brought_by == author).count();
+        if self.waiting.contains_key(&statement.id) {
+            return Added::Waiting;
+        }
+        if self.waiting.len() >= MAX_WAITING || of_one >= MAX_WAITING_OF_ONE {
+            return Added::NoRoom;
+        }
+        self.waiting.insert(statement.id, (author, statement));
+        Added::Waiting
+    }
+
+    /// Forgets a statement that waits: the entry that it stood in is not kept.
+    pub(crate) fn forget_waiting(&mut self, id: &CertificateId) {
+        self.waiting.remove(id);
     }
 
     fn insert(&mut self, statement: Statement) -> bool {

@@ -196,6 +196,7 @@ fn record_code(error: &RecordError) -> &'static str {
         RecordError::Seal(_) => "unreadable",
         RecordError::Statement(_) => "statement",
         RecordError::Quota => "quota",
+        RecordError::NoRoom => "no_room",
         RecordError::ReadOnly => "read_only",
     }
 }
@@ -211,6 +212,7 @@ fn record_chinese(error: &RecordError) -> String {
         RecordError::Store(_) => STORE.into(),
         RecordError::Seal(_) => SEAL.into(),
         RecordError::Statement(_) => "证书声明无效".into(),
+        RecordError::NoRoom => "本节点保存的位置已达上限，请移除不再使用的节点".into(),
         RecordError::Quota => "本节点的证书与时段记录已达上限，请连接指挥中心并在那里录入".into(),
         RecordError::ReadOnly => "此前写入失败，已停止录入，请检查磁盘并重启本节点".into(),
     }

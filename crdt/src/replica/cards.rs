@@ -58,7 +58,7 @@ impl Replica {
     /// Stages a card that was checked, and passes it on. False if a newer one is held.
     pub fn add_card(&mut self, key: CardKey, version: u64, bytes: Vec<u8>) -> bool {
         let is_newer = self.cards.get(&key).is_none_or(|(known, _)| *known < version);
-        if !is_newer || !self.has_room(&key) {
+        if !is_newer || !(self.has_room(&key) || self.drop_outdated(key.kind)) {
             return false;
         }
         self.batch.weight += bytes.len() + 48;
@@ -79,6 +79,16 @@ impl Replica {
         let kind = CardKind::from_code(key.kind);
         let alike = self.cards.keys().filter(|held| CardKind::from_code(held.kind) == kind);
         self.cards.contains_key(key) || alike.count() < MAX_CARDS / 5
+    }
+
+    /// Forgets what a node published that was removed since. False if there is none.
+    fn drop_outdated(&mut self, kind: u8) -> bool {
+        if ![CardKind::Beacon as u8, CardKind::Position as u8].contains(&kind) {
+            return false;
+        }
+        let outdated = |key: &&CardKey| key.kind == kind && self.trust.current(&NodeId(key.key)).is_none();
+        let found = self.cards.keys().find(outdated).copied();
+        found.is_some_and(|key| self.cards.remove(&key).is_some())
     }
 
     /// Checks a card from a peer and stages it.
@@ -180,7 +190,7 @@ impl Replica {
     /// Publishes where this unit is.
     ///
     /// # Errors
-    /// [`RecordError::NoKey`] if this node does not hold the town's key.
+    /// [`RecordError::NoKey`] if this node does not hold the town's key; [`RecordError::NoRoom`].
     pub fn publish_position(&mut self, latitude: i32, longitude: i32, now: Millis) -> Result<(), RecordError> {
         let node = self.identity.node();
         let key = CardKind::Position.key(node.0);
@@ -191,8 +201,8 @@ impl Replica {
         let family = self.trust.family(&town).ok_or_else(|| RecordError::UnknownNamespace(town.clone()))?.key;
         let keys = self.keyring.keys(&town, family).ok_or(RecordError::NoKey(town.clone()))?;
         let card = Position { node, at, latitude, longitude }.seal(keys, &mut *self.rng)?;
-        self.add_card(key, at, card.to_bytes(&self.identity.signing));
-        Ok(())
+        let kept = self.add_card(key, at, card.to_bytes(&self.identity.signing));
+        if kept { Ok(()) } else { Err(RecordError::NoRoom) }
     }
 
     /// The last known position of every unit.

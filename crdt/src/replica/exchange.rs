@@ -7,7 +7,7 @@ use crate::bounds;
 use crate::card::CardError;
 use crate::certificate::{Access, Claim, Statement};
 use crate::clock::Millis;
-use crate::entry::{Lane, LogId};
+use crate::entry::LogId;
 use crate::id::{NamespaceId, NodeId};
 use crate::namespace::Namespace;
 use crate::store::StoreError;
@@ -309,15 +309,16 @@ impl Replica {
 
     fn take_run(&mut self, peer: NodeId, run: Run, size: usize, now: Millis) -> Result<(), HandleError> {
         let Some(last) = run.entries().last().map(|(_, entry)| entry.header) else { return Ok(()) };
+        let stated = self.recorded_statements.len();
         let ingested = self.ingest(run)?;
         if last.log.namespace == self.namespace_id(&Namespace::auth()) {
             self.clock.observe(last.time, now);
         }
         let heights = |log: &LogId| self.logs.get(log).map_or(0, |(_, state)| state.height);
-        if matches!(ingested, Ingested::New(_)) && last.log.lane == Lane::Urgent {
+        if self.recorded_statements.len() > stated {
             // A certificate that others waited for may have come, whoever sent them.
             for session in self.sessions.values_mut() {
-                for log in std::mem::take(&mut session.early) {
+                for log in session.take_early() {
                     session.say(Message::LogRequest { log, from: heights(&log).saturating_add(1) });
                 }
             }
@@ -330,8 +331,8 @@ impl Replica {
                 session.peer_has(&last.log, last.seq);
             }
             Ingested::Known | Ingested::OverQuota => session.peer_has(&last.log, last.seq),
-            Ingested::Early => _ = session.early.insert(last.log),
-            Ingested::Gap { .. } if session.early.contains(&last.log) => {}
+            Ingested::Early => session.note_early(last.log),
+            Ingested::Gap { .. } if session.is_early(&last.log) => {}
             Ingested::Gap { height } => {
                 session.say(Message::LogRequest { log: last.log, from: height.saturating_add(1) })
             }

@@ -13,6 +13,7 @@ use crate::namespace::{Namespace, NamespaceKind};
 use crate::policy::{self, Denied, DocumentKind};
 use crate::store::{ItemKey, LogState, StoreError};
 use crate::sync::{Run, RunEntry};
+use crate::trust::Added;
 
 /// What ingesting a run did.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -107,7 +108,10 @@ impl Replica {
             let until = self.quota_until(&log, new.clone());
             let brought = self.trust_statements(new.filter(|entry| entry.header.seq < until));
             if !self.stands_in_auth(&run) {
-                brought.iter().for_each(|id| _ = self.recorded_statements.remove(id));
+                for id in &brought {
+                    self.recorded_statements.remove(id);
+                    self.trust.forget_waiting(id);
+                }
                 return Ok(Ingested::Early);
             }
         }
@@ -183,37 +187,47 @@ impl Replica {
         state.height - held
     }
 
-    /// Takes over what stored `auth` entries state, in whatever order they come.
+    /// Takes over what stored `auth` entries state, in whatever order they come: what stands beyond its author's quota
+    /// has no more effect than when it came.
     pub(super) fn trust_entries(&mut self, entries: &[Entry]) {
         entries.iter().for_each(|entry| self.charge(entry));
-        self.trust_statements(entries.iter());
-        let cut = |entry: &&Entry| self.quota_cut(&entry.header.log).is_some_and(|(seq, _)| entry.header.seq >= seq);
-        let within: Vec<&Entry> = entries.iter().filter(|entry| !cut(entry)).collect();
+        let within_any = |replica: &Self, entry: &Entry| replica.is_within_any_quota(&entry.header);
+        let (within, beyond): (Vec<&Entry>, Vec<&Entry>) = entries.iter().partition(|entry| within_any(self, entry));
+        self.trust_statements(within.into_iter());
+        // Who may write without a bound is known only now.
+        let within = |replica: &Self, entry: &Entry| {
+            replica.quota_cut(&entry.header.log).is_none_or(|(seq, _)| entry.header.seq < seq)
+        };
+        let beyond: Vec<&Entry> = beyond.into_iter().filter(|entry| within(self, entry)).collect();
+        self.trust_statements(beyond.into_iter());
+        let within: Vec<&Entry> = entries.iter().filter(|entry| within(self, entry)).collect();
         self.trust_periods(within.into_iter());
     }
 
-    /// Statements vouch for themselves, whoever brings them.
-    /// Those that are new in `auth`.
+    /// Statements vouch for themselves, whoever brings them. Those that are new in `auth`.
     fn trust_statements<'a>(&mut self, entries: impl Iterator<Item = &'a Entry>) -> Vec<CertificateId> {
         let mut brought = Vec::new();
-        let mut statements: Vec<Statement> = Vec::new();
+        let mut statements: Vec<(NodeId, Statement)> = Vec::new();
         for entry in entries {
             let records = self.auth_records(entry, DocumentKind::Statement);
-            statements.extend(records.iter().filter_map(|bytes| Statement::from_bytes(bytes, self.trust.town()).ok()));
+            let read = records.iter().filter_map(|bytes| Statement::from_bytes(bytes, self.trust.town()).ok());
+            statements.extend(read.map(|statement| (entry.header.log.author, statement)));
         }
         // Issuers first: the room for statements that wait for theirs is bounded.
         while !statements.is_empty() {
-            let known =
-                |statement: &Statement| statement.issuer.is_none_or(|issuer| self.trust.certificate(&issuer).is_some());
+            let known = |(_, statement): &(NodeId, Statement)| {
+                statement.issuer.is_none_or(|issuer| self.trust.certificate(&issuer).is_some())
+            };
             let (mut ready, waiting): (Vec<_>, Vec<_>) = statements.into_iter().partition(known);
             statements = waiting;
             if ready.is_empty() {
                 ready = std::mem::take(&mut statements);
             }
-            for statement in ready {
+            for (author, statement) in ready {
                 let id = statement.id;
-                // A forged statement has no effect; the entry that brought it stays in its log.
-                if self.trust.add(statement).is_ok() && self.recorded_statements.insert(id) {
+                // A forged statement has no effect, nor has one too many; the entry that brought it stays in its log.
+                let added = self.trust.add_from(author, statement);
+                if added.is_ok_and(|added| added != Added::NoRoom) && self.recorded_statements.insert(id) {
                     brought.push(id);
                 }
             }

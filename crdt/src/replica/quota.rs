@@ -11,7 +11,7 @@
 use super::Replica;
 use crate::bounds;
 use crate::certificate::NodeRole;
-use crate::entry::{Entry, HEADER_LEN, LogId};
+use crate::entry::{Entry, HEADER_LEN, Header, LogId};
 use crate::id::{EntryId, NodeId};
 use crate::namespace::Namespace;
 use crate::replica::RecordError;
@@ -54,6 +54,12 @@ impl Replica {
     /// Where a log of `auth` is cut; `None` while it is within its quota.
     pub(super) fn quota_cut(&self, log: &LogId) -> Option<(u64, EntryId)> {
         self.auth_costs.get(log)?.cut.filter(|_| !self.writes_freely(&log.author))
+    }
+
+    /// Whether an entry of `auth` is within the quota of a log, also if its author may write without a bound.
+    pub(super) fn is_within_any_quota(&self, header: &Header) -> bool {
+        let cut = self.auth_costs.get(&header.log).and_then(|cost| cost.cut);
+        cut.is_none_or(|(seq, _)| header.seq < seq)
     }
 
     /// Which of the entries that follow what is held of a log are within its quota: those below this seq.

@@ -49,6 +49,11 @@ pub enum RecordError {
     /// This node wrote as much in `auth` as others take of it.
     #[error("this node wrote its share of certificates and periods: connect it to the center, and record this there")]
     Quota,
+    /// The positions of as many units are held as there is room for.
+    #[error(
+        "this node holds the positions of as many units as it has room for: remove nodes that are no longer in use"
+    )]
+    NoRoom,
     /// An earlier write failed.
     #[error("an earlier write failed, so nothing more is recorded: check the disk and restart this node")]
     ReadOnly,

@@ -428,7 +428,7 @@ fn a_position_is_its_units_and_not_from_the_future() {
 }
 
 /// Entries that an enrolled node floods `auth` with, `count` of them, in a log of their own.
-fn flood(node: &mut Replica, epoch: u64, count: u32) -> Vec<crate::entry::Entry> {
+pub(super) fn flood(node: &mut Replica, epoch: u64, count: u32) -> Vec<crate::entry::Entry> {
     // It skips its own check.
     node.own.role = NodeRole::Center;
     node.epoch = epoch;
@@ -454,7 +454,7 @@ fn flood(node: &mut Replica, epoch: u64, count: u32) -> Vec<crate::entry::Entry>
     entries
 }
 
-fn take(node: &mut Replica, entries: &[crate::entry::Entry], at_once: usize) {
+pub(super) fn take(node: &mut Replica, entries: &[crate::entry::Entry], at_once: usize) {
     for part in entries.chunks(at_once) {
         let run = crate::sync::Run::new(part.to_vec()).unwrap();
         node.ingest(run).unwrap();

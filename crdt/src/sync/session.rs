@@ -129,7 +129,7 @@ pub struct Session {
     /// Logs that were asked for from their beginning because they do not agree.
     pub(crate) diverged: BTreeSet<LogId>,
     /// Logs of `auth` that came before their author's certificate.
-    pub(crate) early: BTreeSet<LogId>,
+    early: BTreeSet<LogId>,
     /// What the peer said of namespaces that do not concern both, as far as is known here.
     early_digests: BTreeMap<NamespaceId, Digest>,
     /// A summary was sent, not only taken as said by the hello.
@@ -189,6 +189,22 @@ impl Session {
         self.behind.retain(|(_, log)| interest.contains(&log.namespace));
         self.shelves_behind.retain(|(namespace, _)| interest.contains(namespace));
         self.digests_sent.retain(|namespace| interest.contains(namespace));
+    }
+
+    /// A run of this log was not kept; it is asked for again once more certificates are known. Of more logs than can
+    /// be noted the next session brings the rest.
+    pub(crate) fn note_early(&mut self, log: LogId) {
+        if self.early.len() < bounds::MAX_NOTED {
+            self.early.insert(log);
+        }
+    }
+
+    pub(crate) fn is_early(&self, log: &LogId) -> bool {
+        self.early.contains(log)
+    }
+
+    pub(crate) fn take_early(&mut self) -> BTreeSet<LogId> {
+        std::mem::take(&mut self.early)
     }
 
     /// The peer says a digest once. Of a namespace that is not known here yet it is kept until it is: nothing would

@@ -1,0 +1,135 @@
+//! What is bounded, and that nobody's share is used up by others.
+
+use super::super::sync_tests::{flood, take};
+use super::super::tests::{connect, meet, settle};
+use super::*;
+use crate::card::CardKind;
+use crate::certificate::{CertificateKind, Claim};
+use crate::enrol::Authority;
+use crate::trust::Added;
+
+fn signed(authority: &Authority, claim: Claim, nonce: u64) -> Statement {
+    let issuer = Some(authority.statement.id);
+    Statement::sign(&authority.town, claim, issuer, nonce.to_be_bytes(), &authority.signing)
+}
+
+#[test]
+fn what_is_stated_beyond_a_quota_has_no_effect_after_a_restart_either() {
+    let mut town = Town::new(130);
+    let mut center = town.node("center", NodeRole::Center, &[], &[]);
+    let victim = town.node("victim", NodeRole::Village, &[HAIZI], &[]);
+    let mut flooder = town.node("flooder", NodeRole::Village, &[LANGFA], &[]);
+    let mut member = Member::join(&mut town, "langfa", NodeRole::Village, &[LANGFA], &[]);
+    meet(&mut center, &mut flooder);
+    meet(&mut center, member.replica());
+    let (_, certificate) = victim.chain.split_last().map(|(last, rest)| (rest, last.clone())).unwrap();
+    let id = Statement::from_bytes(&certificate, &member.town).unwrap().id;
+    let revocation = signed(&town.founded.authority, Claim::Revocation { certificate: id, cuts: vec![] }, 1);
+    flood(&mut flooder, 77, 66);
+    let bytes = revocation.to_bytes();
+    let document = DocumentId(crate::change::record_id(&bytes).0);
+    flooder.put(&Namespace::auth(), DocumentKind::Statement, document, bytes, Lane::Urgent, NOW).unwrap();
+    flooder.commit(NOW).unwrap();
+    let namespace = flooder.namespace_id(&Namespace::auth());
+    let log = LogId { namespace, author: flooder.node(), epoch: 77, lane: Lane::Urgent };
+    let mut entries = Vec::new();
+    flooder
+        .entries(&log, 1, |entry| {
+            entries.push(entry);
+            std::ops::ControlFlow::Continue(())
+        })
+        .unwrap();
+    // The last run begins within the quota.
+    take(member.replica(), &entries, 17);
+    let held = member.replica().logs[&log].1.height;
+    assert_eq!(held, entries.len() as u64);
+    let is_cut = member.replica().quota_cut(&log).is_some_and(|(seq, _)| seq <= held);
+    assert!(is_cut && !member.replica().trust.is_revoked(&id));
+    member.reopen(&mut town.rng, NOW);
+    assert!(!member.replica().trust.is_revoked(&id), "it had no effect when it came");
+}
+
+#[test]
+fn statements_that_wait_take_no_room_from_those_of_others() {
+    let town = Town::new(131);
+    let authority = &town.founded.authority;
+    let stranger = ed25519_dalek::SigningKey::from_bytes(&[9; 32]);
+    let mut trust = Trust::new(authority.town);
+    let dangling = |nonce: u64| {
+        let claim = Claim::Revocation { certificate: CertificateId([8; 32]), cuts: vec![] };
+        Statement::sign(&authority.town, claim, Some(CertificateId([7; 32])), nonce.to_be_bytes(), &stranger)
+    };
+    let added: Vec<Added> = (0..100).map(|nonce| trust.add_from(NodeId([1; 32]), dangling(nonce)).unwrap()).collect();
+    assert_eq!((added[0], added[99]), (Added::Waiting, Added::NoRoom));
+    let revocation = signed(authority, Claim::Revocation { certificate: CertificateId([8; 32]), cuts: vec![] }, 1);
+    assert_eq!(trust.add_from(NodeId([2; 32]), revocation).unwrap(), Added::Waiting);
+    assert_eq!(trust.add_from(NodeId([2; 32]), authority.statement.clone()).unwrap(), Added::New);
+    assert!(trust.is_revoked(&CertificateId([8; 32])));
+}
+
+#[test]
+fn runs_that_come_too_early_are_noted_within_a_bound_and_asked_for_again_only_after_news() {
+    let mut session = Session::new();
+    let log =
+        |epoch: u64| LogId { namespace: NamespaceId([1; 16]), author: NodeId([2; 32]), epoch, lane: Lane::Urgent };
+    (0..bounds::MAX_NOTED as u64 + 10).for_each(|epoch| session.note_early(log(epoch)));
+    assert_eq!(session.take_early().len(), bounds::MAX_NOTED);
+
+    let mut town = Town::new(132);
+    let mut center = town.node("center", NodeRole::Center, &[], &[]);
+    let mut langfa = town.node("langfa", NodeRole::Village, &[LANGFA], &[]);
+    meet(&mut center, &mut langfa);
+    connect(&mut center, &mut langfa);
+    settle(&mut center, &mut langfa);
+    langfa.sessions.get_mut(&center.node()).unwrap().note_early(log(1));
+    let cases = Namespace::cases(LANGFA, "2026");
+    let document = center.document_id(&cases, DocumentKind::Case, b"1").unwrap();
+    center.put(&cases, DocumentKind::Case, document, vec![1], Lane::Urgent, NOW).unwrap();
+    center.commit(NOW).unwrap();
+    settle(&mut center, &mut langfa);
+    assert!(langfa.sessions[&center.node()].is_early(&log(1)), "a case brings no certificate");
+    center.period(&Namespace::events(LANGFA, "2026-12"), NOW).unwrap();
+    let place = Place {
+        name: "late".into(),
+        role: NodeRole::Village,
+        regions: vec![LANGFA.into()],
+        carries: vec![],
+        acts_as: None,
+    };
+    let invite = enrol::invite(&town.founded.authority, &place, &[], NOW, &mut town.rng).unwrap();
+    let joined = enrol::redeem(&invite, &mut town.rng).unwrap();
+    center.record_statements(joined.chain[1..].to_vec(), NOW).unwrap();
+    center.commit(NOW).unwrap();
+    settle(&mut center, &mut langfa);
+    assert!(!langfa.sessions[&center.node()].is_early(&log(1)), "a certificate may be the one it lacked");
+}
+
+/// Certifies as many nodes as there is room for positions of.
+fn crowd(center: &mut Replica, authority: &Authority) -> Vec<(NodeId, CertificateId)> {
+    let template = center.own.clone();
+    let mut nodes = Vec::new();
+    for number in 0..(crate::card::MAX_CARDS / 5) as u64 {
+        let mut seed = [3; 32];
+        seed[..8].copy_from_slice(&number.to_be_bytes());
+        let key = NodeId(ed25519_dalek::SigningKey::from_bytes(&seed).verifying_key().to_bytes());
+        let certificate = Certificate { kind: CertificateKind::Node, key, ..template.clone() };
+        let statement = signed(authority, Claim::Certificate(certificate), number);
+        nodes.push((key, statement.id));
+        center.trust.add(statement).unwrap();
+        center.cards.insert(CardKind::Position.key(key.0), (1, vec![]));
+    }
+    nodes
+}
+
+#[test]
+fn a_position_without_room_is_an_error_and_removed_nodes_make_room() {
+    let mut town = Town::new(133);
+    let mut center = town.node("center", NodeRole::Center, &[], &[]);
+    let authority = town.founded.authority.clone();
+    let nodes = crowd(&mut center, &authority);
+    assert!(matches!(center.publish_position(1, 2, NOW), Err(RecordError::NoRoom)));
+    let (removed, certificate) = nodes[7];
+    center.trust.add(signed(&authority, Claim::Revocation { certificate, cuts: vec![] }, 1)).unwrap();
+    center.publish_position(1, 2, NOW).unwrap();
+    assert!(!center.cards.contains_key(&CardKind::Position.key(removed.0)));
+}
