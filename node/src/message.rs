@@ -123,6 +123,8 @@ impl Explain for RecordError {
             Self::Statement(_) => Message::new("statement", "证书或声明无效", en),
             Self::Quota => Message::new("quota", "本节点的证书与时段记录已达上限", en)
                 .remedy("连接指挥中心并在那里记录", "connect to the center, and record it there"),
+            Self::NoRoom => Message::new("no_room", "本节点保存的位置已达上限", en)
+                .remedy("移除不再使用的节点", "remove nodes that are no longer in use"),
             Self::ReadOnly => Message::new("read_only", "此前写入失败，本节点已停止记录", en)
                 .remedy("检查磁盘后重新启动", "check the disk, then restart this node"),
         }

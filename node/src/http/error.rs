@@ -59,9 +59,8 @@ fn command_status(code: &str) -> StatusCode {
         "not_found" => StatusCode::NOT_FOUND,
         "denied" | "role_not_held" => StatusCode::FORBIDDEN,
         "store" | "read_only" => StatusCode::SERVICE_UNAVAILABLE,
-        "key_missing" | "unknown_namespace" | "person_key_missing" | "erased" | "wrong_state" | "own_work" => {
-            StatusCode::CONFLICT
-        }
+        "key_missing" | "unknown_namespace" | "person_key_missing" | "no_room" | "erased" | "wrong_state"
+        | "own_work" => StatusCode::CONFLICT,
         "too_large" => StatusCode::PAYLOAD_TOO_LARGE,
         _ => StatusCode::UNPROCESSABLE_ENTITY,
     }
