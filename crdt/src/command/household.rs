@@ -61,7 +61,7 @@ pub struct Edit<T> {
     pub clear: BTreeSet<String>,
 }
 
-/// The id under which the owner of a household is sealed: the first 8 bytes of BLAKE3 (derive-key context
+/// The id under which the owner of a household or dwelling is sealed: the first 8 bytes of BLAKE3 (derive-key context
 /// `townmesh 2026-11 household owner`) over the document id, so that all offices seal and open it alike.
 pub fn owner_id(document: DocumentId) -> ResidentId {
     let mut hasher = blake3::Hasher::new_derive_key("townmesh 2026-11 household owner");
@@ -377,7 +377,7 @@ fn take_match<'a>(free: &mut Vec<&'a Known>, fields: &Fields, personal: &Persona
 }
 
 /// The fields that an edit writes: new values, values that settle a conflict, and `Null` for what it clears.
-fn written(
+pub(super) fn written(
     content: &Content,
     record: &[u8],
     set: Fields,

@@ -8,7 +8,7 @@ use crate::document::{Content, Register};
 use crate::domain::checklist::Grade;
 use crate::domain::date::Day;
 use crate::domain::device::{Device, DeviceKind, Protocol};
-use crate::domain::dwelling::DwellingUse;
+use crate::domain::dwelling::{Dwelling, DwellingUse};
 use crate::domain::hazard::{Hazard, HazardState};
 use crate::domain::household::{Household, Relation, Resident, ResidentKind};
 use crate::domain::position::Position;
@@ -71,6 +71,19 @@ pub(super) const HOUSEHOLD: &[Label] = &[
     label(Household::POSITION, "position", "位置", "position", text!(Position)),
     label(Household::TENANT_LIMIT, "tenant_limit", "限住人数", "tenant limit", plain),
     label(Household::NOTE, "note", "备注", "remarks", plain),
+];
+
+pub(super) const DWELLING: &[Label] = &[
+    label(Dwelling::REGION, "region", "村居", "region", text!(RegionCode)),
+    label(Dwelling::ADDRESS, "address", "门牌号", "address", plain),
+    label(Dwelling::USE, "usage", "居住类型", "use", code!(DwellingUse)),
+    label(Dwelling::ROOMS, "rooms", "间数", "rooms", plain),
+    label(Dwelling::STOREYS, "storeys", "层数", "storeys", plain),
+    label(Dwelling::AREA, "area_dm2", "面积（平方分米）", "area (dm²)", plain),
+    label(Dwelling::POSITION, "position", "位置", "position", text!(Position)),
+    label(Dwelling::GRID, "grid", "网格", "grid", plain),
+    label(Dwelling::BUILT, "built", "建成年份", "year built", plain),
+    label(Dwelling::NOTE, "note", "备注", "remarks", plain),
 ];
 
 pub(super) const RESIDENT: &[Label] = &[

@@ -12,6 +12,7 @@
 
 pub mod case;
 pub mod device;
+pub mod dwelling;
 pub mod entity;
 mod error;
 pub mod hazard;

@@ -3,6 +3,7 @@
 mod cases;
 mod convergence;
 mod devices;
+mod dwellings;
 mod hazards;
 mod households;
 mod photos;

@@ -1,0 +1,85 @@
+//! Dwellings.
+
+use super::*;
+use crate::command::dwelling;
+use crate::command::household::Edit;
+use crate::command::read::PersonalState;
+use crate::command::{CommandError, Outcome};
+use crate::domain::dwelling::{Dwelling, DwellingUse};
+use crate::domain::person::PersonalData;
+use crate::entry::Lane;
+
+fn owner(name: &str, phone: Option<&str>) -> PersonalData {
+    PersonalData { name: name.into(), phone: phone.map(str::to_owned), id_number: None }
+}
+
+fn yard(address: &str) -> Dwelling {
+    Dwelling {
+        region: Some(langfa()),
+        address: Some(address.into()),
+        usage: Some(DwellingUse::SelfOccupied),
+        rooms: Some(4),
+        owner: Some(owner("户主甲", None)),
+        ..Dwelling::default()
+    }
+}
+
+fn read(replica: &mut Replica, document: DocumentId) -> dwelling::DwellingRecord {
+    dwelling::read(replica, &registry(), document).unwrap().unwrap()
+}
+
+#[test]
+fn two_offices_that_enter_one_door_apart_have_one_dwelling_and_see_their_differences() {
+    let mut town = Town::new(60);
+    let at_one = dwelling::record(&mut town.one, &yard("12号"), Lane::Work, NOW).unwrap();
+    let mut other = yard("１２号");
+    other.usage = Some(DwellingUse::Rental);
+    other.owner = Some(owner("户主甲", Some("13800000001")));
+    let at_two = dwelling::record(&mut town.two, &other, Lane::Work, NOW).unwrap();
+    assert_eq!(at_one.value(), at_two.value(), "another spelling of one plate");
+    town.meet();
+    for replica in [&mut town.one, &mut town.two, &mut town.center] {
+        let found = read(replica, *at_one.value());
+        assert_eq!(found.owner_state, PersonalState::Open);
+        assert_eq!(found.dwelling.owner, Some(owner("户主甲", Some("13800000001"))), "merged field by field");
+        let fields: Vec<&str> = found.conflicts.iter().map(|conflict| conflict.field).collect();
+        assert!(fields.contains(&"usage"), "{fields:?}");
+    }
+    let settle = Edit { set: Dwelling { usage: Some(DwellingUse::Rental), ..Dwelling::default() }, ..Edit::default() };
+    dwelling::edit(&mut town.one, &registry(), *at_one.value(), &settle, NOW).unwrap();
+    let settled = read(&mut town.one, *at_one.value());
+    assert_eq!(settled.dwelling.usage, Some(DwellingUse::Rental));
+    assert!(settled.conflicts.iter().all(|conflict| conflict.field != "usage"));
+}
+
+#[test]
+fn entering_it_again_writes_only_what_is_new() {
+    let mut town = Town::new(61);
+    let document = dwelling::record(&mut town.one, &yard("3号"), Lane::Work, NOW).unwrap().into_value();
+    let again = dwelling::record(&mut town.one, &yard("3号"), Lane::Work, NOW).unwrap();
+    assert_eq!(again, Outcome::Unchanged(document));
+    let more = Dwelling { storeys: Some(2), owner: None, rooms: None, ..yard("3号") };
+    let changed = dwelling::record(&mut town.one, &more, Lane::Work, NOW).unwrap();
+    assert!(matches!(changed, Outcome::Changed(..)));
+    let found = read(&mut town.one, document).dwelling;
+    assert_eq!((found.rooms, found.storeys), (Some(4), Some(2)), "what was not given stays");
+    assert_eq!(found.owner, Some(owner("户主甲", None)));
+}
+
+#[test]
+fn what_cannot_be_found_or_would_be_another_dwelling_is_refused() {
+    let mut town = Town::new(62);
+    let nameless = Dwelling { address: Some("  ".into()), ..yard("") };
+    let refused = dwelling::record(&mut town.one, &nameless, Lane::Work, NOW);
+    assert!(matches!(refused, Err(CommandError::MissingKey { thing: "dwelling", .. })));
+    let nothing = DocumentId([7; DocumentId::LEN]);
+    let refused = dwelling::edit(&mut town.one, &registry(), nothing, &Edit::default(), NOW);
+    assert!(matches!(refused, Err(CommandError::NotFound { .. })));
+    let document = dwelling::record(&mut town.one, &yard("5号"), Lane::Work, NOW).unwrap().into_value();
+    let moved = Edit { set: Dwelling { address: Some("6号".into()), ..Dwelling::default() }, ..Edit::default() };
+    let refused = dwelling::edit(&mut town.one, &registry(), document, &moved, NOW);
+    assert!(matches!(refused, Err(CommandError::KeyFixed { .. })));
+    let cleared = Edit { set: Dwelling::default(), clear: ["rooms".to_owned()].into() };
+    dwelling::edit(&mut town.one, &registry(), document, &cleared, NOW).unwrap();
+    assert_eq!(read(&mut town.one, document).dwelling.rooms, None);
+}
