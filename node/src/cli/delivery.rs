@@ -3,11 +3,11 @@
 use std::process::ExitCode;
 
 use clap::Args;
-use serde_json::{Value, json};
+use serde_json::Value;
 use townmesh_crdt::id::DocumentId;
 
 use super::client::Client;
-use super::output::{table, with_times};
+use super::output::table;
 use super::{Context, Done, NOT_SYNCED};
 
 #[derive(Debug, Args)]
@@ -29,11 +29,7 @@ impl DeliveryArgs {
             ("/heard_ms", "最后消息 heard"),
         ];
         let of_all = [("/name", "节点 node"), ("/waiting", "待送达 waiting"), ("/heard_ms", "最后消息 heard")];
-        context.output.result(&listed, |listed| {
-            let rows = with_times(listed.get("rows").cloned().unwrap_or_default(), "heard_ms");
-            let shown = json!({ "rows": rows });
-            if is_one { table(&shown, &of_one) } else { table(&shown, &of_all) }
-        });
+        context.output.result(&listed, |listed| if is_one { table(listed, &of_one) } else { table(listed, &of_all) });
         Ok(if waits(&listed) { ExitCode::from(NOT_SYNCED) } else { ExitCode::SUCCESS })
     }
 }
@@ -49,6 +45,7 @@ fn waits(listed: &Value) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use serde_json::json;
 
     #[test]
     fn what_a_node_did_not_say_it_has_waits() {

@@ -63,13 +63,19 @@ fn cell(value: &Value) -> String {
     }
 }
 
-/// The rows of a list as a table: `columns` are JSON pointers with their titles.
+/// The rows of a list as a table: `columns` are JSON pointers with their titles. What ends in `_ms` is a time, and shown
+/// as people read it.
 pub(super) fn table(listed: &Value, columns: &[(&str, &str)]) -> String {
     let rows = listed.get("rows").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
     let titles: Vec<&str> = columns.iter().map(|(_, title)| *title).collect();
     let mut text = titles.join("\t") + "\n";
     for row in rows {
-        let cells = columns.iter().map(|(pointer, _)| row.pointer(pointer).map(cell).unwrap_or_default());
+        let shown = |pointer: &str| {
+            let value = row.pointer(pointer)?;
+            let time = value.as_i64().filter(|_| pointer.ends_with("_ms"));
+            Some(time.map_or_else(|| cell(value), moment))
+        };
+        let cells = columns.iter().map(|(pointer, _)| shown(pointer).unwrap_or_default());
         text += &(cells.collect::<Vec<_>>().join("\t") + "\n");
     }
     if let Some(next) = listed.get("next").and_then(Value::as_str) {
@@ -130,4 +136,17 @@ pub(super) fn recorded(answer: &Value) -> String {
         Some(_) | None => "没有变化 / unchanged",
     };
     format!("{outcome}\n{}", fields(answer.get("value").unwrap_or(&Value::Null)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn times_in_a_table_are_shown_as_people_read_them() {
+        let listed = json!({ "rows": [{ "code": "1", "at_ms": 1_763_900_000_000_i64, "count": 7 }, { "code": "2" }] });
+        let shown = table(&listed, &[("/code", "code"), ("/at_ms", "at"), ("/count", "count")]);
+        assert_eq!(shown, "code\tat\tcount\n1\t2025-11-23 20:13\t7\n2\t\t\n");
+    }
 }
