@@ -18,7 +18,9 @@ use crate::id::{DocumentId, NamespaceId, NodeId, ResidentId};
 use crate::namespace::Namespace;
 use crate::policy::{self, DocumentKind};
 use crate::seal::{self, PersonKeyPlace};
+use crate::store::StoreError;
 use crate::sync::Message;
+use crate::sync::session::Offered;
 
 /// Most chunks that a node carries for others without being able to read what refers to them: 1 GiB.
 const MAX_CARRIED: usize = 4096;
@@ -26,6 +28,14 @@ const MAX_CARRIED: usize = 4096;
 const MAX_ASKED: usize = 32;
 /// Chunks offered to a carrier at once.
 const MAX_OFFERED: usize = 64;
+
+/// What is known of a chunk.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum ChunkState {
+    Held,
+    Wanted,
+    Unknown,
+}
 
 /// A chunk: its namespace and the hash of its ciphertext.
 pub(super) type ChunkId = (NamespaceId, [u8; 32]);
@@ -125,9 +135,26 @@ impl Replica {
             manifest.chunks.push(hash);
             self.wanted.remove(&(id, hash));
             self.batch.weight += sealed.len();
-            self.batch.chunks.push((number, hash, sealed));
+            self.batch.chunks.insert((number, hash), sealed);
         }
-        self.put(namespace, DocumentKind::Blob, document, manifest.to_bytes(), Lane::Bulk, now)
+        let recorded = self.put(namespace, DocumentKind::Blob, document, manifest.to_bytes(), Lane::Bulk, now)?;
+        // Holders read in the manifest what to ask for; carriers cannot.
+        self.offer_new(None, id, &manifest.chunks);
+        Ok(recorded)
+    }
+
+    /// Offers chunks that have just come to be here to the connected peers whom they concern.
+    fn offer_new(&mut self, except: Option<NodeId>, namespace: NamespaceId, hashes: &[[u8; 32]]) {
+        let peers: Vec<NodeId> = self.sessions.keys().copied().filter(|peer| Some(*peer) != except).collect();
+        for peer in peers {
+            if self.interest(&peer).contains(&namespace)
+                && let Some(session) = self.sessions.get_mut(&peer).filter(|session| session.certificate.is_some())
+            {
+                for hashes in hashes.chunks(MAX_OFFERED) {
+                    session.say(Message::ChunkOffer { namespace, hashes: hashes.to_vec() });
+                }
+            }
+        }
     }
 
     /// A blob, as far as it is here; `None` without its manifest. Anybody who may write there can name other chunks as
@@ -169,13 +196,22 @@ impl Replica {
         Ok(Blob { manifest, content: Some(blob) })
     }
 
+    /// What is known of a chunk, what is staged included: one that has just come must not be wanted again.
+    fn chunk_state(&self, number: u32, hash: &[u8; 32]) -> Result<ChunkState, StoreError> {
+        let state = |bytes: &Vec<u8>| if bytes.is_empty() { ChunkState::Wanted } else { ChunkState::Held };
+        if let Some(staged) = self.batch.chunks.get(&(number, *hash)) {
+            return Ok(state(staged));
+        }
+        Ok(self.store.chunk(number, hash)?.as_ref().map_or(ChunkState::Unknown, state))
+    }
+
     /// A manifest arrived: what is not held of the blob is wanted from now on.
     pub(super) fn want_chunks(&mut self, namespace: NamespaceId, number: u32, manifest: &[u8]) {
         let Some(manifest) = Manifest::from_bytes(manifest) else { return };
         for hash in manifest.chunks {
             // An unreadable table is found by the commit that follows.
-            if self.store.chunk(number, &hash).is_ok_and(|held| held.is_none()) {
-                self.batch.chunks.push((number, hash, vec![]));
+            if self.chunk_state(number, &hash).is_ok_and(|state| state == ChunkState::Unknown) {
+                self.batch.chunks.insert((number, hash), vec![]);
                 self.batch.weight += 64;
                 self.wanted.insert((namespace, hash));
             }
@@ -196,30 +232,33 @@ impl Replica {
             session.asked.extend(hashes.iter().map(|hash| (namespace, *hash)));
             return Some(Message::ChunkRequest { namespace, hashes });
         }
-        if session.chunks_offered {
-            return None;
-        }
-        session.chunks_offered = true;
         self.offer_chunks(peer)
     }
 
+    /// The next of the chunks held here that a carrier is to hear of: those that read the namespace know what to ask for.
     fn offer_chunks(&mut self, peer: NodeId) -> Option<Message> {
+        let Offered::Until(offered) = self.sessions.get(&peer)?.offered else { return None };
         let (_, certificate) = self.trust.current(&peer)?;
         let carried = self.trust.interest(certificate).into_iter().filter(|(_, access)| *access == Access::Carry);
-        let carried: Vec<NamespaceId> = carried.map(|(namespace, _)| namespace).collect();
-        let own: BTreeSet<NamespaceId> = self.interest(&peer).into_iter().collect();
-        let mut offers = carried.into_iter().filter(|namespace| own.contains(namespace)).filter_map(|namespace| {
-            let hashes = self.store.held_chunks(*self.numbers.get(&namespace)?, MAX_OFFERED).ok()?;
-            (!hashes.is_empty()).then_some(Message::ChunkOffer { namespace, hashes })
-        });
-        let first = offers.next();
-        let rest: Vec<Message> = offers.collect();
-        let session = self.sessions.get_mut(&peer)?;
-        rest.into_iter().for_each(|offer| session.say(offer));
-        first
+        let carried: BTreeSet<NamespaceId> = carried.map(|(namespace, _)| namespace).collect();
+        let shared = self.interest(&peer).into_iter().filter(|namespace| carried.contains(namespace));
+        let begin = offered.map_or(NamespaceId([0; 16]), |(namespace, _)| namespace);
+        let mut offer = None;
+        for namespace in shared.filter(|namespace| *namespace >= begin) {
+            let after = offered.filter(|(known, _)| *known == namespace).map(|(_, hash)| hash);
+            let Some(number) = self.numbers.get(&namespace) else { continue };
+            let hashes = self.store.held_chunks(*number, after, MAX_OFFERED).unwrap_or_default();
+            if let Some(last) = hashes.last() {
+                offer = Some((Offered::Until(Some((namespace, *last))), Message::ChunkOffer { namespace, hashes }));
+                break;
+            }
+        }
+        let (offered, message) = offer.map_or((Offered::All, None), |(offered, message)| (offered, Some(message)));
+        self.sessions.get_mut(&peer)?.offered = offered;
+        message
     }
 
-    /// A peer offers chunks: those that are wanted, or that a carrier has room for, are asked for.
+    /// A peer offers chunks: those that are wanted, or that a carrier has room for, are asked for in their turn.
     pub(super) fn take_offer(
         &mut self,
         peer: NodeId,
@@ -229,26 +268,22 @@ impl Replica {
         let known = self.trust.namespaces().get(&namespace);
         let Some(access) = known.and_then(|namespace| policy::access(&self.own, namespace)) else { return Ok(()) };
         let number = self.number(namespace);
-        let mut missing = Vec::new();
         for hash in hashes {
-            let is_wanted = match self.store.chunk(number, hash)? {
-                Some(held) => held.is_empty(),
-                None => access == Access::Carry && self.wanted.len() < MAX_CARRIED,
+            let is_wanted = match self.chunk_state(number, hash)? {
+                ChunkState::Held => false,
+                ChunkState::Wanted => true,
+                ChunkState::Unknown => access == Access::Carry && self.wanted.len() < MAX_CARRIED,
             };
-            if is_wanted {
-                missing.push(*hash);
-                if self.wanted.insert((namespace, *hash)) {
-                    self.batch.chunks.push((number, *hash, vec![]));
-                    self.batch.weight += 64;
-                }
+            if !is_wanted {
+                continue;
             }
-        }
-        if let Some(session) = self.sessions.get_mut(&peer).filter(|_| !missing.is_empty()) {
-            for hash in &missing {
+            if self.wanted.insert((namespace, *hash)) {
+                self.batch.chunks.insert((number, *hash), vec![]);
+                self.batch.weight += 64;
+            }
+            if let Some(session) = self.sessions.get_mut(&peer) {
                 session.lacked.remove(&(namespace, *hash));
-                session.asked.insert((namespace, *hash));
             }
-            session.say(Message::ChunkRequest { namespace, hashes: missing });
         }
         Ok(())
     }
@@ -271,15 +306,8 @@ impl Replica {
         }
         let number = self.number(namespace);
         self.batch.weight += bytes.len();
-        self.batch.chunks.push((number, hash, bytes));
-        let others: Vec<NodeId> = self.sessions.keys().copied().filter(|peer| *peer != from).collect();
-        for peer in others {
-            if self.interest(&peer).contains(&namespace)
-                && let Some(session) = self.sessions.get_mut(&peer).filter(|session| session.certificate.is_some())
-            {
-                session.say(Message::ChunkOffer { namespace, hashes: vec![hash] });
-            }
-        }
+        self.batch.chunks.insert((number, hash), bytes);
+        self.offer_new(Some(from), namespace, &[hash]);
         Ok(())
     }
 

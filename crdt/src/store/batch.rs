@@ -127,7 +127,8 @@ pub struct Batch {
     pub(crate) person_keys: Vec<(u32, PersonKeyPlace, [u8; WRAPPED_LEN])>,
     pub(crate) shelves: super::shelves::ShelfWrites,
     pub(crate) cards: BTreeMap<CardKey, (u64, Vec<u8>)>,
-    pub(crate) chunks: Vec<(u32, [u8; 32], Vec<u8>)>,
+    /// By local number of the namespace and hash; empty: wanted.
+    pub(crate) chunks: BTreeMap<(u32, [u8; 32]), Vec<u8>>,
     pub(crate) weight: usize,
 }
 
@@ -231,7 +232,7 @@ fn write_truth(transaction: &redb::WriteTransaction, batch: &Batch) -> Result<()
     }
     if !batch.chunks.is_empty() {
         let mut table = transaction.open_table(tables::CHUNKS)?;
-        for (namespace, hash, bytes) in &batch.chunks {
+        for ((namespace, hash), bytes) in &batch.chunks {
             table.insert(&super::read::chunk_key(*namespace, hash), bytes.as_slice())?;
         }
     }

@@ -1,7 +1,7 @@
 //! Reading the store.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::ops::ControlFlow;
+use std::ops::{Bound, ControlFlow};
 
 use redb::{ReadableDatabase, ReadableTable};
 
@@ -293,15 +293,21 @@ impl Store {
         Ok(table.get(&chunk_key(namespace, hash))?.map(|bytes| bytes.value().to_vec()))
     }
 
-    /// Hashes of chunks held in a namespace: at most `limit`.
+    /// Hashes of chunks held in a namespace, in order, those after `after`: at most `limit`.
     ///
     /// # Errors
     /// [`StoreError`].
-    pub fn held_chunks(&self, namespace: u32, limit: usize) -> Result<Vec<[u8; 32]>, StoreError> {
+    pub fn held_chunks(
+        &self,
+        namespace: u32,
+        after: Option<[u8; 32]>,
+        limit: usize,
+    ) -> Result<Vec<[u8; 32]>, StoreError> {
         let table = self.database.begin_read()?.open_table(tables::CHUNKS)?;
-        let (first, last) = (chunk_key(namespace, &[0; 32]), chunk_key(namespace, &[0xff; 32]));
+        let (first, last) = (chunk_key(namespace, &after.unwrap_or_default()), chunk_key(namespace, &[0xff; 32]));
+        let first = if after.is_some() { Bound::Excluded(&first) } else { Bound::Included(&first) };
         let mut held = Vec::new();
-        for row in table.range::<&[u8; 36]>(&first..=&last)? {
+        for row in table.range::<&[u8; 36]>((first, Bound::Included(&last)))? {
             let (key, bytes) = row?;
             if held.len() == limit {
                 break;

@@ -96,6 +96,15 @@ pub(crate) fn priority(lane: Lane, kind: NamespaceKind) -> Priority {
     8 * lane as u8 + about
 }
 
+/// How far the chunks that are held here were offered to a peer that carries, in order of namespace and hash.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Offered {
+    /// Up to this one.
+    Until(Option<(NamespaceId, [u8; 32])>),
+    /// All that were held when the last of them was; what comes later is offered as it comes.
+    All,
+}
+
 /// A session with one peer.
 #[derive(Debug)]
 pub struct Session {
@@ -121,7 +130,9 @@ pub struct Session {
     pub(crate) asked: BTreeSet<(NamespaceId, [u8; 32])>,
     /// Chunks that it said it does not hold.
     pub(crate) lacked: BTreeSet<(NamespaceId, [u8; 32])>,
-    pub(crate) chunks_offered: bool,
+    pub(crate) offered: Offered,
+    /// What both may have, as last decided.
+    interest: BTreeSet<NamespaceId>,
     pub(crate) chunks_wanted: VecDeque<(NamespaceId, [u8; 32])>,
     pub(crate) progress: Progress,
     /// Cards that the peer lacks; their newest versions are sent, so a slow peer gets none twice.
@@ -156,7 +167,8 @@ impl Session {
             peer_summary: None,
             asked: BTreeSet::new(),
             lacked: BTreeSet::new(),
-            chunks_offered: false,
+            offered: Offered::Until(None),
+            interest: BTreeSet::new(),
             chunks_wanted: VecDeque::new(),
             progress: Progress::default(),
             cards_behind: BTreeSet::new(),
@@ -189,6 +201,11 @@ impl Session {
         self.behind.retain(|(_, log)| interest.contains(&log.namespace));
         self.shelves_behind.retain(|(namespace, _)| interest.contains(namespace));
         self.digests_sent.retain(|namespace| interest.contains(namespace));
+        if !interest.is_subset(&self.interest) {
+            // What is held of the new namespaces is to be offered, too.
+            self.offered = Offered::Until(None);
+        }
+        self.interest.clone_from(interest);
     }
 
     /// A run of this log was not kept; it is asked for again once more certificates are known. Of more logs than can

@@ -1,6 +1,7 @@
 //! Whole-town scenarios over real processes. `cargo test -p townmesh-tests --test town [words]` runs those whose names
 //! contain one of the words.
 
+mod cargo;
 mod crashes;
 mod demo;
 mod disk;
@@ -18,7 +19,7 @@ const RATES: &[Need] = &[Need::Root, Need::Tool("ip"), networks::NAMESPACES, Nee
 const FILTERS: &[Need] = &[Need::Root, Need::Tool("ip"), networks::NAMESPACES, Need::Tool("nft")];
 const TMPFS: &[Need] = &[Need::Root, Need::Tool("mount"), disk::TMPFS];
 
-const SCENARIOS: [Scenario; 13] = [
+const SCENARIOS: [Scenario; 14] = [
     Scenario {
         name: "a_center_two_villages_and_a_vehicle_converge_after_an_outage",
         needs: &[],
@@ -49,6 +50,11 @@ const SCENARIOS: [Scenario; 13] = [
         name: "a_full_disk_refuses_to_record_and_goes_on_reading",
         needs: TMPFS,
         play: disk::a_full_disk_goes_on_reading,
+    },
+    Scenario {
+        name: "photos_and_positions_travel_with_a_vehicle_that_cannot_see_them",
+        needs: &[],
+        play: cargo::photos_and_positions_travel_with_a_vehicle,
     },
     Scenario { name: "the_demo_goes_well", needs: &[], play: demo::goes_well },
     Scenario { name: "the_demo_notices_a_lost_record", needs: &[], play: demo::notices_a_lost_record },

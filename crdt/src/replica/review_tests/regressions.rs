@@ -283,3 +283,49 @@ fn edit_field(replica: &mut Replica, document: DocumentId) {
     replica.edit(&Namespace::registry(LANGFA), DocumentKind::Household, document, edits, Lane::Work, NOW).unwrap();
     replica.commit(NOW).unwrap();
 }
+
+fn noise(number: u32, length: usize) -> Vec<u8> {
+    let mut bytes = vec![0; length];
+    blake3::Hasher::new().update(&number.to_be_bytes()).finalize_xof().fill(&mut bytes);
+    bytes
+}
+
+#[test]
+fn a_photo_taken_while_a_carrier_is_connected_travels_with_it() {
+    let mut town = Town::new(106);
+    let mut center = town.node("center", NodeRole::Center, &[], &[]);
+    let mut langfa = town.node("langfa", NodeRole::Village, &[LANGFA], &[]);
+    let mut carrier = town.node("carrier", NodeRole::Carrier, &[], &[LANGFA]);
+    meet(&mut center, &mut langfa);
+    meet(&mut center, &mut carrier);
+    connect(&mut langfa, &mut carrier);
+    settle(&mut langfa, &mut carrier);
+    let namespace = Namespace::registry(LANGFA);
+    let blob = langfa.put_blob(&namespace, &noise(1, 600_000), "image/jpeg", None, NOW).unwrap().document;
+    langfa.commit(NOW).unwrap();
+    settle(&mut langfa, &mut carrier);
+    meet(&mut carrier, &mut center);
+    assert_eq!(center.blob(&namespace, blob).unwrap().unwrap().content, Some(noise(1, 600_000)));
+}
+
+#[test]
+fn a_carrier_takes_along_more_photos_than_one_offer_names() {
+    let mut town = Town::new(107);
+    let mut center = town.node("center", NodeRole::Center, &[], &[]);
+    let mut langfa = town.node("langfa", NodeRole::Village, &[LANGFA], &[]);
+    let mut carrier = town.node("carrier", NodeRole::Carrier, &[], &[LANGFA]);
+    meet(&mut center, &mut langfa);
+    meet(&mut center, &mut carrier);
+    let namespace = Namespace::registry(LANGFA);
+    let blobs: Vec<DocumentId> = (0..150)
+        .map(|number| langfa.put_blob(&namespace, &noise(number, 1000), "image/jpeg", None, NOW).unwrap().document)
+        .collect();
+    langfa.commit(NOW).unwrap();
+    meet(&mut langfa, &mut carrier);
+    meet(&mut carrier, &mut center);
+    for (number, blob) in (0..).zip(blobs) {
+        let found = center.blob(&namespace, blob).unwrap().unwrap();
+        assert_eq!(found.content, Some(noise(number, 1000)), "photo {number}");
+    }
+    assert_eq!(center.wanted_chunks() + carrier.wanted_chunks(), 0);
+}
