@@ -24,6 +24,8 @@ use crate::sync::session::Offered;
 
 /// Most chunks that a node carries for others without being able to read what refers to them: 1 GiB.
 const MAX_CARRIED: usize = 4096;
+/// Most of them that are wanted on the word of one peer.
+const MAX_CARRIED_FOR_ONE: usize = MAX_CARRIED / 4;
 /// Chunks asked for and not yet answered, per peer.
 const MAX_ASKED: usize = 32;
 /// Chunks offered to a carrier at once.
@@ -269,23 +271,36 @@ impl Replica {
         let Some(access) = known.and_then(|namespace| policy::access(&self.own, namespace)) else { return Ok(()) };
         let number = self.number(namespace);
         for hash in hashes {
-            let is_wanted = match self.chunk_state(number, hash)? {
-                ChunkState::Held => false,
-                ChunkState::Wanted => true,
-                ChunkState::Unknown => access == Access::Carry && self.wanted.len() < MAX_CARRIED,
-            };
-            if !is_wanted {
-                continue;
+            let chunk = (namespace, *hash);
+            let state = self.chunk_state(number, hash)?;
+            let Some(session) = self.sessions.get_mut(&peer).filter(|_| state != ChunkState::Held) else { continue };
+            let has_room = self.wanted.len() < MAX_CARRIED && session.carrying.len() < MAX_CARRIED_FOR_ONE;
+            if state == ChunkState::Unknown && access == Access::Carry && has_room {
+                // Nothing vouches for it but the peer's word: it is wanted for as long as the peer is there.
+                session.carrying.insert(chunk);
+                self.wanted.insert(chunk);
             }
-            if self.wanted.insert((namespace, *hash)) {
-                self.batch.chunks.insert((number, *hash), vec![]);
-                self.batch.weight += 64;
-            }
-            if let Some(session) = self.sessions.get_mut(&peer) {
-                session.lacked.remove(&(namespace, *hash));
-            }
+            session.lacked.remove(&chunk);
         }
         Ok(())
+    }
+
+    /// The peer does not hold these chunks: others are asked for in their place, these again if it offers them.
+    pub(super) fn lacks_chunks(&mut self, peer: NodeId, namespace: NamespaceId, hashes: &[[u8; 32]]) {
+        let Some(session) = self.sessions.get_mut(&peer) else { return };
+        session.lacks_chunks(namespace, hashes);
+        let offered = hashes.iter().map(|hash| (namespace, *hash)).filter(|chunk| session.carrying.remove(chunk));
+        let offered: Vec<ChunkId> = offered.collect();
+        self.forget_offered(offered);
+    }
+
+    /// Chunks that a peer had offered for carrying are wanted no longer, unless another offers them, too.
+    pub(super) fn forget_offered(&mut self, chunks: impl IntoIterator<Item = ChunkId>) {
+        for chunk in chunks {
+            if !self.sessions.values().any(|session| session.carrying.contains(&chunk)) {
+                self.wanted.remove(&chunk);
+            }
+        }
     }
 
     /// Stages a chunk that was wanted, and offers it to peers who may want it, too.
@@ -304,6 +319,7 @@ impl Replica {
         if !self.wanted.remove(&(namespace, hash)) {
             return Ok(());
         }
+        self.sessions.values_mut().for_each(|session| _ = session.carrying.remove(&(namespace, hash)));
         let number = self.number(namespace);
         self.batch.weight += bytes.len();
         self.batch.chunks.insert((number, hash), bytes);

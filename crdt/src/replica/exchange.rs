@@ -65,7 +65,9 @@ impl Replica {
 
     /// The connection is gone.
     pub fn close_session(&mut self, peer: &NodeId) {
-        self.sessions.remove(peer);
+        if let Some(session) = self.sessions.remove(peer) {
+            self.forget_offered(session.carrying);
+        }
     }
 
     /// A message of a peer arrived. What it brings is staged: durable after the next commit.
@@ -143,11 +145,7 @@ impl Replica {
             }
             Message::Chunk { namespace, bytes } => self.ingest_chunk(peer, namespace, bytes)?,
             Message::ChunkOffer { namespace, hashes } => self.take_offer(peer, namespace, &hashes)?,
-            Message::ChunkLack { namespace, hashes } => {
-                if let Some(session) = self.sessions.get_mut(&peer) {
-                    session.lacks_chunks(namespace, &hashes);
-                }
-            }
+            Message::ChunkLack { namespace, hashes } => self.lacks_chunks(peer, namespace, &hashes),
             Message::LogRequest { log, from } => {
                 if self.logs.contains_key(&log)
                     && let Some(session) = self.sessions.get_mut(&peer)

@@ -67,7 +67,7 @@ impl Replica {
             // A peer whose certificate was renewed goes on with the new one.
             let Some((certificate, _)) = self.trust.current(&peer) else {
                 self.emit(Output::Close { peer, reason: "its certificate was revoked".to_owned() });
-                self.sessions.remove(&peer);
+                self.close_session(&peer);
                 continue;
             };
             let interest = self.interest(&peer).into_iter().chain([auth]).collect();

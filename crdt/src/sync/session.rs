@@ -131,6 +131,8 @@ pub struct Session {
     /// Chunks that it said it does not hold.
     pub(crate) lacked: BTreeSet<(NamespaceId, [u8; 32])>,
     pub(crate) offered: Offered,
+    /// Chunks that are wanted because the peer offered them for carrying.
+    pub(crate) carrying: BTreeSet<(NamespaceId, [u8; 32])>,
     /// What both may have, as last decided.
     interest: BTreeSet<NamespaceId>,
     pub(crate) chunks_wanted: VecDeque<(NamespaceId, [u8; 32])>,
@@ -168,6 +170,7 @@ impl Session {
             asked: BTreeSet::new(),
             lacked: BTreeSet::new(),
             offered: Offered::Until(None),
+            carrying: BTreeSet::new(),
             interest: BTreeSet::new(),
             chunks_wanted: VecDeque::new(),
             progress: Progress::default(),

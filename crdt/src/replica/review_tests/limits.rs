@@ -104,6 +104,34 @@ fn runs_that_come_too_early_are_noted_within_a_bound_and_asked_for_again_only_af
     assert!(!langfa.sessions[&center.node()].is_early(&log(1)), "a certificate may be the one it lacked");
 }
 
+#[test]
+fn offers_that_come_to_nothing_keep_a_carrier_from_nothing() {
+    let mut town = Town::new(134);
+    let mut center = town.node("center", NodeRole::Center, &[], &[]);
+    let mut langfa = town.node("langfa", NodeRole::Village, &[LANGFA], &[]);
+    let mut liar = town.node("liar", NodeRole::Village, &[LANGFA], &[]);
+    let mut carrier = town.node("carrier", NodeRole::Carrier, &[], &[LANGFA]);
+    for node in [&mut langfa, &mut liar, &mut carrier] {
+        meet(&mut center, node);
+    }
+    meet(&mut carrier, &mut liar);
+    let namespace = carrier.namespace_id(&Namespace::registry(LANGFA));
+    for page in 0..100_u64 {
+        let hash = |place: u64| blake3::hash(&(page * 64 + place).to_be_bytes()).into();
+        let offer = crate::sync::Message::ChunkOffer { namespace, hashes: (0..64).map(hash).collect() };
+        carrier.receive(liar.node(), &offer.to_bytes(), NOW).unwrap();
+    }
+    assert_eq!(carrier.wanted_chunks(), 1024, "one peer has a share");
+    let photo = vec![7; 1000];
+    let blob = langfa.put_blob(&Namespace::registry(LANGFA), &photo, "image/jpeg", None, NOW).unwrap().document;
+    langfa.commit(NOW).unwrap();
+    meet(&mut langfa, &mut carrier);
+    settle(&mut carrier, &mut liar);
+    assert_eq!(carrier.wanted_chunks(), 0, "the liar had to say that it has none of them");
+    meet(&mut carrier, &mut center);
+    assert_eq!(center.blob(&Namespace::registry(LANGFA), blob).unwrap().unwrap().content, Some(photo));
+}
+
 /// Certifies as many nodes as there is room for positions of.
 fn crowd(center: &mut Replica, authority: &Authority) -> Vec<(NodeId, CertificateId)> {
     let template = center.own.clone();
