@@ -2,8 +2,10 @@
 //!
 //! # Format
 //!
-//! A statement is the CBOR array `[signed, signature]`: `signed` a byte string, `signature` 64 bytes of Ed25519
-//! over `"townmesh/statement/1" ‖ signed`. `signed` is the CBOR array `[1, town, issuer, nonce, type, payload...]`: the
+//! A statement is the CBOR array `[signed, signature]` or `[signed, signature, possession]`: `signed` a byte string,
+//! `signature` 64 bytes of Ed25519 by the issuer over `"townmesh/statement/1" ‖ signed`, `possession` 64 bytes of Ed25519
+//! by the certified key over `"townmesh/possession/1" ‖ signed`. An invite certifies only a key that signed this, too:
+//! whoever holds an invite must not certify somebody else's key anew. `signed` is the CBOR array `[1, town, issuer, nonce, type, payload...]`: the
 //! town's root public key, the issuer's certificate id (null: the root itself), 8 random bytes, and
 //!
 //! | type | statement | payload |
@@ -30,6 +32,7 @@ use crate::id::{CertificateId, EntryId, KeyId, NodeId};
 use crate::namespace::{Namespace, NamespaceKind};
 
 const CONTEXT: &[u8] = b"townmesh/statement/1";
+const POSSESSION_CONTEXT: &[u8] = b"townmesh/possession/1";
 /// Most roles that a certificate can list.
 const MAX_ROLES: usize = 64;
 /// Most logs that one revocation can name.
@@ -175,6 +178,8 @@ pub struct Statement {
     pub claim: Claim,
     bytes: Vec<u8>,
     signature: [u8; SIGNATURE_LEN],
+    /// By the certified key.
+    possession: Option<[u8; SIGNATURE_LEN]>,
 }
 
 /// Why a statement is not accepted.
@@ -336,14 +341,23 @@ impl Statement {
         })();
         debug_assert!(written.is_ok(), "writing to memory does not fail");
         let signature = key.sign(&[CONTEXT, &bytes].concat()).to_bytes();
-        Self { id: CertificateId(blake3::hash(&bytes).into()), issuer, claim, bytes, signature }
+        Self { id: CertificateId(blake3::hash(&bytes).into()), issuer, claim, bytes, signature, possession: None }
+    }
+
+    /// Adds the proof that `key`, which the certificate is for, wants it.
+    pub fn with_possession(self, key: &SigningKey) -> Self {
+        let possession = key.sign(&[POSSESSION_CONTEXT, &self.bytes].concat()).to_bytes();
+        Self { possession: Some(possession), ..self }
     }
 
     /// The statement as sent and stored.
     pub fn to_bytes(&self) -> Vec<u8> {
-        let mut out = Vec::with_capacity(self.bytes.len() + SIGNATURE_LEN + 8);
+        let mut out = Vec::with_capacity(self.bytes.len() + 2 * SIGNATURE_LEN + 8);
         let mut e = Encoder::new(&mut out);
-        let written = e.array(2).and_then(|e| e.bytes(&self.bytes)).and_then(|e| e.bytes(&self.signature)).map(|_| ());
+        let written = (|| -> Written {
+            e.array(2 + u64::from(self.possession.is_some()))?.bytes(&self.bytes)?.bytes(&self.signature)?;
+            self.possession.map_or(Ok(()), |possession| e.bytes(&possession)?.ok())
+        })();
         debug_assert!(written.is_ok(), "writing to memory does not fail");
         out
     }
@@ -357,8 +371,12 @@ impl Statement {
             return Err(malformed("too long"));
         }
         let mut d = Decoder::new(bytes);
-        length(&mut d, 2)?;
+        let parts = length(&mut d, 3)?;
+        if parts < 2 {
+            return Err(malformed("a signature is missing"));
+        }
         let (signed, signature) = (d.bytes()?, fixed(&mut d)?);
+        let possession = if parts == 3 { Some(fixed(&mut d)?) } else { None };
         if d.position() != bytes.len() {
             return Err(malformed("trailing bytes"));
         }
@@ -382,9 +400,13 @@ impl Statement {
             return Err(malformed("trailing bytes"));
         }
         if let Claim::Certificate(certificate) = &claim {
+            if bytes.len() > bounds::MAX_CERTIFICATE {
+                return Err(malformed("too long"));
+            }
             refuse_weak(certificate)?;
         }
-        Ok(Self { id: CertificateId(blake3::hash(signed).into()), issuer, claim, bytes: signed.to_vec(), signature })
+        let (id, bytes) = (CertificateId(blake3::hash(signed).into()), signed.to_vec());
+        Ok(Self { id, issuer, claim, bytes, signature, possession })
     }
 
     /// Checks signature and right of the issuer. `issuer` is the verified certificate that [`Self::issuer`] names; `None`
@@ -399,7 +421,18 @@ impl Statement {
                 key.verify_strict(&[CONTEXT, &self.bytes].concat(), &Signature::from_bytes(&self.signature))
             })
             .map_err(|_| StatementError::WrongSignature)?;
-        may_state(issuer, &self.claim).map_err(StatementError::NotAllowed)
+        may_state(issuer, &self.claim).map_err(StatementError::NotAllowed)?;
+        if issuer.is_some_and(|issuer| issuer.kind == CertificateKind::Invite) && !self.is_possessed() {
+            return Err(StatementError::NotAllowed("the certified key did not sign that it wants this certificate"));
+        }
+        Ok(())
+    }
+
+    fn is_possessed(&self) -> bool {
+        let (Claim::Certificate(certificate), Some(possession)) = (&self.claim, &self.possession) else { return false };
+        let signed = [POSSESSION_CONTEXT, &self.bytes].concat();
+        VerifyingKey::from_bytes(&certificate.key.0)
+            .is_ok_and(|key| key.verify_strict(&signed, &Signature::from_bytes(possession)).is_ok())
     }
 }
 
@@ -502,7 +535,8 @@ pub(crate) mod tests {
             Some(invite.id),
             [0; 8],
             &signer(5),
-        );
+        )
+        .with_possession(&signer(6));
         let chain = [
             (&authority, None),
             (&invite, Some(certificate(CertificateKind::Authority, 2))),

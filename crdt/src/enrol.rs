@@ -266,7 +266,8 @@ pub fn redeem(invite: &Invite, rng: &mut dyn CryptoRng) -> Result<Joined, EnrolE
         ..template.clone()
     };
     let statement =
-        Statement::sign(&invite.town, Claim::Certificate(certificate), Some(own.id), nonce(rng), &invite.signing);
+        Statement::sign(&invite.town, Claim::Certificate(certificate), Some(own.id), nonce(rng), &invite.signing)
+            .with_possession(&signing);
     let identity = Identity { signing, exchange: invite.exchange.clone(), certificate: statement.id };
     let chain = invite.chain.iter().cloned().chain([statement]).collect();
     Ok(Joined { identity, chain })

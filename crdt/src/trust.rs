@@ -10,11 +10,9 @@ use crate::entry::LogId;
 use crate::id::{CertificateId, KeyId, NamespaceId, NodeId};
 use crate::namespace::{Namespace, NamespaceKind};
 use crate::policy;
+use waiting::Waiting;
 
-/// Most statements that may wait for their issuer's certificate.
-const MAX_WAITING: usize = 16_384;
-/// Most of them that one node brought: nobody fills the room of others.
-const MAX_WAITING_OF_ONE: usize = 64;
+mod waiting;
 
 /// Most certificates in a chain, and in a hello: authority, invite, node.
 pub(crate) const MAX_CHAIN: usize = 4;
@@ -37,7 +35,7 @@ pub enum Added {
     Known,
     /// It waits for its issuer's certificate.
     Waiting,
-    /// There is no more room to wait for whoever brought it.
+    /// There is no more room to wait for what its author brings: it is to be tried again when more is trusted.
     NoRoom,
 }
 
@@ -53,8 +51,9 @@ pub struct Trust {
     families: BTreeMap<String, Family>,
     proposed: BTreeSet<Namespace>,
     namespaces: BTreeMap<NamespaceId, Namespace>,
-    /// With who brought them.
-    waiting: BTreeMap<CertificateId, (NodeId, Statement)>,
+    waiting: Waiting,
+    /// Those that waited and are trusted since the last [`Self::take_released`].
+    released: Vec<CertificateId>,
     /// Certificates as stated, for those who are to be shown them.
     stated: BTreeMap<CertificateId, Vec<u8>>,
     /// Revoked since the last [`Self::take_revoked`].
@@ -75,7 +74,8 @@ impl Trust {
             families: BTreeMap::new(),
             proposed: BTreeSet::new(),
             namespaces: BTreeMap::from([(auth.id(&town), auth)]),
-            waiting: BTreeMap::new(),
+            waiting: Waiting::default(),
+            released: Vec::new(),
             stated: BTreeMap::new(),
             newly_revoked: BTreeSet::new(),
         }
@@ -103,40 +103,44 @@ impl Trust {
             None => None,
             Some(id) => match self.certificates.get(&id) {
                 Some(certificate) => Some(certificate),
-                None => {
-                    return Ok(self.wait(author, statement));
-                }
+                None if self.waiting.add(author, statement) => return Ok(Added::Waiting),
+                None => return Ok(Added::NoRoom),
             },
         };
         statement.verify(&self.town, issuer)?;
         let id = statement.id;
         let is_new = self.insert(statement);
         if is_new {
-            let waited = self.waiting.extract_if(.., |_, (_, waiting)| waiting.issuer == Some(id));
-            let ready: Vec<(NodeId, Statement)> = waited.map(|(_, waiting)| waiting).collect();
-            for (author, statement) in ready {
+            for (author, statement) in self.waiting.take(id) {
+                let id = statement.id;
                 // A forged statement that waited is simply dropped.
-                let _ = self.add_from(author, statement);
+                if self.add_from(author, statement).is_ok() {
+                    self.released.push(id);
+                }
             }
         }
         Ok(if is_new { Added::New } else { Added::Known })
     }
 
-    fn wait(&mut self, author: NodeId, statement: Statement) -> Added {
-        let of_one = self.waiting.values().filter(|(brought_by, _)| *brought_by == author).count();
-        if self.waiting.contains_key(&statement.id) {
-            return Added::Waiting;
-        }
-        if self.waiting.len() >= MAX_WAITING || of_one >= MAX_WAITING_OF_ONE {
-            return Added::NoRoom;
-        }
-        self.waiting.insert(statement.id, (author, statement));
-        Added::Waiting
+    /// Statements that had waited and came to be trusted since this was last asked.
+    pub(crate) fn take_released(&mut self) -> Vec<CertificateId> {
+        std::mem::take(&mut self.released)
     }
 
-    /// Forgets a statement that waits: the entry that it stood in is not kept.
-    pub(crate) fn forget_waiting(&mut self, id: &CertificateId) {
-        self.waiting.remove(id);
+    /// How many nodes redeemed an invite.
+    pub(crate) fn redemptions_of(&self, invite: &CertificateId) -> usize {
+        self.redemptions.get(invite).map_or(0, BTreeSet::len)
+    }
+
+    /// Nodes that an invite certified, with their certificates.
+    pub(crate) fn redeemed_by(&self, invite: &CertificateId) -> impl Iterator<Item = (NodeId, CertificateId)> {
+        let all = self.redemptions.get(invite).into_iter().flatten();
+        all.filter_map(|id| Some((self.certificates.get(id)?.key, *id)))
+    }
+
+    /// The invite that a certificate came from.
+    pub(crate) fn invite_of(&self, certificate: &CertificateId) -> Option<CertificateId> {
+        self.issuers.get(certificate).copied().flatten().filter(|issuer| self.is_invite(issuer))
     }
 
     fn insert(&mut self, statement: Statement) -> bool {
@@ -215,6 +219,16 @@ impl Trust {
         certificates.max_by_key(|(id, certificate)| (certificate.not_after, *id))
     }
 
+    /// Whether a certificate names this key to seal grants to.
+    pub(crate) fn is_exchange_key(&self, key: &[u8; 32]) -> bool {
+        self.certificates.values().any(|certificate| certificate.exchange == *key)
+    }
+
+    /// How many certificates are known.
+    pub(crate) fn certificate_count(&self) -> usize {
+        self.certificates.len()
+    }
+
     /// A certificate and those that it stands on, from itself to the authority's. The bound guards against a cycle that
     /// cannot be signed.
     pub fn standing(&self, id: &CertificateId) -> impl Iterator<Item = CertificateId> {
@@ -288,12 +302,12 @@ impl Trust {
 
     /// Whether an entry has no effect because its certificate was revoked and no cut covers it.
     pub fn is_void(&self, certificate: &CertificateId, log: &LogId, seq: u64) -> bool {
-        // Concurrent removals all stand: the entry must be within the cut of each, and nothing that its certificate
-        // stands on may be removed.
-        let issuer = self.issuers.get(certificate).copied().flatten();
-        let mut revocations = self.revocations.get(certificate).into_iter().flatten();
-        issuer.is_some_and(|issuer| self.is_revoked(&issuer))
-            || revocations.any(|cuts| !cuts.iter().any(|cut| cut.log == *log && seq <= cut.seq))
+        // Concurrent removals all stand: the entry must be within the cut of each, of its certificate and of those that
+        // this stands on.
+        self.standing(certificate)
+            .filter_map(|id| self.revocations.get(&id))
+            .flatten()
+            .any(|cuts| !cuts.iter().any(|cut| cut.log == *log && seq <= cut.seq))
     }
 
     /// The namespaces that exist.
@@ -400,8 +414,8 @@ mod tests {
         let sign = |claim, issuer, seed| Statement::sign(&town(), claim, issuer, [0; 8], &key(seed));
         let authority = sign(certificate(CertificateKind::Authority, 2), None, 1);
         let invite = sign(certificate(CertificateKind::Invite, 5), Some(authority.id), 2);
-        let first = sign(certificate(CertificateKind::Node, 6), Some(invite.id), 5);
-        let second = sign(certificate(CertificateKind::Node, 7), Some(invite.id), 5);
+        let first = sign(certificate(CertificateKind::Node, 6), Some(invite.id), 5).with_possession(&key(6));
+        let second = sign(certificate(CertificateKind::Node, 7), Some(invite.id), 5).with_possession(&key(7));
         let revocation = sign(Claim::Revocation { certificate: second.id, cuts: vec![] }, Some(authority.id), 2);
         let family =
             |key, year| Claim::Family { founding: Namespace::cases("110115005001", year), key: KeyId([key; 16]) };

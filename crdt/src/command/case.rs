@@ -73,6 +73,7 @@ pub fn report(
     new: NewCase,
     now: Millis,
 ) -> Result<Outcome<CaseRef>, CommandError> {
+    check_role(replica, actor)?;
     let (year, ..) = Day::of_time(i64::try_from(new.noticed).unwrap_or(i64::MAX), UTC_OFFSET_MINUTES).calendar();
     let wanted = Namespace::cases(&new.region.to_string(), &format!("{year:04}"));
     let namespace = replica.period(&wanted, now)?;
@@ -167,6 +168,11 @@ fn stored(replica: &Replica, namespace: &Namespace, document: DocumentId) -> Res
     Ok(stored)
 }
 
+fn check_role(replica: &Replica, actor: &Actor) -> Result<(), CommandError> {
+    let may = policy::may_act(replica.certificate(), actor.role);
+    if may { Ok(()) } else { Err(CommandError::RoleNotHeld { role: actor.role }) }
+}
+
 /// Tries an event on top of all that is known and stages it if it has effect.
 fn add(
     replica: &mut Replica,
@@ -176,9 +182,7 @@ fn add(
     action: Action,
     now: Millis,
 ) -> Result<(RecordId, Recorded), CommandError> {
-    if !policy::may_act(replica.certificate(), actor.role) {
-        return Err(CommandError::RoleNotHeld { role: actor.role });
-    }
+    check_role(replica, actor)?;
     let before = known.fold();
     let event = CaseEvent {
         case: case.document,

@@ -15,16 +15,30 @@ use crate::store::CardKey;
 use crate::sync::Message;
 use crate::sync::message::Digest;
 
+/// Most grants for one recipient.
+const MAX_GRANTS_OF_ONE: usize = 64;
+
+/// Whether the cards of a kind are published by the node that their key names.
+fn is_of_node(kind: u8) -> bool {
+    [CardKind::Beacon as u8, CardKind::Position as u8].contains(&kind)
+}
+
 impl Replica {
     /// Digest of all cards.
     pub(super) fn cards_digest(&self) -> Digest {
         let mut hasher = blake3::Hasher::new();
-        for (key, (version, _)) in &self.cards {
+        for (key, (version, _)) in self.cards_that_count() {
             hasher.update(&[key.kind]);
             hasher.update(&key.key);
             hasher.update(&version.to_be_bytes());
         }
         first_half(&hasher)
+    }
+
+    /// What a node published that was removed since is told to nobody: whoever learned of the removal first refuses it.
+    pub(super) fn cards_that_count(&self) -> impl Iterator<Item = (&CardKey, &(u64, Vec<u8>))> {
+        let is_outdated = |key: &CardKey| is_of_node(key.kind) && self.trust.current(&NodeId(key.key)).is_none();
+        self.cards.iter().filter(move |(key, _)| !is_outdated(key))
     }
 
     /// Takes a card over in memory, with what it means.
@@ -62,7 +76,7 @@ impl Replica {
             return false;
         }
         self.batch.weight += bytes.len() + 48;
-        self.batch.cards.insert(key, (version, bytes.clone()));
+        self.batch.cards.insert(key, Some((version, bytes.clone())));
         for session in self.sessions.values_mut().filter(|session| session.certificate.is_some()) {
             session.cards_behind.insert(key);
         }
@@ -83,12 +97,16 @@ impl Replica {
 
     /// Forgets what a node published that was removed since. False if there is none.
     fn drop_outdated(&mut self, kind: u8) -> bool {
-        if ![CardKind::Beacon as u8, CardKind::Position as u8].contains(&kind) {
+        if !is_of_node(kind) {
             return false;
         }
         let outdated = |key: &&CardKey| key.kind == kind && self.trust.current(&NodeId(key.key)).is_none();
         let found = self.cards.keys().find(outdated).copied();
-        found.is_some_and(|key| self.cards.remove(&key).is_some())
+        let Some(key) = found else { return false };
+        self.cards.remove(&key);
+        self.batch.cards.insert(key, None);
+        self.batch.weight += 48;
+        true
     }
 
     /// Checks a card from a peer and stages it.
@@ -116,6 +134,7 @@ impl Replica {
             Some(CardKind::Grant) if blake3::hash(&bytes) != key.key || version != 0 => {
                 return Err(CardError::new(CardKind::Grant, "it is not under its hash"));
             }
+            Some(CardKind::Grant) if !self.cards.contains_key(&key) && !self.awaits_grant(&bytes) => return Ok(false),
             Some(CardKind::Fork) => {
                 let proof = ForkProof::from_bytes(&bytes)?;
                 if proof.card_key() != Some((key, version)) {
@@ -144,6 +163,15 @@ impl Replica {
         Ok(self.add_card(key, version, bytes))
     }
 
+    /// Whether a grant is for a key that somebody was certified with, and not one too many for it: anybody can make up
+    /// grants that nobody can open.
+    fn awaits_grant(&self, bytes: &[u8]) -> bool {
+        let Some((recipient, _)) = bytes.split_first_chunk::<32>() else { return false };
+        let grants = self.cards.iter().filter(|(key, _)| key.kind == CardKind::Grant as u8);
+        let alike = grants.filter(|(_, (_, held))| held.starts_with(recipient)).count();
+        alike < MAX_GRANTS_OF_ONE && self.trust.is_exchange_key(recipient)
+    }
+
     /// Whether a time lies ahead of what the own clock allows. A clock that is behind the own certificate is wrong
     /// itself, and judges nobody.
     fn is_ahead(&self, at: Millis, now: Millis) -> bool {
@@ -165,7 +193,8 @@ impl Replica {
             let older = |held: u64| held < **version || (held > **version && ahead(key, held));
             !ahead(key, **version) && self.cards.get(key).is_none_or(|(held, _)| older(*held))
         });
-        let lacking = self.cards.iter().filter(|(key, (version, _))| theirs.get(key).is_none_or(|held| held < version));
+        let lacking =
+            self.cards_that_count().filter(|(key, (version, _))| theirs.get(key).is_none_or(|held| held < version));
         (wanted.map(|(key, _)| *key).collect(), lacking.map(|(key, _)| *key).collect())
     }
 

@@ -15,6 +15,9 @@ use crate::sync::message::Digest;
 use crate::sync::session::{Space, priority};
 use crate::sync::{Message, MessageError, Run, Session};
 
+/// Most nodes that are let in by greeting with the certificate of one invite, which is meant for one.
+const MAX_REDEMPTIONS: usize = 16;
+
 /// Why a peer's message was refused. The driver closes the connection; nothing of the message has effect.
 #[derive(Debug, thiserror::Error)]
 pub enum HandleError {
@@ -81,7 +84,8 @@ impl Replica {
         let Some(session) = self.sessions.get_mut(&peer) else { return Ok(()) };
         session.idle = false;
         match (session.certificate.is_some(), message) {
-            (_, Message::Hello { town, chain, auth, shared, cards }) => {
+            (true, Message::Hello { .. }) => Err(HandleError::Message(MessageError::Malformed("a second hello"))),
+            (false, Message::Hello { town, chain, auth, shared, cards }) => {
                 self.greet(peer, town, &chain, (auth, shared, cards))
             }
             (false, _) => Err(HandleError::NoHello(peer.short())),
@@ -183,6 +187,12 @@ impl Replica {
             if statement.issuer.is_some_and(|issuer| self.trust.certificate(&issuer).is_none()) {
                 return Err(unenrolled());
             }
+            // What a greeting tells stays in memory alone: with one invite not any number of keys gets in there.
+            let is_known = self.trust.certificate(&statement.id).is_some();
+            if !is_known && statement.issuer.is_some_and(|issuer| self.trust.redemptions_of(&issuer) >= MAX_REDEMPTIONS)
+            {
+                return Err(unenrolled());
+            }
             is_new |= self.trust.add(statement).map_err(|_| unenrolled())?;
         }
         let (certificate, _) = self.trust.current(&peer).ok_or_else(unenrolled)?;
@@ -253,10 +263,13 @@ impl Replica {
 
     /// Cards are compared once the certificates of those who signed them have been sent.
     fn send_card_list(&mut self, peer: NodeId) {
-        if let Some(session) = self.sessions.get_mut(&peer)
-            && std::mem::take(&mut session.cards_due)
-        {
-            session.say(Message::CardList(self.cards.iter().map(|(key, (version, _))| (*key, *version)).collect()));
+        let due = self.sessions.get_mut(&peer).is_some_and(|session| std::mem::take(&mut session.cards_due));
+        if !due {
+            return;
+        }
+        let list = self.cards_that_count().map(|(key, (version, _))| (*key, *version)).collect();
+        if let Some(session) = self.sessions.get_mut(&peer) {
+            session.say(Message::CardList(list));
         }
     }
 

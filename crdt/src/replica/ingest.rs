@@ -102,29 +102,40 @@ impl Replica {
             return Ok(Ingested::OverQuota);
         }
         run.verify()?;
-        if namespace.kind == NamespaceKind::Auth {
-            // A new node's first entry brings the certificate that it names.
-            let new = run.entries().iter().map(|(_, entry)| entry).filter(|entry| entry.header.seq > state.height);
-            let until = self.quota_until(&log, new.clone());
-            let brought = self.trust_statements(new.filter(|entry| entry.header.seq < until));
-            if !self.stands_in_auth(&run) {
-                for id in &brought {
-                    self.recorded_statements.remove(id);
-                    self.trust.forget_waiting(id);
-                }
+        if namespace.kind != NamespaceKind::Auth {
+            if !self.run_stands(&run) {
                 return Ok(Ingested::Early);
             }
+            self.check_authors(&namespace, &run)?;
+            return Ok(Ingested::New(self.append(&namespace, state, run.into_entries())));
         }
-        self.check_authors(&namespace, &run)?;
+        // A new node's first entry brings the certificate that it names, so its statements are heeded first. They are
+        // forgotten again if the run is not kept: what is not recorded must have no effect.
+        let before = self.trust.clone();
+        let new = run.entries().iter().map(|(_, entry)| entry).filter(|entry| entry.header.seq > state.height);
+        let until = self.quota_until(&log, new.clone());
+        let brought = self.trust_statements(new.filter(|entry| entry.header.seq < until));
+        let checked =
+            if self.run_stands(&run) { self.check_authors(&namespace, &run).map(|()| true) } else { Ok(false) };
+        if !matches!(checked, Ok(true)) {
+            self.trust = before;
+            brought.iter().for_each(|id| _ = self.recorded_statements.remove(id));
+            return checked.map(|_| Ingested::Early);
+        }
         Ok(Ingested::New(self.append(&namespace, state, run.into_entries())))
     }
 
-    /// Whether the certificates that a run of `auth` names stand in `auth` as it is held here, or in the run itself. One
-    /// that is only known from a peer's greeting is not enough: this node could not show it to whom it passes the run on.
-    fn stands_in_auth(&self, run: &Run) -> bool {
+    /// Whether the certificates that a run names stand in `auth` as it is held here, or in the run itself. One that is
+    /// only known from a peer's greeting is not enough: this node could not show it to whom it passes the run on.
+    fn run_stands(&self, run: &Run) -> bool {
         let named: BTreeSet<CertificateId> = run.entries().iter().map(|(_, entry)| entry.header.certificate).collect();
-        let stand = named.iter().flat_map(|id| self.trust.standing(id));
-        stand.into_iter().all(|id| self.recorded_statements.contains(&id))
+        named.iter().all(|id| self.stands_in_auth(id))
+    }
+
+    /// Whether a certificate and those that it stands on are held in `auth`, so that they can be shown.
+    pub(super) fn stands_in_auth(&self, id: &CertificateId) -> bool {
+        let mut standing = self.trust.standing(id);
+        standing.all(|id| self.recorded_statements.contains(&id) && self.trust.certificate(&id).is_some())
     }
 
     /// Every entry's certificate must be known, be the author's, and allow to write there.
@@ -187,10 +198,9 @@ impl Replica {
         state.height - held
     }
 
-    /// Takes over what stored `auth` entries state, in whatever order they come: what stands beyond its author's quota
+    /// Takes over what stored `auth` entries state, once they are charged, in whatever order they come: what stands beyond its author's quota
     /// has no more effect than when it came.
     pub(super) fn trust_entries(&mut self, entries: &[Entry]) {
-        entries.iter().for_each(|entry| self.charge(entry));
         let within_any = |replica: &Self, entry: &Entry| replica.is_within_any_quota(&entry.header);
         let (within, beyond): (Vec<&Entry>, Vec<&Entry>) = entries.iter().partition(|entry| within_any(self, entry));
         self.trust_statements(within.into_iter());
@@ -227,9 +237,10 @@ impl Replica {
                 let id = statement.id;
                 // A forged statement has no effect, nor has one too many; the entry that brought it stays in its log.
                 let added = self.trust.add_from(author, statement);
-                if added.is_ok_and(|added| added != Added::NoRoom) && self.recorded_statements.insert(id) {
-                    brought.push(id);
-                }
+                self.left_out |= added == Ok(Added::NoRoom);
+                let trusted = matches!(added, Ok(Added::New | Added::Known)).then_some(id);
+                let recorded = trusted.into_iter().chain(self.trust.take_released());
+                brought.extend(recorded.filter(|id| self.recorded_statements.insert(*id)));
             }
         }
         brought

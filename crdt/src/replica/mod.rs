@@ -57,7 +57,7 @@ use crate::change::Item;
 use crate::clock::{HybridClock, HybridTime, Millis};
 use crate::codec::BodyCodec;
 use crate::enrol::Identity;
-use crate::entry::{Lane, LogId};
+use crate::entry::{Entry, Lane, LogId};
 use crate::id::{CertificateId, DocumentId, EntryId, NamespaceId, NodeId};
 use crate::namespace::{Namespace, NamespaceKind};
 use crate::policy::{self, DocumentKind};
@@ -149,7 +149,12 @@ pub struct Replica {
     own: Certificate,
     chain: Vec<Vec<u8>>,
     trust: Trust,
+    /// Trusted statements that stand in `auth` as it is held here.
     recorded_statements: BTreeSet<CertificateId>,
+    /// A statement of `auth` found no room to wait for its issuer.
+    left_out: bool,
+    /// How many certificates were known when such were last tried again.
+    certificates_at: usize,
     keyring: Keyring,
     codec: BodyCodec,
     clock: HybridClock,
@@ -260,6 +265,8 @@ impl Replica {
             next_log: 0,
             keyring: Keyring::default(),
             recorded_statements: BTreeSet::new(),
+            left_out: false,
+            certificates_at: 0,
             shelves: BTreeMap::new(),
             cards: BTreeMap::new(),
             forks: BTreeMap::new(),
@@ -312,16 +319,8 @@ impl Replica {
             state.folded = state.height;
         }
         self.next_log = self.logs.values().map(|(number, _)| number + 1).max().unwrap_or(0);
-        let auth_logs: Vec<(u32, LogState)> = self.logs_of(auth).map(|(_, known)| *known).collect();
-        let mut entries = Vec::new();
-        for (number, state) in auth_logs {
-            self.store.entries(number, 1, |entry| {
-                if entry.header.seq <= state.height {
-                    entries.push(entry);
-                }
-                std::ops::ControlFlow::Continue(())
-            })?;
-        }
+        let entries = self.auth_entries()?;
+        entries.iter().for_each(|entry| self.charge(entry));
         self.trust_entries(&entries);
         self.adopt_certificate();
         // Heeded when they came.
@@ -333,6 +332,34 @@ impl Replica {
             self.wanted.extend(self.namespace_numbered(number).map(|namespace| (namespace, hash)));
         }
         self.unfold();
+        Ok(())
+    }
+
+    /// Every entry of `auth` in the store.
+    fn auth_entries(&self) -> Result<Vec<Entry>, StoreError> {
+        let auth = self.namespace_id(&Namespace::auth());
+        let logs: Vec<(u32, LogState)> = self.logs_of(auth).map(|(_, known)| *known).collect();
+        let mut entries = Vec::new();
+        for (number, state) in logs {
+            self.store.entries(number, 1, |entry| {
+                if entry.header.seq <= state.height {
+                    entries.push(entry);
+                }
+                std::ops::ControlFlow::Continue(())
+            })?;
+        }
+        Ok(entries)
+    }
+
+    /// Tries statements again that had found no room to wait: more certificates are known by now.
+    fn heed_left_out(&mut self) -> Result<(), StoreError> {
+        let known = self.recorded_statements.len();
+        self.left_out = false;
+        let entries = self.auth_entries()?;
+        self.trust_entries(&entries);
+        if self.recorded_statements.len() > known {
+            self.trust_changed();
+        }
         Ok(())
     }
 
@@ -399,6 +426,10 @@ impl Replica {
         if writes_derived {
             self.derived = Derived::default();
             self.stored_feed_end = self.feed_end;
+        }
+        if self.left_out && self.certificates_at != self.trust.certificate_count() {
+            self.certificates_at = self.trust.certificate_count();
+            self.heed_left_out()?;
         }
         self.tell_sessions();
         Ok(())

@@ -1,11 +1,13 @@
 //! Removing a node: what of its work still counts, and what views have to show anew.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use super::Replica;
 use crate::bounds;
 use crate::certificate::{Claim, Cut, Statement};
 use crate::clock::Millis;
 use crate::enrol::Authority;
-use crate::id::NodeId;
+use crate::id::{CertificateId, NodeId};
 use crate::replica::RecordError;
 
 /// Why a node was not removed.
@@ -71,30 +73,67 @@ impl Replica {
         }
         let (_, own) = self.trust.current(&node).ok_or_else(|| RevokeError::NotEnrolled(node.short()))?;
         let name = own.name.clone();
-        let theirs = self.logs.values().map(|(_, state)| state).filter(|state| keep && state.log.author == node);
-        let cuts: Vec<Cut> = theirs
-            .map(|state| {
-                let (seq, head) = self.effective(state);
-                Cut { log: state.log, seq, head }
-            })
-            .filter(|cut| cut.seq > 0)
-            .collect();
-        if cuts.len() > MAX_CUTS {
-            return Err(RevokeError::TooManyLogs { logs: cuts.len(), limit: MAX_CUTS });
-        }
+        let cuts = if keep { self.ends_of(&node) } else { vec![] };
         let kept_logs = cuts.len();
-        let mut statements = Vec::new();
+        // The authority may be new here.
+        let mut statements = vec![authority.statement.clone()];
+        let mut invites = BTreeSet::new();
         // A node that was enrolled twice has two certificates; each is removed.
         for certificate in self.trust.unrevoked_of(&node) {
-            let claim = Claim::Revocation { certificate, cuts: cuts.clone() };
-            let nonce = self.rng.next_u64().to_be_bytes();
-            let issuer = Some(authority.statement.id);
-            statements.push(Statement::sign(&authority.town, claim, issuer, nonce, &authority.signing));
+            invites.extend(self.trust.invite_of(&certificate));
+            let cuts = cuts.clone();
+            statements.push(self.state(authority, Claim::Revocation { certificate, cuts }));
         }
-        // The authority may be new here.
-        statements.insert(0, authority.statement.clone());
+        for invite in invites {
+            self.withdraw(authority, invite, node, &cuts, &mut statements);
+        }
+        let too_many = statements.iter().find_map(|statement| match &statement.claim {
+            Claim::Revocation { cuts, .. } if cuts.len() > MAX_CUTS => Some(cuts.len()),
+            Claim::Revocation { .. } | Claim::Certificate(_) | Claim::Family { .. } => None,
+        });
+        if let Some(logs) = too_many {
+            return Err(RevokeError::TooManyLogs { logs, limit: MAX_CUTS });
+        }
         statements.retain(|statement| !self.recorded_statements.contains(&statement.id));
         self.record_statements(statements, now)?;
         Ok(Revoked { node, name, kept_logs })
+    }
+
+    /// Withdraws the invite that a removed node joined with: whoever kept its file could join with it again. Others
+    /// that joined with the same one are certified by the authority itself, and what is held of them goes on counting.
+    fn withdraw(
+        &mut self,
+        authority: &Authority,
+        invite: CertificateId,
+        removed: NodeId,
+        cuts: &[Cut],
+        statements: &mut Vec<Statement>,
+    ) {
+        let mut cuts = cuts.to_vec();
+        let others: BTreeMap<NodeId, CertificateId> =
+            self.trust.redeemed_by(&invite).filter(|(node, _)| *node != removed).collect();
+        for (other, certificate) in others {
+            cuts.extend(self.ends_of(&other));
+            let counts = self.trust.current(&other).is_some_and(|(current, _)| current == certificate);
+            if let Some(certified) = self.trust.certificate(&certificate).filter(|_| counts).cloned() {
+                statements.push(self.state(authority, Claim::Certificate(certified)));
+            }
+        }
+        statements.push(self.state(authority, Claim::Revocation { certificate: invite, cuts }));
+    }
+
+    /// Where each log of a node ends as it is held here.
+    fn ends_of(&self, node: &NodeId) -> Vec<Cut> {
+        let theirs = self.logs.values().map(|(_, state)| state).filter(|state| state.log.author == *node);
+        let ends = theirs.map(|state| {
+            let (seq, head) = self.effective(state);
+            Cut { log: state.log, seq, head }
+        });
+        ends.filter(|cut| cut.seq > 0).collect()
+    }
+
+    fn state(&mut self, authority: &Authority, claim: Claim) -> Statement {
+        let nonce = self.rng.next_u64().to_be_bytes();
+        Statement::sign(&authority.town, claim, Some(authority.statement.id), nonce, &authority.signing)
     }
 }

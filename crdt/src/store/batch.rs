@@ -126,7 +126,8 @@ pub struct Batch {
     pub(crate) entries: Vec<(u32, u64, Vec<u8>)>,
     pub(crate) person_keys: Vec<(u32, PersonKeyPlace, [u8; WRAPPED_LEN])>,
     pub(crate) shelves: super::shelves::ShelfWrites,
-    pub(crate) cards: BTreeMap<CardKey, (u64, Vec<u8>)>,
+    /// `None`: dropped.
+    pub(crate) cards: BTreeMap<CardKey, Option<(u64, Vec<u8>)>>,
     /// By local number of the namespace and hash; empty: wanted.
     pub(crate) chunks: BTreeMap<(u32, [u8; 32]), Vec<u8>>,
     pub(crate) weight: usize,
@@ -226,8 +227,13 @@ fn write_truth(transaction: &redb::WriteTransaction, batch: &Batch) -> Result<()
     super::shelves::write(transaction, &batch.shelves)?;
     if !batch.cards.is_empty() {
         let mut table = transaction.open_table(tables::CARDS)?;
-        for (key, (version, bytes)) in &batch.cards {
-            table.insert(&key.to_bytes(), [&version.to_be_bytes()[..], bytes].concat().as_slice())?;
+        for (key, card) in &batch.cards {
+            match card {
+                Some((version, bytes)) => {
+                    table.insert(&key.to_bytes(), [&version.to_be_bytes()[..], bytes].concat().as_slice())?
+                }
+                None => table.remove(&key.to_bytes())?,
+            };
         }
     }
     if !batch.chunks.is_empty() {

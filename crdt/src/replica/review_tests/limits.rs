@@ -59,8 +59,8 @@ fn statements_that_wait_take_no_room_from_those_of_others() {
         let claim = Claim::Revocation { certificate: CertificateId([8; 32]), cuts: vec![] };
         Statement::sign(&authority.town, claim, Some(CertificateId([7; 32])), nonce.to_be_bytes(), &stranger)
     };
-    let added: Vec<Added> = (0..100).map(|nonce| trust.add_from(NodeId([1; 32]), dangling(nonce)).unwrap()).collect();
-    assert_eq!((added[0], added[99]), (Added::Waiting, Added::NoRoom));
+    let added: Vec<Added> = (0..2_000).map(|nonce| trust.add_from(NodeId([1; 32]), dangling(nonce)).unwrap()).collect();
+    assert_eq!((added[0], added[1_999]), (Added::Waiting, Added::NoRoom));
     let revocation = signed(authority, Claim::Revocation { certificate: CertificateId([8; 32]), cuts: vec![] }, 1);
     assert_eq!(trust.add_from(NodeId([2; 32]), revocation).unwrap(), Added::Waiting);
     assert_eq!(trust.add_from(NodeId([2; 32]), authority.statement.clone()).unwrap(), Added::New);
