@@ -72,7 +72,8 @@ impl<'a> Attack<'a> {
         let mut attack = Self { recorded, village, peer, forged: BTreeMap::new(), household: None };
         attack.connect();
         if has_met {
-            recorded.messages.iter().for_each(|message| attack.hear(message));
+            // Connecting said the first, the hello.
+            recorded.messages.iter().skip(1).for_each(|message| attack.hear(message));
             attack.settle();
             attack.household = Some(household(&mut attack.village, "3"));
         }

@@ -83,15 +83,24 @@ impl Relays {
     }
 }
 
+/// Ports that are tried: below those that systems give to outgoing connections, or another node's connection could take
+/// one between this look and the start of the node that it is for.
+const PORTS: std::ops::Range<u16> = 18_000..32_000;
+
 /// A port of this machine that is free at the moment for UDP and TCP.
 ///
 /// # Errors
 /// When there is none.
 pub fn free_port() -> anyhow::Result<u16> {
+    static TRIED: AtomicU32 = AtomicU32::new(0);
+    // Towns that run at the same time begin at different places.
+    let start = std::process::id().wrapping_mul(97);
     for _ in 0..PORT_ATTEMPTS {
-        let tcp = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
-        let port = tcp.local_addr()?.port();
-        if UdpSocket::bind((Ipv4Addr::LOCALHOST, port)).is_ok() {
+        let number = start.wrapping_add(TRIED.fetch_add(1, Ordering::Relaxed)) % PORTS.len() as u32;
+        let port = PORTS.start + number as u16;
+        let is_free = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok()
+            && UdpSocket::bind((Ipv4Addr::LOCALHOST, port)).is_ok();
+        if is_free {
             return Ok(port);
         }
     }
