@@ -19,6 +19,24 @@ mod decoders;
 #[path = "../../node/tests/decoders/mod.rs"]
 mod node;
 
+/// What a peer shows of itself first; see `node/tests/decoders`.
+///
+/// # Panics
+/// As the reader does.
+#[cfg(feature = "node")]
+pub fn credentials(bytes: &[u8]) {
+    node::credentials(bytes);
+}
+
+/// The text of an identity or authority file; see `node/tests/decoders`.
+///
+/// # Panics
+/// As the reader does.
+#[cfg(feature = "node")]
+pub fn key_file(bytes: &[u8]) {
+    node::key_file(bytes);
+}
+
 /// The text of an invite file; see `node/tests/decoders`.
 ///
 /// # Panics

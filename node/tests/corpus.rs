@@ -8,15 +8,21 @@ use std::path::{Path, PathBuf};
 
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
-use townmesh_crdt::certificate::NodeRole;
+use townmesh_crdt::certificate::{NodeRole, Statement};
 use townmesh_crdt::enrol::{self, Place};
-use townmesh_node::keys::InviteFile;
+use townmesh_node::engine::encode_chain;
+use townmesh_node::keys::{IdentityFile, InviteFile, write_authority};
 use townmesh_node::ledger::{Format, write_template};
 
 mod decoders;
 
 type Target = (&'static str, fn(&[u8]) -> bool);
-const TARGETS: [Target; 2] = [("invite", decoders::invite), ("ledger", decoders::ledger)];
+const TARGETS: [Target; 4] = [
+    ("credentials", decoders::credentials),
+    ("invite", decoders::invite),
+    ("key_file", decoders::key_file),
+    ("ledger", decoders::ledger),
+];
 /// How often each file is altered.
 const ALTERATIONS: usize = 60;
 
@@ -109,6 +115,45 @@ fn invites() -> Vec<(&'static str, Vec<u8>)> {
     ]
 }
 
+fn credentials() -> Vec<(&'static str, Vec<u8>)> {
+    let (_, joined) = decoders::joined();
+    let valid = encode_chain(&joined.chain).to_vec();
+    let of = |statements: &[Statement]| encode_chain(statements).to_vec();
+    let (first, rest) = joined.chain.split_first().expect("a chain has an authority");
+    vec![
+        ("valid-village", valid.clone()),
+        ("valid-said-twice", valid.repeat(2)),
+        ("empty", vec![]),
+        ("authority-alone", of(std::slice::from_ref(first))),
+        ("without-the-authority", of(rest)),
+        ("cut-in-half", valid[..valid.len() / 2].to_vec()),
+        ("last-byte-missing", valid[..valid.len() - 1].to_vec()),
+        ("a-byte-too-many", [valid.as_slice(), &[0]].concat()),
+        ("length-beyond-the-end", vec![0xff; 64]),
+        ("zeros", vec![0; 4_096]),
+    ]
+}
+
+fn key_files() -> Vec<(&'static str, Vec<u8>)> {
+    let (founded, joined) = decoders::joined();
+    let folder = tempfile::tempdir().expect("a folder can be made");
+    let path = folder.path().join("authority");
+    write_authority(&founded.authority, &path).expect("a file can be written");
+    let authority = std::fs::read_to_string(&path).expect("it was written");
+    let identity = IdentityFile::of_joined(founded.authority.town, joined).to_text();
+    vec![
+        ("valid-identity", identity.clone().into()),
+        ("valid-authority", authority.clone().into()),
+        ("empty", vec![]),
+        ("identity-cut-in-half", identity[..identity.len() / 2].into()),
+        ("authority-cut-in-half", authority[..authority.len() / 2].into()),
+        ("identity-of-one-letter", identity.replace(|sign: char| sign.is_ascii_lowercase(), "A").into()),
+        ("not-utf8", vec![0xff; 512]),
+        ("64-kib-of-one-letter", "A".repeat(1 << 16).into()),
+        ("html", "<html></html>".into()),
+    ]
+}
+
 #[test]
 fn every_file_is_judged_as_its_name_says() {
     for (target, run) in TARGETS {
@@ -148,7 +193,8 @@ fn no_altered_file_makes_a_reader_panic() {
 #[test]
 #[ignore = "writes into the source tree"]
 fn the_corpus_is_written_anew() {
-    for (target, samples) in [("invite", invites()), ("ledger", ledgers())] {
+    let all = [("credentials", credentials()), ("invite", invites()), ("key_file", key_files()), ("ledger", ledgers())];
+    for (target, samples) in all {
         std::fs::create_dir_all(directory(target)).expect("the corpus is writable");
         for (name, bytes) in samples {
             std::fs::write(directory(target).join(name), bytes).expect("the corpus is writable");

@@ -63,7 +63,8 @@ pub struct Blob {
 }
 
 impl Manifest {
-    fn to_bytes(&self) -> Vec<u8> {
+    /// The manifest as it is recorded.
+    pub fn to_bytes(&self) -> Vec<u8> {
         let mut bytes = Vec::new();
         let mut e = Encoder::new(&mut bytes);
         let written = (|| -> Result<(), minicbor::encode::Error<std::convert::Infallible>> {

@@ -7,6 +7,7 @@ use townmesh_crdt::change::{self, Assertion, Item};
 use townmesh_crdt::codec::BodyCodec;
 use townmesh_crdt::entry::{self, Entry, HEADER_LEN, Header, LOG_ID_LEN, LogId};
 use townmesh_crdt::fork::ForkProof;
+use townmesh_crdt::replica::Manifest;
 use townmesh_crdt::seal;
 use townmesh_crdt::sync::Message;
 use townmesh_crdt::value::Value;
@@ -27,6 +28,13 @@ pub(super) fn message(bytes: &[u8]) -> Option<usize> {
             assert_eq!((*id, Ok(())), (entry.id(), entry.check_body()), "a run rebuilds its headers");
         }
     }
+    Some(again.len())
+}
+
+pub(super) fn manifest(bytes: &[u8]) -> Option<usize> {
+    let manifest = Manifest::from_bytes(bytes)?;
+    let again = manifest.to_bytes();
+    assert_eq!(Manifest::from_bytes(&again), Some(manifest), "a manifest is read back");
     Some(again.len())
 }
 

@@ -37,7 +37,7 @@ const fn target(name: &'static str, decode: fn(&[u8]) -> Option<usize>, most: us
 }
 
 /// Every target, by name.
-pub(crate) const TARGETS: [Target; 23] = [
+pub(crate) const TARGETS: [Target; 24] = [
     target("assertion", log::assertion, 2 * townmesh_crdt::bounds::MAX_ASSERTION),
     target("body", log::body, townmesh_crdt::bounds::MAX_PLAIN_BODY),
     target("calendar", domain::calendar, 64 * 1024),
@@ -59,6 +59,7 @@ pub(crate) const TARGETS: [Target; 23] = [
     target("item", log::item, townmesh_crdt::bounds::MAX_PLAIN_BODY),
     target("items", log::items, townmesh_crdt::bounds::MAX_PLAIN_BODY),
     target("limit_table", domain::limit_table, 64 * 1024),
+    target("manifest", log::manifest, townmesh_crdt::bounds::MAX_RECORD),
     target("message", log::message, townmesh_crdt::bounds::MAX_MESSAGE),
     target("personal_data", domain::personal_data, 3 * townmesh_crdt::domain::person::MAX_TEXT_BYTES + 16),
     Target { name: "replica", decode: replica::replica, most: usize::MAX, alterations: FEW },

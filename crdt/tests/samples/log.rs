@@ -30,7 +30,7 @@ const TOWN: [u8; 32] = [0x11; 32];
 const TIME: u64 = 1_763_900_000_000;
 
 pub(super) fn samples() -> Vec<Sample> {
-    [messages(), entries(), bodies(), items(), statements(), cards(), fork_proofs(), values()].concat()
+    [messages(), entries(), bodies(), items(), manifests(), statements(), cards(), fork_proofs(), values()].concat()
 }
 
 fn key() -> SigningKey {
@@ -321,6 +321,26 @@ fn assertions() -> Vec<Sample> {
             sample(target, "floating-point-value", [0xa1, 1, 0xfb, 0x7f, 0xf0, 0, 0, 0, 0, 0, 0, 0x80]),
         ]);
     }
+    samples
+}
+
+fn manifests() -> Vec<Sample> {
+    let manifest = |shelf: &[u8], media_type: &str, chunks: usize| {
+        cbor(|e| {
+            e.array(6)?.u8(1)?.u64(600_000)?.str(media_type)?.bytes(shelf)?.u32(7)?.array(chunks as u64)?;
+            (0..chunks).try_for_each(|number| e.bytes(&[number as u8; 32]).map(|_| ()))
+        })
+    };
+    let valid = manifest(&[1; 8], "image/jpeg", 3);
+    let mut samples =
+        [damaged("manifest", &valid), prolonged("manifest", &valid), hostile_cbor("manifest", &[])].concat();
+    samples.extend([
+        sample("manifest", "valid-three-chunks", valid),
+        sample("manifest", "valid-no-chunk", manifest(&[1; 8], "image/jpeg", 0)),
+        sample("manifest", "257-chunks", manifest(&[1; 8], "image/jpeg", 257)),
+        sample("manifest", "shelf-of-7-bytes", manifest(&[1; 7], "image/jpeg", 1)),
+        sample("manifest", "media-type-of-101-bytes", manifest(&[1; 8], &"x".repeat(101), 1)),
+    ]);
     samples
 }
 

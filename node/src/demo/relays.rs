@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, UdpSocket};
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use anyhow::Context as _;
 use tokio::runtime::Runtime;
@@ -10,7 +11,7 @@ use super::link::{Link, LinkBounds, LinkSettings};
 use super::plan::LinkPlan;
 
 /// Attempts to find a port that is free for both UDP and TCP.
-const PORT_ATTEMPTS: usize = 32;
+const PORT_ATTEMPTS: usize = 256;
 
 /// The links, on a runtime of their own.
 #[derive(Debug)]

@@ -54,6 +54,19 @@ impl IdentityFile {
         super::read(path)
     }
 
+    /// Reads the text of an identity file; `source` names it in errors.
+    ///
+    /// # Errors
+    /// [`KeyError`].
+    pub fn from_text(text: &str, source: &str) -> Result<Self, KeyError> {
+        super::from_text(text.as_bytes(), Path::new(source))
+    }
+
+    /// The text of the file.
+    pub fn to_text(&self) -> String {
+        super::to_text(self)
+    }
+
     /// Writes the file; [`Existing::Keep`] for a new node, [`Existing::Replace`] for a change to this one.
     ///
     /// # Errors

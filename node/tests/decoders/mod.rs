@@ -3,9 +3,16 @@
 
 use std::sync::LazyLock;
 
+use rand_chacha::ChaCha8Rng;
+use rand_chacha::rand_core::SeedableRng;
+use townmesh_crdt::certificate::NodeRole;
 use townmesh_crdt::domain::region::Region;
-use townmesh_node::keys::InviteFile;
+use townmesh_crdt::enrol::{self, Founded, Joined, Place};
+use townmesh_crdt::id::NodeId;
+use townmesh_node::engine::TownAdmission;
+use townmesh_node::keys::{IdentityFile, InviteFile, parse_authority};
 use townmesh_node::ledger::{Format, Reading, RegionTable};
+use townmesh_transport::Admission as _;
 
 /// Longest error message in bytes: an error may quote a file, never repeat it.
 const MAX_MESSAGE_BYTES: usize = 8_000;
@@ -40,6 +47,65 @@ pub(crate) fn ledger(bytes: &[u8]) -> bool {
         }
     }
     is_taken
+}
+
+/// What a peer shows of itself before anything else is said; whether it could be let in.
+///
+/// # Panics
+/// As the reader does.
+pub(crate) fn credentials(bytes: &[u8]) -> bool {
+    let (town, peer) = shown();
+    let admission = TownAdmission::new(*town, &[]);
+    match admission.admit(peer.0, bytes) {
+        Ok(()) => true,
+        Err(refusal) => {
+            assert!(format!("{refusal:?}").len() <= MAX_MESSAGE_BYTES, "a refusal says too much");
+            false
+        }
+    }
+}
+
+/// The town and the node that the right credentials are for.
+fn shown() -> (&'static [u8; 32], NodeId) {
+    static SHOWN: LazyLock<(Founded, Joined)> = LazyLock::new(joined);
+    (&SHOWN.0.authority.town, SHOWN.1.identity.node())
+}
+
+/// A town and a village that joined it, always the same.
+///
+/// # Panics
+/// Never: everything about it is in order.
+pub(crate) fn joined() -> (Founded, Joined) {
+    let mut rng = ChaCha8Rng::seed_from_u64(5);
+    let regions = ["110115005001".to_owned()];
+    let founded = enrol::found(&regions, "2026", "2026-11", 1, &mut rng);
+    let place = Place {
+        name: "langfa".into(),
+        role: NodeRole::Village,
+        regions: regions.to_vec(),
+        carries: vec![],
+        acts_as: None,
+    };
+    let invite = enrol::invite(&founded.authority, &place, &founded.secrets, 1, &mut rng).expect("it is in order");
+    let joined = enrol::redeem(&invite, &mut rng).expect("it is in order");
+    (founded, joined)
+}
+
+/// The text of a node's identity or of an authority; whether it was accepted as either.
+///
+/// # Panics
+/// When a file is not read back, and as the readers do.
+pub(crate) fn key_file(bytes: &[u8]) -> bool {
+    let Ok(text) = std::str::from_utf8(bytes) else { return false };
+    let identity = IdentityFile::from_text(text, "identity");
+    if let Ok(identity) = &identity {
+        assert!(IdentityFile::from_text(&identity.to_text(), "identity").is_ok(), "an identity is read back");
+    }
+    let authority = parse_authority(text, "authority");
+    for error in identity.as_ref().err().into_iter().chain(authority.as_ref().err()) {
+        assert!(error.to_string().len() <= MAX_MESSAGE_BYTES, "an error says too much");
+    }
+    identity.is_ok() || authority.is_ok()
 }
 
 /// The text of an invite file; whether it was accepted.
