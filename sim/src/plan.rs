@@ -329,15 +329,16 @@ impl Plan {
     }
 }
 
-/// Steps of work of a node in a day of the model town.
-const STEPS_A_DAY: u32 = 220;
+/// Steps of work in a day of the model town, of an office or center and of a vehicle.
+const STEPS_A_DAY: (u64, u64) = (160, 60);
 
 fn work_of(options: &Options, node: usize, length: Millis, steps: &mut Vec<Step>) {
     let mut dice = Dice::of(options.seed, "work", node as u64);
     let is_vehicle = crate::world::roster::is_vehicle(options.nodes, node);
     let weights: Vec<u32> =
         WORK.iter().map(|(_, office, vehicle)| if is_vehicle { *vehicle } else { *office }).collect();
-    let wanted = u64::from(STEPS_A_DAY) * u64::from(options.load) * u64::from(options.hours) / (24 * 100);
+    let a_day = if is_vehicle { STEPS_A_DAY.1 } else { STEPS_A_DAY.0 };
+    let wanted = a_day * u64::from(options.load) * u64::from(options.hours) / (24 * 100);
     let mut made = 0;
     while made < wanted {
         // People record what belongs together at one time.

@@ -53,7 +53,7 @@ impl World {
         let purpose = (one as u64) << 48 | (other as u64) << 32 | hour;
         let mut dice = Dice::of(self.options.seed, "mobile", purpose);
         let start = MINUTE * Millis::from(dice.below(45));
-        dice.chance(30) && (start..start + 15 * MINUTE).contains(&(self.now % (60 * MINUTE)))
+        dice.chance(20) && (start..start + 15 * MINUTE).contains(&(self.now % (60 * MINUTE)))
     }
 
     pub(super) fn is_parted(&self, one: usize, other: usize) -> bool {

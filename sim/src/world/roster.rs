@@ -187,12 +187,12 @@ fn still(name: String, role: NodeRole, regions: Vec<String>, point: Point) -> Sp
     Spec { name, role, regions, carries: vec![], route: vec![(0, Millis::MAX, point)] }
 }
 
-/// A vehicle patrols one region and carries for some others; every sixth reads nothing and carries for all.
+/// A vehicle patrols one region and carries for some others; every tenth reads nothing and carries for all.
 fn vehicle(seed: u64, number: usize, regions: &[String], points: &[Point], length: Millis) -> Spec {
     let mut dice = Dice::of(seed, "vehicle", number as u64);
-    let is_carrier = number.is_multiple_of(6);
+    let is_carrier = number.is_multiple_of(10);
     let home = dice.below(regions.len() as u32) as usize;
-    let mut stops: Vec<usize> = (0..4).map(|_| dice.below(regions.len() as u32) as usize).chain([home]).collect();
+    let mut stops: Vec<usize> = (0..2).map(|_| dice.below(regions.len() as u32) as usize).chain([home]).collect();
     stops.sort_unstable();
     stops.dedup();
     let named = |number: &usize| regions.get(*number).cloned();
@@ -232,7 +232,7 @@ fn links(specs: &[Spec], centers: usize) -> Vec<Link> {
                     LinkKind::Radio
                 }
                 (NodeRole::Patrol | NodeRole::Carrier, NodeRole::Patrol | NodeRole::Carrier)
-                    if (one + other) % 4 == 0 && shares_region(spec, peer) =>
+                    if (one + other) % 8 == 0 && shares_region(spec, peer) =>
                 {
                     LinkKind::Radio
                 }
