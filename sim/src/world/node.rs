@@ -159,7 +159,7 @@ impl Node {
             Unopened::Store(OpenError::Store(_)) | Unopened::Panic(_) if self.damage == Damage::Rotten => {
                 Unopened::Damaged
             }
-            other => other,
+            other @ (Unopened::Off | Unopened::Store(_) | Unopened::Panic(_) | Unopened::Damaged) => other,
         })
     }
 

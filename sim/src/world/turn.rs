@@ -360,7 +360,12 @@ impl World {
                 self.at(self.now + REOPEN_EVERY, Event::Boot(number));
             }
             (error, _) => {
-                let what = format!("at {}: {error:?}", self.name(number));
+                let error = match error {
+                    Unopened::Store(error) => error.to_string(),
+                    Unopened::Panic(words) => format!("it panicked: {words}"),
+                    Unopened::Off | Unopened::Damaged => "it is off".to_owned(),
+                };
+                let what = format!("at {}: {error}", self.name(number));
                 self.violate("a store opens after every fault", what);
             }
         }
