@@ -4,7 +4,7 @@
 CARGO ?= cargo
 export CARGO_TERM_COLOR ?= auto
 
-.PHONY: demo test bench build check tools fuzz seeds clean
+.PHONY: demo test bench build check tools fuzz seeds sim clean
 
 demo: tools
 	$(CARGO) build --release --locked -p townmesh-node -p townmesh-tests --bins
@@ -45,6 +45,12 @@ fuzz: tools
 SEEDS ?= 1000
 seeds: tools
 	SEEDS=$(SEEDS) $(CARGO) test --locked -p townmesh-crdt --lib many_orders_of_faults -- --ignored --nocapture
+
+# Whole towns under faults: make sim SIM_FLAGS="run --seed 1 --seeds 100 --nodes 12 --days 1".
+SIM_FLAGS ?= run --seeds 10
+sim: tools
+	$(CARGO) build --release --locked -p townmesh-sim --bins
+	target/release/townmesh-sim $(SIM_FLAGS)
 
 # Stops with the line that installs what is missing.
 tools:

@@ -4,7 +4,7 @@
 //! notices any change. Names are plainly invented (甲东, 庚九), identity numbers pass the check of GB 11643.
 
 mod csv;
-mod dice;
+
 mod dwellings;
 mod people;
 mod regions;
@@ -18,8 +18,8 @@ use townmesh_crdt::domain::position::Position;
 use townmesh_crdt::domain::region::{Region, RegionCode, RegionKind, RegionLevel};
 
 pub use self::csv::{HEADERS, write_csv};
-use self::dice::Dice;
 pub use self::regions::{HUANGCUN_REGIONS, RegionTableError, parse_regions};
+use crate::dice::Dice;
 
 /// A household and who lives in it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

@@ -6,8 +6,8 @@ use townmesh_crdt::domain::date::Day;
 use townmesh_crdt::domain::id_number::IdNumber;
 use townmesh_crdt::domain::person::PersonalData;
 
-use super::dice::Dice;
 use super::tables::{GIVEN_FIRST, GIVEN_SECOND, LOCAL, MOBILE_PREFIXES, ORIGINS, SURNAMES};
+use crate::dice::Dice;
 
 /// How old, and where from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

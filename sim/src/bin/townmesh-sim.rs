@@ -1,0 +1,194 @@
+//! `townmesh-sim`: lives through towns under faults, and shrinks what goes wrong to a short story.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+use townmesh_sim::plan::{self, Options, Plan};
+use townmesh_sim::run::{Report, run_plan};
+use townmesh_sim::shrink::shrink;
+
+/// Lives through towns under faults; the same seed gives the same town to the byte.
+#[derive(Debug, Parser)]
+#[command(version)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Lives through one or more seeds; ends with an error at the first that goes wrong, shrunk to a story.
+    Run(RunArgs),
+    /// Shrinks a seed, or a plan that was kept, to the fewest steps that still go wrong.
+    Shrink(ShrinkArgs),
+    /// Lists the rows of FAULTS.md that are simulated, and those that wait for a piece of the product.
+    Rows,
+}
+
+#[derive(Debug, clap::Args)]
+struct TownArgs {
+    /// The seed that everything follows from.
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+    /// Nodes: centers, village offices, vehicles, carriers.
+    #[arg(long, default_value_t = 12)]
+    nodes: usize,
+    /// Days of work and faults.
+    #[arg(long, default_value_t = 1.0)]
+    days: f64,
+    /// Work in percent of the model town's.
+    #[arg(long, default_value_t = 100)]
+    load: u32,
+    /// Faults in percent of what the seed draws; 0 for none.
+    #[arg(long, default_value_t = 100)]
+    faults: u32,
+    /// Seconds between two beacons of a node; 60 in production.
+    #[arg(long, default_value_t = 900)]
+    beacon: u64,
+    /// Minutes within which everybody must hold everything once the faults have stopped.
+    #[arg(long, default_value_t = 180)]
+    bound: u64,
+}
+
+impl TownArgs {
+    fn options(&self, seed: u64) -> Options {
+        Options {
+            seed,
+            nodes: self.nodes,
+            hours: (self.days * 24.0).round().max(1.0) as u32,
+            load: self.load,
+            faults: self.faults,
+            beacon_s: self.beacon,
+            bound_min: self.bound,
+        }
+    }
+}
+
+#[derive(Debug, clap::Args)]
+struct RunArgs {
+    #[command(flatten)]
+    town: TownArgs,
+    /// How many seeds, from the first on.
+    #[arg(long, default_value_t = 1)]
+    seeds: u64,
+    /// Stops after this many CPU seconds, whatever is left.
+    #[arg(long)]
+    cpu: Option<f64>,
+    /// Prints what happened.
+    #[arg(long)]
+    story: bool,
+    /// Where a plan that goes wrong is kept, shrunk.
+    #[arg(long)]
+    keep: Option<PathBuf>,
+    /// Most runs that shrinking may take; 0 to leave a failure as it is.
+    #[arg(long, default_value_t = 200)]
+    shrink: usize,
+}
+
+#[derive(Debug, clap::Args)]
+struct ShrinkArgs {
+    #[command(flatten)]
+    town: TownArgs,
+    /// A plan as JSON in place of a seed.
+    #[arg(long)]
+    plan: Option<PathBuf>,
+    /// Where the shrunk plan is kept.
+    #[arg(long)]
+    keep: Option<PathBuf>,
+    /// Most runs.
+    #[arg(long, default_value_t = 400)]
+    runs: usize,
+}
+
+fn main() -> ExitCode {
+    let done = match Cli::parse().command {
+        Command::Run(args) => run_seeds(&args),
+        Command::Shrink(args) => shrink_one(&args),
+        Command::Rows => {
+            plan::rows().into_iter().for_each(|(row, name)| println!("{row:3}  {name}"));
+            plan::SLOTS.iter().for_each(|(row, name, waits)| println!("{row:3}  {name}: not simulated ({waits})"));
+            Ok(true)
+        }
+    };
+    match done {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(error) => {
+            eprintln!("townmesh-sim: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+type Done = Result<bool, Box<dyn std::error::Error>>;
+
+fn run_seeds(args: &RunArgs) -> Done {
+    let (mut node_days, mut cpu, mut done) = (0.0, 0.0, 0);
+    for seed in args.town.seed..args.town.seed.saturating_add(args.seeds) {
+        if args.cpu.is_some_and(|limit| cpu >= limit) {
+            break;
+        }
+        let plan = Plan::draw(args.town.options(seed));
+        let report = run_plan(&plan, args.story)?;
+        (node_days, cpu, done) = (node_days + report.node_days(), cpu + report.cpu_s.unwrap_or(0.0), done + 1);
+        report.outcome.story.iter().for_each(|line| println!("{line}"));
+        print!("{report}");
+        if !report.is_sound() {
+            return failed(&plan, &report, args);
+        }
+    }
+    println!(
+        "{done} seeds, {node_days:.0} node-days ({:.2} node-years) in {cpu:.0} CPU-s: nothing wrong",
+        node_days / 365.0
+    );
+    Ok(true)
+}
+
+fn failed(plan: &Plan, report: &Report, args: &RunArgs) -> Done {
+    println!(
+        "seed {} goes wrong; repeat it with: townmesh-sim run --seed {0} --nodes {} --days {}",
+        report.options.seed,
+        report.options.nodes,
+        f64::from(report.options.hours) / 24.0
+    );
+    if args.shrink > 0 {
+        tell_shrunk(plan, args.shrink, args.keep.as_ref())?;
+    }
+    Ok(false)
+}
+
+fn shrink_one(args: &ShrinkArgs) -> Done {
+    let plan = match &args.plan {
+        Some(path) => {
+            let text = std::fs::read_to_string(path).map_err(|error| format!("{}: {error}", path.display()))?;
+            serde_json::from_str(&text)
+                .map_err(|error| format!("{}: {error}; give a file that --keep wrote", path.display()))?
+        }
+        None => Plan::draw(args.town.options(args.town.seed)),
+    };
+    tell_shrunk(&plan, args.runs, args.keep.as_ref())
+}
+
+fn tell_shrunk(plan: &Plan, runs: usize, keep: Option<&PathBuf>) -> Done {
+    let Some(shrunk) = shrink(plan, runs) else {
+        println!("nothing goes wrong");
+        return Ok(true);
+    };
+    println!(
+        "{} of {} steps are left after {} runs: {}",
+        shrunk.plan.steps.len(),
+        plan.steps.len(),
+        shrunk.runs,
+        shrunk.rule
+    );
+    let report = run_plan(&shrunk.plan, true)?;
+    report.outcome.story.iter().for_each(|line| println!("{line}"));
+    report.outcome.violations.iter().for_each(|violation| println!("{}: {}", violation.rule, violation.what));
+    if let Some(path) = keep {
+        let text = serde_json::to_string_pretty(&shrunk.plan)?;
+        std::fs::write(path, text).map_err(|error| format!("{}: {error}", path.display()))?;
+        println!("kept in {}", path.display());
+    }
+    Ok(false)
+}

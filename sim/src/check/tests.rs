@@ -1,0 +1,1 @@
+//! Each checker fails where it must.

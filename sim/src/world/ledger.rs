@@ -1,0 +1,114 @@
+//! The ledger: what nodes acknowledged, kept outside of the town by somebody who never forgets.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use townmesh_crdt::clock::Millis;
+use townmesh_crdt::entry::LogId;
+use townmesh_crdt::id::{CertificateId, DocumentId, EntryId, RecordId};
+use townmesh_crdt::namespace::Namespace;
+
+/// What was recorded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Content {
+    /// The document.
+    pub document: DocumentId,
+    /// The immutable record in it, where it is one.
+    pub record: Option<RecordId>,
+}
+
+/// Something that a node told somebody was saved.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Ack {
+    /// Which node.
+    pub node: usize,
+    /// When.
+    pub at: Millis,
+    /// Where it belongs.
+    pub namespace: Namespace,
+    /// Its log.
+    pub log: LogId,
+    /// Its place there.
+    pub seq: u64,
+    /// The id of its entry, read when it was acknowledged.
+    pub entry: Option<EntryId>,
+    /// What.
+    pub content: Content,
+    /// Why nobody can be asked for it any more, if so.
+    pub excused: Option<&'static str>,
+}
+
+/// What becomes a fact with the next commit of a node.
+#[derive(Debug, Clone)]
+pub(crate) enum Claim {
+    /// A record.
+    Record(Ack),
+    /// A node was removed; up to where its logs count.
+    Removal {
+        /// Which.
+        node: usize,
+        /// What of it was kept.
+        kept: BTreeMap<LogId, u64>,
+    },
+    /// An authority was removed.
+    AuthorityRemoved(CertificateId),
+}
+
+/// Everything that was promised, and everything that was forged.
+#[derive(Debug, Default)]
+pub(crate) struct Ledger {
+    pub(crate) acks: Vec<Ack>,
+    /// Logs that were forked, and from which seq on.
+    pub(crate) forks: BTreeMap<LogId, u64>,
+    /// Logs that nobody may hold.
+    pub(crate) forged: BTreeSet<LogId>,
+    /// Authorities that were removed.
+    pub(crate) removed_authorities: BTreeSet<CertificateId>,
+}
+
+impl Ledger {
+    /// A disk was lost that held so much; others still hold so much. What only it held nobody can bring back.
+    pub(crate) fn lose(&mut self, held: &BTreeMap<LogId, u64>, elsewhere: &BTreeMap<LogId, u64>) -> usize {
+        let height = |heights: &BTreeMap<LogId, u64>, log: &LogId| heights.get(log).copied().unwrap_or(0);
+        let mut lost = 0;
+        for ack in self.acks.iter_mut().filter(|ack| ack.excused.is_none()) {
+            if height(held, &ack.log) >= ack.seq && height(elsewhere, &ack.log) < ack.seq {
+                ack.excused = Some("the only disk that held it was lost");
+                lost += 1;
+            }
+        }
+        lost
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+    use townmesh_crdt::entry::Lane;
+    use townmesh_crdt::id::{NamespaceId, NodeId};
+
+    pub(crate) fn log(author: u8) -> LogId {
+        LogId { namespace: NamespaceId([1; 16]), author: NodeId([author; 32]), epoch: 1, lane: Lane::Work }
+    }
+
+    pub(crate) fn ack(author: u8, seq: u64) -> Ack {
+        Ack {
+            node: 0,
+            at: 1,
+            namespace: Namespace::registry("110115005001"),
+            log: log(author),
+            seq,
+            entry: Some(EntryId([seq as u8; 32])),
+            content: Content { document: DocumentId([1; 16]), record: None },
+            excused: None,
+        }
+    }
+
+    #[test]
+    fn only_what_a_lost_disk_alone_held_is_excused() {
+        let mut ledger = Ledger { acks: (1..=4).map(|seq| ack(1, seq)).collect(), ..Ledger::default() };
+        let (held, elsewhere) = (BTreeMap::from([(log(1), 3)]), BTreeMap::from([(log(1), 2)]));
+        assert_eq!(ledger.lose(&held, &elsewhere), 1);
+        let excused: Vec<bool> = ledger.acks.iter().map(|ack| ack.excused.is_some()).collect();
+        assert_eq!(excused, [false, false, true, false]);
+    }
+}

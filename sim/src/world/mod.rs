@@ -1,0 +1,314 @@
+//! The world: one thread, one queue of events in order of time, and every production replica of a town.
+
+mod cases;
+mod faults;
+mod ledger;
+mod links;
+mod net;
+mod node;
+pub(crate) mod roster;
+mod setup;
+mod trace;
+mod turn;
+mod work;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use townmesh_crdt::clock::Millis;
+use townmesh_crdt::enrol::{Authority, Founded};
+use townmesh_crdt::id::{NamespaceId, NodeId};
+use townmesh_crdt::namespace::Namespace;
+
+pub(crate) use ledger::Ledger;
+pub use ledger::{Ack, Content};
+pub(crate) use node::Node;
+
+use crate::check::Violation;
+use crate::dice::Dice;
+use crate::plan::{DEPLOYMENT, HOUR, MINUTE, Options, Plan, Step, What};
+use net::{Conn, ConnId};
+use roster::Roster;
+use trace::Trace;
+
+/// When the town begins: 2026-11-23 06:00 in China.
+pub const BEGIN: Millis = 1_795_384_800_000;
+
+/// Why there is no town to simulate.
+#[derive(Debug, thiserror::Error)]
+pub enum WorldError {
+    /// Fewer nodes than a town has parts.
+    #[error("a town of {0} nodes is too small: give at least 4")]
+    TooSmall(usize),
+    /// The table of regions.
+    #[error("the table of regions is wrong: {0}")]
+    Regions(String),
+    /// Enrolment or the first opening.
+    #[error("the town could not be founded: {0}")]
+    Founding(String),
+}
+
+/// Counts of a run.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Stats {
+    /// Sessions that began.
+    pub sessions: u64,
+    /// Messages that arrived.
+    pub messages: u64,
+    /// Bytes that arrived.
+    pub bytes: u64,
+    /// The largest message.
+    pub largest: usize,
+    /// Records acknowledged.
+    pub acknowledged: u64,
+    /// Commands refused by a rule, which is an answer.
+    pub refused: u64,
+    /// Faults that took place.
+    pub faults: u64,
+    /// Faults that had nothing to act upon when their time came.
+    pub idle_faults: u64,
+    /// Times that a node was opened.
+    pub openings: u64,
+    /// Power cuts, those during recovery included.
+    pub power_cuts: u64,
+    /// Disks found damaged and replaced.
+    pub replaced_disks: u64,
+    /// Forged or altered messages that were refused.
+    pub forgeries_refused: u64,
+    /// Claims (equal, delivered) that were compared with what is.
+    pub claims_checked: u64,
+    /// Commits.
+    pub commits: u64,
+}
+
+/// What is to happen.
+#[derive(Debug)]
+enum Event {
+    /// A step of the plan.
+    Step(usize),
+    /// A message arrives at an end of a connection.
+    Deliver { conn: ConnId, side: usize, bytes: Vec<u8> },
+    /// An end learns that a connection is up.
+    Opened { conn: ConnId, side: usize },
+    /// An end learns that it is gone.
+    Closed { conn: ConnId, side: usize },
+    /// A node has something to commit, send or fold.
+    Turn(usize),
+    /// A node starts.
+    Boot(usize),
+    /// A disk is well again.
+    DiskHealed(usize),
+    /// A node reads again.
+    Hears(usize),
+    /// Links are looked at, and beacons.
+    Round,
+}
+
+/// A town that is being lived through.
+#[derive(Debug)]
+pub struct World {
+    options: Options,
+    steps: Vec<Step>,
+    roster: Roster,
+    founded: Founded,
+    /// Two further authorities, which remove each other where the plan says so.
+    spares: Vec<Authority>,
+    names: BTreeMap<NamespaceId, Namespace>,
+    nodes: Vec<Node>,
+    conns: BTreeMap<ConnId, Conn>,
+    next_conn: ConnId,
+    queue: BTreeMap<(Millis, u64), Event>,
+    serial: u64,
+    /// Milliseconds since the beginning.
+    now: Millis,
+    partitions: Vec<(Millis, BTreeSet<usize>)>,
+    /// The faults have stopped.
+    calm: bool,
+    ledger: Ledger,
+    stats: Stats,
+    trace: Trace,
+    violations: Vec<Violation>,
+    equal_claims: u64,
+}
+
+/// What came of a run.
+#[derive(Debug)]
+pub struct Outcome {
+    /// What must not be.
+    pub violations: Vec<Violation>,
+    /// Counts.
+    pub stats: Stats,
+    /// Hash over all events.
+    pub trace: [u8; 32],
+    /// How many events there were.
+    pub events: u64,
+    /// Milliseconds of the town that were lived through.
+    pub lived: Millis,
+    /// Milliseconds from the end of the faults until everybody had everything.
+    pub converged_after: Option<Millis>,
+    /// Entries in logs, over all nodes.
+    pub appended: u64,
+    /// Bytes of entries in logs, over all nodes.
+    pub appended_bytes: u64,
+    /// Bytes on all disks.
+    pub disk_bytes: u64,
+    /// What happened, for people.
+    pub story: Vec<String>,
+}
+
+impl World {
+    /// Lives through a plan: work and faults first, then calm, in which everybody must come to hold everything.
+    ///
+    /// # Errors
+    /// [`WorldError`] if there is no town; what goes wrong in it stands in the outcome.
+    pub fn live(plan: &Plan, with_story: bool) -> Result<Outcome, WorldError> {
+        let mut world = Self::found(plan, with_story)?;
+        let end = DEPLOYMENT + Millis::from(plan.options.hours) * HOUR;
+        world.run_until(end);
+        world.trace.tell(world.now, || "the faults stop".into());
+        world.become_calm();
+        let calm_since = world.now;
+        let bound = calm_since + plan.options.bound_min * MINUTE;
+        let mut converged = None;
+        while world.now < bound && world.violations.is_empty() {
+            world.run_until((world.now + 5 * MINUTE).min(bound));
+            if world.has_converged() {
+                converged = Some(world.now - calm_since);
+                break;
+            }
+        }
+        let view = crate::check::view::TownView::of(&mut world);
+        let mut found = std::mem::take(&mut world.violations);
+        if found.is_empty() {
+            found = crate::check::all(&view, converged.is_some());
+        }
+        Ok(world.outcome(found, converged))
+    }
+
+    fn outcome(self, violations: Vec<Violation>, converged_after: Option<Millis>) -> Outcome {
+        let logs = || self.nodes.iter().flat_map(|node| node.replica.iter().flat_map(|replica| replica.logs()));
+        let (appended, appended_bytes) =
+            logs().fold((0, 0), |(entries, bytes), state| (entries + state.height, bytes + state.bytes));
+        Outcome {
+            violations,
+            stats: self.stats,
+            trace: self.trace.hash(),
+            events: self.trace.events(),
+            lived: self.now,
+            converged_after,
+            appended,
+            appended_bytes,
+            disk_bytes: self.nodes.iter().map(|node| node.disk.current().len()).sum(),
+            story: self.trace.into_story(),
+        }
+    }
+
+    /// Puts an event into the queue.
+    fn at(&mut self, when: Millis, event: Event) {
+        self.serial += 1;
+        self.queue.insert((when.max(self.now), self.serial), event);
+    }
+
+    /// Lives until a moment, or until something is wrong.
+    fn run_until(&mut self, end: Millis) {
+        while self.violations.is_empty()
+            && let Some(entry) = self.queue.first_entry()
+            && entry.key().0 <= end
+        {
+            let ((when, _), event) = entry.remove_entry();
+            self.now = when;
+            self.happen(event);
+        }
+        self.now = self.now.max(end);
+    }
+
+    fn happen(&mut self, event: Event) {
+        match event {
+            Event::Step(number) => self.step(number),
+            Event::Deliver { conn, side, bytes } => self.arrive(conn, side, bytes),
+            Event::Opened { conn, side } => self.opened(conn, side),
+            Event::Closed { conn, side } => self.closed(conn, side),
+            Event::Turn(node) => self.turn(node),
+            Event::Boot(node) => self.boot(node),
+            Event::DiskHealed(node) => self.heal_disk(node),
+            Event::Hears(node) => self.read_unread(node),
+            Event::Round => self.round(),
+        }
+    }
+
+    fn step(&mut self, number: usize) {
+        let Some(step) = self.steps.get(number).cloned() else { return };
+        let mut dice = Dice::new(step.dice);
+        match step.what {
+            What::Work(work) => {
+                // People at a cloned machine do not know that it is one.
+                let clone = self.nodes.iter().position(|node| node.clone_of == Some(step.node));
+                let number = clone.filter(|_| dice.chance(50)).unwrap_or(step.node);
+                self.work(number, work, dice);
+            }
+            What::Fault(fault) => {
+                let before = self.stats.idle_faults;
+                self.fault(step.node, fault, dice);
+                self.stats.faults += u64::from(self.stats.idle_faults == before);
+            }
+        }
+    }
+
+    /// What a node's clock shows.
+    fn clock(&self, node: usize) -> Millis {
+        self.nodes.get(node).map_or(0, |node| node.clock.at(BEGIN + self.now))
+    }
+
+    fn name(&self, node: usize) -> String {
+        self.nodes.get(node).map_or_else(|| "nobody".into(), |node| node.spec.name.clone())
+    }
+
+    fn violate(&mut self, rule: &'static str, what: String) {
+        let now = self.now;
+        self.trace.tell(now, || format!("WRONG: {rule}: {what}"));
+        self.violations.push(Violation { rule, what, at: now });
+    }
+
+    /// Whether a node still belongs to the town.
+    pub(crate) fn is_member(&self, node: usize) -> bool {
+        self.nodes.get(node).is_some_and(|node| node.removed.is_none())
+    }
+
+    pub(crate) fn nodes(&self) -> &[Node] {
+        &self.nodes
+    }
+
+    pub(crate) fn nodes_mut(&mut self) -> &mut [Node] {
+        &mut self.nodes
+    }
+
+    pub(crate) fn ledger(&self) -> &Ledger {
+        &self.ledger
+    }
+
+    pub(crate) fn names(&self) -> &BTreeMap<NamespaceId, Namespace> {
+        &self.names
+    }
+
+    pub(crate) fn stats(&self) -> Stats {
+        self.stats
+    }
+
+    pub(crate) fn seed(&self) -> u64 {
+        self.options.seed
+    }
+
+    /// The words that only holders of a region may have on their disks in the clear.
+    pub(crate) fn canary(seed: u64, region: &str) -> String {
+        let hash = blake3::hash(format!("canary {seed} {region}").as_bytes());
+        format!("canary-{}", &hash.to_hex()[..16])
+    }
+
+    pub(crate) fn regions(&self) -> &[String] {
+        &self.roster.regions
+    }
+
+    /// The nodes with this id: one, or it and its clone.
+    fn with_id(&self, id: NodeId) -> impl Iterator<Item = usize> {
+        self.nodes.iter().enumerate().filter(move |(_, node)| node.id() == id).map(|(number, _)| number)
+    }
+}

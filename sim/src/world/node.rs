@@ -1,0 +1,245 @@
+//! A node: a production replica on a simulated disk with a clock that may be wrong.
+
+use std::collections::BTreeMap;
+use std::panic::AssertUnwindSafe;
+
+use townmesh_crdt::card::CardKind;
+use townmesh_crdt::certificate::Statement;
+use townmesh_crdt::clock::Millis;
+use townmesh_crdt::enrol::Identity;
+use townmesh_crdt::entry::LogId;
+use townmesh_crdt::id::{EntryId, NodeId};
+use townmesh_crdt::replica::{OpenError, Opening, Replica};
+use townmesh_crdt::store::{CardKey, Store, StoreError};
+
+use super::ledger::Claim;
+use super::net::ConnId;
+use super::roster::Spec;
+use crate::dice::Dice;
+use crate::disk::{Cut, Disk, DiskFault, Image, Mount};
+
+/// A clock: physical time with an offset and a drift.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Clock {
+    /// Milliseconds ahead of the world.
+    pub(crate) offset: i64,
+    /// Millionths by which it runs fast.
+    pub(crate) drift: i64,
+    /// Since when.
+    pub(crate) since: Millis,
+}
+
+impl Clock {
+    /// What it shows at a moment of the world.
+    pub(crate) fn at(&self, now: Millis) -> Millis {
+        let gained = (now.saturating_sub(self.since) as i64).saturating_mul(self.drift) / 1_000_000;
+        now.saturating_add_signed(self.offset.saturating_add(gained))
+    }
+
+    /// Sets it forward or back.
+    pub(crate) fn jump(&mut self, by: i64) {
+        // Clocks of machines stay between 1970 and the far future.
+        self.offset = self.offset.saturating_add(by).clamp(-4_000_000_000_000, 4_000_000_000_000);
+    }
+
+    /// Lets it show a time.
+    pub(crate) fn set(&mut self, now: Millis, shown: Millis) {
+        *self = Self { offset: shown as i64 - now as i64, drift: self.drift, since: now };
+    }
+}
+
+/// What a power cut that is about to come does.
+#[derive(Debug, Clone)]
+pub(crate) struct PendingCut {
+    pub(crate) cut: Cut,
+    pub(crate) minutes: u32,
+}
+
+/// Why a node's disk is not what it was.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Damage {
+    None,
+    /// Bits flipped: it is checked at the next start.
+    Rotten,
+    /// It is empty.
+    Vanished,
+}
+
+/// One node.
+#[derive(Debug)]
+pub(crate) struct Node {
+    pub(crate) spec: Spec,
+    pub(crate) identity: Identity,
+    pub(crate) chain: Vec<Statement>,
+    pub(crate) town: [u8; 32],
+    pub(crate) grant: (CardKey, Vec<u8>),
+    pub(crate) disk: Disk,
+    pub(crate) mount: Option<Mount>,
+    pub(crate) replica: Option<Replica>,
+    pub(crate) clock: Clock,
+    pub(crate) openings: u64,
+    pub(crate) work_at: Option<Millis>,
+    pub(crate) peers: BTreeMap<NodeId, ConnId>,
+    /// Claims that wait for the commit that makes them durable.
+    pub(crate) pending: Vec<Claim>,
+    pub(crate) cut: Option<PendingCut>,
+    /// Cuts of the recoveries to come.
+    pub(crate) again: Vec<(u64, Cut)>,
+    pub(crate) damage: Damage,
+    pub(crate) disk_fault: Option<DiskFault>,
+    pub(crate) deaf_until: Millis,
+    pub(crate) mute_until: Millis,
+    pub(crate) backup: Option<Image>,
+    /// When its disk last lost what was durable, if ever.
+    pub(crate) lost_at: Option<Millis>,
+    /// It has been removed by an authority; what of its logs counts.
+    pub(crate) removed: Option<BTreeMap<LogId, u64>>,
+    /// The node of which it is a clone.
+    pub(crate) clone_of: Option<usize>,
+    /// It has recorded before.
+    pub(crate) expect_data: bool,
+}
+
+/// How an opening of a node went wrong.
+#[derive(Debug)]
+pub(crate) enum Unopened {
+    /// The power went.
+    Off,
+    /// The store says so.
+    Store(OpenError),
+    /// It panicked.
+    Panic(String),
+    /// The disk was found damaged.
+    Damaged,
+}
+
+impl Node {
+    pub(crate) fn id(&self) -> NodeId {
+        self.identity.node()
+    }
+
+    pub(crate) fn is_up(&self) -> bool {
+        self.replica.is_some()
+    }
+
+    /// Opens the store and the replica, as the binary does at its start.
+    pub(crate) fn open(&mut self, seed: u64, number: usize, beacon: Millis, now: Millis) -> Result<(), Unopened> {
+        self.openings += 1;
+        let purpose = (number as u64) << 32 | self.openings;
+        let rng = Dice::of(seed, "replica", purpose).into_rng();
+        let mount = self.disk.mount();
+        let (town, identity, chain) = (self.town, self.identity.clone(), self.chain.clone());
+        let (expect_data, local, check) = (self.expect_data, self.clock.at(now), self.damage == Damage::Rotten);
+        let backend = mount.clone();
+        // The database panics on some damaged pages; the binary takes that for damage, too.
+        let opened = std::panic::catch_unwind(AssertUnwindSafe(move || {
+            let mut store = Store::open_backend(backend)?;
+            if check && !store.check_integrity()? {
+                return Err(OpenError::Store(StoreError::Damaged("the integrity check failed".into())));
+            }
+            let rng = Box::new(rng);
+            let beacon_interval = beacon;
+            let opening = Opening { store, identity, town, chain, rng, expect_data, beacon_interval };
+            Replica::open(opening, local)
+        }));
+        let failed = match opened {
+            Ok(Ok(replica)) => {
+                self.mount = Some(mount);
+                self.replica = Some(replica);
+                self.expect_data = true;
+                self.damage = Damage::None;
+                return Ok(());
+            }
+            Ok(Err(error)) => Unopened::Store(error),
+            Err(panic) => Unopened::Panic(words_of(panic.as_ref())),
+        };
+        mount.kill();
+        Err(match failed {
+            _ if self.disk.is_off() => Unopened::Off,
+            Unopened::Store(OpenError::Store(_)) | Unopened::Panic(_) if self.damage == Damage::Rotten => {
+                Unopened::Damaged
+            }
+            other @ (Unopened::Off | Unopened::Store(_) | Unopened::Panic(_) | Unopened::Damaged) => other,
+        })
+    }
+
+    /// Takes the grant in that came with its invite.
+    pub(crate) fn take_grant(&mut self) {
+        let (key, bytes) = self.grant.clone();
+        if let Some(replica) = &mut self.replica {
+            replica.add_card(key, 0, bytes);
+        }
+    }
+
+    /// The process ends without a word: nothing that closing would write reaches the disk.
+    pub(crate) fn drop_process(&mut self) {
+        if let Some(mount) = self.mount.take() {
+            mount.kill();
+        }
+        let replica = self.replica.take();
+        // Closing a database whose disk is gone must not end the simulation.
+        let _ = std::panic::catch_unwind(AssertUnwindSafe(move || drop(replica)));
+        self.forget_session_state();
+    }
+
+    /// The process ends as one that was told to.
+    pub(crate) fn stop_process(&mut self) {
+        drop(self.replica.take());
+        self.mount = None;
+        self.forget_session_state();
+    }
+
+    fn forget_session_state(&mut self) {
+        self.pending.clear();
+        self.peers.clear();
+        self.work_at = None;
+    }
+
+    /// Heights of the logs that it holds.
+    pub(crate) fn heights(&self) -> BTreeMap<LogId, u64> {
+        let logs = self.replica.iter().flat_map(Replica::logs);
+        logs.filter(|state| state.height > 0).map(|state| (state.log, state.height)).collect()
+    }
+
+    /// The id of an entry that it holds.
+    pub(crate) fn entry_id(&self, log: &LogId, seq: u64) -> Option<EntryId> {
+        let mut found = None;
+        let replica = self.replica.as_ref()?;
+        let visited = replica.entries(log, seq, |entry| {
+            if entry.header.seq == seq {
+                found = Some(entry.id());
+            }
+            std::ops::ControlFlow::Break(())
+        });
+        visited.ok().and(found)
+    }
+
+    /// Logs of which it holds a proof that they forked.
+    pub(crate) fn has_proof(&self, log: &LogId) -> bool {
+        let key = CardKind::Fork.key(log.origin().0);
+        let cards = self.replica.as_ref().and_then(|replica| replica.store().cards().ok());
+        cards.is_some_and(|cards| cards.iter().any(|(held, ..)| *held == key))
+    }
+}
+
+fn words_of(panic: &(dyn std::any::Any + Send)) -> String {
+    let text = panic.downcast_ref::<String>().cloned();
+    text.or_else(|| panic.downcast_ref::<&str>().map(|text| (*text).to_owned())).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn clocks_drift_jump_and_begin_anew() {
+        let mut clock = Clock::default();
+        assert_eq!(clock.at(1_000_000), 1_000_000);
+        clock.drift = 1_000;
+        assert_eq!(clock.at(1_000_000), 1_001_000);
+        clock.jump(-500);
+        assert_eq!(clock.at(1_000_000), 1_000_500);
+        clock.set(1_000_000, 0);
+        assert_eq!((clock.at(1_000_000), clock.at(2_000_000)), (0, 1_001_000));
+    }
+}

@@ -1,0 +1,450 @@
+//! A node's turn, as the engine of the binary takes it: commit, acknowledge, heed outputs, send, fold. And its starts.
+
+use std::collections::BTreeMap;
+
+use townmesh_crdt::certificate::Access;
+use townmesh_crdt::clock::Millis;
+use townmesh_crdt::entry::LogId;
+use townmesh_crdt::id::NodeId;
+use townmesh_crdt::namespace::Namespace;
+use townmesh_crdt::replica::{OpenError, Output};
+
+use super::ledger::Claim;
+use super::net::ConnId;
+use super::node::{Damage, Unopened};
+use super::{BEGIN, Event, World};
+use crate::dice::Dice;
+use crate::disk::{Cut, Image};
+use crate::plan::MINUTE;
+
+/// Messages sent to one peer in one turn, as the binary does it.
+const MESSAGES_A_TURN: usize = 32;
+/// Milliseconds after which what follows from entries is written when there is nothing else to do.
+const WRITE_BEHIND: Millis = 700;
+/// After a failed write the store is opened again so often.
+const REOPEN_EVERY: Millis = 5_000;
+/// One claim of equality in so many is compared with what both sides hold: each comparison reads all logs.
+const CLAIMS_CHECKED: u64 = 40;
+
+impl World {
+    /// Gives a node a turn within so many milliseconds.
+    pub(super) fn wake(&mut self, number: usize, within: Millis) {
+        let at = self.now + within;
+        let Some(node) = self.nodes.get_mut(number).filter(|node| node.is_up()) else { return };
+        if node.work_at.is_none_or(|known| known > at) {
+            node.work_at = Some(at);
+            self.at(at, Event::Turn(number));
+        }
+    }
+
+    pub(super) fn turn(&mut self, number: usize) {
+        let Some(node) = self.nodes.get_mut(number) else { return };
+        // An earlier turn has done it.
+        if node.work_at != Some(self.now) || !node.is_up() {
+            return;
+        }
+        node.work_at = None;
+        if !self.commit(number) {
+            return;
+        }
+        self.heed_outputs(number);
+        let more = self.transmit(number);
+        self.heed_outputs(number);
+        let local = self.clock(number);
+        let Some(replica) = self.nodes.get_mut(number).and_then(|node| node.replica.as_mut()) else { return };
+        match replica.fold(local) {
+            Ok(unfinished) => {
+                let staged = replica.has_staged();
+                let unwritten = replica.has_unwritten();
+                if more || unfinished || staged {
+                    self.wake(number, 3);
+                } else if unwritten {
+                    self.wake(number, WRITE_BEHIND);
+                }
+            }
+            Err(error) => {
+                let error = error.to_string();
+                self.read_failed(number, &error);
+            }
+        }
+    }
+
+    /// Makes what is staged durable and acknowledges it. False if the node is down after it.
+    pub(super) fn commit(&mut self, number: usize) -> bool {
+        let local = self.clock(number);
+        let Some(node) = self.nodes.get_mut(number) else { return false };
+        let Some(replica) = node.replica.as_mut() else { return false };
+        self.stats.commits += u64::from(replica.has_staged());
+        let committed = replica.commit(local);
+        if node.disk.is_off() {
+            self.power_goes(number);
+            return false;
+        }
+        match committed {
+            Ok(()) => {
+                self.acknowledge(number);
+                true
+            }
+            Err(error) => {
+                let expected = node.disk_fault.is_some();
+                node.pending.clear();
+                if expected {
+                    self.trace.tell(self.now, || format!("a write fails at node {number}: {error}"));
+                    self.disconnect(number);
+                    if let Some(node) = self.nodes.get_mut(number) {
+                        node.drop_process();
+                    }
+                    self.at(self.now + REOPEN_EVERY, Event::Boot(number));
+                } else {
+                    self.violate("a sound disk takes every write", format!("at {}: {error}", self.name(number)));
+                }
+                false
+            }
+        }
+    }
+
+    fn acknowledge(&mut self, number: usize) {
+        let Some(node) = self.nodes.get_mut(number) else { return };
+        if node.pending.is_empty() {
+            return;
+        }
+        let removed = node.removed.is_some();
+        for claim in std::mem::take(&mut node.pending) {
+            match claim {
+                Claim::Record(mut ack) => {
+                    let Some(node) = self.nodes.get(number) else { return };
+                    ack.entry = node.entry_id(&ack.log, ack.seq);
+                    ack.at = self.now;
+                    self.stats.acknowledged += 1;
+                    self.trace.event(self.now, "ack", (number as u64, ack.seq), &ack.log.to_bytes());
+                    if ack.entry.is_none() {
+                        let what =
+                            format!("{} cannot show entry {} that it has just saved", self.name(number), ack.seq);
+                        return self.violate("what is acknowledged is there", what);
+                    }
+                    // Nobody is promised what a removed node records.
+                    if removed {
+                        ack.excused = Some("recorded after its node was removed");
+                    }
+                    self.ledger.acks.push(ack);
+                }
+                Claim::Removal { node, kept } => self.removed(node, kept),
+                Claim::AuthorityRemoved(id) => _ = self.ledger.removed_authorities.insert(id),
+            }
+        }
+    }
+
+    /// The removal of a node is durable at the center.
+    fn removed(&mut self, removed: usize, kept: BTreeMap<LogId, u64>) {
+        let name = self.name(removed);
+        self.trace.tell(self.now, || format!("{name} is removed; {} of its logs are kept", kept.len()));
+        let Some(id) = self.nodes.get(removed).map(super::Node::id) else { return };
+        for ack in self.ledger.acks.iter_mut().filter(|ack| ack.log.author == id) {
+            if kept.get(&ack.log).is_none_or(|height| *height < ack.seq) {
+                ack.excused = Some("its author was removed before the center heard of it");
+            }
+        }
+        let twins: Vec<usize> = self.with_id(id).collect();
+        for twin in twins {
+            if let Some(node) = self.nodes.get_mut(twin) {
+                node.removed = Some(kept.clone());
+            }
+        }
+    }
+
+    pub(super) fn heed_outputs(&mut self, number: usize) {
+        loop {
+            let output = self.nodes.get_mut(number).and_then(|node| node.replica.as_mut()?.poll_output());
+            match output {
+                None => return,
+                Some(Output::Close { peer, reason }) => {
+                    self.trace.tell(self.now, || format!("node {number} closes a session: {reason}"));
+                    self.drop_peer(number, peer);
+                }
+                Some(Output::Equal { peer }) => self.claim_equal(number, peer),
+                Some(Output::TrustChanged) => self.recheck_admission(number),
+                Some(Output::Forked { log, seq }) => {
+                    if self.ledger.forks.get(&log).is_none_or(|known| *known > seq) {
+                        let what =
+                            format!("{} believes that {} forked at {seq}", self.name(number), log.author.short());
+                        return self.violate("only who forked is said to have forked", what);
+                    }
+                }
+                Some(Output::Unreadable { log, seq, reason }) => {
+                    self.trace.tell(self.now, || format!("node {number} cannot read entry {seq}: {reason}"));
+                    let known = self.ledger.forks.contains_key(&log);
+                    let rotten = self.nodes.get(number).is_some_and(|node| node.lost_at.is_some());
+                    if !known && !rotten {
+                        let what = format!("{} keeps entry {seq} without effect: {reason}", self.name(number));
+                        return self.violate("members write what members can read", what);
+                    }
+                }
+            }
+        }
+    }
+
+    /// Peers that no longer belong to the town are let go.
+    fn recheck_admission(&mut self, number: usize) {
+        let Some(node) = self.nodes.get(number) else { return };
+        let Some(replica) = node.replica.as_ref() else { return };
+        let gone: Vec<NodeId> =
+            node.peers.keys().copied().filter(|peer| replica.trust().current(peer).is_none()).collect();
+        gone.into_iter().for_each(|peer| self.drop_peer(number, peer));
+    }
+
+    fn drop_peer(&mut self, number: usize, peer: NodeId) {
+        let Some(id) = self.nodes.get(number).and_then(|node| node.peers.get(&peer)).copied() else { return };
+        if let Some(conn) = self.conns.get_mut(&id) {
+            conn.ways.iter_mut().for_each(|way| way.cut = true);
+            let side = conn.side(number);
+            self.closed(id, side);
+        }
+    }
+
+    /// A node claims that it and a peer hold the same. Whatever it holds now of what both may hold, the peer holds.
+    fn claim_equal(&mut self, number: usize, peer: NodeId) {
+        self.equal_claims += 1;
+        if !self.equal_claims.is_multiple_of(CLAIMS_CHECKED) {
+            return;
+        }
+        let Some(node) = self.nodes.get(number) else { return };
+        let Some(conn) = node.peers.get(&peer).and_then(|id| self.conns.get(id)) else { return };
+        let (other, since) = (conn.other(number), conn.opened_at);
+        let Some(peer) = self.nodes.get(other) else { return };
+        let lost = |node: &super::Node| node.lost_at.is_some_and(|at| at >= since);
+        if conn.tampered || !peer.is_up() || lost(peer) || lost(node) || peer.cut.is_some() {
+            return;
+        }
+        self.stats.claims_checked += 1;
+        let theirs = peer.heights();
+        let behind = node.heights().into_iter().find(|(log, height)| {
+            let known = |namespace: &Namespace| peer.spec.access(namespace).and(node.spec.access(namespace)).is_some();
+            self.names.get(&log.namespace).is_some_and(known)
+                && !self.ledger.forks.contains_key(log)
+                && theirs.get(log).copied().unwrap_or(0) < *height
+        });
+        if let Some((log, height)) = behind {
+            let held = theirs.get(&log).copied().unwrap_or(0);
+            let space = self.names.get(&log.namespace).map(Namespace::to_string).unwrap_or_default();
+            let what = format!(
+                "{} takes {} for equal, which holds {held} of its {height} entries of a log in {space}",
+                self.name(number),
+                self.name(other)
+            );
+            self.violate("equal is never said too early", what);
+        }
+    }
+
+    /// Sends what peers have room for; true if there is more.
+    fn transmit(&mut self, number: usize) -> bool {
+        let peers: Vec<(NodeId, ConnId)> = match self.nodes.get(number) {
+            Some(node) => node.peers.iter().map(|(peer, conn)| (*peer, *conn)).collect(),
+            None => return false,
+        };
+        let mut more = false;
+        for (peer, id) in peers {
+            let mut sent = 0;
+            while let Some(conn) = self.conns.get_mut(&id) {
+                let side = conn.side(number);
+                if !conn.open[side] || !conn.ways[side].has_room() {
+                    break;
+                }
+                let Some(replica) = self.nodes.get_mut(number).and_then(|node| node.replica.as_mut()) else {
+                    return false;
+                };
+                match replica.poll_transmit(peer) {
+                    Ok(Some(mut bytes)) => {
+                        sent += 1;
+                        if let Some(at) = conn.send(side, self.now, &mut bytes) {
+                            self.at(at, Event::Deliver { conn: id, side: 1 - side, bytes });
+                        }
+                    }
+                    Ok(None) => break,
+                    Err(error) => {
+                        let error = error.to_string();
+                        self.read_failed(number, &error);
+                        return false;
+                    }
+                }
+                if sent == MESSAGES_A_TURN {
+                    more = true;
+                    break;
+                }
+            }
+        }
+        more
+    }
+
+    fn read_failed(&mut self, number: usize, error: &str) {
+        let what = format!("at {}: {error}", self.name(number));
+        self.violate("a sound disk is read", what);
+    }
+
+    /// All connections of a node end; its peers notice in their own time.
+    pub(super) fn disconnect(&mut self, number: usize) {
+        let ids: Vec<ConnId> =
+            self.conns.iter().filter(|(_, conn)| conn.ends.contains(&number)).map(|(id, _)| *id).collect();
+        for id in ids {
+            let Some(conn) = self.conns.get_mut(&id) else { continue };
+            let side = conn.side(number);
+            conn.ways.iter_mut().for_each(|way| way.cut = true);
+            conn.open[side] = false;
+            let later = conn.latency() * 40;
+            self.at(self.now + later, Event::Closed { conn: id, side: 1 - side });
+        }
+    }
+
+    /// A lit fuse has burnt down: the machine is off.
+    pub(super) fn power_goes(&mut self, number: usize) {
+        let Some(node) = self.nodes.get_mut(number) else { return };
+        let (cut, minutes) = node.cut.take().map_or((Cut::Drop, 1), |cut| (cut.cut, cut.minutes));
+        let mut dice = Dice::of(self.options.seed, "cut", (number as u64) << 40 | self.now);
+        node.drop_process();
+        node.disk.cut_power(cut, &mut dice);
+        node.disk_fault = None;
+        self.stats.power_cuts += 1;
+        let name = self.name(number);
+        self.trace.tell(self.now, || format!("the power of {name} goes ({cut:?})"));
+        self.disconnect(number);
+        self.at(self.now + Millis::from(minutes) * MINUTE + 1_000, Event::Boot(number));
+    }
+
+    /// A node starts.
+    pub(super) fn boot(&mut self, number: usize) {
+        let (seed, beacon) = (self.options.seed, self.options.beacon_s * 1000);
+        let now = BEGIN + self.now;
+        let Some(node) = self.nodes.get_mut(number) else { return };
+        if node.is_up() {
+            return;
+        }
+        let next_cut = node.again.pop();
+        if let Some((operations, cut)) = next_cut {
+            node.cut = Some(super::node::PendingCut { cut, minutes: 1 });
+            node.disk.light_fuse(operations);
+        }
+        self.stats.openings += 1;
+        match node.open(seed, number, beacon, now) {
+            Ok(()) if node.disk.is_off() => self.power_goes(number),
+            Ok(()) => {
+                if next_cut.is_some() {
+                    node.disk.snuff_fuse();
+                    node.cut = None;
+                }
+                node.take_grant();
+                self.trace.event(self.now, "boot", (number as u64, 0), &[]);
+                self.wake(number, 1);
+            }
+            Err(Unopened::Off) => self.power_goes(number),
+            Err(error) => self.unopened(number, error),
+        }
+    }
+
+    /// A store did not open: right where the disk was damaged or is failing, wrong everywhere else.
+    fn unopened(&mut self, number: usize, error: Unopened) {
+        let Some(node) = self.nodes.get_mut(number) else { return };
+        match (error, node.damage) {
+            (Unopened::Damaged, _) => {
+                node.damage = Damage::None;
+                node.expect_data = false;
+                self.stats.replaced_disks += 1;
+                self.replace_disk(number, Image::default(), "is damaged and replaced by an empty one");
+                self.at(self.now + 1_000, Event::Boot(number));
+            }
+            // What the binary asks for: somebody says that the store may be empty.
+            (Unopened::Store(OpenError::Vanished), Damage::Vanished) => {
+                node.damage = Damage::None;
+                node.expect_data = false;
+                self.at(self.now + MINUTE, Event::Boot(number));
+            }
+            (Unopened::Store(_) | Unopened::Panic(_), _) if node.disk_fault.is_some() => {
+                self.at(self.now + REOPEN_EVERY, Event::Boot(number));
+            }
+            (error, _) => {
+                let error = match error {
+                    Unopened::Store(error) => error.to_string(),
+                    Unopened::Panic(words) => format!("it panicked: {words}"),
+                    Unopened::Off | Unopened::Damaged => "it is off".to_owned(),
+                };
+                let what = format!("at {}: {error}", self.name(number));
+                self.violate("a store opens after every fault", what);
+            }
+        }
+    }
+
+    /// Another disk takes the place of a node's, which is down. What only the old one held is gone.
+    pub(super) fn replace_disk(&mut self, number: usize, image: Image, why: &str) {
+        let name = self.name(number);
+        let held = self.durable_heights(number);
+        let mut elsewhere: BTreeMap<LogId, u64> = BTreeMap::new();
+        for other in (0..self.nodes.len()).filter(|other| *other != number) {
+            // Heights of a node in the middle of a commit, or of one that is down, count for nothing: rather excuse too much.
+            let Some(node) = self.nodes.get(other) else { continue };
+            if node.replica.as_ref().is_some_and(|replica| !replica.has_staged()) {
+                for (log, height) in node.heights() {
+                    let known = elsewhere.entry(log).or_default();
+                    *known = height.max(*known);
+                }
+            }
+        }
+        let lost = self.ledger.lose(&held, &elsewhere);
+        if let Some(node) = self.nodes.get_mut(number) {
+            node.disk.replace(image);
+            node.lost_at = Some(self.now);
+        }
+        self.trace.tell(self.now, || format!("the disk of {name} {why}; {lost} records were nowhere else"));
+    }
+
+    /// What the disk of a node that is down holds: everything that was acknowledged on it, and all that its store shows.
+    fn durable_heights(&self, number: usize) -> BTreeMap<LogId, u64> {
+        let Some(node) = self.nodes.get(number) else { return BTreeMap::new() };
+        let copy = crate::disk::Disk::of(node.disk.current());
+        let opened = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+            townmesh_crdt::store::Store::open_backend(copy.mount()).and_then(|store| store.logs())
+        }));
+        let mut heights: BTreeMap<LogId, u64> = match opened {
+            Ok(Ok(logs)) => logs.into_iter().map(|(_, state)| (state.log, state.height)).collect(),
+            // Rotten: it may have held anything.
+            Ok(Err(_)) | Err(_) => self.ledger.acks.iter().map(|ack| (ack.log, u64::MAX)).collect(),
+        };
+        for ack in self.ledger.acks.iter().filter(|ack| ack.node == number) {
+            let known = heights.entry(ack.log).or_default();
+            *known = ack.seq.max(*known);
+        }
+        heights
+    }
+
+    /// Whether every member holds everything of what it may hold: equal heights and heads of logs.
+    pub(super) fn has_converged(&mut self) -> bool {
+        let mut greatest: BTreeMap<LogId, u64> = BTreeMap::new();
+        let members: Vec<usize> = (0..self.nodes.len()).filter(|number| self.is_member(*number)).collect();
+        for number in &members {
+            let Some(node) = self.nodes.get(*number) else { continue };
+            let Some(replica) = node.replica.as_ref() else { return false };
+            if replica.has_staged() || replica.unfolded() > 0 {
+                return false;
+            }
+            for (log, height) in node.heights() {
+                let known = greatest.entry(log).or_default();
+                *known = height.max(*known);
+            }
+        }
+        members.into_iter().all(|number| self.lag(number, &greatest) == 0)
+    }
+
+    /// How many entries a node lacks of what it may hold.
+    fn lag(&self, number: usize, greatest: &BTreeMap<LogId, u64>) -> u64 {
+        let Some(node) = self.nodes.get(number) else { return 0 };
+        let held = node.heights();
+        let concerns = |log: &LogId| {
+            let namespace = self.names.get(&log.namespace);
+            let access: Option<Access> = namespace.and_then(|namespace| node.spec.access(namespace));
+            access.is_some() && !self.ledger.forks.contains_key(log) && !self.is_of_removed(log)
+        };
+        let lacking = greatest.iter().filter(|(log, _)| concerns(log));
+        lacking.map(|(log, height)| height.saturating_sub(held.get(log).copied().unwrap_or(0))).sum()
+    }
+
+    fn is_of_removed(&self, log: &LogId) -> bool {
+        self.nodes.iter().any(|node| node.removed.is_some() && node.id() == log.author)
+    }
+}
