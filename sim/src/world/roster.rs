@@ -70,7 +70,13 @@ impl Spec {
 
     /// The place as enrolment wants it.
     pub(crate) fn place(&self) -> Place {
-        Place { name: self.name.clone(), role: self.role, regions: self.regions.clone(), carries: self.carries.clone() }
+        Place {
+            name: self.name.clone(),
+            role: self.role,
+            regions: self.regions.clone(),
+            carries: self.carries.clone(),
+            acts_as: None,
+        }
     }
 
     /// Where it is, so many milliseconds after the beginning.

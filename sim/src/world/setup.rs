@@ -134,6 +134,7 @@ fn spare(founded: &Founded, seed: u64, number: u64) -> Authority {
         name: format!("authority-{number}"),
         role: NodeRole::Center,
         scopes: vec![],
+        roles: BTreeSet::new(),
         not_before: BEGIN,
         not_after: BEGIN + 1000 * 24 * HOUR,
     });
