@@ -239,6 +239,3 @@ fn bounded(town: &TownView) -> Vec<String> {
     }
     found
 }
-
-#[cfg(test)]
-mod tests;

@@ -1,1 +1,0 @@
-//! Each checker fails where it must.
