@@ -8,8 +8,7 @@ use std::path::{Path, PathBuf};
 
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
-use townmesh_crdt::certificate::{NodeRole, Statement};
-use townmesh_crdt::enrol::{self, Place};
+use townmesh_crdt::certificate::Statement;
 use townmesh_node::engine::encode_chain;
 use townmesh_node::keys::{IdentityFile, InviteFile, write_authority};
 use townmesh_node::ledger::{Format, write_template};
@@ -86,17 +85,7 @@ fn ledgers() -> Vec<(&'static str, Vec<u8>)> {
 }
 
 fn invites() -> Vec<(&'static str, Vec<u8>)> {
-    let mut rng = ChaCha8Rng::seed_from_u64(5);
-    let regions = ["110115005001".to_owned()];
-    let founded = enrol::found(&regions, "2026", "2026-11", 1, &mut rng);
-    let place = Place {
-        name: "langfa".into(),
-        role: NodeRole::Village,
-        regions: regions.to_vec(),
-        carries: vec![],
-        acts_as: None,
-    };
-    let invite = enrol::invite(&founded.authority, &place, &founded.secrets, 1, &mut rng).expect("it is in order");
+    let (_, invite, _) = decoders::joined();
     let peers = vec!["/ip4/192.0.2.1/udp/4001/quic-v1".to_owned()];
     let text = InviteFile { invite, peers }.to_text();
     let lines: Vec<&str> = text.lines().collect();
@@ -116,7 +105,7 @@ fn invites() -> Vec<(&'static str, Vec<u8>)> {
 }
 
 fn credentials() -> Vec<(&'static str, Vec<u8>)> {
-    let (_, joined) = decoders::joined();
+    let (.., joined) = decoders::joined();
     let valid = encode_chain(&joined.chain).to_vec();
     let of = |statements: &[Statement]| encode_chain(statements).to_vec();
     let (first, rest) = joined.chain.split_first().expect("a chain has an authority");
@@ -135,7 +124,7 @@ fn credentials() -> Vec<(&'static str, Vec<u8>)> {
 }
 
 fn key_files() -> Vec<(&'static str, Vec<u8>)> {
-    let (founded, joined) = decoders::joined();
+    let (founded, _, joined) = decoders::joined();
     let folder = tempfile::tempdir().expect("a folder can be made");
     let path = folder.path().join("authority");
     write_authority(&founded.authority, &path).expect("a file can be written");

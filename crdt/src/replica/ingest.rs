@@ -198,8 +198,8 @@ impl Replica {
         state.height - held
     }
 
-    /// Takes over what stored `auth` entries state, once they are charged, in whatever order they come: what stands beyond its author's quota
-    /// has no more effect than when it came.
+    /// Takes over what stored `auth` entries state, once they are charged, in whatever order they come: what stands
+    /// beyond its author's quota has no more effect than when it came.
     pub(super) fn trust_entries(&mut self, entries: &[Entry]) {
         let within_any = |replica: &Self, entry: &Entry| replica.is_within_any_quota(&entry.header);
         let (within, beyond): (Vec<&Entry>, Vec<&Entry>) = entries.iter().partition(|entry| within_any(self, entry));

@@ -57,7 +57,7 @@ use crate::change::Item;
 use crate::clock::{HybridClock, HybridTime, Millis};
 use crate::codec::BodyCodec;
 use crate::enrol::Identity;
-use crate::entry::{Entry, Lane, LogId};
+use crate::entry::{Lane, LogId};
 use crate::id::{CertificateId, DocumentId, EntryId, NamespaceId, NodeId};
 use crate::namespace::{Namespace, NamespaceKind};
 use crate::policy::{self, DocumentKind};
@@ -332,34 +332,6 @@ impl Replica {
             self.wanted.extend(self.namespace_numbered(number).map(|namespace| (namespace, hash)));
         }
         self.unfold();
-        Ok(())
-    }
-
-    /// Every entry of `auth` in the store.
-    fn auth_entries(&self) -> Result<Vec<Entry>, StoreError> {
-        let auth = self.namespace_id(&Namespace::auth());
-        let logs: Vec<(u32, LogState)> = self.logs_of(auth).map(|(_, known)| *known).collect();
-        let mut entries = Vec::new();
-        for (number, state) in logs {
-            self.store.entries(number, 1, |entry| {
-                if entry.header.seq <= state.height {
-                    entries.push(entry);
-                }
-                std::ops::ControlFlow::Continue(())
-            })?;
-        }
-        Ok(entries)
-    }
-
-    /// Tries statements again that had found no room to wait: more certificates are known by now.
-    fn heed_left_out(&mut self) -> Result<(), StoreError> {
-        let known = self.recorded_statements.len();
-        self.left_out = false;
-        let entries = self.auth_entries()?;
-        self.trust_entries(&entries);
-        if self.recorded_statements.len() > known {
-            self.trust_changed();
-        }
         Ok(())
     }
 

@@ -3,8 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Output, Replica};
+use crate::entry::Entry;
 use crate::id::{DocumentId, NodeId};
 use crate::namespace::Namespace;
+use crate::store::{LogState, StoreError};
 
 impl Replica {
     /// Statements changed: whatever was decided by them is decided again.
@@ -17,6 +19,34 @@ impl Replica {
         self.adopt_certificate();
         self.heed_revocations();
         self.renew_interests();
+    }
+
+    /// Every entry of `auth` in the store.
+    pub(super) fn auth_entries(&self) -> Result<Vec<Entry>, StoreError> {
+        let auth = self.namespace_id(&Namespace::auth());
+        let logs: Vec<(u32, LogState)> = self.logs_of(auth).map(|(_, known)| *known).collect();
+        let mut entries = Vec::new();
+        for (number, state) in logs {
+            self.store.entries(number, 1, |entry| {
+                if entry.header.seq <= state.height {
+                    entries.push(entry);
+                }
+                std::ops::ControlFlow::Continue(())
+            })?;
+        }
+        Ok(entries)
+    }
+
+    /// Tries statements again that had found no room to wait: more certificates are known by now.
+    pub(super) fn heed_left_out(&mut self) -> Result<(), StoreError> {
+        let known = self.recorded_statements.len();
+        self.left_out = false;
+        let entries = self.auth_entries()?;
+        self.trust_entries(&entries);
+        if self.recorded_statements.len() > known {
+            self.trust_changed();
+        }
+        Ok(())
     }
 
     /// Takes over a newer certificate for the own key; from now on entries name it and peers are shown it.

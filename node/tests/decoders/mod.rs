@@ -7,7 +7,7 @@ use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::SeedableRng;
 use townmesh_crdt::certificate::NodeRole;
 use townmesh_crdt::domain::region::Region;
-use townmesh_crdt::enrol::{self, Founded, Joined, Place};
+use townmesh_crdt::enrol::{self, Founded, Invite, Joined, Place};
 use townmesh_crdt::id::NodeId;
 use townmesh_node::engine::TownAdmission;
 use townmesh_node::keys::{IdentityFile, InviteFile, parse_authority};
@@ -67,15 +67,15 @@ pub(crate) fn credentials(bytes: &[u8]) -> bool {
 
 /// The town and the node that the right credentials are for.
 fn shown() -> (&'static [u8; 32], NodeId) {
-    static SHOWN: LazyLock<(Founded, Joined)> = LazyLock::new(joined);
-    (&SHOWN.0.authority.town, SHOWN.1.identity.node())
+    static SHOWN: LazyLock<(Founded, Invite, Joined)> = LazyLock::new(joined);
+    (&SHOWN.0.authority.town, SHOWN.2.identity.node())
 }
 
-/// A town and a village that joined it, always the same.
+/// A town, an invite, and the village that joined with it, always the same.
 ///
 /// # Panics
 /// Never: everything about it is in order.
-pub(crate) fn joined() -> (Founded, Joined) {
+pub(crate) fn joined() -> (Founded, Invite, Joined) {
     let mut rng = ChaCha8Rng::seed_from_u64(5);
     let regions = ["110115005001".to_owned()];
     let founded = enrol::found(&regions, "2026", "2026-11", 1, &mut rng);
@@ -88,7 +88,7 @@ pub(crate) fn joined() -> (Founded, Joined) {
     };
     let invite = enrol::invite(&founded.authority, &place, &founded.secrets, 1, &mut rng).expect("it is in order");
     let joined = enrol::redeem(&invite, &mut rng).expect("it is in order");
-    (founded, joined)
+    (founded, invite, joined)
 }
 
 /// The text of a node's identity or of an authority; whether it was accepted as either.
