@@ -205,11 +205,13 @@ mod tests {
 
         #[test]
         fn a_damaged_inspection_is_never_a_panic(at in 1..80_usize, bit in 0..8_u8, cut in 0..80_usize) {
-            let mut bytes = plain().encode().unwrap();
-            if let Some(byte) = bytes.get_mut(at) { *byte ^= 1 << bit; }
-            let _ = Inspection::decode(&bytes);
-            bytes.truncate(cut.min(bytes.len() - 1));
-            prop_assert!(Inspection::decode(&bytes).is_err());
+            let whole = plain().encode().unwrap();
+            let mut damaged = whole.clone();
+            if let Some(byte) = damaged.get_mut(at) { *byte ^= 1 << bit; }
+            let _ = Inspection::decode(&damaged);
+            // A damaged one that is cut as well may be another, shorter inspection; a whole one may not.
+            let _ = Inspection::decode(&damaged[..cut.min(damaged.len())]);
+            prop_assert!(Inspection::decode(&whole[..cut.min(whole.len() - 1)]).is_err());
         }
     }
 
