@@ -7,7 +7,7 @@
 //! | kind | card | key | version | bytes |
 //! |---|---|---|---|---|
 //! | 1 | beacon | node id | counter | CBOR `[signed, signature]`, see below |
-//! | 2 | grant | BLAKE3 of the bytes | 0 | recipient's exchange key (32) ‖ sealed CBOR `[[family, secret]...]` |
+//! | 2 | grant | BLAKE3 of the bytes | 0 | CBOR `[signed, signature]`, see [`crate::grant`] |
 //! | 3 | fork proof | BLAKE3 of the log id | 2^64 - 1 - seq | see [`crate::fork`] |
 //! | 4 | last position | node id | milliseconds | CBOR `[signed, signature]`, see below |
 //!
@@ -16,19 +16,19 @@
 //! - Beacon, context `townmesh/beacon/1`: CBOR `[node, epoch, counter, at, [[log, seq]...], [[namespace, digest]...]]`. A
 //!   log is named by the first 8 bytes of BLAKE3(log id), a namespace by the first 8 bytes of its id; of the digest of the
 //!   namespace come the first 8 bytes, too.
-//! - Last position, context `townmesh/position/2`: CBOR `[node, at, sealed]`. Everybody can check whose it is and how new;
-//!   where the unit is stands in `sealed`: CBOR `[latitude, longitude]`, sealed like the body of an entry of `town` whose
-//!   header is 190 zeros with the node in the first 32 bytes and `at` in the next 8, big-endian.
+//! - Last position, context `townmesh/position/3`: CBOR `[node, at, key id, sealed]`. Everybody can check whose it is and
+//!   how new; where the unit is stands in `sealed`: CBOR `[latitude, longitude]`, sealed like the body of an entry of
+//!   `town` under the key with this id, whose header is 190 zeros with the node in the first 32 bytes and `at` in the
+//!   next 8, big-endian.
 
 use ed25519_dalek::{Signature, Signer, SigningKey, VerifyingKey};
 use minicbor::{Decoder, Encoder};
 use rand_core::CryptoRng;
-use x25519_dalek::StaticSecret;
 
 use crate::clock::Millis;
 use crate::entry::{HEADER_LEN, LogId};
-use crate::id::{NamespaceId, NodeId};
-use crate::seal::{self, FamilySecret, NamespaceKeys, SealError};
+use crate::id::{KeyId, NamespaceId, NodeId};
+use crate::seal::{NamespaceKeys, SealError};
 use crate::store::CardKey;
 use crate::sync::message::Digest;
 
@@ -44,7 +44,7 @@ pub const MAX_SPACES: usize = 64;
 pub const MAX_BEACON: usize = 4096;
 
 const BEACON_CONTEXT: &[u8] = b"townmesh/beacon/1";
-const POSITION_CONTEXT: &[u8] = b"townmesh/position/2";
+const POSITION_CONTEXT: &[u8] = b"townmesh/position/3";
 
 /// What a card is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -52,7 +52,7 @@ const POSITION_CONTEXT: &[u8] = b"townmesh/position/2";
 pub enum CardKind {
     /// What a node holds.
     Beacon = 1,
-    /// Family secrets for one recipient.
+    /// Family secrets for those who may read the families.
     Grant = 2,
     /// Two entries of one author at one place.
     Fork = 3,
@@ -198,6 +198,8 @@ pub struct PositionCard {
     pub node: NodeId,
     /// When, by its clock.
     pub at: Millis,
+    /// Names the secret of `town` that it is sealed under.
+    pub key: KeyId,
     sealed: Vec<u8>,
 }
 
@@ -212,14 +214,16 @@ impl Position {
         let written = e.array(2).and_then(|e| e.i32(self.latitude)).and_then(|e| e.i32(self.longitude)).map(|_| ());
         debug_assert!(written.is_ok(), "writing to memory does not fail");
         let sealed = keys.seal_body(&plain, &position_header(&self.node, self.at), rng)?;
-        Ok(PositionCard { node: self.node, at: self.at, sealed })
+        Ok(PositionCard { node: self.node, at: self.at, key: keys.key_id, sealed })
     }
 }
 
 impl PositionCard {
     /// Signs the card.
     pub fn to_bytes(&self, key: &SigningKey) -> Vec<u8> {
-        signed(POSITION_CONTEXT, key, |e| e.array(3)?.bytes(&self.node.0)?.u64(self.at)?.bytes(&self.sealed)?.ok())
+        signed(POSITION_CONTEXT, key, |e| {
+            e.array(4)?.bytes(&self.node.0)?.u64(self.at)?.bytes(&self.key.0)?.bytes(&self.sealed)?.ok()
+        })
     }
 
     /// Reads a card and checks its signature.
@@ -231,17 +235,17 @@ impl PositionCard {
         let (content, signature) = unsigned(bytes).ok_or_else(|| error("malformed"))?;
         let card = (|| {
             let mut d = Decoder::new(content);
-            (d.array().ok()? == Some(3)).then_some(())?;
+            (d.array().ok()? == Some(4)).then_some(())?;
             let (node, at) = (NodeId::from_slice(d.bytes().ok()?)?, d.u64().ok()?);
-            let sealed = d.bytes().ok()?.to_vec();
-            (d.position() == content.len()).then_some(Self { node, at, sealed })
+            let (key, sealed) = (KeyId(d.bytes().ok()?.try_into().ok()?), d.bytes().ok()?.to_vec());
+            (d.position() == content.len()).then_some(Self { node, at, key, sealed })
         })();
         let card = card.ok_or_else(|| error("malformed"))?;
         verify(POSITION_CONTEXT, &card.node, content, &signature).ok_or_else(|| error("wrong signature"))?;
         Ok(card)
     }
 
-    /// Opens it with the town's key.
+    /// Opens it with the town's keys under the secret that it names.
     ///
     /// # Errors
     /// [`CardError`].
@@ -266,9 +270,14 @@ fn position_header(node: &NodeId, at: Millis) -> [u8; HEADER_LEN] {
     header
 }
 
-type Written = Result<(), minicbor::encode::Error<std::convert::Infallible>>;
+pub(crate) type Written = Result<(), minicbor::encode::Error<std::convert::Infallible>>;
 
-fn signed(context: &[u8], key: &SigningKey, write: impl FnOnce(&mut Encoder<&mut Vec<u8>>) -> Written) -> Vec<u8> {
+/// Content and signature as a card holds them.
+pub(crate) fn signed(
+    context: &[u8],
+    key: &SigningKey,
+    write: impl FnOnce(&mut Encoder<&mut Vec<u8>>) -> Written,
+) -> Vec<u8> {
     let mut content = Vec::new();
     let written = write(&mut Encoder::new(&mut content));
     debug_assert!(written.is_ok(), "writing to memory does not fail");
@@ -280,7 +289,8 @@ fn signed(context: &[u8], key: &SigningKey, write: impl FnOnce(&mut Encoder<&mut
     bytes
 }
 
-fn unsigned(bytes: &[u8]) -> Option<(&[u8], [u8; 64])> {
+/// What [`signed`] made, unchecked.
+pub(crate) fn unsigned(bytes: &[u8]) -> Option<(&[u8], [u8; 64])> {
     if bytes.len() > MAX_CARD {
         return None;
     }
@@ -290,54 +300,16 @@ fn unsigned(bytes: &[u8]) -> Option<(&[u8], [u8; 64])> {
     (d.position() == bytes.len()).then_some((content, signature))
 }
 
-fn verify(context: &[u8], node: &NodeId, content: &[u8], signature: &[u8; 64]) -> Option<()> {
+/// Whether the node signed the content.
+pub(crate) fn verify(context: &[u8], node: &NodeId, content: &[u8], signature: &[u8; 64]) -> Option<()> {
     let key = VerifyingKey::from_bytes(&node.0).ok()?;
     key.verify_strict(&[context, content].concat(), &Signature::from_bytes(signature)).ok()
-}
-
-/// Makes a grant: family secrets that only the owner of `recipient` can open.
-///
-/// # Errors
-/// [`SealError`] for a weak recipient key.
-pub fn grant(
-    recipient: &[u8; 32],
-    secrets: &[(String, FamilySecret)],
-    rng: &mut dyn CryptoRng,
-) -> Result<(CardKey, Vec<u8>), SealError> {
-    let mut plain = Vec::new();
-    let mut e = Encoder::new(&mut plain);
-    let written = (|| -> Written {
-        e.array(secrets.len() as u64)?;
-        for (family, secret) in secrets {
-            e.array(2)?.str(family)?.bytes(secret.as_bytes())?;
-        }
-        Ok(())
-    })();
-    debug_assert!(written.is_ok(), "writing to memory does not fail");
-    let bytes = [recipient.as_slice(), &seal::seal_to(recipient, &plain, rng)?].concat();
-    Ok((CardKind::Grant.key(blake3::hash(&bytes).into()), bytes))
-}
-
-/// The secrets of a grant for the owner of `secret`; `None` for another's grant or a malformed one.
-pub fn open_grant(secret: &StaticSecret, bytes: &[u8]) -> Option<Vec<(String, FamilySecret)>> {
-    let (recipient, sealed) = bytes.split_first_chunk::<32>()?;
-    if recipient != x25519_dalek::PublicKey::from(secret).as_bytes() {
-        return None;
-    }
-    let plain = seal::open_own(secret, sealed).ok()?;
-    let mut d = Decoder::new(&plain);
-    let length = d.array().ok()??;
-    let mut secrets = Vec::new();
-    for _ in 0..length {
-        (d.array().ok()? == Some(2)).then_some(())?;
-        secrets.push((d.str().ok()?.to_owned(), FamilySecret::from_bytes(d.bytes().ok()?.try_into().ok()?)));
-    }
-    Some(secrets)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::seal::FamilySecret;
     use proptest::prelude::*;
     use rand_chacha::ChaCha8Rng;
     use rand_chacha::rand_core::SeedableRng;
@@ -381,22 +353,11 @@ mod tests {
         assert_eq!(Beacon::from_bytes(&bytes), Ok(beacon));
     }
 
-    #[test]
-    fn a_grant_is_for_one_recipient() {
-        let mut rng = ChaCha8Rng::seed_from_u64(1);
-        let (own, other) = (StaticSecret::random_from_rng(&mut rng), StaticSecret::random_from_rng(&mut rng));
-        let secrets = vec![("town".to_owned(), FamilySecret::random(&mut rng))];
-        let (_, bytes) = grant(x25519_dalek::PublicKey::from(&own).as_bytes(), &secrets, &mut rng).unwrap();
-        assert_eq!(open_grant(&own, &bytes), Some(secrets));
-        assert_eq!(open_grant(&other, &bytes), None);
-    }
-
     proptest! {
         #[test]
         fn any_bytes_are_a_card_or_an_error(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
             let _ = Beacon::from_bytes(&bytes);
             let _ = PositionCard::from_bytes(&bytes);
-            let _ = open_grant(&StaticSecret::from([1; 32]), &bytes);
         }
     }
 }

@@ -5,15 +5,13 @@ use rand_core::CryptoRng;
 use x25519_dalek::{PublicKey, StaticSecret};
 
 use crate::bounds;
-use crate::card;
-use crate::certificate::{Access, Certificate, CertificateKind, Claim, NodeRole, Scope, Statement, StatementError};
+use crate::certificate::{Certificate, CertificateKind, Claim, NodeRole, Statement, StatementError};
 use crate::clock::Millis;
 use crate::domain::role::Roles;
 use crate::id::{CertificateId, NodeId};
 use crate::namespace::{Namespace, NamespaceKind};
 use crate::policy;
 use crate::seal::{FamilySecret, SealError};
-use crate::store::CardKey;
 use crate::trust::Trust;
 
 /// How long a certificate is meant to last: ten years. Its end means "ask", never "cut off".
@@ -137,15 +135,6 @@ pub fn found(regions: &[String], year: &str, month: &str, now: Millis, rng: &mut
     Founded { root, authority: Authority { town, signing, statement }, statements, secrets }
 }
 
-/// Whether a node with these scopes may read a family.
-pub fn may_read(scopes: &[Scope], family: &str) -> bool {
-    let (kind, region) = family.split_once('/').unwrap_or((family, ""));
-    let kind = NamespaceKind::ALL.into_iter().find(|known| known.name() == kind);
-    scopes
-        .iter()
-        .any(|scope| Some(scope.kind) == kind && scope.access == Access::Hold && region.starts_with(&scope.region))
-}
-
 /// What a new node is to be.
 #[derive(Debug, Clone)]
 pub struct Place {
@@ -194,10 +183,8 @@ pub struct Invite {
     pub chain: Vec<Statement>,
     /// Signs the certificate of the node that redeems it.
     pub signing: SigningKey,
-    /// Becomes the node's own, so that the grant below opens on the node.
-    pub exchange: StaticSecret,
-    /// The secrets of the families that the node may read.
-    pub grant: (CardKey, Vec<u8>),
+    /// The secrets of the families that the node may read, to be kept by [`crate::Replica::keep_secrets`].
+    pub secrets: Vec<(String, FamilySecret)>,
 }
 
 impl std::fmt::Debug for Invite {
@@ -222,11 +209,12 @@ pub fn invite(
         return Err(EnrolError::Name);
     }
     let scopes = policy::default_scopes(place.role, &place.regions, &place.carries);
-    let (signing, exchange) = (key(rng), StaticSecret::random_from_rng(rng));
+    let signing = key(rng);
     let certificate = Certificate {
         kind: CertificateKind::Invite,
         key: NodeId(signing.verifying_key().to_bytes()),
-        exchange: PublicKey::from(&exchange).to_bytes(),
+        // Nothing is sealed to an invite: it carries secrets in itself.
+        exchange: [0; 32],
         name: place.name.clone(),
         role: place.role,
         scopes,
@@ -234,13 +222,11 @@ pub fn invite(
         not_before: now,
         not_after: now.saturating_add(VALIDITY),
     };
-    let readable: Vec<_> =
-        secrets.iter().filter(|(family, _)| may_read(&certificate.scopes, family)).cloned().collect();
-    let grant = card::grant(&certificate.exchange, &readable, rng)?;
+    let secrets = secrets.iter().filter(|(family, _)| policy::may_read(&certificate.scopes, family)).cloned().collect();
     let claim = Claim::Certificate(certificate);
     let statement =
         Statement::sign(&authority.town, claim, Some(authority.statement.id), nonce(rng), &authority.signing);
-    Ok(Invite { town: authority.town, chain: vec![authority.statement.clone(), statement], signing, exchange, grant })
+    Ok(Invite { town: authority.town, chain: vec![authority.statement.clone(), statement], signing, secrets })
 }
 
 /// A node that has joined: what it must keep and record.
@@ -259,16 +245,18 @@ pub struct Joined {
 pub fn redeem(invite: &Invite, rng: &mut dyn CryptoRng) -> Result<Joined, EnrolError> {
     let own = invite.chain.last().ok_or(EnrolError::Incomplete)?;
     let Claim::Certificate(template) = &own.claim else { return Err(EnrolError::Incomplete) };
-    let signing = key(rng);
+    // An exchange key of its own: whoever redeemed the same invite must not open what is sealed to this node.
+    let (signing, exchange) = (key(rng), StaticSecret::random_from_rng(rng));
     let certificate = Certificate {
         kind: CertificateKind::Node,
         key: NodeId(signing.verifying_key().to_bytes()),
+        exchange: PublicKey::from(&exchange).to_bytes(),
         ..template.clone()
     };
     let statement =
         Statement::sign(&invite.town, Claim::Certificate(certificate), Some(own.id), nonce(rng), &invite.signing)
             .with_possession(&signing);
-    let identity = Identity { signing, exchange: invite.exchange.clone(), certificate: statement.id };
+    let identity = Identity { signing, exchange, certificate: statement.id };
     let chain = invite.chain.iter().cloned().chain([statement]).collect();
     Ok(Joined { identity, chain })
 }
@@ -301,8 +289,7 @@ mod tests {
         }
         assert_eq!(trust.current(&joined.identity.node()).map(|(id, _)| id), Some(joined.identity.certificate));
         assert_eq!(trust.namespaces().len(), 2 + 2 * 3);
-        let opened = card::open_grant(&joined.identity.exchange, &invite.grant.1).unwrap();
-        let families: Vec<&str> = opened.iter().map(|(family, _)| family.as_str()).collect();
+        let families: Vec<&str> = invite.secrets.iter().map(|(family, _)| family.as_str()).collect();
         assert_eq!(families, ["town", "registry/110115005001", "cases/110115005001", "events/110115005001"]);
     }
 

@@ -12,6 +12,7 @@ pub mod domain;
 pub mod enrol;
 pub mod entry;
 pub mod fork;
+pub mod grant;
 pub mod id;
 pub mod namespace;
 pub mod policy;

@@ -122,6 +122,15 @@ pub fn access(certificate: &Certificate, namespace: &Namespace) -> Option<Access
     certificate.scopes.iter().filter(|scope| scope.covers(namespace)).map(|scope| scope.access).max()
 }
 
+/// Whether a node with these scopes may read a family.
+pub fn may_read(scopes: &[Scope], family: &str) -> bool {
+    let (kind, region) = family.split_once('/').unwrap_or((family, ""));
+    let kind = NamespaceKind::ALL.into_iter().find(|known| known.name() == kind);
+    scopes
+        .iter()
+        .any(|scope| Some(scope.kind) == kind && scope.access == Access::Hold && region.starts_with(&scope.region))
+}
+
 /// Whether a node may write an entry in a namespace at all: decided from the header before a body is opened.
 ///
 /// # Errors

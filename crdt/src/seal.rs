@@ -11,7 +11,9 @@
 //!   value costs only its 16-byte tag. The scheme is safe under nonce reuse: equal versions of one person's data
 //!   look equal, nothing else shows. Associated data: document id and resident id.
 //! - Person key: AES-256-GCM-SIV under the family's wrapping key, nonce from its place on the key shelf.
-//! - Grant: family secrets for one recipient; X25519 with an ephemeral key, then XChaCha20-Poly1305.
+//! - Grant: family secrets for each recipient; X25519 with one ephemeral key, then XChaCha20-Poly1305 (see [`crate::grant`]).
+
+use std::collections::BTreeMap;
 
 use aes_gcm_siv::{Aes128GcmSiv, Aes256GcmSiv};
 use chacha20poly1305::XChaCha20Poly1305;
@@ -260,26 +262,28 @@ pub fn personal_place(sealed: &[u8]) -> Option<PersonKeyPlace> {
     Some(PersonKeyPlace { shelf: *shelf, index: u32::from_be_bytes(*index) })
 }
 
-/// Seals `plain` so that only the owner of `recipient` opens it: `ephemeral public key ‖ ciphertext ‖ tag`.
-///
-/// # Errors
-/// [`SealError`] if the recipient's key is a low-order point.
-pub fn seal_to(recipient: &[u8; 32], plain: &[u8], rng: &mut dyn CryptoRng) -> Result<Vec<u8>, SealError> {
+/// Seals to each recipient what is for it: `(ephemeral public key, {recipient: ciphertext ‖ tag})`. One ephemeral key
+/// serves all, for each agreement with it gives another cipher key. Recipients with a low-order key get nothing.
+pub fn seal_to_each(
+    plain: &BTreeMap<[u8; 32], Vec<u8>>,
+    rng: &mut dyn CryptoRng,
+) -> ([u8; 32], BTreeMap<[u8; 32], Vec<u8>>) {
     let ephemeral = StaticSecret::random_from_rng(rng);
-    let public = PublicKey::from(&ephemeral);
-    let cipher = agreed_cipher(&ephemeral, recipient, public.as_bytes(), recipient)?;
-    let sealed = cipher.encrypt(&[0; NONCE_LEN].into(), plain).map_err(|_| SealError)?;
-    Ok([public.as_bytes().as_slice(), &sealed].concat())
+    let public = PublicKey::from(&ephemeral).to_bytes();
+    let sealed = plain.iter().filter_map(|(recipient, plain)| {
+        let cipher = agreed_cipher(&ephemeral, recipient, &public, recipient).ok()?;
+        Some((*recipient, cipher.encrypt(&[0; NONCE_LEN].into(), plain.as_slice()).ok()?))
+    });
+    (public, sealed.collect())
 }
 
-/// Opens what [`seal_to`] made for the owner of `secret`.
+/// Opens what [`seal_to_each`] made for the owner of `secret`.
 ///
 /// # Errors
 /// [`SealError`] for another recipient or altered bytes.
-pub fn open_own(secret: &StaticSecret, sealed: &[u8]) -> Result<Vec<u8>, SealError> {
-    let (ephemeral, sealed) = sealed.split_first_chunk::<32>().ok_or(SealError)?;
+pub fn open_own(secret: &StaticSecret, ephemeral: &[u8; 32], sealed: &[u8]) -> Result<Vec<u8>, SealError> {
     let cipher = agreed_cipher(secret, ephemeral, ephemeral, PublicKey::from(secret).as_bytes())?;
-    // Each ephemeral key gives another cipher key, so the nonce may be fixed.
+    // Each pair of ephemeral key and recipient gives another cipher key, so the nonce may be fixed.
     cipher.decrypt(&[0; NONCE_LEN].into(), sealed).map_err(|_| SealError)
 }
 
@@ -346,12 +350,16 @@ mod tests {
     }
 
     #[test]
-    fn grants_open_only_for_their_recipient() {
+    fn what_is_sealed_opens_only_for_its_recipient() {
         let mut rng = ChaCha8Rng::seed_from_u64(3);
-        let (own, other) = (StaticSecret::random_from_rng(&mut rng), StaticSecret::random_from_rng(&mut rng));
-        let sealed = seal_to(PublicKey::from(&own).as_bytes(), b"secret", &mut rng).unwrap();
-        assert_eq!(open_own(&own, &sealed), Ok(b"secret".to_vec()));
-        assert_eq!(open_own(&other, &sealed), Err(SealError));
-        assert_eq!(seal_to(&[0; 32], b"secret", &mut rng), Err(SealError));
+        let [own, other] = [(); 2].map(|()| StaticSecret::random_from_rng(&mut rng));
+        let [own_key, other_key] = [&own, &other].map(|secret| PublicKey::from(secret).to_bytes());
+        let plain = BTreeMap::from([(own_key, b"mine".to_vec()), (other_key, b"other".to_vec()), ([0; 32], vec![1])]);
+        let (ephemeral, sealed) = seal_to_each(&plain, &mut rng);
+        assert_eq!(sealed.len(), 2, "nothing is sealed to a weak key");
+        assert_eq!(open_own(&own, &ephemeral, &sealed[&own_key]), Ok(b"mine".to_vec()));
+        assert_eq!(open_own(&other, &ephemeral, &sealed[&other_key]), Ok(b"other".to_vec()));
+        assert_eq!(open_own(&other, &ephemeral, &sealed[&own_key]), Err(SealError));
+        assert_eq!(open_own(&own, &[7; 32], &sealed[&own_key]), Err(SealError));
     }
 }

@@ -219,9 +219,17 @@ impl Trust {
         certificates.max_by_key(|(id, certificate)| (certificate.not_after, *id))
     }
 
-    /// Whether a certificate names this key to seal grants to.
-    pub(crate) fn is_exchange_key(&self, key: &[u8; 32]) -> bool {
-        self.certificates.values().any(|certificate| certificate.exchange == *key)
+    /// Certificates whose holders could read a family and may not any more: removed nodes, nodes whose scopes were
+    /// narrowed, and withdrawn invites, which hold the secrets that they hand out.
+    pub(crate) fn former_readers(&self, family: &str) -> impl Iterator<Item = CertificateId> {
+        let reads = |certificate: &Certificate| policy::may_read(&certificate.scopes, family);
+        let is_former = move |id: &CertificateId, certificate: &Certificate| match certificate.kind {
+            CertificateKind::Authority => false,
+            CertificateKind::Invite => self.is_revoked(id),
+            CertificateKind::Node => !self.current(&certificate.key).is_some_and(|(_, current)| reads(current)),
+        };
+        let all = self.certificates.iter().filter(move |(_, certificate)| reads(certificate));
+        all.filter(move |(id, certificate)| is_former(id, certificate)).map(|(id, _)| *id)
     }
 
     /// How many certificates are known.

@@ -68,7 +68,7 @@ fn center(regions: &[Region], rng: &mut ChaCha8Rng) -> Result<Replica, Box<dyn E
         beacon_interval: u64::MAX / 2,
     };
     let mut replica = Replica::open(opening, NOW)?;
-    replica.add_card(invite.grant.0, 0, invite.grant.1);
+    replica.keep_secrets(&invite.secrets);
     replica.record_statements(founded.statements, NOW)?;
     replica.commit(NOW)?;
     Ok(replica)

@@ -3,20 +3,17 @@
 use std::collections::BTreeMap;
 
 use super::{Replica, first_half};
-use crate::card::{self, Beacon, CardError, CardKind, MAX_CARDS, Position, PositionCard};
+use crate::card::{Beacon, CardError, CardKind, MAX_CARDS, Position, PositionCard};
 use crate::clock::{HybridTime, Millis};
 use crate::entry::LogId;
 use crate::fork::ForkProof;
+use crate::grant::Grant;
 use crate::id::NodeId;
 use crate::namespace::Namespace;
 use crate::replica::RecordError;
-use crate::seal::NamespaceKeys;
 use crate::store::CardKey;
 use crate::sync::Message;
 use crate::sync::message::Digest;
-
-/// Most grants for one recipient.
-const MAX_GRANTS_OF_ONE: usize = 64;
 
 /// Whether the cards of a kind are published by the node that their key names.
 fn is_of_node(kind: u8) -> bool {
@@ -50,13 +47,8 @@ impl Replica {
                 }
             }
             Some(CardKind::Grant) => {
-                let mut is_new = false;
-                for (family, secret) in card::open_grant(&self.identity.exchange, &bytes).into_iter().flatten() {
-                    is_new |= self.keyring.add(&family, secret);
-                }
-                if is_new {
-                    // What was only carried so far can be read now.
-                    self.unfold();
+                if let Ok(grant) = Grant::from_bytes(&bytes) {
+                    self.take_grant(key.key, grant);
                 }
             }
             Some(CardKind::Fork) => {
@@ -90,9 +82,14 @@ impl Replica {
     /// Each kind has its share of the room, and all kinds of newer versions together one: nobody crowds out the
     /// beacons, grants and fork proofs of others by cards that cannot be checked.
     fn has_room(&self, key: &CardKey) -> bool {
-        let kind = CardKind::from_code(key.kind);
+        self.cards.contains_key(key) || self.has_room_for(key.kind, 1)
+    }
+
+    /// Whether so many more cards of a kind may be kept.
+    pub(super) fn has_room_for(&self, kind: u8, more: usize) -> bool {
+        let kind = CardKind::from_code(kind);
         let alike = self.cards.keys().filter(|held| CardKind::from_code(held.kind) == kind);
-        self.cards.contains_key(key) || alike.count() < MAX_CARDS / 5
+        alike.count() + more <= MAX_CARDS / 5
     }
 
     /// Forgets what a node published that was removed since. False if there is none.
@@ -134,7 +131,7 @@ impl Replica {
             Some(CardKind::Grant) if blake3::hash(&bytes) != key.key || version != 0 => {
                 return Err(CardError::new(CardKind::Grant, "it is not under its hash"));
             }
-            Some(CardKind::Grant) if !self.cards.contains_key(&key) && !self.awaits_grant(&bytes) => return Ok(false),
+            Some(CardKind::Grant) if !self.check_grant(&key, &bytes)? => return Ok(false),
             Some(CardKind::Fork) => {
                 let proof = ForkProof::from_bytes(&bytes)?;
                 if proof.card_key() != Some((key, version)) {
@@ -161,15 +158,6 @@ impl Replica {
             Some(CardKind::Grant) | None => {}
         }
         Ok(self.add_card(key, version, bytes))
-    }
-
-    /// Whether a grant is for a key that somebody was certified with, and not one too many for it: anybody can make up
-    /// grants that nobody can open.
-    fn awaits_grant(&self, bytes: &[u8]) -> bool {
-        let Some((recipient, _)) = bytes.split_first_chunk::<32>() else { return false };
-        let grants = self.cards.iter().filter(|(key, _)| key.kind == CardKind::Grant as u8);
-        let alike = grants.filter(|(_, (_, held))| held.starts_with(recipient)).count();
-        alike < MAX_GRANTS_OF_ONE && self.trust.is_exchange_key(recipient)
     }
 
     /// Whether a time lies ahead of what the own clock allows. A clock that is behind the own certificate is wrong
@@ -210,12 +198,6 @@ impl Replica {
         beacons.filter_map(|(_, (_, bytes))| Beacon::from_bytes(bytes).ok()).collect()
     }
 
-    fn town_keys(&mut self) -> Option<&NamespaceKeys> {
-        let town = Namespace::town();
-        let key = self.trust.family(&town)?.key;
-        self.keyring.keys(&town, key)
-    }
-
     /// Publishes where this unit is.
     ///
     /// # Errors
@@ -227,8 +209,8 @@ impl Replica {
         // A clock that was put back must not hide the unit.
         let at = self.cards.get(&key).map_or(now, |(version, _)| now.max(version.saturating_add(1)));
         let town = Namespace::town();
-        let family = self.trust.family(&town).ok_or_else(|| RecordError::UnknownNamespace(town.clone()))?.key;
-        let keys = self.keyring.keys(&town, family).ok_or(RecordError::NoKey(town.clone()))?;
+        let id = self.writing_key(&town).ok_or_else(|| RecordError::NoKey(town.clone()))?;
+        let keys = self.keyring.keys(&town, id).ok_or(RecordError::NoKey(town))?;
         let card = Position { node, at, latitude, longitude }.seal(keys, &mut *self.rng)?;
         let kept = self.add_card(key, at, card.to_bytes(&self.identity.signing));
         if kept { Ok(()) } else { Err(RecordError::NoRoom) }
@@ -239,7 +221,8 @@ impl Replica {
         let cards = self.cards.iter().filter(|(key, _)| key.kind == CardKind::Position as u8);
         let cards: Vec<PositionCard> =
             cards.filter_map(|(_, (_, bytes))| PositionCard::from_bytes(bytes).ok()).collect();
-        let Some(keys) = self.town_keys() else { return vec![] };
-        cards.iter().filter_map(|card| card.open(keys).ok()).collect()
+        let town = Namespace::town();
+        let open = |card: &PositionCard| card.open(self.keyring.keys(&town, card.key)?).ok();
+        cards.iter().filter_map(open).collect()
     }
 }

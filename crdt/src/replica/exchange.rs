@@ -216,6 +216,7 @@ impl Replica {
                 self.send_card_list(peer);
                 self.interest(&peer).into_iter().for_each(|namespace| self.assume_equal(peer, namespace));
                 self.mark_equal(peer);
+                self.grant_missing(peer);
             }
             (true, false) => self.send_digests(peer),
             // Interests depend on `auth`, so that comes first.
@@ -365,6 +366,10 @@ impl Replica {
             }
         }
         self.check_equal(peer);
+        // Only now: what others gave it came with the cards before.
+        if self.sessions.get(&peer).is_some_and(|session| session.progress.equal) {
+            self.grant_missing(peer);
+        }
     }
 
     /// Compares the peer's last summary with what is held now.

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::rotation::Grants;
 use crate::id::KeyId;
 use crate::namespace::Namespace;
 use crate::seal::{FamilySecret, NamespaceKeys};
@@ -10,6 +11,8 @@ use crate::seal::{FamilySecret, NamespaceKeys};
 pub(super) struct Keyring {
     secrets: BTreeMap<String, BTreeMap<KeyId, FamilySecret>>,
     keys: BTreeMap<(Namespace, KeyId), NamespaceKeys>,
+    /// What brought them.
+    pub(super) grants: Grants,
 }
 
 impl Keyring {
@@ -23,8 +26,17 @@ impl Keyring {
         self.secrets.contains_key(&namespace.family())
     }
 
-    pub(super) fn holds_key(&self, namespace: &Namespace, id: KeyId) -> bool {
-        self.secrets.get(&namespace.family()).is_some_and(|secrets| secrets.contains_key(&id))
+    pub(super) fn holds_family(&self, family: &str) -> bool {
+        self.secrets.contains_key(family)
+    }
+
+    pub(super) fn holds_key(&self, family: &str, id: KeyId) -> bool {
+        self.secrets.get(family).is_some_and(|secrets| secrets.contains_key(&id))
+    }
+
+    /// The ids of all keys of a namespace that are held.
+    pub(super) fn ids(&self, namespace: &Namespace) -> Vec<KeyId> {
+        self.secrets.get(&namespace.family()).into_iter().flatten().map(|(id, _)| *id).collect()
     }
 
     /// The keys of a namespace under a secret.

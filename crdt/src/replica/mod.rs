@@ -31,6 +31,7 @@ mod renewal;
 #[cfg(test)]
 mod review_tests;
 mod revocation;
+mod rotation;
 mod sending;
 mod shelves;
 #[cfg(test)]
@@ -121,6 +122,11 @@ pub enum Output {
         log: LogId,
         /// The first seq that has no effect any more.
         seq: u64,
+    },
+    /// A node handed this one a key that cannot be opened: what others write under it cannot be read here.
+    BadGrant {
+        /// Who made it.
+        granter: NodeId,
     },
     /// An entry was kept but cannot be read; people should know.
     Unreadable {

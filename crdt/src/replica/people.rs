@@ -44,7 +44,9 @@ impl Replica {
         current: Option<&[u8]>,
         plain: &[u8],
     ) -> Result<Vec<u8>, RecordError> {
-        let family = self.trust.family(namespace).ok_or_else(|| RecordError::UnknownNamespace(namespace.clone()))?.key;
+        if self.trust.family(namespace).is_none() {
+            return Err(RecordError::UnknownNamespace(namespace.clone()));
+        }
         let id = self.namespace_id(namespace);
         if let Some(place) = current.and_then(seal::personal_place) {
             let key = self.person_key(namespace, place).map_err(|error| match error {
@@ -61,7 +63,7 @@ impl Replica {
         }
         let place = PersonKeyPlace { shelf: shelf.id(id), index: shelf.count };
         let key = PersonKey::random(&mut *self.rng);
-        let keys = self.keyring.keys(namespace, family).ok_or_else(|| RecordError::NoKey(namespace.clone()))?;
+        let keys = self.writing_keys(namespace).ok_or_else(|| RecordError::NoKey(namespace.clone()))?;
         let wrapped = keys.wrap_person_key(&key, place)?;
         // Counted only now: a shelf has no gaps.
         self.keep_own_key(id, number, wrapped);
@@ -99,8 +101,12 @@ impl Replica {
         if wrapped == [0; WRAPPED_LEN] {
             return Err(PersonalError::Erased);
         }
-        let family = self.trust.family(namespace).ok_or(PersonalError::NoKey)?.key;
-        let keys = self.keyring.keys(namespace, family).ok_or(PersonalError::NoKey)?;
-        Ok(keys.unwrap_person_key(&wrapped, place)?)
+        let ids = self.keyring.ids(namespace);
+        if ids.is_empty() {
+            return Err(PersonalError::NoKey);
+        }
+        // A row does not say which key it was wrapped under; there are few, and all but one fail to open it.
+        let mut unwrap = |id| self.keyring.keys(namespace, id)?.unwrap_person_key(&wrapped, place).ok();
+        ids.into_iter().find_map(&mut unwrap).ok_or(PersonalError::NoKey)
     }
 }

@@ -168,9 +168,10 @@ impl Replica {
         if !self.trust.namespaces().contains_key(&id) {
             return Err(RecordError::UnknownNamespace(namespace.clone()));
         }
-        // The very key that the entry will be sealed with: an entry that cannot be finished would fail the batch.
+        // Whoever holds the founding key can always seal: an entry that cannot be finished would fail the batch.
         let family = self.trust.family(namespace).map(|family| family.key);
-        if namespace.kind != NamespaceKind::Auth && !family.is_some_and(|key| self.keyring.holds_key(namespace, key)) {
+        let holds = |key| self.keyring.holds_key(&namespace.family(), key);
+        if namespace.kind != NamespaceKind::Auth && !family.is_some_and(holds) {
             return Err(RecordError::NoKey(namespace.clone()));
         }
         let log = LogId { namespace: id, author: self.identity.node(), epoch: self.epoch, lane };
@@ -275,9 +276,7 @@ impl Replica {
         let body = match self.trust.namespaces().get(&log.namespace) {
             Some(namespace) if namespace.kind != NamespaceKind::Auth => {
                 let namespace = namespace.clone();
-                let family =
-                    self.trust.family(&namespace).ok_or_else(|| RecordError::UnknownNamespace(namespace.clone()))?;
-                header.key = family.key;
+                header.key = self.writing_key(&namespace).ok_or_else(|| RecordError::NoKey(namespace.clone()))?;
                 let keys =
                     self.keyring.keys(&namespace, header.key).ok_or_else(|| RecordError::NoKey(namespace.clone()))?;
                 keys.seal_body(&plain, &header.to_bytes(), &mut *self.rng)?

@@ -13,6 +13,7 @@ impl Replica {
     pub(super) fn trust_changed(&mut self) {
         // Whose rows count and whose quota holds depends on certificates, and so do digests.
         self.digests.clear();
+        self.keyring.grants.renew();
         self.believe_waiting_periods();
         self.unfold();
         self.emit(Output::TrustChanged);

@@ -5,6 +5,7 @@ mod hostile;
 mod limits;
 mod regressions;
 mod revocations;
+mod rotation;
 mod write_behind;
 
 use std::collections::{BTreeMap, VecDeque};
@@ -79,7 +80,7 @@ impl Member {
             Self { name, disk: Disk::default(), identity, chain, town: town.founded.authority.town, replica: None };
         member.reopen(&mut town.rng, NOW);
         let replica = member.replica();
-        replica.add_card(invite.grant.0, 0, invite.grant.1);
+        replica.keep_secrets(&invite.secrets);
         if role == NodeRole::Center {
             replica.record_statements(town.founded.statements.clone(), NOW).unwrap();
         }

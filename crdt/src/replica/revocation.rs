@@ -96,6 +96,8 @@ impl Replica {
         }
         statements.retain(|statement| !self.recorded_statements.contains(&statement.id));
         self.record_statements(statements, now)?;
+        // In the same commit as the news, so that those who hear it need not mint keys themselves.
+        self.rotate();
         Ok(Revoked { node, name, kept_logs })
     }
 

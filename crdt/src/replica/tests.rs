@@ -46,7 +46,7 @@ impl Town {
             NOW,
         )
         .unwrap();
-        replica.add_card(invite.grant.0, 0, invite.grant.1);
+        replica.keep_secrets(&invite.secrets);
         if role == NodeRole::Center {
             replica.record_statements(self.founded.statements.clone(), NOW).unwrap();
         }

@@ -1,12 +1,13 @@
 //! What entries, messages and cards are made of.
 
 use minicbor::Decoder;
-use townmesh_crdt::card::{self, Beacon, PositionCard};
+use townmesh_crdt::card::{Beacon, PositionCard};
 use townmesh_crdt::certificate::Statement;
 use townmesh_crdt::change::{self, Assertion, Item};
 use townmesh_crdt::codec::BodyCodec;
 use townmesh_crdt::entry::{self, Entry, HEADER_LEN, Header, LOG_ID_LEN, LogId};
 use townmesh_crdt::fork::ForkProof;
+use townmesh_crdt::grant::Grant;
 use townmesh_crdt::replica::Manifest;
 use townmesh_crdt::seal;
 use townmesh_crdt::sync::Message;
@@ -94,8 +95,9 @@ pub(super) fn statement(bytes: &[u8]) -> Option<usize> {
 
 pub(super) fn card(bytes: &[u8]) -> Option<usize> {
     let secret = StaticSecret::from([1; 32]);
-    let opened = card::open_grant(&secret, bytes).map(|secrets| 32 * secrets.len());
-    let _ = accepted(seal::open_own(&secret, bytes));
+    let grant = accepted(Grant::from_bytes(bytes));
+    let opened = grant.and_then(|grant| grant.open(&secret)).map(|secrets| 32 * secrets.len());
+    let _ = accepted(seal::open_own(&secret, &[9; 32], bytes));
     let _ = seal::personal_place(bytes);
     let beacon = accepted(Beacon::from_bytes(bytes)).map(|beacon| 16 * beacon.heads.len());
     opened.or(beacon).or_else(|| accepted(PositionCard::from_bytes(bytes)).map(|_| 48))

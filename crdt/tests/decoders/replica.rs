@@ -233,7 +233,7 @@ fn open(joined: &Joined, invite: &Invite, founded: &Founded, seed: u64) -> Repli
         beacon_interval: 60_000,
     };
     let mut replica = Replica::open(opening, NOW).expect("a new node opens");
-    replica.add_card(invite.grant.0, 0, invite.grant.1.clone());
+    replica.keep_secrets(&invite.secrets);
     replica.commit(NOW).expect("memory takes every write");
     replica
 }

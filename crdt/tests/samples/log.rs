@@ -1,6 +1,6 @@
 //! Inputs for the decoders of entries, messages and cards.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use ed25519_dalek::SigningKey;
 use rand_chacha::ChaCha8Rng;
@@ -15,6 +15,7 @@ use townmesh_crdt::domain::role::Role;
 use townmesh_crdt::enrol;
 use townmesh_crdt::entry::{self, Entry, HEADER_LEN, Header, Lane, LogId};
 use townmesh_crdt::fork::{Branch, ForkProof};
+use townmesh_crdt::grant::Handout;
 use townmesh_crdt::id::{CertificateId, DocumentId, EntryId, KeyId, NamespaceId, NodeId};
 use townmesh_crdt::namespace::{Namespace, NamespaceKind};
 use townmesh_crdt::seal::FamilySecret;
@@ -407,7 +408,9 @@ fn cards() -> Vec<Sample> {
     let founded = enrol::found(&["110115005001".to_owned()], "2026", "2026-11", TIME, &mut rng);
     let own = x25519_dalek::PublicKey::from(&x25519_dalek::StaticSecret::from([1; 32]));
     let grant = |recipient: &[u8; 32], rng: &mut ChaCha8Rng| {
-        townmesh_crdt::card::grant(recipient, &founded.secrets, rng).expect("the recipient's key is strong").1
+        let recipients = BTreeMap::from([(*recipient, (0..founded.secrets.len()).collect())]);
+        let excluded = BTreeSet::from([[1; 8], [2; 8]]);
+        Handout { excluded: &excluded, secrets: &founded.secrets, recipients: &recipients }.cards(&key(), rng).remove(0)
     };
     let mut samples = [damaged("card", &valid), prolonged("card", &valid), hostile_cbor("card", &[])].concat();
     samples.extend([
@@ -416,8 +419,12 @@ fn cards() -> Vec<Sample> {
         sample("card", "position-signed-by-another", sealed.to_bytes(&SigningKey::from_bytes(&[6; 32]))),
         sample("card", "beacon-of-65-namespaces", crowded.to_bytes(&key())),
         sample("card", "valid-grant", grant(own.as_bytes(), &mut rng)),
-        sample("card", "grant-for-another", grant(&[9; 32], &mut rng)),
-        sample("card", "grant-of-nothing", own.as_bytes().as_slice()),
+        sample("card", "valid-grant-for-another", grant(&[9; 32], &mut rng)),
+        sample("card", "grant-with-another-signature", {
+            let mut grant = grant(own.as_bytes(), &mut rng);
+            grant.last_mut().map(|byte| *byte ^= 1);
+            grant
+        }),
         sample("card", "beacon-signed-by-another", forged),
         sample("card", "beacon-of-129-logs", beacon(129).to_bytes(&key())),
         sample("card", "beacon-of-4-billion-logs", {

@@ -43,8 +43,7 @@ impl JoinArgs {
             write_whole(&directory.config(), file_text(&listen, &peers).as_bytes(), Existing::Keep)?;
         }
         let mut replica = local::open(&context.config, &file)?;
-        let (key, grant) = invite.grant;
-        replica.add_card(key, 0, grant);
+        replica.keep_secrets(&invite.secrets);
         replica.commit(now())?;
         drop(replica);
         local::note_data(directory, &mut file)?;

@@ -75,8 +75,7 @@ impl CreateArgs {
         let mut file = IdentityFile::of_joined(founded.authority.town, joined);
         file.write(&directory.identity(), crate::data_dir::Existing::Keep)?;
         let mut replica = local::open(&context.config, &file)?;
-        let (key, grant) = invite.grant;
-        replica.add_card(key, 0, grant);
+        replica.keep_secrets(&invite.secrets);
         replica.record_statements(founded.statements, now)?;
         town::import_regions(&mut replica, &regions, now)?;
         replica.commit(now)?;

@@ -348,6 +348,9 @@ impl Turn {
                 Output::Forked { log, seq } => {
                     tracing::error!(author = %log.author.short(), seq, "an author wrote two histories; from here on neither counts");
                 }
+                Output::BadGrant { granter } => {
+                    tracing::warn!(granter = %granter.short(), "a key that this node was handed cannot be opened: what is written under it cannot be read here; if it happens again, remove that node");
+                }
                 Output::Unreadable { log, seq, reason } => {
                     tracing::warn!(author = %log.author.short(), seq, reason, "an entry is kept but has no effect");
                 }

@@ -63,9 +63,9 @@ impl Node {
         };
         let views = Some(Views::open(&data.views()).unwrap());
         let engine = Engine::start(Parts { opener: Box::new(opener), network: None, admission, views }).unwrap();
-        let (statements, grant) = (founded.statements, invite.grant);
+        let (statements, secrets) = (founded.statements, invite.secrets);
         let job = move |replica: &mut townmesh_crdt::replica::Replica, now| {
-            replica.add_card(grant.0, 0, grant.1);
+            replica.keep_secrets(&secrets);
             Ok(replica.record_statements(statements, now)?)
         };
         engine.record(job).await.unwrap();

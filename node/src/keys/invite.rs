@@ -1,15 +1,14 @@
 //! The invite file: everything a machine needs to become a node, without reaching anybody.
 //!
-//! Content: CBOR `[town, [statement...], seed, exchange secret, grant, [peer address...]]`: the chain from the authority's
-//! certificate to the invite's own, and the sealed family secrets as their card holds them.
+//! Content: CBOR `[town, [statement...], seed, [[family, secret]...], [peer address...]]`: the chain from the authority's
+//! certificate to the invite's own, and the secrets of the families that the node may read.
 
 use std::path::Path;
 
 use ed25519_dalek::SigningKey;
-use townmesh_crdt::card::CardKind;
 use townmesh_crdt::certificate::{Certificate, CertificateKind, Claim, Statement};
 use townmesh_crdt::enrol::Invite;
-use x25519_dalek::StaticSecret;
+use townmesh_crdt::seal::FamilySecret;
 
 use super::cbor::{encoded, fixed, list, parts};
 use super::identity::{MAX_CHAIN, check_chain};
@@ -18,6 +17,8 @@ use crate::data_dir::Existing;
 
 /// Most addresses in an invite.
 const MAX_PEERS: u64 = 64;
+/// Most keys in an invite: those of every family that a town can have, several times over.
+const MAX_SECRETS: u64 = 65_536;
 /// Longest address in bytes.
 const MAX_ADDRESS: u64 = 512;
 
@@ -75,11 +76,14 @@ impl Content for InviteFile {
     fn encode(&self) -> Vec<u8> {
         let invite = &self.invite;
         encoded(|e| {
-            e.array(6)?.bytes(&invite.town)?.array(invite.chain.len() as u64)?;
+            e.array(5)?.bytes(&invite.town)?.array(invite.chain.len() as u64)?;
             for statement in &invite.chain {
                 e.bytes(&statement.to_bytes())?;
             }
-            e.bytes(&invite.signing.to_bytes())?.bytes(&invite.exchange.to_bytes())?.bytes(&invite.grant.1)?;
+            e.bytes(&invite.signing.to_bytes())?.array(invite.secrets.len() as u64)?;
+            for (family, secret) in &invite.secrets {
+                e.array(2)?.str(family)?.bytes(secret.as_bytes())?;
+            }
             e.array(self.peers.len() as u64)?;
             for peer in &self.peers {
                 e.str(peer)?;
@@ -89,15 +93,20 @@ impl Content for InviteFile {
     }
 
     fn decode(bytes: &[u8]) -> Result<Self, ContentError> {
-        parts(bytes, 6, |d| {
+        parts(bytes, 5, |d| {
             let town = fixed(d, "the town's key")?;
             let mut chain = Vec::new();
             for _ in 0..list(d, "certificates", MAX_CHAIN)? {
                 chain.push(Statement::from_bytes(d.bytes()?, &town)?);
             }
             let signing = SigningKey::from_bytes(&fixed(d, "the seed")?);
-            let exchange = StaticSecret::from(fixed::<32>(d, "the exchange secret")?);
-            let grant = d.bytes()?.to_vec();
+            let mut secrets = Vec::new();
+            for _ in 0..list(d, "keys", MAX_SECRETS)? {
+                if d.array()? != Some(2) {
+                    return Err(ContentError::Length("a key"));
+                }
+                secrets.push((d.str()?.to_owned(), FamilySecret::from_bytes(fixed(d, "a key")?)));
+            }
             let mut peers = Vec::new();
             for _ in 0..list(d, "addresses", MAX_PEERS)? {
                 let address = d.str()?;
@@ -107,8 +116,7 @@ impl Content for InviteFile {
                 peers.push(address.to_owned());
             }
             check_chain(&town, &chain)?;
-            let grant = (CardKind::Grant.key(*blake3::hash(&grant).as_bytes()), grant);
-            let file = Self { invite: Invite { town, chain, signing, exchange, grant }, peers };
+            let file = Self { invite: Invite { town, chain, signing, secrets }, peers };
             let key = file.invite.signing.verifying_key().to_bytes();
             let own = file.certificate().filter(|own| own.kind == CertificateKind::Invite && own.key.0 == key);
             if own.is_none() {
@@ -123,7 +131,7 @@ impl Content for InviteFile {
 mod tests {
     use super::*;
     use crate::keys::tests::town;
-    use townmesh_crdt::{card, enrol};
+    use townmesh_crdt::enrol;
 
     #[test]
     fn an_invite_file_can_be_redeemed() {
@@ -131,10 +139,9 @@ mod tests {
         let file = InviteFile { invite, peers: vec!["/ip4/10.0.0.1/tcp/4001".into()] };
         let read = InviteFile::from_text(&file.to_text(), "test").unwrap();
         assert_eq!(read.peers, file.peers);
-        assert_eq!(read.invite.grant, file.invite.grant);
-        let joined = enrol::redeem(&read.invite, &mut rng).unwrap();
-        let opened = card::open_grant(&joined.identity.exchange, &read.invite.grant.1).unwrap();
-        assert_eq!(opened.len(), 4);
+        assert_eq!(read.invite.secrets, file.invite.secrets);
+        assert_eq!(read.invite.secrets.len(), 4);
+        enrol::redeem(&read.invite, &mut rng).unwrap();
     }
 
     #[test]

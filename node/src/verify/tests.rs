@@ -42,7 +42,7 @@ fn open(path: &Path) -> Replica {
         beacon_interval: 60_000,
     };
     let mut replica = Replica::open(opening, NOW).unwrap();
-    replica.add_card(invite.grant.0, 0, invite.grant.1);
+    replica.keep_secrets(&invite.secrets);
     replica.commit(NOW).unwrap();
     replica
 }

@@ -176,7 +176,7 @@ impl World {
             identity: node.identity.clone(),
             chain: node.chain.clone(),
             town: node.town,
-            grant: node.grant.clone(),
+            secrets: node.secrets.clone(),
             disk: Disk::of(image),
             mount: None,
             replica: None,

@@ -10,7 +10,8 @@ use townmesh_crdt::enrol::Identity;
 use townmesh_crdt::entry::LogId;
 use townmesh_crdt::id::{EntryId, NodeId};
 use townmesh_crdt::replica::{OpenError, Opening, Replica};
-use townmesh_crdt::store::{CardKey, Store, StoreError};
+use townmesh_crdt::seal::FamilySecret;
+use townmesh_crdt::store::{Store, StoreError};
 
 use super::ledger::Claim;
 use super::net::ConnId;
@@ -72,7 +73,7 @@ pub(crate) struct Node {
     pub(crate) identity: Identity,
     pub(crate) chain: Vec<Statement>,
     pub(crate) town: [u8; 32],
-    pub(crate) grant: (CardKey, Vec<u8>),
+    pub(crate) secrets: Vec<(String, FamilySecret)>,
     pub(crate) disk: Disk,
     pub(crate) mount: Option<Mount>,
     pub(crate) replica: Option<Replica>,
@@ -163,11 +164,10 @@ impl Node {
         })
     }
 
-    /// Takes the grant in that came with its invite.
-    pub(crate) fn take_grant(&mut self) {
-        let (key, bytes) = self.grant.clone();
+    /// Takes the secrets in that came with its invite.
+    pub(crate) fn take_secrets(&mut self) {
         if let Some(replica) = &mut self.replica {
-            replica.add_card(key, 0, bytes);
+            replica.keep_secrets(&self.secrets);
         }
     }
 

@@ -66,7 +66,7 @@ impl World {
         if let Err(error) = node.open(seed, number, beacon, BEGIN) {
             return Err(WorldError::Founding(format!("{}: {error:?}", node.spec.name)));
         }
-        node.take_grant();
+        node.take_secrets();
         let (is_center, local) = (node.spec.role == NodeRole::Center, node.clock.at(BEGIN));
         if let Some(replica) = &mut node.replica {
             if is_center {
@@ -98,7 +98,7 @@ fn enrol_node(founded: &Founded, spec: &Spec, rng: &mut rand_chacha::ChaCha8Rng)
         identity: joined.identity,
         chain: joined.chain,
         town: founded.authority.town,
-        grant: invite.grant,
+        secrets: invite.secrets,
         disk: Disk::default(),
         mount: None,
         replica: None,

@@ -170,6 +170,10 @@ impl World {
                         return self.violate("only who forked is said to have forked", what);
                     }
                 }
+                Some(Output::BadGrant { granter }) => {
+                    let what = format!("{} cannot open what {} handed it", self.name(number), granter.short());
+                    return self.violate("keys that members hand out can be opened", what);
+                }
                 Some(Output::Unreadable { log, seq, reason }) => {
                     self.trace.tell(self.now, || format!("node {number} cannot read entry {seq}: {reason}"));
                     let known = self.ledger.forks.contains_key(&log);
@@ -330,7 +334,7 @@ impl World {
                     node.disk.snuff_fuse();
                     node.cut = None;
                 }
-                node.take_grant();
+                node.take_secrets();
                 self.trace.event(self.now, "boot", (number as u64, 0), &[]);
                 self.wake(number, 1);
             }

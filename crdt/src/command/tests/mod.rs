@@ -87,7 +87,7 @@ fn node(founded: &Founded, rng: &mut ChaCha8Rng, name: &str, role: NodeRole) -> 
         beacon_interval: 60_000,
     };
     let mut replica = Replica::open(opening, NOW).unwrap();
-    replica.add_card(invite.grant.0, 0, invite.grant.1);
+    replica.keep_secrets(&invite.secrets);
     if role == NodeRole::Center {
         replica.record_statements(founded.statements.clone(), NOW).unwrap();
     }

@@ -1,14 +1,16 @@
 //! What an enrolled node with an altered program, or somebody with an old invite, tries.
 
 use super::super::sync_tests::take;
-use super::super::tests::{connect, edit, meet, settle, texts};
+use super::super::tests::{edit, meet, texts};
 use super::*;
 use crate::certificate::{CertificateKind, Claim};
 use crate::change;
 use crate::codec::BodyCodec;
 use crate::enrol::{Authority, Invite, Joined};
 use crate::entry::{self, Entry, Header};
+use crate::grant::Handout;
 use crate::id::KeyId;
+use crate::seal::FamilySecret;
 use crate::sync::{Message, Run};
 use crate::trust::Added;
 
@@ -77,7 +79,7 @@ fn open(town: &mut Town, invite: &Invite, joined: Joined) -> Replica {
         beacon_interval: 60_000,
     };
     let mut replica = Replica::open(opening, NOW).unwrap();
-    replica.add_card(invite.grant.0, 0, invite.grant.1.clone());
+    replica.keep_secrets(&invite.secrets);
     replica.commit(NOW).unwrap();
     replica
 }
@@ -310,25 +312,28 @@ fn one_invite_lets_a_bounded_number_of_keys_in_by_greeting() {
 }
 
 #[test]
-fn grants_that_nobody_can_open_take_no_room() {
+fn grants_of_strangers_and_too_many_of_one_node_take_no_room() {
     let mut town = Town::new(148);
     let mut center = town.node("center", NodeRole::Center, &[], &[]);
-    let grant = |recipient: [u8; 32], number: u32| {
-        let bytes = [recipient.as_slice(), &number.to_be_bytes()].concat();
-        (crate::card::CardKind::Grant.key(*blake3::hash(&bytes).as_bytes()), bytes)
-    };
-    let (own, stranger) = (center.own.exchange, [9; 32]);
-    let mut taken = 0;
-    for (recipient, number) in (0..200).flat_map(|number| [(own, number), (stranger, number)]) {
-        let (key, bytes) = grant(recipient, number);
-        taken += u32::from(center.ingest_card(key, 0, bytes, NOW).unwrap());
-    }
-    assert!(taken <= 64, "{taken}");
-    let invite = invite(&mut town, "late", LANGFA);
+    let invite = invite(&mut town, "vehicle", LANGFA);
     let joined = enrol::redeem(&invite, &mut town.rng).unwrap();
-    let mut late = open(&mut town, &invite, joined);
-    meet(&mut center, &mut late);
-    connect(&mut center, &mut late);
-    settle(&mut center, &mut late);
-    assert!(center.cards.contains_key(&invite.grant.0));
+    let (insider, stranger) = (joined.identity.signing.clone(), Key::from_bytes(&[66; 32]));
+    let mut vehicle = open(&mut town, &invite, joined);
+    meet(&mut center, &mut vehicle);
+    let recipients = BTreeMap::from([(center.own.exchange, BTreeSet::from([0]))]);
+    let mut offer = |key: &Key, family: &str, times: usize| {
+        let mut taken = 0;
+        for _ in 0..times {
+            let secrets = [(family.to_owned(), FamilySecret::random(&mut town.rng))];
+            let handout = Handout { excluded: &BTreeSet::new(), secrets: &secrets, recipients: &recipients };
+            for bytes in handout.cards(key, &mut town.rng) {
+                let key = crate::card::CardKind::Grant.key(*blake3::hash(&bytes).as_bytes());
+                taken += usize::from(center.ingest_card(key, 0, bytes, NOW).unwrap());
+            }
+        }
+        taken
+    };
+    assert_eq!(offer(&stranger, "town", 3), 0, "it is not enrolled");
+    assert_eq!(offer(&insider, &Namespace::registry(HAIZI).family(), 3), 0, "it cannot read that itself");
+    assert_eq!(offer(&insider, "town", 300), 255, "one is its own, from its joining");
 }

@@ -55,7 +55,7 @@ impl BenchTown {
             data.create()?;
             IdentityFile::of_joined(founded.authority.town, joined).write(&data.identity(), Existing::Keep)?;
             let mut replica = open(&path)?;
-            replica.add_card(invite.grant.0, 0, invite.grant.1);
+            replica.keep_secrets(&invite.secrets);
             replica.record_statements(founded.statements.clone(), now())?;
             replica.commit(now())?;
             Ok(path)

@@ -1,0 +1,219 @@
+//! Which key this node writes under, and who is given it (DESIGN 12.6).
+//!
+//! A node writes under a key only if nobody whom it knows to be removed was given it; if there is none, it mints one and
+//! hands it to all who may read. Parts of a town that are cut off from each other mint different keys: entries under each
+//! stay valid, and once the parts meet all write under the least of them. Document ids are made with the founding key
+//! for ever.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::{Output, Replica};
+use crate::card::{CardError, CardKind};
+use crate::grant::{self, Grant, Handout, MAX_EXCLUDED, Short};
+use crate::id::{KeyId, NodeId};
+use crate::namespace::Namespace;
+use crate::policy;
+use crate::seal::{FamilySecret, NamespaceKeys};
+use crate::store::CardKey;
+
+/// Most grants kept of one granter.
+pub(super) const MAX_GRANTS_OF_ONE: usize = 256;
+
+/// The grants that are held, and what follows from them for the own writing.
+#[derive(Debug, Default)]
+pub(super) struct Grants {
+    known: BTreeMap<[u8; 32], Grant>,
+    /// Keys chosen since certificates or grants last changed.
+    chosen: BTreeMap<String, KeyId>,
+    /// Peers that were given all they may have since then.
+    served: BTreeSet<NodeId>,
+}
+
+impl Grants {
+    /// Certificates or grants changed.
+    pub(super) fn renew(&mut self) {
+        self.chosen.clear();
+        self.served.clear();
+    }
+}
+
+impl Replica {
+    /// Keeps the secrets that came with an invite, sealed to the own key; others see by the card which keys this node
+    /// has. To be made durable by a commit. False if there is no room for them.
+    pub fn keep_secrets(&mut self, secrets: &[(String, FamilySecret)]) -> bool {
+        let is_known =
+            |(family, secret): &(String, FamilySecret)| self.keyring.holds_key(family, secret.key_id(family));
+        let new: Vec<_> = secrets.iter().filter(|secret| !is_known(secret)).cloned().collect();
+        let own = BTreeMap::from([(self.own.exchange, (0..new.len()).collect())]);
+        self.hand_out(&BTreeSet::new(), &new, &own)
+    }
+
+    fn hand_out(
+        &mut self,
+        excluded: &BTreeSet<Short>,
+        secrets: &[(String, FamilySecret)],
+        recipients: &BTreeMap<[u8; 32], BTreeSet<usize>>,
+    ) -> bool {
+        let cards = Handout { excluded, secrets, recipients }.cards(&self.identity.signing, &mut *self.rng);
+        // All or nothing: what was written under a key that some never get would be lost on them.
+        let ours = self.keyring.grants.known.values().filter(|grant| grant.granter == self.node()).count();
+        if ours + cards.len() > MAX_GRANTS_OF_ONE || !self.has_room_for(CardKind::Grant as u8, cards.len()) {
+            return false;
+        }
+        cards.into_iter().for_each(|bytes| {
+            self.add_card(CardKind::Grant.key(*blake3::hash(&bytes).as_bytes()), 0, bytes);
+        });
+        true
+    }
+
+    /// Takes over a grant that was checked.
+    pub(super) fn take_grant(&mut self, key: [u8; 32], grant: Grant) {
+        let mut is_new = false;
+        match grant.open(&self.identity.exchange) {
+            Some(secrets) => {
+                for (family, secret) in secrets {
+                    is_new |= self.keyring.add(&family, secret);
+                }
+            }
+            None => self.emit(Output::BadGrant { granter: grant.granter }),
+        }
+        self.keyring.grants.known.insert(key, grant);
+        self.keyring.grants.renew();
+        if is_new {
+            // What was only carried so far can be read now.
+            self.unfold();
+        }
+    }
+
+    /// Checks a grant from a peer; false if it is not to be kept.
+    pub(super) fn check_grant(&self, key: &CardKey, bytes: &[u8]) -> Result<bool, CardError> {
+        let grant = Grant::from_bytes(bytes)?;
+        // Whoever could ever read a family may have handed its keys out: entries were written under them.
+        let reads = |family: &str| {
+            let mut all = self.trust.certificates_of(&grant.granter);
+            all.any(|certificate| policy::may_read(&certificate.scopes, family))
+        };
+        let alike = self.keyring.grants.known.values().filter(|known| known.granter == grant.granter).count();
+        let is_new = !self.cards.contains_key(key);
+        Ok(is_new && alike < MAX_GRANTS_OF_ONE && grant.keys.iter().all(|(family, _)| reads(family)))
+    }
+
+    /// The id of the key to write under in a namespace; `None` without any key of it.
+    pub(super) fn writing_key(&mut self, namespace: &Namespace) -> Option<KeyId> {
+        let family = namespace.family();
+        if let Some(chosen) = self.keyring.grants.chosen.get(&family) {
+            return Some(*chosen);
+        }
+        let founding = self.trust.family(namespace)?.key;
+        self.keyring.holds(namespace).then_some(())?;
+        let chosen = match self.usable_key(&family, founding) {
+            Some(usable) => usable,
+            None => {
+                self.rotate();
+                // Without room for another grant, or when this node was removed itself, work goes on under the newest
+                // exclusions that there are.
+                self.usable_key(&family, founding).or_else(|| self.narrowest_key(&family)).unwrap_or(founding)
+            }
+        };
+        self.keyring.grants.chosen.insert(family, chosen);
+        Some(chosen)
+    }
+
+    /// The keys to write with in a namespace.
+    pub(super) fn writing_keys(&mut self, namespace: &Namespace) -> Option<&NamespaceKeys> {
+        let id = self.writing_key(namespace)?;
+        self.keyring.keys(namespace, id)
+    }
+
+    /// The least key of a family that nobody who was removed was given.
+    fn usable_key(&self, family: &str, founding: KeyId) -> Option<KeyId> {
+        let removed = self.removed_readers(family);
+        if removed.is_empty() {
+            return self.keyring.holds_key(family, founding).then_some(founding);
+        }
+        let excludes = |grant: &Grant| removed.iter().all(|short| grant.excluded.binary_search(short).is_ok());
+        self.vouched_keys(family).filter(|(grant, _)| excludes(grant)).map(|(_, id)| id).min()
+    }
+
+    /// The key of a family that most were excluded from.
+    fn narrowest_key(&self, family: &str) -> Option<KeyId> {
+        self.vouched_keys(family).max_by_key(|(grant, id)| (grant.excluded.len(), *id)).map(|(_, id)| id)
+    }
+
+    /// Keys of a family that this node holds, with the grants of nodes that read it now: a removed node's word for who
+    /// was excluded does not count.
+    fn vouched_keys<'a>(&'a self, family: &'a str) -> impl Iterator<Item = (&'a Grant, KeyId)> {
+        let grants = self.keyring.grants.known.values().filter(|grant| !grant.excluded.is_empty());
+        let grants = grants.filter(|grant| self.reads_now(&grant.granter, family));
+        grants.flat_map(move |grant| {
+            let keys = grant.keys.iter().filter(move |(known, _)| known == family);
+            keys.map(move |(_, id)| (grant, *id)).filter(|(_, id)| self.keyring.holds_key(family, *id))
+        })
+    }
+
+    fn reads_now(&self, node: &NodeId, family: &str) -> bool {
+        self.trust.current(node).is_some_and(|(_, own)| policy::may_read(&own.scopes, family))
+    }
+
+    /// Certificates whose holders were given keys of a family and may not read it any more. Of very many the least ones:
+    /// all replicas that know the same choose alike.
+    fn removed_readers(&self, family: &str) -> BTreeSet<Short> {
+        let all: BTreeSet<Short> = self.trust.former_readers(family).map(|id| grant::short_certificate(&id)).collect();
+        all.into_iter().take(MAX_EXCLUDED).collect()
+    }
+
+    /// Mints a key for each family that this node writes in and has no usable key of, and hands them to all who may
+    /// read: at a removal, and when the news of one arrives without the new keys.
+    pub(super) fn rotate(&mut self) {
+        let due: Vec<String> = self
+            .trust
+            .families()
+            .iter()
+            .filter(|(name, family)| {
+                self.keyring.holds_family(name)
+                    && self.reads_now(&self.node(), name)
+                    && self.usable_key(name, family.key).is_none()
+            })
+            .map(|(name, _)| name.clone())
+            .collect();
+        if due.is_empty() {
+            return;
+        }
+        let excluded: BTreeSet<Short> = due.iter().flat_map(|family| self.removed_readers(family)).collect();
+        let secrets: Vec<(String, FamilySecret)> =
+            due.into_iter().map(|family| (family, FamilySecret::random(&mut *self.rng))).collect();
+        let recipients: BTreeMap<[u8; 32], BTreeSet<usize>> = self
+            .trust
+            .nodes()
+            .map(|(_, _, own)| {
+                let readable = (0..).zip(&secrets).filter(|(_, (family, _))| policy::may_read(&own.scopes, family));
+                (own.exchange, readable.map(|(index, _)| index).collect())
+            })
+            .collect();
+        self.hand_out(&excluded, &secrets, &recipients);
+    }
+
+    /// Gives a peer the keys that it may have and that nobody was seen to give it: it joined, or its scopes were
+    /// widened, where the news of a removal had not arrived.
+    pub(super) fn grant_missing(&mut self, peer: NodeId) {
+        if !self.keyring.grants.served.insert(peer) || self.trust.current(&self.node()).is_none() {
+            return;
+        }
+        let Some((_, own)) = self.trust.current(&peer) else { return };
+        let (exchange, scopes) = (own.exchange, own.scopes.clone());
+        // A share that a removed node made may be none.
+        let counted = self.keyring.grants.known.values().filter(|grant| self.trust.current(&grant.granter).is_some());
+        let given: BTreeSet<&(String, KeyId)> = counted.flat_map(|grant| grant.keys_for(&exchange)).collect();
+        let mut missing = self.keyring.secrets();
+        missing.retain(|(family, secret)| {
+            policy::may_read(&scopes, family)
+                && self.reads_now(&self.node(), family)
+                && !given.contains(&(family.clone(), secret.key_id(family)))
+        });
+        if !missing.is_empty() {
+            let recipient = BTreeMap::from([(exchange, (0..missing.len()).collect())]);
+            self.hand_out(&BTreeSet::new(), &missing, &recipient);
+            self.keyring.grants.served.insert(peer);
+        }
+    }
+}
