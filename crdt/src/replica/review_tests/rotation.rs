@@ -161,6 +161,7 @@ fn who_hears_of_a_removal_without_the_new_keys_mints_some() {
         meet(&mut center, node);
     }
     meet(&mut center, &mut langfa);
+    edit(&mut langfa, LANGFA, "1", "before");
     let before = center.recorded_statements.clone();
     remove(&mut center, &town, "vehicle");
     let news = center.auth_entries().unwrap();
@@ -203,6 +204,57 @@ fn who_joins_later_or_unheard_of_reads_and_writes_under_the_new_key() {
         edit(node, LANGFA, "3", "mine");
         assert_eq!(key_of_last(node, LANGFA), key);
     }
+}
+
+#[test]
+fn each_removal_brings_another_key_and_what_was_written_before_stays_readable() {
+    let mut town = Town::new(168);
+    let mut center = town.node("center", NodeRole::Center, &[], &[]);
+    let mut langfa = town.node("langfa", NodeRole::Village, &[LANGFA], &[]);
+    let mut vehicles = ["one", "two", "three"].map(|name| town.node(name, NodeRole::Patrol, &[LANGFA], &[]));
+    for node in vehicles.iter_mut().chain([&mut langfa]) {
+        meet(&mut center, node);
+    }
+    let namespace = Namespace::registry(LANGFA);
+    let mut persons = Vec::new();
+    let mut keys = BTreeSet::new();
+    for name in ["", "one", "two", "three"] {
+        if !name.is_empty() {
+            remove(&mut center, &town, name);
+        }
+        let document = edit(&mut center, LANGFA, "1", "said");
+        let resident = center.new_resident();
+        let sealed = center.seal_personal(&namespace, document, resident, None, name.as_bytes()).unwrap();
+        center.commit(NOW).unwrap();
+        persons.push((document, resident, sealed, name));
+        keys.insert(key_of_last(&center, LANGFA));
+    }
+    assert_eq!(keys.len(), 4);
+    meet(&mut center, &mut langfa);
+    for (document, resident, sealed, name) in persons {
+        for replica in [&mut center, &mut langfa] {
+            let opened = replica.open_personal(&namespace, document, resident, &sealed);
+            assert_eq!(opened.unwrap(), name.as_bytes());
+        }
+    }
+}
+
+#[test]
+fn a_withdrawn_invite_that_nobody_redeemed_is_sealed_out_too() {
+    let mut town = Town::new(169);
+    let mut center = town.node("center", NodeRole::Center, &[], &[]);
+    let place = Place { name: "lost".into(), role: NodeRole::Village, regions: vec![], carries: vec![], acts_as: None };
+    let place = Place { regions: vec![LANGFA.to_owned()], ..place };
+    let authority = town.founded.authority.clone();
+    let invite = enrol::invite(&authority, &place, &center.secrets(), NOW, &mut town.rng).unwrap();
+    edit(&mut center, LANGFA, "1", "before");
+    let lost = invite.chain.last().unwrap().clone();
+    let claim = crate::certificate::Claim::Revocation { certificate: lost.id, cuts: vec![] };
+    let withdrawn = Statement::sign(&authority.town, claim, Some(authority.statement.id), [1; 8], &authority.signing);
+    center.record_statements(vec![lost, withdrawn], NOW).unwrap();
+    edit(&mut center, LANGFA, "1", "after");
+    let key = key_of_last(&center, LANGFA);
+    assert!(invite.secrets.iter().all(|(family, secret)| secret.key_id(family) != key));
 }
 
 #[test]
