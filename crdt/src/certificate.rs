@@ -13,6 +13,7 @@
 //! | 0 | certificate | kind, key, exchange key, name, role, [[namespace kind, region, access]...], [role of people...], not before, not after |
 //! | 1 | revocation | certificate id, [[log id, seq, head]...] |
 //! | 2 | family | name, founding key id, founding period |
+//! | 4 | erasure | namespace id, document id, [[shelf, index]...] |
 //!
 //! A statement's id is BLAKE3 of `signed`. The root signs authorities; an authority signs invites and
 //! nodes; an invite's one-time key signs the certificate of the node that redeems it, which may not be wider than the
@@ -28,8 +29,9 @@ use crate::bounds;
 use crate::clock::Millis;
 use crate::domain::role::{Role, Roles};
 use crate::entry::{LOG_ID_LEN, LogId, SIGNATURE_LEN};
-use crate::id::{CertificateId, EntryId, KeyId, NodeId};
+use crate::id::{CertificateId, DocumentId, EntryId, KeyId, NamespaceId, NodeId};
 use crate::namespace::{Namespace, NamespaceKind};
+use crate::seal::PersonKeyPlace;
 
 const CONTEXT: &[u8] = b"townmesh/statement/1";
 const POSSESSION_CONTEXT: &[u8] = b"townmesh/possession/1";
@@ -37,6 +39,9 @@ const POSSESSION_CONTEXT: &[u8] = b"townmesh/possession/1";
 const MAX_ROLES: usize = 64;
 /// Most logs that one revocation can name.
 const MAX_CUTS: usize = 1024;
+
+/// Most keys that one erasure can name.
+pub const MAX_ERASED: usize = 1024;
 
 /// What a certificate is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -146,6 +151,17 @@ pub struct Cut {
     pub head: EntryId,
 }
 
+/// A person's key that is to be destroyed wherever it is held.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Erasure {
+    /// The namespace that its key shelf is of.
+    pub namespace: NamespaceId,
+    /// The document that tells of the person.
+    pub document: DocumentId,
+    /// Where the keys of the person lie.
+    pub keys: Vec<PersonKeyPlace>,
+}
+
 /// What a statement states.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Claim {
@@ -165,6 +181,8 @@ pub enum Claim {
         /// Key id of its founding secret, which document ids are made with.
         key: KeyId,
     },
+    /// A person is erased. Nothing takes that back.
+    Erasure(Erasure),
 }
 
 /// A claim with its issuer, checked by [`Statement::verify`].
@@ -252,6 +270,13 @@ impl Claim {
                 Ok(())
             }
             Self::Family { founding, key } => e.u8(2)?.str(&founding.to_string())?.bytes(&key.0)?.ok(),
+            Self::Erasure(Erasure { namespace, document, keys }) => {
+                e.u8(4)?.bytes(&namespace.0)?.bytes(&document.0)?.array(keys.len() as u64)?;
+                for place in keys {
+                    e.array(2)?.bytes(&place.shelf)?.u32(place.index)?;
+                }
+                Ok(())
+            }
         }
     }
 
@@ -271,6 +296,15 @@ impl Claim {
             2 => {
                 let founding = d.str()?.parse().map_err(|_| malformed("not the name of a namespace"))?;
                 Ok(Self::Family { founding, key: KeyId(fixed(d)?) })
+            }
+            4 => {
+                let (namespace, document) = (NamespaceId(fixed(d)?), DocumentId(fixed(d)?));
+                let mut keys = Vec::new();
+                for _ in 0..length(d, MAX_ERASED)? {
+                    length(d, 2)?;
+                    keys.push(PersonKeyPlace { shelf: fixed(d)?, index: d.u32()? });
+                }
+                Ok(Self::Erasure(Erasure { namespace, document, keys }))
             }
             _ => Err(malformed("a statement of a newer version; upgrade this node")),
         }
@@ -315,6 +349,7 @@ impl Claim {
         match self {
             Self::Certificate(_) => 10,
             Self::Revocation { .. } | Self::Family { .. } => 3,
+            Self::Erasure(_) => 4,
         }
     }
 }
@@ -453,7 +488,10 @@ fn may_state(issuer: Option<&Certificate>, claim: &Claim) -> Result<(), &'static
             CertificateKind::Authority => Err("only the root signs authorities"),
             CertificateKind::Invite | CertificateKind::Node => Ok(()),
         },
-        (Some((CertificateKind::Authority, _)), Claim::Revocation { .. } | Claim::Family { .. }) => Ok(()),
+        (
+            Some((CertificateKind::Authority, _)),
+            Claim::Revocation { .. } | Claim::Family { .. } | Claim::Erasure(_),
+        ) => Ok(()),
         (Some((CertificateKind::Invite, invite)), Claim::Certificate(certificate)) => {
             let narrower =
                 certificate.scopes.iter().all(|scope| invite.scopes.iter().any(|wider| wider.includes(scope)));

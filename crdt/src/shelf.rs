@@ -34,6 +34,31 @@ const SIGNATURE_CONTEXT: &[u8] = b"townmesh/shelf/1";
 const SHELF_LEN: usize = 32 + 8 + 4 + 32;
 const SIGNED_LEN: usize = SIGNATURE_CONTEXT.len() + 16 + 32 + 8 + 32 + 4 + 32;
 
+/// A row of a shelf.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Row {
+    /// A wrapped key.
+    Key([u8; WRAPPED_LEN]),
+    /// The hash that is left of a destroyed one.
+    Destroyed([u8; 32]),
+}
+
+impl Row {
+    /// BLAKE3 of the wrapped key.
+    pub fn hash(&self) -> [u8; 32] {
+        match self {
+            Self::Key(wrapped) => blake3::hash(wrapped).into(),
+            Self::Destroyed(hash) => *hash,
+        }
+    }
+
+    /// What is left of the row.
+    #[must_use]
+    pub fn destroyed(&self) -> Self {
+        Self::Destroyed(self.hash())
+    }
+}
+
 /// How far a shelf is held.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Shelf {
@@ -72,13 +97,13 @@ impl Shelf {
     }
 
     /// Adds a row; false, and nothing added, if the shelf is full.
-    pub fn push(&mut self, row: &[u8; WRAPPED_LEN]) -> bool {
+    pub fn push(&mut self, row: &Row) -> bool {
         if self.count >= MAX_ROWS {
             return false;
         }
         let mut hasher = blake3::Hasher::new();
         hasher.update(&self.chain);
-        hasher.update(blake3::hash(row).as_bytes());
+        hasher.update(&row.hash());
         self.chain = hasher.finalize().into();
         self.count += 1;
         true
@@ -145,15 +170,20 @@ mod tests {
         let (namespace, certificate) = (NamespaceId([2; 16]), CertificateId([3; 32]));
         let author = NodeId(key.verifying_key().to_bytes());
         let mut shelf = Shelf::empty(namespace, author, 7);
-        assert!(shelf.push(&[4; WRAPPED_LEN]) && shelf.push(&[5; WRAPPED_LEN]));
+        assert!(shelf.push(&Row::Key([4; WRAPPED_LEN])) && shelf.push(&Row::Key([5; WRAPPED_LEN])));
         let seal = shelf.sign(namespace, certificate, &key);
         assert!(shelf.is_sealed_by(namespace, &seal));
         assert_eq!(Shelf::from_bytes(&shelf.to_bytes()), Some(shelf));
 
+        let mut half_destroyed = Shelf::empty(namespace, author, 7);
+        assert!(half_destroyed.push(&Row::Key([4; WRAPPED_LEN]).destroyed()));
+        assert!(half_destroyed.push(&Row::Key([5; WRAPPED_LEN])));
+        assert!(half_destroyed.is_sealed_by(namespace, &seal), "the hash stands for the row");
+
         assert!(!shelf.is_sealed_by(NamespaceId([9; 16]), &seal));
         assert!(!shelf.is_sealed_by(namespace, &ShelfSeal { certificate: CertificateId([9; 32]), ..seal }));
         let mut other = Shelf::empty(namespace, author, 7);
-        assert!(other.push(&[5; WRAPPED_LEN]) && other.push(&[4; WRAPPED_LEN]));
+        assert!(other.push(&Row::Key([5; WRAPPED_LEN])) && other.push(&Row::Key([4; WRAPPED_LEN])));
         let wrong = [
             other,
             Shelf { epoch: 8, ..shelf },

@@ -5,11 +5,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::bounds;
-use crate::certificate::{Access, Certificate, CertificateKind, Claim, Cut, Statement, StatementError};
+use crate::certificate::{Access, Certificate, CertificateKind, Claim, Cut, Erasure, Statement, StatementError};
 use crate::entry::LogId;
 use crate::id::{CertificateId, KeyId, NamespaceId, NodeId};
 use crate::namespace::{Namespace, NamespaceKind};
 use crate::policy;
+use crate::seal::PersonKeyPlace;
 use waiting::Waiting;
 
 mod waiting;
@@ -58,6 +59,9 @@ pub struct Trust {
     stated: BTreeMap<CertificateId, Vec<u8>>,
     /// Revoked since the last [`Self::take_revoked`].
     newly_revoked: BTreeSet<CertificateId>,
+    erased: BTreeSet<(NamespaceId, PersonKeyPlace)>,
+    /// Ordered since the last [`Self::take_erasures`].
+    new_erasures: Vec<Erasure>,
 }
 
 impl Trust {
@@ -78,6 +82,8 @@ impl Trust {
             released: Vec::new(),
             stated: BTreeMap::new(),
             newly_revoked: BTreeSet::new(),
+            erased: BTreeSet::new(),
+            new_erasures: Vec::new(),
         }
     }
 
@@ -182,7 +188,29 @@ impl Trust {
                 }
                 stands
             }
+            Claim::Erasure(erasure) => self.erase(erasure),
         }
+    }
+
+    fn erase(&mut self, erasure: Erasure) -> bool {
+        let places = erasure.keys.iter().map(|place| (erasure.namespace, *place));
+        let known = self.erased.len();
+        self.erased.extend(places);
+        let is_new = self.erased.len() > known;
+        if is_new {
+            self.new_erasures.push(erasure);
+        }
+        is_new
+    }
+
+    /// Whether a person's key is to be destroyed.
+    pub fn is_erased(&self, namespace: NamespaceId, place: PersonKeyPlace) -> bool {
+        self.erased.contains(&(namespace, place))
+    }
+
+    /// The erasures that were ordered since this was last asked.
+    pub(crate) fn take_erasures(&mut self) -> Vec<Erasure> {
+        std::mem::take(&mut self.new_erasures)
     }
 
     fn is_invite(&self, id: &CertificateId) -> bool {

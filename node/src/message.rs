@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use townmesh_crdt::command::CommandError;
 use townmesh_crdt::command::read::ReadError;
 use townmesh_crdt::enrol::EnrolError;
-use townmesh_crdt::replica::{OpenError, RecordError, RevokeError};
+use townmesh_crdt::replica::{EraseError, OpenError, RecordError, RevokeError};
 use townmesh_crdt::store::StoreError;
 use townmesh_transport::StartError;
 
@@ -182,6 +182,21 @@ impl Explain for RevokeError {
             Self::TooManyLogs { logs, limit } => {
                 Message::new("too_many_logs", format!("该节点有 {logs} 份日志，最多可保留 {limit} 份"), en)
                     .remedy("加上 --void-all，其记录一并作废", "add --void-all: what it recorded no longer counts")
+            }
+            Self::Record(error) => error.explain(),
+        }
+    }
+}
+
+impl Explain for EraseError {
+    fn explain(&self) -> Message {
+        let en = self.to_string();
+        match self {
+            Self::Nothing => Message::new("nothing_recorded", "该处没有登记个人信息", en)
+                .remedy("核对编号，或先同步", "check the ids, or synchronise first"),
+            Self::Before => Message::new("erased", "此人的信息此前已被删除", en),
+            Self::TooMany { keys, limit } => {
+                Message::new("too_many_keys", format!("此人的信息有 {keys} 份密钥，一次最多删除 {limit} 份"), en)
             }
             Self::Record(error) => error.explain(),
         }

@@ -14,6 +14,7 @@ pub mod case;
 pub mod device;
 pub mod dwelling;
 pub mod entity;
+pub mod erasure;
 mod error;
 pub mod hazard;
 pub mod household;

@@ -18,6 +18,7 @@ mod blobs;
 mod cards;
 mod delivery;
 mod documents;
+mod erasure;
 mod exchange;
 mod fold;
 mod frontier;
@@ -46,6 +47,7 @@ use rand_core::CryptoRng;
 pub use blobs::{Blob, Manifest};
 pub use delivery::{Delivery, Waiting};
 pub use documents::StoredRecord;
+pub use erasure::{EraseError, Erased};
 pub use exchange::HandleError;
 pub use ingest::{IngestError, Ingested};
 pub use people::PersonalError;
@@ -62,8 +64,8 @@ use crate::entry::{Lane, LogId};
 use crate::id::{CertificateId, DocumentId, EntryId, NamespaceId, NodeId};
 use crate::namespace::{Namespace, NamespaceKind};
 use crate::policy::{self, DocumentKind};
-use crate::seal::{FamilySecret, PersonKeyPlace, ShelfId, WRAPPED_LEN};
-use crate::shelf::Shelf;
+use crate::seal::{FamilySecret, PersonKeyPlace, ShelfId};
+use crate::shelf::{Row, Shelf};
 use crate::store::{Batch, CardKey, Derived, LogState, Store, StoreError};
 use crate::sync::message::Digest;
 use crate::sync::{Progress, Session};
@@ -181,7 +183,7 @@ pub struct Replica {
     derived: Derived,
     /// Logs that grew since the last commit.
     growing: BTreeSet<LogId>,
-    staged_keys: BTreeMap<(u32, PersonKeyPlace), [u8; WRAPPED_LEN]>,
+    staged_keys: BTreeMap<(u32, PersonKeyPlace), Row>,
     /// Periods in `auth` whose author's certificate is not known yet.
     waiting_periods: BTreeSet<(CertificateId, Namespace)>,
     unfolded: BTreeSet<LogId>,
@@ -338,6 +340,8 @@ impl Replica {
             self.wanted.extend(self.namespace_numbered(number).map(|namespace| (namespace, hash)));
         }
         self.unfold();
+        // A crash may have come between the news of an erasure and the erasure.
+        self.heed_erasures();
         Ok(())
     }
 

@@ -4,8 +4,8 @@ use super::Replica;
 use crate::id::{DocumentId, ResidentId};
 use crate::namespace::Namespace;
 use crate::replica::RecordError;
-use crate::seal::{self, PersonKey, PersonKeyPlace, SealError, WRAPPED_LEN};
-use crate::shelf::MAX_ROWS;
+use crate::seal::{self, PersonKey, PersonKeyPlace, SealError};
+use crate::shelf::{MAX_ROWS, Row};
 use crate::store::StoreError;
 
 /// Why personal data cannot be read.
@@ -70,10 +70,10 @@ impl Replica {
         Ok(key.seal(plain, place, document, resident)?)
     }
 
-    pub(super) fn keep_person_key(&mut self, number: u32, place: PersonKeyPlace, wrapped: [u8; WRAPPED_LEN]) {
-        self.batch.person_keys.push((number, place, wrapped));
+    pub(super) fn keep_person_key(&mut self, number: u32, place: PersonKeyPlace, row: Row) {
+        self.batch.person_keys.push((number, place, row));
         self.batch.weight += 64;
-        self.staged_keys.insert((number, place), wrapped);
+        self.staged_keys.insert((number, place), row);
     }
 
     /// Opens a person's data.
@@ -94,13 +94,14 @@ impl Replica {
     fn person_key(&mut self, namespace: &Namespace, place: PersonKeyPlace) -> Result<PersonKey, PersonalError> {
         let id = self.namespace_id(namespace);
         let number = *self.numbers.get(&id).ok_or(PersonalError::NoKey)?;
-        let wrapped = match self.staged_keys.get(&(number, place)) {
-            Some(wrapped) => *wrapped,
-            None => self.store.person_key(number, place)?.ok_or(PersonalError::NoKey)?,
-        };
-        if wrapped == [0; WRAPPED_LEN] {
+        if self.trust.is_erased(id, place) {
             return Err(PersonalError::Erased);
         }
+        let row = match self.staged_keys.get(&(number, place)) {
+            Some(row) => *row,
+            None => self.store.person_key(number, place)?.ok_or(PersonalError::NoKey)?,
+        };
+        let Row::Key(wrapped) = row else { return Err(PersonalError::Erased) };
         let ids = self.keyring.ids(namespace);
         if ids.is_empty() {
             return Err(PersonalError::NoKey);

@@ -19,6 +19,7 @@ impl Replica {
         self.emit(Output::TrustChanged);
         self.adopt_certificate();
         self.heed_revocations();
+        self.heed_erasures();
         self.renew_interests();
     }
 

@@ -4,7 +4,7 @@ use super::{IngestError, Replica};
 use crate::id::{NamespaceId, NodeId};
 use crate::policy;
 use crate::seal::{PersonKeyPlace, ShelfId, WRAPPED_LEN};
-use crate::shelf::{self, BLOCK, Shelf};
+use crate::shelf::{self, BLOCK, Row, Shelf};
 use crate::store::StoreError;
 use crate::sync::{KeyRun, Message};
 
@@ -23,15 +23,15 @@ impl Replica {
     /// its chain need not be computed again when it is sent.
     pub(super) fn keep_own_key(&mut self, namespace: NamespaceId, number: u32, wrapped: [u8; WRAPPED_LEN]) {
         let mut shelf = self.own_shelf(namespace);
-        let place = PersonKeyPlace { shelf: shelf.id(namespace), index: shelf.count };
-        if !shelf.push(&wrapped) {
+        let (place, row) = (PersonKeyPlace { shelf: shelf.id(namespace), index: shelf.count }, Row::Key(wrapped));
+        if !shelf.push(&row) {
             return;
         }
         if shelf.count.is_multiple_of(BLOCK) {
             let seal = shelf.sign(namespace, self.identity.certificate, &self.identity.signing);
             self.batch.shelves.seals.insert((number, place.shelf, place.index / BLOCK), (shelf.count, seal));
         }
-        self.keep_person_key(number, place, wrapped);
+        self.keep_person_key(number, place, row);
         self.keep_shelf(namespace, number, shelf);
     }
 
@@ -77,12 +77,20 @@ impl Replica {
             reason,
         })?;
         let new = run.keys.get((held - run.start) as usize..).unwrap_or_default();
+        let is_erased = |index| self.trust.is_erased(id, PersonKeyPlace { shelf: run.shelf(), index });
+        if (held..).zip(new).any(|(index, row)| matches!(row, Row::Destroyed(_)) && !is_erased(index)) {
+            // Else whoever passes keys on could keep a person's data from being read. The order to erase may still come.
+            return Ok(held);
+        }
         if !new.iter().all(|row| shelf.push(row)) || !shelf.is_sealed_by(id, &run.seal) {
             return Ok(held);
         }
         let number = self.number(id);
-        for (index, wrapped) in (held..).zip(new) {
-            self.keep_person_key(number, PersonKeyPlace { shelf: run.shelf(), index }, *wrapped);
+        for (index, row) in (held..).zip(new) {
+            let place = PersonKeyPlace { shelf: run.shelf(), index };
+            // Destroyed wins, whoever still has the key.
+            let row = if self.trust.is_erased(id, place) { row.destroyed() } else { *row };
+            self.keep_person_key(number, place, row);
         }
         self.batch.shelves.seals.insert((number, run.shelf(), held / BLOCK), (shelf.count, run.seal));
         self.keep_shelf(id, number, shelf);
@@ -117,7 +125,7 @@ impl Replica {
         if let Some(space) = session.spaces.get_mut(&namespace) {
             space.shelves.insert(shelf, run.end());
         }
-        session.progress.bytes_sent += run.keys.as_flattened().len() as u64;
+        session.progress.bytes_sent += (run.keys.len() * WRAPPED_LEN) as u64;
         Ok(Some(Message::PersonKeys(run)))
     }
 
@@ -136,7 +144,7 @@ impl Replica {
             None => return Ok(None),
         };
         let place = PersonKeyPlace { shelf: id, index: start };
-        let keys = self.store.person_keys(number, place, (end - start) as usize)?;
+        let keys = self.store.person_keys(number, place, end - start)?;
         let whole = keys.len() == (end - start) as usize;
         Ok(whole.then_some(KeyRun { namespace, author: shelf.author, epoch: shelf.epoch, start, keys, seal }))
     }

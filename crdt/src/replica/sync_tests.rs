@@ -23,7 +23,7 @@ fn mint(replica: &mut Replica, region: &str, count: u32) -> (DocumentId, crate::
     last.unwrap()
 }
 
-fn key_run(from: &mut Replica, to: &mut Replica) -> KeyRun {
+pub(super) fn key_run(from: &mut Replica, to: &mut Replica) -> KeyRun {
     connect(from, to);
     for _ in 0..100 {
         for swap in [true, false] {
@@ -55,7 +55,7 @@ fn keys_that_their_author_did_not_sign_are_kept_by_nobody() {
     assert_eq!(run.keys.len(), 3);
     let id = run.namespace;
     let mut signed_by_branch = langfa.own_shelf(id);
-    let other_row = [9; WRAPPED_LEN];
+    let other_row = Row::Key([9; 32]);
     signed_by_branch.push(&other_row);
     let altered = |alter: &dyn Fn(&mut KeyRun)| {
         let mut run = run.clone();
@@ -134,7 +134,7 @@ fn nodes_with_other_keys_on_one_shelf_are_not_taken_for_equal_until_its_author_i
     }
     meet(&mut langfa, &mut branch);
     let id = center.namespace_id(&Namespace::registry(LANGFA));
-    for (node, row) in [(&mut center, [1; WRAPPED_LEN]), (&mut branch, [2; WRAPPED_LEN])] {
+    for (node, row) in [(&mut center, Row::Key([1; 32])), (&mut branch, Row::Key([2; 32]))] {
         let mut shelf = Shelf::empty(id, langfa.node(), 5);
         shelf.push(&row);
         let seal = shelf.sign(id, langfa.identity.certificate, &langfa.identity.signing);

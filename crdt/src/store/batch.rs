@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use super::{FeedItem, Store, StoreError, StoredItem, tables};
 use crate::entry::{LOG_ID_LEN, LogId, Reader};
 use crate::id::{DocumentId, EntryId, NamespaceId};
-use crate::seal::{PersonKeyPlace, WRAPPED_LEN};
+use crate::seal::PersonKeyPlace;
+use crate::shelf::Row;
 
 /// Bytes of derived rows that may wait: a fraction of a second to make again after a crash.
 const WRITE_BEHIND: usize = 256 * 1024;
@@ -124,7 +125,7 @@ pub struct Batch {
     /// Logs that are new: their entries would be nobody's without the number.
     pub(crate) new_logs: Vec<(u32, LogId)>,
     pub(crate) entries: Vec<(u32, u64, Vec<u8>)>,
-    pub(crate) person_keys: Vec<(u32, PersonKeyPlace, [u8; WRAPPED_LEN])>,
+    pub(crate) person_keys: Vec<(u32, PersonKeyPlace, Row)>,
     pub(crate) shelves: super::shelves::ShelfWrites,
     /// `None`: dropped.
     pub(crate) cards: BTreeMap<CardKey, Option<(u64, Vec<u8>)>>,
@@ -220,8 +221,16 @@ fn write_truth(transaction: &redb::WriteTransaction, batch: &Batch) -> Result<()
     }
     if !batch.person_keys.is_empty() {
         let mut table = transaction.open_table(tables::PERSON_KEYS)?;
-        for (namespace, place, wrapped) in &batch.person_keys {
-            table.insert(&person_key(*namespace, *place), wrapped)?;
+        let mut destroyed = transaction.open_table(tables::DESTROYED_KEYS)?;
+        for (namespace, place, row) in &batch.person_keys {
+            let key = person_key(*namespace, *place);
+            match row {
+                Row::Key(wrapped) => table.insert(&key, wrapped)?,
+                Row::Destroyed(hash) => {
+                    table.remove(&key)?;
+                    destroyed.insert(&key, hash)?
+                }
+            };
         }
     }
     super::shelves::write(transaction, &batch.shelves)?;

@@ -131,6 +131,7 @@ impl Store {
             transaction.open_table(tables::ITEMS)?;
             transaction.open_table(tables::FEED)?;
             transaction.open_table(tables::PERSON_KEYS)?;
+            transaction.open_table(tables::DESTROYED_KEYS)?;
             transaction.open_table(tables::SHELVES)?;
             transaction.open_table(tables::SHELF_SEALS)?;
             transaction.open_table(tables::CARDS)?;

@@ -12,7 +12,8 @@ use crate::clock::HybridTime;
 use crate::document::Actor;
 use crate::entry::{Entry, Reader};
 use crate::id::DocumentId;
-use crate::seal::{PersonKeyPlace, WRAPPED_LEN};
+use crate::seal::PersonKeyPlace;
+use crate::shelf::Row;
 
 /// An item of a document, with what its entry says about it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -242,29 +243,37 @@ impl Store {
         Ok(table.last()?.map_or(0, |(number, _)| number.value() + 1))
     }
 
-    /// A person's wrapped key.
+    /// A person's wrapped key, or what is left of it.
     ///
     /// # Errors
     /// [`StoreError`].
-    pub fn person_key(&self, namespace: u32, place: PersonKeyPlace) -> Result<Option<[u8; WRAPPED_LEN]>, StoreError> {
-        let table = self.database.begin_read()?.open_table(tables::PERSON_KEYS)?;
-        Ok(table.get(&person_key(namespace, place))?.map(|wrapped| *wrapped.value()))
+    pub fn person_key(&self, namespace: u32, place: PersonKeyPlace) -> Result<Option<Row>, StoreError> {
+        let (read, key) = (self.database.begin_read()?, person_key(namespace, place));
+        if let Some(wrapped) = read.open_table(tables::PERSON_KEYS)?.get(&key)? {
+            return Ok(Some(Row::Key(*wrapped.value())));
+        }
+        let hash = read.open_table(tables::DESTROYED_KEYS)?.get(&key)?.map(|hash| *hash.value());
+        Ok(hash.map(Row::Destroyed))
     }
 
-    /// Wrapped keys of a shelf from an index on: at most `limit`, without gaps.
+    /// So many rows of a shelf from an index on; fewer if some are not held.
     ///
     /// # Errors
     /// [`StoreError`].
-    pub fn person_keys(
-        &self,
-        namespace: u32,
-        from: PersonKeyPlace,
-        limit: usize,
-    ) -> Result<Vec<[u8; WRAPPED_LEN]>, StoreError> {
-        let table = self.database.begin_read()?.open_table(tables::PERSON_KEYS)?;
-        let last = person_key(namespace, PersonKeyPlace { index: u32::MAX, ..from });
-        let rows = table.range::<&[u8; 16]>(&person_key(namespace, from)..=&last)?.take(limit);
-        rows.map(|row| Ok(*row?.1.value())).collect()
+    pub fn person_keys(&self, namespace: u32, from: PersonKeyPlace, count: u32) -> Result<Vec<Row>, StoreError> {
+        let read = self.database.begin_read()?;
+        let end = PersonKeyPlace { index: from.index.saturating_add(count), ..from };
+        let (first, last) = (person_key(namespace, from), person_key(namespace, end));
+        let mut rows: BTreeMap<[u8; 16], Row> = BTreeMap::new();
+        for row in read.open_table(tables::PERSON_KEYS)?.range::<&[u8; 16]>(&first..&last)? {
+            let (key, wrapped) = row?;
+            rows.insert(*key.value(), Row::Key(*wrapped.value()));
+        }
+        for row in read.open_table(tables::DESTROYED_KEYS)?.range::<&[u8; 16]>(&first..&last)? {
+            let (key, hash) = row?;
+            rows.insert(*key.value(), Row::Destroyed(*hash.value()));
+        }
+        Ok(rows.into_values().collect())
     }
 
     /// Every card: key, version, bytes.

@@ -27,8 +27,11 @@ pub(super) const ITEMS: TableDefinition<'_, &[u8; 34], &[u8]> = TableDefinition:
 /// What changed, for views: number → namespace number (4) ‖ document id (16) ‖ kind (1). Trimmed once every view has it.
 pub(super) const FEED: TableDefinition<'_, u64, &[u8]> = TableDefinition::new("feed");
 
-/// Persons' keys: namespace number (4) ‖ shelf (8) ‖ index (4) → wrapped key (32), zeros once destroyed.
+/// Persons' keys: namespace number (4) ‖ shelf (8) ‖ index (4) → wrapped key (32).
 pub(super) const PERSON_KEYS: TableDefinition<'_, &[u8; 16], &[u8; 32]> = TableDefinition::new("person_keys");
+
+/// Persons' keys that were destroyed: as in `PERSON_KEYS` → hash of the wrapped key (32).
+pub(super) const DESTROYED_KEYS: TableDefinition<'_, &[u8; 16], &[u8; 32]> = TableDefinition::new("destroyed_keys");
 
 /// Key shelves: namespace number (4) ‖ shelf (8) → author (32) ‖ epoch (8) ‖ count (4) ‖ chain (32).
 pub(super) const SHELVES: TableDefinition<'_, &[u8; 12], &[u8; 76]> = TableDefinition::new("shelves");

@@ -369,7 +369,7 @@ mod tests {
     use crate::entry::{Entry, Lane, tests::any_header};
     use crate::id::{CertificateId, EntryId, NodeId};
     use crate::seal::ShelfId;
-    use crate::shelf::{BLOCK, ShelfSeal};
+    use crate::shelf::{BLOCK, Row, ShelfSeal};
     use crate::sync::frontier::{Buckets, LogHeight};
     use proptest::collection::vec;
     use proptest::prelude::*;
@@ -426,12 +426,13 @@ mod tests {
             (namespace(), any::<[u8; 8]>())
                 .prop_map(|(namespace, one)| Message::BucketDigests { namespace, digests: vec![one; 256] }),
             any_run(),
-            (namespace(), any::<([u8; 32], u64, [u8; 32])>(), 0..BLOCK - 4, vec(any::<[u8; 32]>(), 1..4)).prop_map(
-                |(namespace, (author, epoch, certificate), start, keys)| {
+            (namespace(), any::<([u8; 32], u64, [u8; 32])>(), 0..BLOCK - 4, vec(any::<(bool, [u8; 32])>(), 1..4))
+                .prop_map(|(namespace, (author, epoch, certificate), start, keys)| {
                     let seal = ShelfSeal { certificate: CertificateId(certificate), signature: [7; 64] };
+                    let row = |(is_key, bytes)| if is_key { Row::Key(bytes) } else { Row::Destroyed(bytes) };
+                    let keys = keys.into_iter().map(row).collect();
                     Message::PersonKeys(KeyRun { namespace, author: NodeId(author), epoch, start, keys, seal })
-                }
-            ),
+                }),
             vec((any_card_key(), any::<u64>()), 0..4).prop_map(Message::CardList),
             (any_card_key(), any::<u64>(), vec(any::<u8>(), 0..40)).prop_map(|(key, version, bytes)| Message::Card {
                 key,

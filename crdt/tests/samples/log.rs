@@ -7,7 +7,9 @@ use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::SeedableRng;
 use townmesh_crdt::bounds;
 use townmesh_crdt::card::{Beacon, Position};
-use townmesh_crdt::certificate::{Access, Certificate, CertificateKind, Claim, Cut, NodeRole, Scope, Statement};
+use townmesh_crdt::certificate::{
+    Access, Certificate, CertificateKind, Claim, Cut, Erasure, NodeRole, Scope, Statement,
+};
 use townmesh_crdt::change::{Assertion, Change, Item, encode_items};
 use townmesh_crdt::clock::HybridTime;
 use townmesh_crdt::codec::BodyCodec;
@@ -18,8 +20,8 @@ use townmesh_crdt::fork::{Branch, ForkProof};
 use townmesh_crdt::grant::Handout;
 use townmesh_crdt::id::{CertificateId, DocumentId, EntryId, KeyId, NamespaceId, NodeId};
 use townmesh_crdt::namespace::{Namespace, NamespaceKind};
-use townmesh_crdt::seal::FamilySecret;
-use townmesh_crdt::shelf::{BLOCK, ShelfSeal};
+use townmesh_crdt::seal::{FamilySecret, PersonKeyPlace};
+use townmesh_crdt::shelf::{BLOCK, Row, ShelfSeal};
 use townmesh_crdt::store::CardKey;
 use townmesh_crdt::sync::frontier::BUCKETS;
 use townmesh_crdt::sync::{Buckets, Frontier, KeyRun, LogHeight, Message, Run};
@@ -67,7 +69,14 @@ fn run() -> Run {
 fn key_run(start: u32) -> KeyRun {
     let seal = ShelfSeal { certificate: CertificateId([1; 32]), signature: [6; 64] };
     let namespace = NamespaceId([7; 16]);
-    KeyRun { namespace, author: log().author, epoch: 3, start, keys: vec![[5; 32]; 2], seal }
+    KeyRun {
+        namespace,
+        author: log().author,
+        epoch: 3,
+        start,
+        keys: vec![Row::Key([5; 32]), Row::Destroyed([6; 32])],
+        seal,
+    }
 }
 
 fn valid_messages() -> Vec<(&'static str, Message)> {
@@ -140,7 +149,7 @@ fn messages() -> Vec<Sample> {
         sample(
             "message",
             "person-key-cut-off",
-            bytes_of(4, 8, &[&[0x50][..], &[7; 16], &[0x58, 32], &[9; 32], &[3, 0, 0x41, 1]].concat()),
+            bytes_of(4, 9, &[&[0x50][..], &[7; 16], &[0x58, 32], &[9; 32], &[3, 0, 0x41, 1]].concat()),
         ),
         sample("message", "parts-that-do-not-fit-the-code", bytes_of(0, 2, &[0x80])),
         sample(
@@ -365,6 +374,7 @@ fn statements() -> Vec<Sample> {
     };
     let valid = certified(|_| {});
     let cut = Cut { log: log(), seq: 3, head: EntryId([3; 32]) };
+    let (namespace, place) = (NamespaceId([5; 16]), PersonKeyPlace { shelf: [6; 8], index: 7 });
     let family = |founding: Namespace| sign(Claim::Family { founding, key: KeyId([2; 16]) }, &TOWN);
     let scope = |region: &str| Scope { kind: NamespaceKind::Cases, region: region.into(), access: Access::Carry };
     let crowded = Certificate { scopes: vec![scope(""); bounds::MAX_SCOPES + 1], ..certificate.clone() };
@@ -376,6 +386,16 @@ fn statements() -> Vec<Sample> {
             "statement",
             "valid-revocation",
             sign(Claim::Revocation { certificate: CertificateId([1; 32]), cuts: vec![cut; 2] }, &TOWN),
+        ),
+        sample(
+            "statement",
+            "valid-erasure",
+            sign(Claim::Erasure(Erasure { namespace, document: DocumentId([4; 16]), keys: vec![place; 2] }), &TOWN),
+        ),
+        sample(
+            "statement",
+            "erasure-of-1025-keys",
+            sign(Claim::Erasure(Erasure { namespace, document: DocumentId([4; 16]), keys: vec![place; 1025] }), &TOWN),
         ),
         sample("statement", "valid-family", family(Namespace::cases("110115005001", "2026"))),
         sample("statement", "another-town", sign(Claim::Certificate(certificate.clone()), &[0x22; 32])),

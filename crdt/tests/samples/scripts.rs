@@ -3,7 +3,7 @@
 use townmesh_crdt::change::{Change, Item, encode_items};
 use townmesh_crdt::domain::case::{Action, Assignment, LimitClock, Severity};
 use townmesh_crdt::id::{CertificateId, DocumentId, NamespaceId, NodeId, RecordId};
-use townmesh_crdt::shelf::{MAX_ROWS, ShelfSeal};
+use townmesh_crdt::shelf::{MAX_ROWS, Row, ShelfSeal};
 use townmesh_crdt::sync::{KeyRun, Message};
 use townmesh_crdt::value::{Fields, Value};
 
@@ -117,7 +117,7 @@ fn last_person_key() -> Message {
     let seal = ShelfSeal { certificate: CertificateId([1; 32]), signature: [0; 64] };
     let start = MAX_ROWS - 1;
     let (namespace, author) = (NamespaceId([7; 16]), NodeId([1; 32]));
-    Message::PersonKeys(KeyRun { namespace, author, epoch: 1, start, keys: vec![[0; 32]], seal })
+    Message::PersonKeys(KeyRun { namespace, author, epoch: 1, start, keys: vec![Row::Key([0; 32])], seal })
 }
 
 fn replicas() -> Vec<Sample> {

@@ -7,6 +7,7 @@ mod case;
 mod client;
 mod delivery;
 mod device;
+mod erase;
 mod event;
 mod export;
 mod household;
@@ -68,6 +69,8 @@ enum Command {
     Invite(invite::InviteArgs),
     /// 注销一个节点 / remove a node, such as a stolen one
     Revoke(revoke::RevokeArgs),
+    /// 彻底删除某人的信息 / destroy what is recorded of a person, everywhere
+    Erase(erase::EraseArgs),
     /// 用邀请文件加入 / join with an invite file
     Join(join::JoinArgs),
     /// 运行本节点 / run this node
@@ -161,6 +164,7 @@ impl Cli {
             Command::Town(command) => command.run(&context),
             Command::Invite(args) => args.run(&context),
             Command::Revoke(args) => args.run(&context),
+            Command::Erase(args) => args.run(&context),
             Command::Join(args) => args.run(&context),
             Command::Run(args) => args.run(&context),
             Command::Status(args) => args.run(&context),

@@ -35,6 +35,7 @@ fn the_commands_of_the_manual_are_understood() {
         "townmesh photo record a.jpg --region 110115005001",
         "townmesh photo show 0000000000000000000000000000000000000000000000000000000000000000 --reveal r --out a",
         "townmesh position record 39.7354,-116.3310",
+        "townmesh erase 00000000000000000000000000000000 --resident 0000000000000000 --authority k --for-good",
         "townmesh revoke vehicle-1 --authority k --void-all",
         "townmesh position list --json",
         "townmesh delivery 00000000000000000000000000000000",

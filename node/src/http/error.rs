@@ -102,6 +102,7 @@ from_explained! {
     LedgerError => UNPROCESSABLE_ENTITY,
     MappingError => BAD_REQUEST,
     townmesh_crdt::enrol::EnrolError => BAD_REQUEST,
+    townmesh_crdt::replica::EraseError => CONFLICT,
     townmesh_crdt::replica::RevokeError => CONFLICT,
     townmesh_crdt::store::StoreError => INTERNAL_SERVER_ERROR,
 }

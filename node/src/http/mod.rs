@@ -26,12 +26,14 @@
 //! | `/v1/export` | GET | households as CSV, XLSX, GeoJSON |
 //! | `/v1/verify`, `/v1/dump` | POST, GET | checks everything; tells everything; JSON lines |
 //! | `/v1/invite`, `/v1/revoke` | POST | makes an invite; removes a node |
+//! | `/v1/erase` | POST | destroys the keys of what is recorded of a person, on every node |
 
 mod access;
 mod bounds;
 mod cases;
 mod delivery;
 mod dump;
+mod erase;
 mod error;
 mod events;
 mod export;
@@ -61,6 +63,7 @@ use axum::middleware::{from_fn, from_fn_with_state};
 use axum::routing::{get, post};
 
 pub use access::{Access, ApiFile};
+pub use erase::EraseInput;
 pub use error::ApiError;
 pub(crate) use invite::acting_roles;
 pub use invite::{InviteAnswer, InviteInput};
@@ -147,6 +150,7 @@ impl Api {
             .route("/v1/delivery", get(delivery::list))
             .route("/v1/invite", post(invite::invite))
             .route("/v1/revoke", post(revoke::revoke))
+            .route("/v1/erase", post(erase::erase))
             .layer(from_fn(bounds::limit_time));
         let streaming = Router::new()
             .route("/v1/import", post(import::import).layer(DefaultBodyLimit::disable()))

@@ -15,6 +15,7 @@ use townmesh_crdt::enrol::{self, Place};
 use townmesh_crdt::replica::Opening;
 use townmesh_crdt::store::Store;
 
+mod erasures;
 mod failures;
 mod photos;
 mod revocations;

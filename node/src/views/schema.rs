@@ -198,6 +198,8 @@ fn configure(connection: &Connection) -> rusqlite::Result<()> {
     connection.pragma_update(None, "journal_mode", "WAL")?;
     connection.pragma_update(None, "synchronous", "NORMAL")?;
     connection.pragma_update(None, "wal_autocheckpoint", CHECKPOINT_PAGES)?;
+    // What was said of a person who is erased must not stay in free pages.
+    connection.pragma_update(None, "secure_delete", "ON")?;
     configure_memory(connection)
 }
 

@@ -223,7 +223,7 @@ fn a_carrier_cannot_make_a_person_look_erased() {
     langfa.commit(NOW).unwrap();
     let namespace_id = center.namespace_id(&namespace);
     let shelf = langfa.own_shelf(namespace_id);
-    for forged in [[0; WRAPPED_LEN], [7; WRAPPED_LEN]] {
+    for forged in [Row::Key([0; 32]), Row::Key([7; 32]), Row::Destroyed([7; 32])] {
         let run = crate::sync::KeyRun {
             namespace: namespace_id,
             author: langfa.node(),

@@ -112,7 +112,8 @@ fn what_is_written_after_a_removal_is_sealed_from_the_removed_node() {
     meet(&mut center, &mut langfa);
     assert_eq!(center.open_personal(&namespace, after, resident, &sealed).unwrap(), b"person");
     let place = crate::seal::personal_place(&sealed).unwrap();
-    let wrapped = langfa.store.person_key(langfa.numbers[&langfa.namespace_id(&namespace)], place).unwrap().unwrap();
+    let row = langfa.store.person_key(langfa.numbers[&langfa.namespace_id(&namespace)], place).unwrap();
+    let Some(Row::Key(wrapped)) = row else { panic!("{row:?}") };
     let opened = vehicle.keyring.ids(&namespace).into_iter().any(|id| {
         vehicle.keyring.keys(&namespace, id).is_some_and(|keys| keys.unwrap_person_key(&wrapped, place).is_ok())
     });

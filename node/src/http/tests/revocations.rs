@@ -2,7 +2,7 @@
 
 use super::*;
 
-fn text(authority: &enrol::Authority) -> String {
+pub(super) fn text(authority: &enrol::Authority) -> String {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("authority");
     crate::keys::write_authority(authority, &path).unwrap();

@@ -1,0 +1,42 @@
+//! Erasing what is recorded of a person.
+
+use crate::clock::Millis;
+use crate::domain::dwelling::Dwelling;
+use crate::domain::household::{Household, Resident};
+use crate::enrol::Authority;
+use crate::id::{DocumentId, ResidentId};
+use crate::namespace::Namespace;
+use crate::replica::{EraseError, Erased, Replica};
+
+use super::entity::ITSELF;
+
+/// Of whom a document tells.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Subject {
+    /// Somebody who lives in a household.
+    Resident(ResidentId),
+    /// The owner of a household.
+    HouseholdOwner,
+    /// The owner of a dwelling.
+    DwellingOwner,
+}
+
+/// Erases a person by an authority's order, see [`Replica::erase`].
+///
+/// # Errors
+/// [`EraseError`].
+pub fn erase(
+    replica: &mut Replica,
+    authority: &Authority,
+    namespace: &Namespace,
+    document: DocumentId,
+    subject: Subject,
+    now: Millis,
+) -> Result<Erased, EraseError> {
+    let place = match &subject {
+        Subject::Resident(resident) => (resident.as_bytes(), Resident::PERSONAL),
+        Subject::HouseholdOwner => (ITSELF, Household::OWNER),
+        Subject::DwellingOwner => (ITSELF, Dwelling::OWNER),
+    };
+    replica.erase(authority, namespace, document, place, now)
+}

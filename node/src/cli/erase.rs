@@ -1,0 +1,43 @@
+//! `erase`: destroys what is recorded of a person, on every node.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::Args;
+use townmesh_crdt::id::{DocumentId, ResidentId};
+
+use super::client::Client;
+use super::output::fields;
+use super::{Context, Done};
+use crate::data_dir::read_small;
+use crate::http::EraseInput;
+use crate::keys::read_authority;
+
+#[derive(Debug, Args)]
+pub(super) struct EraseArgs {
+    /// 住户或房屋编号 / id of the household or dwelling
+    document: DocumentId,
+    /// 户内人员编号；不给则为房主 / id of the resident; without it, the owner
+    #[arg(long, value_name = "ID")]
+    resident: Option<ResidentId>,
+    /// 授权机构密钥文件 / authority file
+    #[arg(long, value_name = "FILE")]
+    authority: PathBuf,
+    /// 确认：删除不可恢复 / yes: there is no way back
+    #[arg(long, required = true)]
+    for_good: bool,
+}
+
+impl EraseArgs {
+    pub(super) fn run(self, context: &Context) -> Done {
+        // Read first: a wrong file is an error here, not in the running node.
+        read_authority(&self.authority)?;
+        let authority = String::from_utf8_lossy(&read_small(&self.authority, 1 << 20)?).into_owned();
+        let input = EraseInput { authority, document: self.document, resident: self.resident };
+        let answer = Client::of(&context.config.data_dir)?.post("/v1/erase", &input)?;
+        context.output.result(&answer, |value| format!("已删除 / erased\n{}", fields(value)));
+        let order = answer.get("order").and_then(|order| order.as_str()).unwrap_or_default();
+        context.output.note(&format!("哪些节点已执行 / which nodes have heard of it: townmesh delivery {order}"));
+        Ok(ExitCode::SUCCESS)
+    }
+}

@@ -1,0 +1,67 @@
+//! Erasing a person for good.
+
+use axum::Json;
+use axum::extract::State;
+use serde::{Deserialize, Serialize};
+use townmesh_crdt::command::erasure::{self, Subject};
+use townmesh_crdt::id::{DocumentId, ResidentId};
+use townmesh_crdt::policy::DocumentKind;
+use townmesh_crdt::replica::{EraseError, Erased, Replica};
+
+use super::Api;
+use super::bounds::Payload;
+use super::error::ApiError;
+use super::locate::namespace_of;
+use crate::keys::parse_authority;
+
+/// Whom, and by whose right. The authority's key is used for this one order and forgotten.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct EraseInput {
+    /// Text of the authority file.
+    pub authority: String,
+    /// The household or dwelling.
+    pub document: DocumentId,
+    /// Who of the household; without it, the owner.
+    #[serde(default)]
+    pub resident: Option<ResidentId>,
+}
+
+/// What was erased.
+#[derive(Debug, Serialize)]
+pub(super) struct EraseAnswer {
+    keys: usize,
+    /// For `/v1/delivery`: which nodes have heard of it.
+    order: DocumentId,
+}
+
+pub(super) async fn erase(
+    State(api): State<Api>,
+    Payload(input): Payload<EraseInput>,
+) -> Result<Json<EraseAnswer>, ApiError> {
+    let authority = parse_authority(&input.authority, "authority")?;
+    let town = api.engine().read(|replica| *replica.trust().town()).await?;
+    if authority.town != town {
+        return Err(ApiError::bad_request(crate::keys::other_town()));
+    }
+    let EraseInput { document, resident, .. } = input;
+    let job = move |replica: &mut Replica, now| -> Result<Result<Erased, EraseError>, _> {
+        let owner =
+            [(DocumentKind::Household, Subject::HouseholdOwner), (DocumentKind::Dwelling, Subject::DwellingOwner)];
+        let of_resident = resident.map(|resident| (DocumentKind::Household, Subject::Resident(resident)));
+        let subjects = of_resident.map_or_else(|| owner.to_vec(), |one| vec![one]);
+        for (kind, subject) in subjects {
+            let Some(namespace) = namespace_of(replica, kind, document)? else { continue };
+            match erasure::erase(replica, &authority, &namespace, document, subject, now) {
+                // The namespaces of households and dwellings are the same; what the document is shows here.
+                Err(EraseError::Nothing) => {}
+                Err(EraseError::Record(error)) => return Err(error.into()),
+                outcome => return Ok(outcome),
+            }
+        }
+        Ok(Err(EraseError::Nothing))
+    };
+    let Erased { keys, order } = api.engine().record(job).await??;
+    api.views_follow().await;
+    Ok(Json(EraseAnswer { keys, order }))
+}
