@@ -2,6 +2,7 @@
 //! contain one of the words.
 
 mod cargo;
+mod clock;
 mod crashes;
 mod demo;
 mod disk;
@@ -19,7 +20,7 @@ const RATES: &[Need] = &[Need::Root, Need::Tool("ip"), networks::NAMESPACES, Nee
 const FILTERS: &[Need] = &[Need::Root, Need::Tool("ip"), networks::NAMESPACES, Need::Tool("nft")];
 const TMPFS: &[Need] = &[Need::Root, Need::Tool("mount"), disk::TMPFS];
 
-const SCENARIOS: [Scenario; 14] = [
+const SCENARIOS: [Scenario; 15] = [
     Scenario {
         name: "a_center_two_villages_and_a_vehicle_converge_after_an_outage",
         needs: &[],
@@ -55,6 +56,11 @@ const SCENARIOS: [Scenario; 14] = [
         name: "photos_and_positions_travel_with_a_vehicle_that_cannot_see_them",
         needs: &[],
         play: cargo::photos_and_positions_travel_with_a_vehicle,
+    },
+    Scenario {
+        name: "a_box_whose_clock_says_1970_syncs_over_tcp",
+        needs: &[Need::Tool("faketime")],
+        play: clock::a_box_in_1970_syncs_over_tcp,
     },
     Scenario { name: "the_demo_goes_well", needs: &[], play: demo::goes_well },
     Scenario { name: "the_demo_notices_a_lost_record", needs: &[], play: demo::notices_a_lost_record },
