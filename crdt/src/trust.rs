@@ -1,17 +1,20 @@
-//! What follows from the statements a node holds: valid certificates, revocations, the namespaces that exist.
+//! What follows from the statements a node holds: valid certificates, revocations, ratifications, the namespaces that
+//! exist.
 //!
 //! The result depends only on the set of statements, never on the order in which they arrived.
 
+use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::bounds;
 use crate::certificate::{Access, Certificate, CertificateKind, Claim, Cut, Statement, StatementError};
 use crate::entry::LogId;
-use crate::id::{CertificateId, KeyId, NamespaceId, NodeId};
+use crate::id::{CertificateId, EntryId, KeyId, NamespaceId, NodeId};
 use crate::namespace::{Namespace, NamespaceKind};
 use crate::policy;
 use waiting::Waiting;
 
+mod ratification;
 mod waiting;
 
 /// Most certificates in a chain, and in a hello: authority, invite, node.
@@ -25,6 +28,9 @@ pub struct Family {
     /// Key id of the founding secret.
     pub key: KeyId,
 }
+
+/// A place in a log: a seq and the entry there.
+pub(crate) type Place = (u64, EntryId);
 
 /// What became of a statement.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -48,6 +54,10 @@ pub struct Trust {
     nodes: BTreeMap<NodeId, BTreeSet<CertificateId>>,
     redemptions: BTreeMap<CertificateId, BTreeSet<CertificateId>>,
     revocations: BTreeMap<CertificateId, Vec<Vec<Cut>>>,
+    /// Ratified places of each log with who ratified them: the farthest first, of equally far ones the lesser head.
+    ratifications: BTreeMap<LogId, BTreeSet<(Reverse<u64>, EntryId, Option<CertificateId>)>>,
+    /// Every place that a cut or a ratification names.
+    marks: BTreeMap<LogId, BTreeSet<Place>>,
     families: BTreeMap<String, Family>,
     proposed: BTreeSet<Namespace>,
     namespaces: BTreeMap<NamespaceId, Namespace>,
@@ -58,6 +68,8 @@ pub struct Trust {
     stated: BTreeMap<CertificateId, Vec<u8>>,
     /// Revoked since the last [`Self::take_revoked`].
     newly_revoked: BTreeSet<CertificateId>,
+    /// Logs of which something was ratified since the last [`Self::take_ratified`].
+    newly_ratified: BTreeSet<LogId>,
 }
 
 impl Trust {
@@ -71,6 +83,8 @@ impl Trust {
             nodes: BTreeMap::new(),
             redemptions: BTreeMap::new(),
             revocations: BTreeMap::new(),
+            ratifications: BTreeMap::new(),
+            marks: BTreeMap::new(),
             families: BTreeMap::new(),
             proposed: BTreeSet::new(),
             namespaces: BTreeMap::from([(auth.id(&town), auth)]),
@@ -78,6 +92,7 @@ impl Trust {
             released: Vec::new(),
             stated: BTreeMap::new(),
             newly_revoked: BTreeSet::new(),
+            newly_ratified: BTreeSet::new(),
         }
     }
 
@@ -161,8 +176,19 @@ impl Trust {
                 let all = self.revocations.entry(certificate).or_default();
                 let is_new = !all.contains(&cuts);
                 if is_new {
+                    for cut in &cuts {
+                        self.marks.entry(cut.log).or_default().insert((cut.seq, cut.head));
+                    }
                     all.push(cuts);
                     self.newly_revoked.insert(certificate);
+                }
+                is_new
+            }
+            Claim::Ratification { log, seq, head } => {
+                let is_new = self.ratifications.entry(log).or_default().insert((Reverse(seq), head, statement.issuer));
+                if is_new {
+                    self.marks.entry(log).or_default().insert((seq, head));
+                    self.newly_ratified.insert(log);
                 }
                 is_new
             }
@@ -298,16 +324,6 @@ impl Trust {
     /// Whether a certificate, or one that it stands on, was revoked.
     pub fn is_revoked(&self, id: &CertificateId) -> bool {
         self.standing(id).any(|id| self.revocations.contains_key(&id))
-    }
-
-    /// Whether an entry has no effect because its certificate was revoked and no cut covers it.
-    pub fn is_void(&self, certificate: &CertificateId, log: &LogId, seq: u64) -> bool {
-        // Concurrent removals all stand: the entry must be within the cut of each, of its certificate and of those that
-        // this stands on.
-        self.standing(certificate)
-            .filter_map(|id| self.revocations.get(&id))
-            .flatten()
-            .any(|cuts| !cuts.iter().any(|cut| cut.log == *log && seq <= cut.seq))
     }
 
     /// The namespaces that exist.

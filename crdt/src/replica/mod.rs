@@ -15,6 +15,7 @@
 //! store again.
 
 mod blobs;
+mod branches;
 mod cards;
 mod delivery;
 mod documents;
@@ -23,8 +24,10 @@ mod fold;
 mod frontier;
 mod ingest;
 mod keyring;
+mod output;
 mod people;
 mod quota;
+mod ratification;
 mod receipts;
 mod record;
 mod renewal;
@@ -47,7 +50,9 @@ pub use delivery::{Delivery, Waiting};
 pub use documents::StoredRecord;
 pub use exchange::HandleError;
 pub use ingest::{IngestError, Ingested};
+pub use output::Output;
 pub use people::PersonalError;
+pub use ratification::{Ratified, RatifyError, Work};
 pub use record::{RecordError, Recorded};
 pub use revocation::{RevokeError, Revoked};
 
@@ -58,7 +63,7 @@ use crate::clock::{HybridClock, HybridTime, Millis};
 use crate::codec::BodyCodec;
 use crate::enrol::Identity;
 use crate::entry::{Lane, LogId};
-use crate::id::{CertificateId, DocumentId, EntryId, NamespaceId, NodeId};
+use crate::id::{CertificateId, DocumentId, NamespaceId, NodeId};
 use crate::namespace::{Namespace, NamespaceKind};
 use crate::policy::{self, DocumentKind};
 use crate::seal::{FamilySecret, PersonKeyPlace, ShelfId, WRAPPED_LEN};
@@ -98,41 +103,6 @@ pub enum OpenError {
     Record(#[from] RecordError),
 }
 
-/// What the driver is to do or may tell people.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Output {
-    /// Drop the connection.
-    Close {
-        /// To whom.
-        peer: NodeId,
-        /// Why, for the log.
-        reason: String,
-    },
-    /// This node and a peer hold the same of all that both may hold.
-    Equal {
-        /// Which peer.
-        peer: NodeId,
-    },
-    /// Certificates changed: connections are to be checked again.
-    TrustChanged,
-    /// An author wrote two histories.
-    Forked {
-        /// The log.
-        log: LogId,
-        /// The first seq that has no effect any more.
-        seq: u64,
-    },
-    /// An entry was kept but cannot be read; people should know.
-    Unreadable {
-        /// The log.
-        log: LogId,
-        /// Its place.
-        seq: u64,
-        /// What is wrong.
-        reason: String,
-    },
-}
-
 /// Local entries that are still being filled; signed when the batch is committed.
 #[derive(Debug)]
 struct OpenEntry {
@@ -166,7 +136,9 @@ pub struct Replica {
     next_log: u32,
     shelves: BTreeMap<NamespaceId, BTreeMap<ShelfId, Shelf>>,
     cards: BTreeMap<CardKey, (u64, Vec<u8>)>,
-    forks: BTreeMap<LogId, (u64, EntryId)>,
+    forks: BTreeMap<LogId, branches::Fork>,
+    /// Logs of which a ratified branch may be there by now.
+    branched: BTreeSet<LogId>,
     claims: BTreeMap<NodeId, receipts::Claims>,
     digests: BTreeMap<NamespaceId, Digest>,
     seen_auth: BTreeMap<LogId, Digest>,
@@ -270,6 +242,7 @@ impl Replica {
             shelves: BTreeMap::new(),
             cards: BTreeMap::new(),
             forks: BTreeMap::new(),
+            branched: BTreeSet::new(),
             claims: BTreeMap::new(),
             digests: BTreeMap::new(),
             seen_auth: BTreeMap::new(),
@@ -322,9 +295,13 @@ impl Replica {
         let entries = self.auth_entries()?;
         entries.iter().for_each(|entry| self.charge(entry));
         self.trust_entries(&entries);
+        let aside = self.auth_set_aside()?;
+        self.trust_statements(aside.iter());
         self.adopt_certificate();
         // Heeded when they came.
         self.trust.take_revoked();
+        self.trust.take_ratified();
+        self.judge_forks();
         for (namespace, number) in &self.numbers {
             self.shelves.insert(*namespace, self.store.shelves(*number)?.into_iter().collect());
         }
@@ -404,6 +381,11 @@ impl Replica {
             self.heed_left_out()?;
         }
         self.tell_sessions();
+        let adopted = self.adopt_branches()?;
+        if !adopted.is_empty() {
+            self.commit(now)?;
+            self.trust_adopted(&adopted)?;
+        }
         Ok(())
     }
 

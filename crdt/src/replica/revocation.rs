@@ -89,7 +89,9 @@ impl Replica {
         }
         let too_many = statements.iter().find_map(|statement| match &statement.claim {
             Claim::Revocation { cuts, .. } if cuts.len() > MAX_CUTS => Some(cuts.len()),
-            Claim::Revocation { .. } | Claim::Certificate(_) | Claim::Family { .. } => None,
+            Claim::Revocation { .. } | Claim::Certificate(_) | Claim::Family { .. } | Claim::Ratification { .. } => {
+                None
+            }
         });
         if let Some(logs) = too_many {
             return Err(RevokeError::TooManyLogs { logs, limit: MAX_CUTS });
@@ -132,7 +134,7 @@ impl Replica {
         ends.filter(|cut| cut.seq > 0).collect()
     }
 
-    fn state(&mut self, authority: &Authority, claim: Claim) -> Statement {
+    pub(super) fn state(&mut self, authority: &Authority, claim: Claim) -> Statement {
         let nonce = self.rng.next_u64().to_be_bytes();
         Statement::sign(&authority.town, claim, Some(authority.statement.id), nonce, &authority.signing)
     }
