@@ -344,6 +344,9 @@ impl Replica {
             Ingested::Known | Ingested::OverQuota => session.peer_has(&last.log, last.seq),
             Ingested::Early => session.note_early(last.log),
             Ingested::Gap { .. } if session.is_early(&last.log) => {}
+            // Runs of another branch that were under way when it was asked for from where the two part: asking for what
+            // follows would take that back.
+            Ingested::Gap { .. } if session.diverged.contains(&last.log) => {}
             Ingested::Gap { height } => {
                 session.say(Message::LogRequest { log: last.log, from: height.saturating_add(1) })
             }

@@ -3,6 +3,7 @@
 
 mod hostile;
 mod limits;
+mod ratifications;
 mod regressions;
 mod revocations;
 mod write_behind;
