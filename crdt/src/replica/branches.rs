@@ -189,7 +189,8 @@ impl Replica {
         self.branched.insert(log);
         for session in self.sessions.values_mut() {
             if session.spaces.get(&log.namespace).is_some_and(|space| space.known) {
-                session.diverged.insert(log);
+                // A peer that does not know yet what is held here does not heed it. Then what it sends shows that it is
+                // of another branch, and that is asked for once more.
                 session.say(Message::LogRequest { log, from });
             }
         }

@@ -12,12 +12,12 @@ use crate::replica::{RatifyError, Work};
 /// Runs of this many entries reach a node in these tests.
 const IN_ONE_RUN: usize = 10;
 
-fn registry_log(node: &Replica) -> LogId {
+pub(super) fn registry_log(node: &Replica) -> LogId {
     let namespace = node.namespace_id(&Namespace::registry(LANGFA));
     LogId { namespace, author: node.node(), epoch: node.epoch, lane: Lane::Work }
 }
 
-fn entries_of(node: &Replica, log: &LogId) -> Vec<Entry> {
+pub(super) fn entries_of(node: &Replica, log: &LogId) -> Vec<Entry> {
     let mut entries = Vec::new();
     node.entries(log, 1, |entry| {
         entries.push(entry);
@@ -27,8 +27,8 @@ fn entries_of(node: &Replica, log: &LogId) -> Vec<Entry> {
     entries
 }
 
-fn second_authority(town: &Town) -> Authority {
-    let signing = ed25519_dalek::SigningKey::from_bytes(&[55; 32]);
+pub(super) fn spare_authority(town: &Town, seed: u8) -> Authority {
+    let signing = ed25519_dalek::SigningKey::from_bytes(&[seed; 32]);
     let Authority { town: id, statement, .. } = &town.founded.authority;
     let Claim::Certificate(template) = statement.claim.clone() else { panic!("not a certificate") };
     let key = NodeId(signing.verifying_key().to_bytes());
@@ -36,21 +36,21 @@ fn second_authority(town: &Town) -> Authority {
     Authority { town: *id, statement: Statement::sign(id, claim, None, [2; 8], &town.founded.root), signing }
 }
 
-fn by(authority: &Authority, claim: Claim) -> Statement {
+pub(super) fn by(authority: &Authority, claim: Claim) -> Statement {
     Statement::sign(&authority.town, claim, Some(authority.statement.id), [7; 8], &authority.signing)
 }
 
 /// Histories of one log that part after its third entry. Entry `n` of branch `b` edits the household `b-n`.
-struct Histories {
-    log: LogId,
-    branches: Vec<Vec<Entry>>,
+pub(super) struct Histories {
+    pub(super) log: LogId,
+    pub(super) branches: Vec<Vec<Entry>>,
     /// What each entry past the fork is about, by branch.
-    documents: Vec<Vec<DocumentId>>,
-    before: DocumentId,
+    pub(super) documents: Vec<Vec<DocumentId>>,
+    pub(super) before: DocumentId,
 }
 
 /// Has a node write as many branches of its log as there are lengths, as copies of its disk would.
-fn histories(author: &mut Replica, lengths: &[usize]) -> Histories {
+pub(super) fn histories(author: &mut Replica, lengths: &[usize]) -> Histories {
     let before = ["x", "y", "z"].map(|key| edit(author, LANGFA, key, "before"))[0];
     let log = registry_log(author);
     let snapshot = author.logs.clone();
@@ -69,35 +69,35 @@ fn histories(author: &mut Replica, lengths: &[usize]) -> Histories {
 
 impl Histories {
     /// What a node makes of the first entry past the fork of each branch, and of the last one.
-    fn seen(&self, node: &mut Replica) -> Vec<[bool; 2]> {
+    pub(super) fn seen(&self, node: &mut Replica) -> Vec<[bool; 2]> {
         let mut says = |document: Option<&DocumentId>| !texts(node, LANGFA, *document.unwrap()).is_empty();
         self.documents.iter().map(|branch| [says(branch.first()), says(branch.last())]).collect()
     }
 
-    fn end(&self, branch: usize) -> (u64, EntryId) {
+    pub(super) fn end(&self, branch: usize) -> (u64, EntryId) {
         let last = self.branches[branch].last().unwrap();
         (last.header.seq, last.id())
     }
 
-    fn ratification(&self, branch: usize) -> Claim {
+    pub(super) fn ratification(&self, branch: usize) -> Claim {
         let (seq, head) = self.end(branch);
         Claim::Ratification { log: self.log, seq, head }
     }
 }
 
-fn fold(node: &mut Replica) {
+pub(super) fn fold(node: &mut Replica) {
     while node.fold(NOW).unwrap() {
         node.commit(NOW).unwrap();
     }
     node.commit(NOW).unwrap();
 }
 
-fn give(node: &mut Replica, entries: &[Entry]) {
+pub(super) fn give(node: &mut Replica, entries: &[Entry]) {
     take(node, entries, IN_ONE_RUN);
     fold(node);
 }
 
-fn told(node: &mut Replica) -> Vec<(u64, u64)> {
+pub(super) fn told(node: &mut Replica) -> Vec<(u64, u64)> {
     let outputs = std::iter::from_fn(|| node.poll_output());
     let aside = outputs.filter_map(|output| match output {
         Output::SetAside { seq, entries, .. } => Some((seq, entries)),
@@ -189,7 +189,7 @@ fn a_ratification_by_whoever_may_not_has_no_effect() {
     let invite = enrol::invite(&authority, &place, &[], NOW, &mut town.rng).unwrap();
     let invited = invite.chain.last().unwrap().clone();
     // An authority that another one removes.
-    let removed = second_authority(&town);
+    let removed = spare_authority(&town, 55);
     let certificate = removed.statement.id;
     let removal = by(&authority, Claim::Revocation { certificate, cuts: vec![] });
     center.record_statements(vec![invited.clone(), removed.statement.clone()], NOW).unwrap();
@@ -283,7 +283,7 @@ fn a_cut_on_another_branch_covers_nothing_past_the_fork() {
 }
 
 /// Some nodes of a village, each joined and synchronised with the center.
-fn members(town: &mut Town, names: &[&'static str]) -> Vec<Member> {
+pub(super) fn members(town: &mut Town, names: &[&'static str]) -> Vec<Member> {
     let mut center = town.node("center", NodeRole::Center, &[], &[]);
     let mut members: Vec<Member> =
         names.iter().map(|name| Member::join(town, name, NodeRole::Village, &[LANGFA], &[])).collect();
@@ -293,7 +293,7 @@ fn members(town: &mut Town, names: &[&'static str]) -> Vec<Member> {
     members
 }
 
-fn digest_of(node: &mut Replica) -> crate::sync::message::Digest {
+pub(super) fn digest_of(node: &mut Replica) -> crate::sync::message::Digest {
     node.digest(node.namespace_id(&Namespace::registry(LANGFA)))
 }
 
