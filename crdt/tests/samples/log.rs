@@ -376,6 +376,8 @@ fn statements() -> Vec<Sample> {
             "valid-revocation",
             sign(Claim::Revocation { certificate: CertificateId([1; 32]), cuts: vec![cut; 2] }, &TOWN),
         ),
+        sample("statement", "valid-ratification", ratification(9)),
+        sample("statement", "ratification-of-seq-0", ratification(0)),
         sample("statement", "valid-family", family(Namespace::cases("110115005001", "2026"))),
         sample("statement", "another-town", sign(Claim::Certificate(certificate.clone()), &[0x22; 32])),
         sample("statement", "weak-key", certified(|one| one.key = NodeId([0; 32]))),

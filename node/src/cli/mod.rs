@@ -19,6 +19,7 @@ mod member;
 mod output;
 mod photo;
 mod position;
+mod ratify;
 mod revoke;
 mod run;
 mod status;
@@ -68,6 +69,8 @@ enum Command {
     Invite(invite::InviteArgs),
     /// 注销一个节点 / remove a node, such as a stolen one
     Revoke(revoke::RevokeArgs),
+    /// 追认已注销节点或分叉日志的记录 / ratify what is held of a removed node, or of a forked log
+    Ratify(ratify::RatifyArgs),
     /// 用邀请文件加入 / join with an invite file
     Join(join::JoinArgs),
     /// 运行本节点 / run this node
@@ -161,6 +164,7 @@ impl Cli {
             Command::Town(command) => command.run(&context),
             Command::Invite(args) => args.run(&context),
             Command::Revoke(args) => args.run(&context),
+            Command::Ratify(args) => args.run(&context),
             Command::Join(args) => args.run(&context),
             Command::Run(args) => args.run(&context),
             Command::Status(args) => args.run(&context),

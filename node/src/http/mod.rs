@@ -26,6 +26,7 @@
 //! | `/v1/export` | GET | households as CSV, XLSX, GeoJSON |
 //! | `/v1/verify`, `/v1/dump` | POST, GET | checks everything; tells everything; JSON lines |
 //! | `/v1/invite`, `/v1/revoke` | POST | makes an invite; removes a node |
+//! | `/v1/ratify` | POST | what is held here of a removed node, or of a forked log, counts |
 
 mod access;
 mod bounds;
@@ -44,6 +45,7 @@ mod metrics;
 mod photos;
 mod positions;
 mod readers;
+mod ratify;
 mod revoke;
 mod server;
 mod status;
@@ -64,6 +66,7 @@ pub use access::{Access, ApiFile};
 pub use error::ApiError;
 pub(crate) use invite::acting_roles;
 pub use invite::{InviteAnswer, InviteInput};
+pub use ratify::RatifyInput;
 pub use revoke::RevokeInput;
 pub use server::{Patience, serve};
 
@@ -147,6 +150,7 @@ impl Api {
             .route("/v1/delivery", get(delivery::list))
             .route("/v1/invite", post(invite::invite))
             .route("/v1/revoke", post(revoke::revoke))
+            .route("/v1/ratify", post(ratify::ratify))
             .layer(from_fn(bounds::limit_time));
         let streaming = Router::new()
             .route("/v1/import", post(import::import).layer(DefaultBodyLimit::disable()))

@@ -50,7 +50,10 @@ impl Content for Authority {
                 {
                     Ok(Self { town, signing, statement })
                 }
-                Claim::Certificate(_) | Claim::Revocation { .. } | Claim::Family { .. } => {
+                Claim::Certificate(_)
+                | Claim::Revocation { .. }
+                | Claim::Family { .. }
+                | Claim::Ratification { .. } => {
                     Err(StatementError::NotAllowed("the certificate is not that of this authority").into())
                 }
             }

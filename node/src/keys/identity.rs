@@ -79,7 +79,7 @@ impl IdentityFile {
 fn certificate(chain: &[Statement]) -> Option<&Certificate> {
     match &chain.last()?.claim {
         Claim::Certificate(certificate) => Some(certificate),
-        Claim::Revocation { .. } | Claim::Family { .. } => None,
+        Claim::Revocation { .. } | Claim::Family { .. } | Claim::Ratification { .. } => None,
     }
 }
 

@@ -35,7 +35,7 @@ impl InviteFile {
     pub fn certificate(&self) -> Option<&Certificate> {
         match &self.invite.chain.last()?.claim {
             Claim::Certificate(certificate) => Some(certificate),
-            Claim::Revocation { .. } | Claim::Family { .. } => None,
+            Claim::Revocation { .. } | Claim::Family { .. } | Claim::Ratification { .. } => None,
         }
     }
 

@@ -170,6 +170,10 @@ impl World {
                         return self.violate("only who forked is said to have forked", what);
                     }
                 }
+                Some(Output::SetAside { log, seq, .. }) => {
+                    let author = log.author.short();
+                    self.trace.tell(self.now, || format!("node {number} sets aside what {author} wrote from {seq} on"));
+                }
                 Some(Output::Unreadable { log, seq, reason }) => {
                     self.trace.tell(self.now, || format!("node {number} cannot read entry {seq}: {reason}"));
                     let known = self.ledger.forks.contains_key(&log);
