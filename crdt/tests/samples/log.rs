@@ -364,6 +364,7 @@ fn statements() -> Vec<Sample> {
     };
     let valid = certified(|_| {});
     let cut = Cut { log: log(), seq: 3, head: EntryId([3; 32]) };
+    let ratification = |seq| sign(Claim::Ratification { log: log(), seq, head: EntryId([3; 32]) }, &TOWN);
     let family = |founding: Namespace| sign(Claim::Family { founding, key: KeyId([2; 16]) }, &TOWN);
     let scope = |region: &str| Scope { kind: NamespaceKind::Cases, region: region.into(), access: Access::Carry };
     let crowded = Certificate { scopes: vec![scope(""); bounds::MAX_SCOPES + 1], ..certificate.clone() };

@@ -29,9 +29,9 @@ impl RatifyArgs {
         let input = RatifyInput { authority, node: self.node };
         let answer = Client::of(&context.config.data_dir)?.post("/v1/ratify", &input)?;
         context.output.result(&answer, |value| format!("已追认 / ratified\n{}", fields(value)));
-        context.output.note(
-            "本节点所持的记录重新有效，消息到达之处即生效 / what is held here counts, wherever the news arrives",
-        );
+        context
+            .output
+            .note("本节点所持的记录重新有效，消息到达之处即生效 / what is held here counts, wherever the news arrives");
         Ok(ExitCode::SUCCESS)
     }
 }
