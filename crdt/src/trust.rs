@@ -32,6 +32,9 @@ pub struct Family {
 /// A place in a log: a seq and the entry there.
 pub(crate) type Place = (u64, EntryId);
 
+/// A ratified place, the farther the lesser, and who ratified it.
+type RatifiedPlace = (Reverse<u64>, EntryId, Option<CertificateId>);
+
 /// What became of a statement.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Added {
@@ -55,7 +58,7 @@ pub struct Trust {
     redemptions: BTreeMap<CertificateId, BTreeSet<CertificateId>>,
     revocations: BTreeMap<CertificateId, Vec<Vec<Cut>>>,
     /// Ratified places of each log with who ratified them: the farthest first, of equally far ones the lesser head.
-    ratifications: BTreeMap<LogId, BTreeSet<(Reverse<u64>, EntryId, Option<CertificateId>)>>,
+    ratifications: BTreeMap<LogId, BTreeSet<RatifiedPlace>>,
     /// Every place that a cut or a ratification names.
     marks: BTreeMap<LogId, BTreeSet<Place>>,
     families: BTreeMap<String, Family>,

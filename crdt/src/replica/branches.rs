@@ -64,6 +64,9 @@ impl Fork {
     }
 }
 
+/// What an entry says: its header, and its items with their places in its body.
+pub type ItemsOfEntry = (Header, Vec<(u16, Item)>);
+
 /// A ratified branch that is held beside the log.
 struct Branch {
     /// Its first entry that is not in the log.
@@ -451,7 +454,7 @@ impl Replica {
     ///
     /// # Errors
     /// [`StoreError`].
-    pub fn items_set_aside(&mut self, log: &LogId) -> Result<Vec<(Header, Vec<(u16, Item)>)>, StoreError> {
+    pub fn items_set_aside(&mut self, log: &LogId) -> Result<Vec<ItemsOfEntry>, StoreError> {
         let mut entries = Vec::new();
         self.set_aside(log, |entry| entries.push(entry))?;
         let Some(namespace) = self.trust.namespaces().get(&log.namespace).cloned() else { return Ok(vec![]) };

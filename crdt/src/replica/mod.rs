@@ -46,6 +46,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use rand_core::CryptoRng;
 
 pub use blobs::{Blob, Manifest};
+pub use branches::ItemsOfEntry;
 pub use delivery::{Delivery, Waiting};
 pub use documents::StoredRecord;
 pub use exchange::HandleError;
@@ -210,14 +211,7 @@ impl Replica {
     pub fn open(opening: Opening, now: Millis) -> Result<Self, OpenError> {
         let Opening { store, identity, town, chain, mut rng, expect_data, beacon_interval } = opening;
         let node = identity.node();
-        match store.meta("node")? {
-            Some(found) if found != node.as_bytes() => {
-                let found = NodeId::from_slice(&found).map_or_else(|| "unknown".to_owned(), |found| found.short());
-                return Err(OpenError::OtherNode { found });
-            }
-            None if expect_data => return Err(OpenError::Vanished),
-            Some(_) | None => {}
-        }
+        check_owner(&store, node, expect_data)?;
         let mut trust = Trust::new(town);
         let chain_bytes = chain.iter().map(Statement::to_bytes).collect();
         for statement in &chain {
@@ -559,6 +553,19 @@ impl Replica {
         self.derived.logs.insert(number, state);
         self.derived.weight += 16;
     }
+}
+
+/// The store must be this node's, and there if it was.
+fn check_owner(store: &Store, node: NodeId, expect_data: bool) -> Result<(), OpenError> {
+    match store.meta("node")? {
+        Some(found) if found != node.as_bytes() => {
+            let found = NodeId::from_slice(&found).map_or_else(|| "unknown".to_owned(), |found| found.short());
+            return Err(OpenError::OtherNode { found });
+        }
+        None if expect_data => return Err(OpenError::Vanished),
+        Some(_) | None => {}
+    }
+    Ok(())
 }
 
 fn first_half(hasher: &blake3::Hasher) -> Digest {

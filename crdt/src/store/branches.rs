@@ -15,6 +15,8 @@ const ARRIVING: u8 = 0;
 /// ... or that was held.
 const HELD: u8 = 1;
 
+type BranchTable = redb::ReadOnlyTable<&'static [u8; 44], &'static [u8]>;
+
 /// Another branch of a log takes the place of what is held of it.
 #[derive(Debug)]
 pub(crate) struct BranchSwap {
@@ -136,7 +138,7 @@ impl Store {
         Ok(())
     }
 
-    fn branch_table(&self) -> Result<Option<redb::ReadOnlyTable<&'static [u8; 44], &'static [u8]>>, StoreError> {
+    fn branch_table(&self) -> Result<Option<BranchTable>, StoreError> {
         match self.database.begin_read()?.open_table(tables::BRANCHES) {
             Ok(table) => Ok(Some(table)),
             // Made by a version that did not keep branches.

@@ -153,16 +153,17 @@ fn any_order_of_statements_and_runs_gives_the_same() {
 fn brush(one: &mut Replica, other: &mut Replica, rng: &mut ChaCha8Rng) {
     connect(one, other);
     for _ in 0..rng.next_u32() % 40 {
-        let (from, to) = if rng.next_u32() % 2 == 0 { (&mut *one, &mut *other) } else { (&mut *other, &mut *one) };
+        let (from, to) =
+            if rng.next_u32().is_multiple_of(2) { (&mut *one, &mut *other) } else { (&mut *other, &mut *one) };
         for _ in 0..=rng.next_u32() % 3 {
             if let Some(message) = from.poll_transmit(to.node()).unwrap() {
                 to.receive(from.node(), &message, NOW).unwrap();
             }
         }
-        if rng.next_u32() % 4 > 0 {
+        if !rng.next_u32().is_multiple_of(4) {
             to.commit(NOW).unwrap();
         }
-        if rng.next_u32() % 4 == 0 {
+        if rng.next_u32().is_multiple_of(4) {
             fold(to);
         }
     }
@@ -185,7 +186,7 @@ fn live_through_forks(seed: u64) {
     let authorities = [town.founded.authority.clone(), spare_authority(&town, 55)];
     let mut members = members(&mut town, &["author", "a", "b", "c", "d"]);
     let mut below = |bound: u32| (rng.next_u32() % bound) as usize;
-    let lengths = [(); 3].map(|()| 1 + below(if seed % 2 == 0 { 12 } else { 150 }));
+    let lengths = [(); 3].map(|()| 1 + below(if seed.is_multiple_of(2) { 12 } else { 150 }));
     let histories = histories(members[0].replica(), &lengths);
     let author = members.remove(0).node();
     state(members[0].replica(), &[authorities[1].statement.clone()]);
