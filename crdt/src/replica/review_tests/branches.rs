@@ -224,11 +224,11 @@ fn live_through_forks(seed: u64) {
     }
     members.iter_mut().for_each(|member| fold(member.replica()));
     settle_all(&mut members, &histories, seed);
-    for at in 0..members.len() {
-        let before = all_seen(&histories, members[at].replica());
-        members[at].reopen(&mut town.rng, NOW);
-        fold(members[at].replica());
-        assert_eq!(all_seen(&histories, members[at].replica()), before, "seed {seed}: a restart changes nothing");
+    for member in &mut members {
+        let before = all_seen(&histories, member.replica());
+        member.reopen(&mut town.rng, NOW);
+        fold(member.replica());
+        assert_eq!(all_seen(&histories, member.replica()), before, "seed {seed}: a restart changes nothing");
     }
     settle_all(&mut members, &histories, seed);
 }
