@@ -1,4 +1,4 @@
-//! Statements signed by the town's root key or an authority: certificates, revocations, families.
+//! Statements signed by the town's root key or an authority: certificates, revocations, families, ratifications.
 //!
 //! # Format
 //!
@@ -13,6 +13,7 @@
 //! | 0 | certificate | kind, key, exchange key, name, role, [[namespace kind, region, access]...], [role of people...], not before, not after |
 //! | 1 | revocation | certificate id, [[log id, seq, head]...] |
 //! | 2 | family | name, founding key id, founding period |
+//! | 3 | ratification | log id, seq, head |
 //! | 4 | erasure | namespace id, document id, [[shelf, index]...] |
 //!
 //! A statement's id is BLAKE3 of `signed`. The root signs authorities; an authority signs invites and
@@ -47,7 +48,7 @@ pub const MAX_ERASED: usize = 1024;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 #[repr(u8)]
 pub enum CertificateKind {
-    /// May sign invites, node certificates, revocations and families. Signed by the root.
+    /// May sign invites, node certificates, revocations, families and ratifications. Signed by the root.
     Authority = 0,
     /// May sign one node certificate, no wider than itself. Signed by an authority.
     Invite = 1,
@@ -183,6 +184,16 @@ pub enum Claim {
     },
     /// A person is erased. Nothing takes that back.
     Erasure(Erasure),
+    /// Entries of a log count although their certificate was revoked with a lesser cut; of a forked log, this branch
+    /// stands (DESIGN 12.2, 12.4).
+    Ratification {
+        /// Which log.
+        log: LogId,
+        /// Up to and including this seq.
+        seq: u64,
+        /// The entry there: what counts is the chain that ends in it.
+        head: EntryId,
+    },
 }
 
 /// A claim with its issuer, checked by [`Statement::verify`].
@@ -244,9 +255,18 @@ fn length(d: &mut Decoder<'_>, limit: usize) -> Result<usize, StatementError> {
     length.filter(|length| *length <= limit).ok_or_else(|| malformed("a list is too long"))
 }
 
+fn log_id(d: &mut Decoder<'_>) -> Result<LogId, StatementError> {
+    LogId::from_bytes(&fixed::<LOG_ID_LEN>(d)?).ok_or_else(|| malformed("unknown lane"))
+}
+
 type Written = Result<(), minicbor::encode::Error<std::convert::Infallible>>;
 
 impl Claim {
+    /// The certificate, if that is what is stated.
+    pub fn certificate(&self) -> Option<&Certificate> {
+        if let Self::Certificate(certificate) = self { Some(certificate) } else { None }
+    }
+
     fn encode(&self, e: &mut Encoder<&mut Vec<u8>>) -> Written {
         match self {
             Self::Certificate(certificate) => {
@@ -277,6 +297,7 @@ impl Claim {
                 }
                 Ok(())
             }
+            Self::Ratification { log, seq, head } => e.u8(3)?.bytes(&log.to_bytes())?.u64(*seq)?.bytes(&head.0)?.ok(),
         }
     }
 
@@ -288,14 +309,17 @@ impl Claim {
                 let mut cuts = Vec::new();
                 for _ in 0..length(d, MAX_CUTS)? {
                     length(d, 3)?;
-                    let log = LogId::from_bytes(&fixed::<LOG_ID_LEN>(d)?).ok_or_else(|| malformed("unknown lane"))?;
-                    cuts.push(Cut { log, seq: d.u64()?, head: EntryId(fixed(d)?) });
+                    cuts.push(Cut { log: log_id(d)?, seq: d.u64()?, head: EntryId(fixed(d)?) });
                 }
                 Ok(Self::Revocation { certificate, cuts })
             }
             2 => {
                 let founding = d.str()?.parse().map_err(|_| malformed("not the name of a namespace"))?;
                 Ok(Self::Family { founding, key: KeyId(fixed(d)?) })
+            }
+            3 => {
+                let (log, seq, head) = (log_id(d)?, d.u64()?, EntryId(fixed(d)?));
+                if seq == 0 { Err(malformed("seq 0")) } else { Ok(Self::Ratification { log, seq, head }) }
             }
             4 => {
                 let (namespace, document) = (NamespaceId(fixed(d)?), DocumentId(fixed(d)?));
@@ -349,7 +373,7 @@ impl Claim {
         match self {
             Self::Certificate(_) => 10,
             Self::Revocation { .. } | Self::Family { .. } => 3,
-            Self::Erasure(_) => 4,
+            Self::Ratification { .. } | Self::Erasure(_) => 4,
         }
     }
 }
@@ -490,7 +514,7 @@ fn may_state(issuer: Option<&Certificate>, claim: &Claim) -> Result<(), &'static
         },
         (
             Some((CertificateKind::Authority, _)),
-            Claim::Revocation { .. } | Claim::Family { .. } | Claim::Erasure(_),
+            Claim::Revocation { .. } | Claim::Family { .. } | Claim::Ratification { .. } | Claim::Erasure(_),
         ) => Ok(()),
         (Some((CertificateKind::Invite, invite)), Claim::Certificate(certificate)) => {
             let narrower =

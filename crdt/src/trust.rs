@@ -1,18 +1,21 @@
-//! What follows from the statements a node holds: valid certificates, revocations, the namespaces that exist.
+//! What follows from the statements a node holds: valid certificates, revocations, ratifications, the namespaces that
+//! exist.
 //!
 //! The result depends only on the set of statements, never on the order in which they arrived.
 
+use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::bounds;
 use crate::certificate::{Access, Certificate, CertificateKind, Claim, Cut, Erasure, Statement, StatementError};
 use crate::entry::LogId;
-use crate::id::{CertificateId, KeyId, NamespaceId, NodeId};
+use crate::id::{CertificateId, EntryId, KeyId, NamespaceId, NodeId};
 use crate::namespace::{Namespace, NamespaceKind};
 use crate::policy;
 use crate::seal::PersonKeyPlace;
 use waiting::Waiting;
 
+mod ratification;
 mod waiting;
 
 /// Most certificates in a chain, and in a hello: authority, invite, node.
@@ -26,6 +29,12 @@ pub struct Family {
     /// Key id of the founding secret.
     pub key: KeyId,
 }
+
+/// A place in a log: a seq and the entry there.
+pub(crate) type Place = (u64, EntryId);
+
+/// A ratified place, the farther the lesser, and who ratified it.
+type RatifiedPlace = (Reverse<u64>, EntryId, Option<CertificateId>);
 
 /// What became of a statement.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -49,6 +58,10 @@ pub struct Trust {
     nodes: BTreeMap<NodeId, BTreeSet<CertificateId>>,
     redemptions: BTreeMap<CertificateId, BTreeSet<CertificateId>>,
     revocations: BTreeMap<CertificateId, Vec<Vec<Cut>>>,
+    /// Ratified places of each log with who ratified them: the farthest first, of equally far ones the lesser head.
+    ratifications: BTreeMap<LogId, BTreeSet<RatifiedPlace>>,
+    /// Every place that a cut or a ratification names.
+    marks: BTreeMap<LogId, BTreeSet<Place>>,
     families: BTreeMap<String, Family>,
     proposed: BTreeSet<Namespace>,
     namespaces: BTreeMap<NamespaceId, Namespace>,
@@ -62,6 +75,8 @@ pub struct Trust {
     erased: BTreeSet<(NamespaceId, PersonKeyPlace)>,
     /// Ordered since the last [`Self::take_erasures`].
     new_erasures: Vec<Erasure>,
+    /// Logs of which something was ratified since the last [`Self::take_ratified`].
+    newly_ratified: BTreeSet<LogId>,
 }
 
 impl Trust {
@@ -75,6 +90,8 @@ impl Trust {
             nodes: BTreeMap::new(),
             redemptions: BTreeMap::new(),
             revocations: BTreeMap::new(),
+            ratifications: BTreeMap::new(),
+            marks: BTreeMap::new(),
             families: BTreeMap::new(),
             proposed: BTreeSet::new(),
             namespaces: BTreeMap::from([(auth.id(&town), auth)]),
@@ -84,6 +101,7 @@ impl Trust {
             newly_revoked: BTreeSet::new(),
             erased: BTreeSet::new(),
             new_erasures: Vec::new(),
+            newly_ratified: BTreeSet::new(),
         }
     }
 
@@ -167,8 +185,19 @@ impl Trust {
                 let all = self.revocations.entry(certificate).or_default();
                 let is_new = !all.contains(&cuts);
                 if is_new {
+                    for cut in &cuts {
+                        self.marks.entry(cut.log).or_default().insert((cut.seq, cut.head));
+                    }
                     all.push(cuts);
                     self.newly_revoked.insert(certificate);
+                }
+                is_new
+            }
+            Claim::Ratification { log, seq, head } => {
+                let is_new = self.ratifications.entry(log).or_default().insert((Reverse(seq), head, statement.issuer));
+                if is_new {
+                    self.marks.entry(log).or_default().insert((seq, head));
+                    self.newly_ratified.insert(log);
                 }
                 is_new
             }
@@ -336,16 +365,6 @@ impl Trust {
         self.standing(id).any(|id| self.revocations.contains_key(&id))
     }
 
-    /// Whether an entry has no effect because its certificate was revoked and no cut covers it.
-    pub fn is_void(&self, certificate: &CertificateId, log: &LogId, seq: u64) -> bool {
-        // Concurrent removals all stand: the entry must be within the cut of each, of its certificate and of those that
-        // this stands on.
-        self.standing(certificate)
-            .filter_map(|id| self.revocations.get(&id))
-            .flatten()
-            .any(|cuts| !cuts.iter().any(|cut| cut.log == *log && seq <= cut.seq))
-    }
-
     /// The namespaces that exist.
     pub fn namespaces(&self) -> &BTreeMap<NamespaceId, Namespace> {
         &self.namespaces
@@ -445,7 +464,8 @@ mod tests {
         })
     }
 
-    /// Authority, invite, two redemptions, a revocation of one of them, two families, in one order or another.
+    /// Authority, invite, two redemptions, a revocation of one of them, two families, ratifications by the authority, a
+    /// node and an authority that is removed, in one order or another.
     fn statements() -> Vec<Statement> {
         let sign = |claim, issuer, seed| Statement::sign(&town(), claim, issuer, [0; 8], &key(seed));
         let authority = sign(certificate(CertificateKind::Authority, 2), None, 1);
@@ -457,7 +477,33 @@ mod tests {
             |key, year| Claim::Family { founding: Namespace::cases("110115005001", year), key: KeyId([key; 16]) };
         let (one, two) =
             (sign(family(1, "2026"), Some(authority.id), 2), sign(family(2, "2025"), Some(authority.id), 2));
-        vec![authority, invite, first, second, revocation, one, two]
+        let removed = sign(certificate(CertificateKind::Authority, 8), None, 1);
+        let removal = sign(Claim::Revocation { certificate: removed.id, cuts: vec![] }, Some(authority.id), 2);
+        let ratified = |seq, head, issuer: &Statement, seed| {
+            let claim = Claim::Ratification { log: log(), seq, head: EntryId([head; 32]) };
+            sign(claim, Some(issuer.id), seed)
+        };
+        let ratifications = [
+            ratified(5, 2, &authority, 2),
+            ratified(5, 1, &authority, 2),
+            ratified(7, 3, &authority, 2),
+            ratified(9, 4, &removed, 8),
+            ratified(8, 5, &first, 6),
+        ];
+        [vec![authority, invite, first, second, revocation, one, two, removed, removal], ratifications.into()].concat()
+    }
+
+    fn log() -> LogId {
+        let author = NodeId(key(7).verifying_key().to_bytes());
+        LogId { namespace: Namespace::town().id(&town()), author, epoch: 1, lane: crate::entry::Lane::Work }
+    }
+
+    /// What stands of [`log`], and up to where the removed node's certificate counts in it if all of it is held.
+    fn standing_places(trust: &Trust) -> (Vec<(u64, u8)>, Option<u64>) {
+        let places = trust.ratified(&log()).map(|(seq, head)| (seq, head.0[0])).collect();
+        let covers = |seq: u64, _: &EntryId| Ok::<u64, std::convert::Infallible>(seq);
+        let removed = trust.certificate_ids_of(&log().author).next();
+        (places, removed.map(|id| trust.counts_until(id, &log(), covers).unwrap()))
     }
 
     fn summary(trust: &Trust) -> (Vec<NodeId>, usize, Vec<String>) {
@@ -472,20 +518,27 @@ mod tests {
         let build = |order: &[usize]| {
             let mut trust = Trust::new(town());
             for at in order {
-                trust.add(all[*at].clone()).unwrap();
+                // A node's ratification is refused, at once or when its certificate comes.
+                let added = trust.add(all[*at].clone());
+                assert!(added.is_ok() || *at == 13, "{added:?}");
             }
             trust
         };
-        let expected = summary(&build(&[0, 1, 2, 3, 4, 5, 6]));
+        let first: Vec<usize> = (0..all.len()).collect();
+        let expected = summary(&build(&first));
+        assert_eq!(standing_places(&build(&first)), (vec![(7, 3), (5, 1), (5, 2)], Some(7)));
         assert_eq!(expected.0, vec![NodeId(key(6).verifying_key().to_bytes())]);
         assert_eq!(expected.1, 1);
         assert_eq!(expected.2, ["auth", "cases/110115005001/2026"]);
-        for shift in 0..7 {
-            let mut order: Vec<usize> = (0..7).collect();
+        for shift in 0..all.len() {
+            let mut order = first.clone();
             order.rotate_left(shift);
-            assert_eq!(summary(&build(&order)), expected);
-            order.reverse();
-            assert_eq!(summary(&build(&order)), expected);
+            for _ in 0..2 {
+                let trust = build(&order);
+                assert_eq!(summary(&trust), expected);
+                assert_eq!(standing_places(&trust), standing_places(&build(&first)));
+                order.reverse();
+            }
         }
     }
 
@@ -493,7 +546,7 @@ mod tests {
     fn periods_open_one_after_the_other() {
         let mut trust = Trust::new(town());
         for statement in statements() {
-            trust.add(statement).unwrap();
+            _ = trust.add(statement);
         }
         let year = |year: &str| Namespace::cases("110115005001", year);
         trust.open_period(year("2028"));

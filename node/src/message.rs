@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use townmesh_crdt::command::CommandError;
 use townmesh_crdt::command::read::ReadError;
 use townmesh_crdt::enrol::EnrolError;
-use townmesh_crdt::replica::{EraseError, OpenError, RecordError, RevokeError};
+use townmesh_crdt::replica::{EraseError, OpenError, RatifyError, RecordError, RevokeError};
 use townmesh_crdt::store::StoreError;
 use townmesh_transport::StartError;
 
@@ -198,6 +198,24 @@ impl Explain for EraseError {
             Self::TooMany { keys, limit } => {
                 Message::new("too_many_keys", format!("此人的信息有 {keys} 份密钥，一次最多删除 {limit} 份"), en)
             }
+            Self::Record(error) => error.explain(),
+        }
+    }
+}
+
+impl Explain for RatifyError {
+    fn explain(&self) -> Message {
+        let en = self.to_string();
+        match self {
+            Self::Unknown(name) => Message::new("not_enrolled", format!("本镇从未有节点 {name}，或名称不唯一"), en)
+                .remedy("用 townmesh delivery 查看节点，或写明编号", "see `townmesh delivery`, or give its id"),
+            Self::AuthorityRemoved => Message::new("authority_removed", "该授权机构已被注销，其追认无效", en)
+                .remedy("换用另一授权机构的密钥", "use the key of another authority"),
+            Self::Nothing(name) => {
+                Message::new("nothing_to_ratify", format!("本节点所持 {name} 的记录均已有效，或另一分支已获追认"), en)
+                    .remedy("在持有所缺记录的节点上追认", "ratify on the node that holds what is missing")
+            }
+            Self::Store(error) => error.explain(),
             Self::Record(error) => error.explain(),
         }
     }

@@ -73,6 +73,24 @@ fn the_chain_from_root_to_redeemed_invite_verifies() {
     assert_eq!(Statement::from_bytes(&node.to_bytes(), &[7; 32]), Err(StatementError::OtherTown));
 }
 
+fn ratification() -> Claim {
+    let author = NodeId([3; 32]);
+    let log = LogId { namespace: Namespace::town().id(&town()), author, epoch: 1, lane: crate::entry::Lane::Work };
+    Claim::Ratification { log, seq: 3, head: EntryId([4; 32]) }
+}
+
+#[test]
+fn root_and_authorities_ratify() {
+    let authority = certificate(CertificateKind::Authority, 2);
+    for (issuer, seed) in [(None, 1), (Some(&authority), 2)] {
+        let id = issuer.map(|_| CertificateId([8; 32]));
+        let statement = Statement::sign(&town(), ratification(), id, [0; 8], &signer(seed));
+        let read = Statement::from_bytes(&statement.to_bytes(), &town()).unwrap();
+        assert_eq!(read, statement);
+        assert_eq!(read.verify(&town(), issuer), Ok(()));
+    }
+}
+
 #[test]
 fn nobody_states_more_than_they_may() {
     let wider = Certificate {
@@ -89,6 +107,8 @@ fn nobody_states_more_than_they_may() {
         (Some(CertificateKind::Invite), Claim::Certificate(wider)),
         (Some(CertificateKind::Node), Claim::Certificate(certificate(CertificateKind::Node, 6))),
         (Some(CertificateKind::Node), Claim::Revocation { certificate: CertificateId([1; 32]), cuts: vec![] }),
+        (Some(CertificateKind::Invite), ratification()),
+        (Some(CertificateKind::Node), ratification()),
         (Some(CertificateKind::Invite), Claim::Family { founding: Namespace::town(), key: KeyId([1; 16]) }),
     ];
     for (issuer, claim) in cases {

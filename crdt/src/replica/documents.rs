@@ -9,13 +9,16 @@ use crate::bounds;
 use crate::change::{AssertionId, Change, Item, RecordKey, record_id};
 use crate::clock::HybridTime;
 use crate::document::{Applied, AuthoredChange, Content, Document};
-use crate::entry::LogId;
+use crate::entry::{Header, LogId};
 use crate::id::{CertificateId, DocumentId, NamespaceId, NodeId, RecordId};
 use crate::store::{FeedItem, StoreError, StoredItem};
 use crate::value::Fields;
 
 /// Documents looked up in one go when everything is fed again.
 const REFEED_AT_ONCE: usize = 4096;
+
+/// Seqs up to which entries of a log under a certificate count.
+type Counted = BTreeMap<(CertificateId, LogId), u64>;
 
 /// Documents in memory, the least recently used dropped first.
 #[derive(Debug, Default)]
@@ -121,9 +124,10 @@ impl Replica {
         }
         let items = self.all_items(number, id)?;
         let mut void: Vec<AssertionId> = Vec::new();
+        let mut counted = Counted::new();
         let mut changes = Vec::new();
         for (item, change) in items.into_iter().filter_map(authored) {
-            if self.is_void(&item)? {
+            if self.is_void(&item, &mut counted)? {
                 void.push(change.actor.assertion_id());
             }
             changes.push(change);
@@ -177,6 +181,7 @@ impl Replica {
     fn copies(&self, namespace: NamespaceId, document: DocumentId) -> Result<Vec<StoredRecord>, StoreError> {
         let Some(number) = self.numbers.get(&namespace).copied() else { return Ok(vec![]) };
         let mut records: Vec<StoredRecord> = Vec::new();
+        let mut counted = Counted::new();
         let mut authors: BTreeMap<u32, (LogId, Option<CertificateId>)> = BTreeMap::new();
         for item in self.all_items(number, document)? {
             let (time, key) = (item.time, item.key);
@@ -192,7 +197,10 @@ impl Replica {
                     Some(only) => Some(only),
                     None => self.store.entry(key.log, key.seq)?.map(|entry| entry.header.certificate),
                 };
-                let void = certificate.is_some_and(|certificate| self.trust.is_void(&certificate, &log, key.seq));
+                let void = match certificate.filter(|_| self.trust.has_revocations()) {
+                    Some(certificate) => key.seq > self.counts_until(&certificate, &log, &mut counted)?,
+                    None => false,
+                };
                 let author = log.author;
                 records.push(StoredRecord { id: record_id(&bytes), bytes, time, author, certificate, void });
             }
@@ -204,12 +212,23 @@ impl Replica {
         self.logs.values().find(|(known, _)| *known == number).map(|(_, state)| state.log)
     }
 
-    fn is_void(&self, item: &StoredItem) -> Result<bool, StoreError> {
+    fn is_void(&self, item: &StoredItem, counted: &mut Counted) -> Result<bool, StoreError> {
         if !self.trust.has_revocations() {
             return Ok(false);
         }
         let Some(entry) = self.store.entry(item.key.log, item.key.seq)? else { return Ok(false) };
-        Ok(self.trust.is_void(&entry.header.certificate, &entry.header.log, entry.header.seq))
+        let Header { certificate, log, seq, .. } = entry.header;
+        Ok(seq > self.counts_until(&certificate, &log, counted)?)
+    }
+
+    /// Seq up to which entries of a log under a certificate count, looked up once for all that one read asks.
+    fn counts_until(&self, certificate: &CertificateId, log: &LogId, counted: &mut Counted) -> Result<u64, StoreError> {
+        if let Some(known) = counted.get(&(*certificate, *log)) {
+            return Ok(*known);
+        }
+        let until = self.trust.counts_until(certificate, log, |seq, head| self.covers(log, seq, head))?;
+        counted.insert((*certificate, *log), until);
+        Ok(until)
     }
 
     /// Documents that changed, from a feed number on, as far as the feed is stored: lines that are still to be written

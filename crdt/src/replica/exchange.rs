@@ -338,19 +338,27 @@ impl Replica {
         let Some(session) = self.sessions.get_mut(&peer) else { return Ok(()) };
         session.progress.bytes_received += size as u64;
         match ingested {
-            Ingested::New(count) => {
+            Ingested::New(count) | Ingested::Branch(count) => {
                 session.progress.entries_received += count;
                 session.peer_has(&last.log, last.seq);
             }
             Ingested::Known | Ingested::OverQuota => session.peer_has(&last.log, last.seq),
             Ingested::Early => session.note_early(last.log),
             Ingested::Gap { .. } if session.is_early(&last.log) => {}
+            // Runs of another branch that were under way when it was asked for from where the two part: asking for what
+            // follows would take that back.
+            Ingested::Gap { .. } if session.diverged.contains(&last.log) => {}
             Ingested::Gap { height } => {
                 session.say(Message::LogRequest { log: last.log, from: height.saturating_add(1) })
             }
             Ingested::Diverged => {
-                if !self.forks.contains_key(&last.log) && session.diverged.insert(last.log) {
-                    session.say(Message::LogRequest { log: last.log, from: 1 });
+                // To find the fork, or to get the branch that is ratified.
+                let fork = self.forks.get(&last.log);
+                let from = fork.map_or(Some(1), |fork| fork.is_behind().then_some(fork.seq()));
+                if let Some(from) = from
+                    && session.diverged.insert(last.log)
+                {
+                    session.say(Message::LogRequest { log: last.log, from });
                 }
             }
         }

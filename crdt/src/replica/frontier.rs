@@ -4,6 +4,7 @@
 use std::collections::BTreeSet;
 use std::ops::Bound;
 
+use super::branches::Fork;
 use super::{Replica, first_half};
 use crate::bounds;
 use crate::entry::LogId;
@@ -17,9 +18,10 @@ use crate::sync::session::{Page, Space};
 use crate::sync::{Message, Session};
 
 impl Replica {
-    /// Height and head of a log as far as it counts: up to the entry before a fork or beyond a quota.
+    /// Height and head of a log as far as it counts: up to the entry before a fork, or beyond what is ratified past it or
+    /// a quota.
     pub(super) fn effective(&self, state: &LogState) -> (u64, EntryId) {
-        let cuts = self.forks.get(&state.log).copied().into_iter().chain(self.quota_cut(&state.log));
+        let cuts = self.forks.get(&state.log).map(Fork::end).into_iter().chain(self.quota_cut(&state.log));
         match cuts.min_by_key(|(seq, _)| *seq) {
             Some((seq, before)) if state.height >= seq => (seq.saturating_sub(1), before),
             Some(_) | None => (state.height, state.head),

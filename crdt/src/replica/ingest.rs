@@ -2,16 +2,16 @@
 
 use std::collections::BTreeSet;
 
-use super::{Output, Replica};
+use super::Replica;
 use crate::bounds;
 use crate::certificate::Statement;
 use crate::change::{self, Item};
-use crate::entry::{Entry, EntryError, Header, LogId};
+use crate::entry::{Entry, EntryError, Header};
 use crate::fork::{Branch, ForkProof};
-use crate::id::{CertificateId, EntryId, KeyId, NodeId};
+use crate::id::{CertificateId, KeyId, NodeId};
 use crate::namespace::{Namespace, NamespaceKind};
 use crate::policy::{self, Denied, DocumentKind};
-use crate::store::{ItemKey, LogState, StoreError};
+use crate::store::{LogState, StoreError};
 use crate::sync::{Run, RunEntry};
 use crate::trust::Added;
 
@@ -20,6 +20,8 @@ use crate::trust::Added;
 pub enum Ingested {
     /// This many entries are new.
     New(u64),
+    /// This many are new, of a branch of a forked log that is not the one held; see [`Replica::set_aside`].
+    Branch(u64),
     /// All were known.
     Known,
     /// Entries before these are missing; the log is held up to here.
@@ -79,6 +81,9 @@ impl Replica {
         if log.author == self.identity.node() && log.epoch == self.epoch {
             return Ok(Ingested::Known);
         }
+        if let Some(taken) = self.take_branch(&namespace, &run)? {
+            return Ok(taken);
+        }
         let state = self.logs.get(&log).map_or_else(|| LogState::empty(log), |(_, state)| *state);
         let last = run.entries().last().map_or(0, |(_, entry)| entry.header.seq);
         if first.seq > state.height + 1 {
@@ -88,14 +93,16 @@ impl Replica {
             Some((id, _)) => *id == state.head,
             None if first.seq == state.height + 1 => first.backlink == state.head,
             // Wholly below what is held.
-            None => return if self.find_fork(&run, &state)? { Ok(Ingested::Diverged) } else { Ok(Ingested::Known) },
+            None if self.find_fork(&run, &state)? => false,
+            None => return Ok(Ingested::Known),
         };
         if !continues {
             run.verify()?;
             self.find_fork(&run, &state)?;
-            return Ok(Ingested::Diverged);
+            // The fork that was found just now may be one past which something is ratified.
+            return Ok(self.take_branch(&namespace, &run)?.unwrap_or(Ingested::Diverged));
         }
-        if last <= state.height || self.forks.get(&log).is_some_and(|(seq, _)| state.height + 1 >= *seq) {
+        if last <= state.height || self.forks.get(&log).is_some_and(|fork| fork.ends_before(state.height + 1)) {
             return Ok(Ingested::Known);
         }
         if namespace.kind == NamespaceKind::Auth && (self.quota_cut(&log).is_some() || self.floods(&log.author)) {
@@ -127,7 +134,7 @@ impl Replica {
 
     /// Whether the certificates that a run names stand in `auth` as it is held here, or in the run itself. One that is
     /// only known from a peer's greeting is not enough: this node could not show it to whom it passes the run on.
-    fn run_stands(&self, run: &Run) -> bool {
+    pub(super) fn run_stands(&self, run: &Run) -> bool {
         let named: BTreeSet<CertificateId> = run.entries().iter().map(|(_, entry)| entry.header.certificate).collect();
         named.iter().all(|id| self.stands_in_auth(id))
     }
@@ -139,7 +146,7 @@ impl Replica {
     }
 
     /// Every entry's certificate must be known, be the author's, and allow to write there.
-    fn check_authors(&self, namespace: &Namespace, run: &Run) -> Result<(), IngestError> {
+    pub(super) fn check_authors(&self, namespace: &Namespace, run: &Run) -> Result<(), IngestError> {
         let mut checked: Option<CertificateId> = None;
         for (_, entry) in run.entries() {
             let header = &entry.header;
@@ -168,8 +175,8 @@ impl Replica {
         let number = self.log(state.log).0;
         self.number(state.log.namespace);
         let held = state.height;
-        if let Some((seq, _)) = self.forks.get(&state.log) {
-            state.forked_at = *seq;
+        if let Some(fork) = self.forks.get(&state.log) {
+            state.forked_at = fork.seq();
         }
         if namespace.kind == NamespaceKind::Auth {
             let new = entries.iter().map(|(_, entry)| entry).filter(|entry| entry.header.seq > held);
@@ -195,6 +202,7 @@ impl Replica {
             self.unfolded.insert(state.log);
             self.update_log(number, state);
         }
+        self.heed_growth(state.log, held);
         state.height - held
     }
 
@@ -215,7 +223,7 @@ impl Replica {
     }
 
     /// Statements vouch for themselves, whoever brings them. Those that are new in `auth`.
-    fn trust_statements<'a>(&mut self, entries: impl Iterator<Item = &'a Entry>) -> Vec<CertificateId> {
+    pub(super) fn trust_statements<'a>(&mut self, entries: impl Iterator<Item = &'a Entry>) -> Vec<CertificateId> {
         let mut brought = Vec::new();
         let mut statements: Vec<(NodeId, Statement)> = Vec::new();
         for entry in entries {
@@ -318,42 +326,6 @@ impl Replica {
             return Ok(true);
         }
         Ok(false)
-    }
-
-    /// Takes a proven fork into account: from there on nothing of the log has effect.
-    pub(super) fn apply_fork(&mut self, log: LogId, seq: u64, before: EntryId) {
-        if self.forks.get(&log).is_some_and(|(known, _)| *known <= seq) {
-            return;
-        }
-        self.forks.insert(log, (seq, before));
-        self.digests.remove(&log.namespace);
-        if log.author == self.identity.node() && log.epoch == self.epoch {
-            // A running copy of this node exists. What is recorded from now on counts.
-            self.epoch = self.rng.next_u64();
-        }
-        let Some((number, mut state)) = self.logs.get(&log).copied() else { return };
-        if state.forked_at == seq {
-            // The store knows, from the commit that brought the proof.
-            return;
-        }
-        let void = |key: &ItemKey| key.log == number && key.seq >= seq;
-        self.derived.items.values_mut().for_each(|items| items.retain(|item| !void(&item.key)));
-        state.forked_at = seq;
-        state.folded = state.folded.min(seq.saturating_sub(1));
-        self.derived.forget.push((number, seq));
-        self.derived.weight += 64;
-        self.cache.clear();
-        self.update_log(number, state);
-        self.refresh_documents(number, seq);
-        self.emit(Output::Forked { log, seq });
-    }
-
-    /// Feeds every document that the void part of a log had touched, so that views drop what it said.
-    fn refresh_documents(&mut self, number: u32, from: u64) {
-        let Ok(touched) = self.store.documents_of_log(number, from) else { return };
-        for (key, kind) in touched {
-            self.feed_document(key.namespace, key.document, kind);
-        }
     }
 
     /// The node's name in its certificate, for messages.

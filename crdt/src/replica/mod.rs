@@ -15,6 +15,7 @@
 //! store again.
 
 mod blobs;
+mod branches;
 mod cards;
 mod delivery;
 mod documents;
@@ -24,8 +25,10 @@ mod fold;
 mod frontier;
 mod ingest;
 mod keyring;
+mod output;
 mod people;
 mod quota;
+mod ratification;
 mod receipts;
 mod record;
 mod renewal;
@@ -45,12 +48,15 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use rand_core::CryptoRng;
 
 pub use blobs::{Blob, Manifest};
+pub use branches::ItemsOfEntry;
 pub use delivery::{Delivery, Waiting};
 pub use documents::StoredRecord;
 pub use erasure::{EraseError, Erased};
 pub use exchange::HandleError;
 pub use ingest::{IngestError, Ingested};
+pub use output::Output;
 pub use people::PersonalError;
+pub use ratification::{Ratified, RatifyError, Work};
 pub use record::{RecordError, Recorded};
 pub use revocation::{RevokeError, Revoked};
 
@@ -61,7 +67,7 @@ use crate::clock::{HybridClock, HybridTime, Millis};
 use crate::codec::BodyCodec;
 use crate::enrol::Identity;
 use crate::entry::{Lane, LogId};
-use crate::id::{CertificateId, DocumentId, EntryId, NamespaceId, NodeId};
+use crate::id::{CertificateId, DocumentId, NamespaceId, NodeId};
 use crate::namespace::{Namespace, NamespaceKind};
 use crate::policy::{self, DocumentKind};
 use crate::seal::{FamilySecret, PersonKeyPlace, ShelfId};
@@ -101,46 +107,6 @@ pub enum OpenError {
     Record(#[from] RecordError),
 }
 
-/// What the driver is to do or may tell people.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Output {
-    /// Drop the connection.
-    Close {
-        /// To whom.
-        peer: NodeId,
-        /// Why, for the log.
-        reason: String,
-    },
-    /// This node and a peer hold the same of all that both may hold.
-    Equal {
-        /// Which peer.
-        peer: NodeId,
-    },
-    /// Certificates changed: connections are to be checked again.
-    TrustChanged,
-    /// An author wrote two histories.
-    Forked {
-        /// The log.
-        log: LogId,
-        /// The first seq that has no effect any more.
-        seq: u64,
-    },
-    /// A node handed this one a key that cannot be opened: what others write under it cannot be read here.
-    BadGrant {
-        /// Who made it.
-        granter: NodeId,
-    },
-    /// An entry was kept but cannot be read; people should know.
-    Unreadable {
-        /// The log.
-        log: LogId,
-        /// Its place.
-        seq: u64,
-        /// What is wrong.
-        reason: String,
-    },
-}
-
 /// Local entries that are still being filled; signed when the batch is committed.
 #[derive(Debug)]
 struct OpenEntry {
@@ -174,7 +140,9 @@ pub struct Replica {
     next_log: u32,
     shelves: BTreeMap<NamespaceId, BTreeMap<ShelfId, Shelf>>,
     cards: BTreeMap<CardKey, (u64, Vec<u8>)>,
-    forks: BTreeMap<LogId, (u64, EntryId)>,
+    forks: BTreeMap<LogId, branches::Fork>,
+    /// Logs of which a ratified branch may be there by now.
+    branched: BTreeSet<LogId>,
     claims: BTreeMap<NodeId, receipts::Claims>,
     digests: BTreeMap<NamespaceId, Digest>,
     seen_auth: BTreeMap<LogId, Digest>,
@@ -246,14 +214,7 @@ impl Replica {
     pub fn open(opening: Opening, now: Millis) -> Result<Self, OpenError> {
         let Opening { store, identity, town, chain, mut rng, expect_data, beacon_interval } = opening;
         let node = identity.node();
-        match store.meta("node")? {
-            Some(found) if found != node.as_bytes() => {
-                let found = NodeId::from_slice(&found).map_or_else(|| "unknown".to_owned(), |found| found.short());
-                return Err(OpenError::OtherNode { found });
-            }
-            None if expect_data => return Err(OpenError::Vanished),
-            Some(_) | None => {}
-        }
+        check_owner(&store, node, expect_data)?;
         let mut trust = Trust::new(town);
         let chain_bytes = chain.iter().map(Statement::to_bytes).collect();
         for statement in &chain {
@@ -278,6 +239,7 @@ impl Replica {
             shelves: BTreeMap::new(),
             cards: BTreeMap::new(),
             forks: BTreeMap::new(),
+            branched: BTreeSet::new(),
             claims: BTreeMap::new(),
             digests: BTreeMap::new(),
             seen_auth: BTreeMap::new(),
@@ -330,9 +292,13 @@ impl Replica {
         let entries = self.auth_entries()?;
         entries.iter().for_each(|entry| self.charge(entry));
         self.trust_entries(&entries);
+        let aside = self.auth_set_aside()?;
+        self.trust_statements(aside.iter());
         self.adopt_certificate();
         // Heeded when they came.
         self.trust.take_revoked();
+        self.trust.take_ratified();
+        self.judge_forks();
         for (namespace, number) in &self.numbers {
             self.shelves.insert(*namespace, self.store.shelves(*number)?.into_iter().collect());
         }
@@ -414,6 +380,11 @@ impl Replica {
             self.heed_left_out()?;
         }
         self.tell_sessions();
+        let adopted = self.adopt_branches()?;
+        if !adopted.is_empty() {
+            self.commit(now)?;
+            self.trust_adopted(&adopted)?;
+        }
         Ok(())
     }
 
@@ -587,6 +558,19 @@ impl Replica {
         self.derived.logs.insert(number, state);
         self.derived.weight += 16;
     }
+}
+
+/// The store must be this node's, and there if it was.
+fn check_owner(store: &Store, node: NodeId, expect_data: bool) -> Result<(), OpenError> {
+    match store.meta("node")? {
+        Some(found) if found != node.as_bytes() => {
+            let found = NodeId::from_slice(&found).map_or_else(|| "unknown".to_owned(), |found| found.short());
+            return Err(OpenError::OtherNode { found });
+        }
+        None if expect_data => return Err(OpenError::Vanished),
+        Some(_) | None => {}
+    }
+    Ok(())
 }
 
 fn first_half(hasher: &blake3::Hasher) -> Digest {

@@ -65,21 +65,29 @@ impl Replica {
         self.chain = chain;
     }
 
-    /// What a removed node wrote was shown as if it counted: those documents are fed to the views again, in the same
-    /// commit that keeps the revocation.
+    /// What a removed node wrote was shown as if it counted, and what is ratified was not: those documents are fed to the
+    /// views again, in the same commit that keeps the statement.
     fn heed_revocations(&mut self) {
         let revoked = self.trust.take_revoked();
-        if revoked.is_empty() {
+        let mut ratified = self.trust.take_ratified();
+        ratified.extend(self.trust.ratified_by(&revoked));
+        if revoked.is_empty() && ratified.is_empty() {
             return;
         }
         self.cache.clear();
         // Shelves of removed authors count in another way.
         self.digests.clear();
         let authors: BTreeSet<NodeId> = self.trust.standing_on(&revoked);
-        let logs = self.logs.iter().filter(|(log, _)| authors.contains(&log.author));
+        let logs = self.logs.iter().filter(|(log, _)| authors.contains(&log.author) || ratified.contains(log));
         let numbers: BTreeSet<u32> = logs.map(|(_, (number, _))| *number).collect();
+        self.refeed_logs(&numbers);
+        ratified.into_iter().for_each(|log| self.judge_fork(log));
+    }
+
+    /// Feeds every document that these logs have a part in to the views again, with the next commit.
+    pub(super) fn refeed_logs(&mut self, numbers: &BTreeSet<u32>) {
         // A store that cannot be read is found by the commit that follows.
-        let mut touched: BTreeMap<(u32, DocumentId), u8> = self.store.documents_of_logs(&numbers).unwrap_or_default();
+        let mut touched: BTreeMap<(u32, DocumentId), u8> = self.store.documents_of_logs(numbers).unwrap_or_default();
         let unwritten = self.derived.items.values().flatten().filter(|item| numbers.contains(&item.key.log));
         let unwritten = unwritten.filter_map(|item| Some(((item.key.namespace, item.key.document), item.item.kind()?)));
         touched.extend(unwritten);

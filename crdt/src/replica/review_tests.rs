@@ -1,9 +1,11 @@
 //! A town under random faults, reproducible from its seed: sessions are cut at any message, nodes restart, and
 //! everything recorded must be everywhere it belongs once the faults stop.
 
+mod branches;
 mod erasure;
 mod hostile;
 mod limits;
+mod ratifications;
 mod regressions;
 mod revocations;
 mod rotation;

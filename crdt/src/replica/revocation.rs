@@ -87,9 +87,9 @@ impl Replica {
         for invite in invites {
             self.withdraw(authority, invite, node, &cuts, &mut statements);
         }
-        let too_many = statements.iter().find_map(|statement| match &statement.claim {
-            Claim::Revocation { cuts, .. } if cuts.len() > MAX_CUTS => Some(cuts.len()),
-            Claim::Revocation { .. } | Claim::Certificate(_) | Claim::Family { .. } | Claim::Erasure(_) => None,
+        let too_many = statements.iter().find_map(|statement| {
+            let Claim::Revocation { cuts, .. } = &statement.claim else { return None };
+            Some(cuts.len()).filter(|logs| *logs > MAX_CUTS)
         });
         if let Some(logs) = too_many {
             return Err(RevokeError::TooManyLogs { logs, limit: MAX_CUTS });

@@ -125,6 +125,7 @@ pub struct Batch {
     /// Logs that are new: their entries would be nobody's without the number.
     pub(crate) new_logs: Vec<(u32, LogId)>,
     pub(crate) entries: Vec<(u32, u64, Vec<u8>)>,
+    pub(crate) branches: super::branches::BranchWrites,
     pub(crate) person_keys: Vec<(u32, PersonKeyPlace, Row)>,
     pub(crate) shelves: super::shelves::ShelfWrites,
     /// `None`: dropped.
@@ -219,6 +220,7 @@ fn write_truth(transaction: &redb::WriteTransaction, batch: &Batch) -> Result<()
             table.insert((*log, *seq), bytes.as_slice())?;
         }
     }
+    super::branches::write(transaction, &batch.branches)?;
     if !batch.person_keys.is_empty() {
         let mut table = transaction.open_table(tables::PERSON_KEYS)?;
         let mut destroyed = transaction.open_table(tables::DESTROYED_KEYS)?;

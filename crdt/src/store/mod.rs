@@ -6,6 +6,7 @@
 //! entries when the store is opened ([`Store::logs`]), documents by folding again.
 
 mod batch;
+mod branches;
 mod read;
 mod shelves;
 mod tables;
@@ -15,6 +16,7 @@ use std::path::Path;
 use redb::{Database, ReadableDatabase, ReadableTable, StorageBackend};
 
 pub use batch::{Batch, CardKey, Derived, ItemKey, LogState};
+pub(crate) use branches::BranchSwap;
 pub use read::{FeedItem, StoredItem};
 
 use crate::id::NamespaceId;
@@ -128,6 +130,7 @@ impl Store {
             transaction.open_table(tables::NAMESPACES)?;
             transaction.open_table(tables::LOGS)?;
             transaction.open_table(tables::ENTRIES)?;
+            transaction.open_table(tables::BRANCHES)?;
             transaction.open_table(tables::ITEMS)?;
             transaction.open_table(tables::FEED)?;
             transaction.open_table(tables::PERSON_KEYS)?;

@@ -20,6 +20,11 @@ pub(super) const LOGS: TableDefinition<'_, u32, &[u8]> = TableDefinition::new("l
 /// lie together and are appended in order.
 pub(super) const ENTRIES: TableDefinition<'_, (u32, u64), &[u8]> = TableDefinition::new("entries");
 
+/// Entries of forked logs that are not on the branch held: log number (4) ‖ seq (8) ‖ entry id (32) → 0 for one on its
+/// way that may be ratified, 1 for one that was held (1) ‖ stored form of the entry. Stores made before this table was
+/// have it from the first such entry on.
+pub(super) const BRANCHES: TableDefinition<'_, &[u8; 44], &[u8]> = TableDefinition::new("branches");
+
 /// Documents, derived: namespace number (4) ‖ document id (16) ‖ log number (4) ‖ seq (8) ‖ index in the body (2) →
 /// hybrid time (8) ‖ actor (16) ‖ item.
 pub(super) const ITEMS: TableDefinition<'_, &[u8; 34], &[u8]> = TableDefinition::new("items");

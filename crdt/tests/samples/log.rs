@@ -375,6 +375,7 @@ fn statements() -> Vec<Sample> {
     let valid = certified(|_| {});
     let cut = Cut { log: log(), seq: 3, head: EntryId([3; 32]) };
     let (namespace, place) = (NamespaceId([5; 16]), PersonKeyPlace { shelf: [6; 8], index: 7 });
+    let ratification = |seq| sign(Claim::Ratification { log: log(), seq, head: EntryId([3; 32]) }, &TOWN);
     let family = |founding: Namespace| sign(Claim::Family { founding, key: KeyId([2; 16]) }, &TOWN);
     let scope = |region: &str| Scope { kind: NamespaceKind::Cases, region: region.into(), access: Access::Carry };
     let crowded = Certificate { scopes: vec![scope(""); bounds::MAX_SCOPES + 1], ..certificate.clone() };
@@ -397,6 +398,8 @@ fn statements() -> Vec<Sample> {
             "erasure-of-1025-keys",
             sign(Claim::Erasure(Erasure { namespace, document: DocumentId([4; 16]), keys: vec![place; 1025] }), &TOWN),
         ),
+        sample("statement", "valid-ratification", ratification(9)),
+        sample("statement", "ratification-of-seq-0", ratification(0)),
         sample("statement", "valid-family", family(Namespace::cases("110115005001", "2026"))),
         sample("statement", "another-town", sign(Claim::Certificate(certificate.clone()), &[0x22; 32])),
         sample("statement", "weak-key", certified(|one| one.key = NodeId([0; 32]))),

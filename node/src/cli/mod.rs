@@ -20,6 +20,7 @@ mod member;
 mod output;
 mod photo;
 mod position;
+mod ratify;
 mod revoke;
 mod run;
 mod status;
@@ -71,6 +72,8 @@ enum Command {
     Revoke(revoke::RevokeArgs),
     /// 彻底删除某人的信息 / destroy what is recorded of a person, everywhere
     Erase(erase::EraseArgs),
+    /// 追认已注销节点或分叉日志的记录 / ratify what is held of a removed node, or of a forked log
+    Ratify(ratify::RatifyArgs),
     /// 用邀请文件加入 / join with an invite file
     Join(join::JoinArgs),
     /// 运行本节点 / run this node
@@ -165,6 +168,7 @@ impl Cli {
             Command::Invite(args) => args.run(&context),
             Command::Revoke(args) => args.run(&context),
             Command::Erase(args) => args.run(&context),
+            Command::Ratify(args) => args.run(&context),
             Command::Join(args) => args.run(&context),
             Command::Run(args) => args.run(&context),
             Command::Status(args) => args.run(&context),

@@ -37,6 +37,7 @@ fn the_commands_of_the_manual_are_understood() {
         "townmesh position record 39.7354,-116.3310",
         "townmesh erase 00000000000000000000000000000000 --resident 0000000000000000 --authority k --for-good",
         "townmesh revoke vehicle-1 --authority k --void-all",
+        "townmesh ratify vehicle-1 --authority k --json",
         "townmesh position list --json",
         "townmesh delivery 00000000000000000000000000000000",
         "townmesh member record --code xc-1 --role inspector --role handler --team t",

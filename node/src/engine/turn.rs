@@ -346,7 +346,10 @@ impl Turn {
                     }
                 }
                 Output::Forked { log, seq } => {
-                    tracing::error!(author = %log.author.short(), seq, "an author wrote two histories; from here on neither counts");
+                    tracing::error!(author = %log.author.short(), seq, "an author wrote two histories; from here on neither counts until an authority ratifies one");
+                }
+                Output::SetAside { log, seq, entries } => {
+                    tracing::warn!(author = %log.author.short(), seq, entries, "another branch of a log was ratified; what was held of this one is kept, to be recorded again where it is still true");
                 }
                 Output::BadGrant { granter } => {
                     tracing::warn!(granter = %granter.short(), "a key that this node was handed cannot be opened: what is written under it cannot be read here; if it happens again, remove that node");

@@ -104,6 +104,7 @@ from_explained! {
     townmesh_crdt::enrol::EnrolError => BAD_REQUEST,
     townmesh_crdt::replica::EraseError => CONFLICT,
     townmesh_crdt::replica::RevokeError => CONFLICT,
+    townmesh_crdt::replica::RatifyError => CONFLICT,
     townmesh_crdt::store::StoreError => INTERNAL_SERVER_ERROR,
 }
 

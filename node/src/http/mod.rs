@@ -27,6 +27,7 @@
 //! | `/v1/verify`, `/v1/dump` | POST, GET | checks everything; tells everything; JSON lines |
 //! | `/v1/invite`, `/v1/revoke` | POST | makes an invite; removes a node |
 //! | `/v1/erase` | POST | destroys the keys of what is recorded of a person, on every node |
+//! | `/v1/ratify` | POST | what is held here of a removed node, or of a forked log, counts |
 
 mod access;
 mod bounds;
@@ -45,6 +46,7 @@ mod locate;
 mod metrics;
 mod photos;
 mod positions;
+mod ratify;
 mod readers;
 mod revoke;
 mod server;
@@ -67,6 +69,7 @@ pub use erase::EraseInput;
 pub use error::ApiError;
 pub(crate) use invite::acting_roles;
 pub use invite::{InviteAnswer, InviteInput};
+pub use ratify::RatifyInput;
 pub use revoke::RevokeInput;
 pub use server::{Patience, serve};
 
@@ -151,6 +154,7 @@ impl Api {
             .route("/v1/invite", post(invite::invite))
             .route("/v1/revoke", post(revoke::revoke))
             .route("/v1/erase", post(erase::erase))
+            .route("/v1/ratify", post(ratify::ratify))
             .layer(from_fn(bounds::limit_time));
         let streaming = Router::new()
             .route("/v1/import", post(import::import).layer(DefaultBodyLimit::disable()))

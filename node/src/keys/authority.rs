@@ -6,7 +6,7 @@
 use std::path::Path;
 
 use ed25519_dalek::SigningKey;
-use townmesh_crdt::certificate::{CertificateKind, Claim, Statement, StatementError};
+use townmesh_crdt::certificate::{Certificate, CertificateKind, Statement, StatementError};
 use townmesh_crdt::enrol::Authority;
 
 use super::cbor::{encoded, fixed, parts};
@@ -43,17 +43,12 @@ impl Content for Authority {
             let statement = Statement::from_bytes(d.bytes()?, &town)?;
             statement.verify(&town, None)?;
             let signing = SigningKey::from_bytes(&seed);
-            match &statement.claim {
-                Claim::Certificate(certificate)
-                    if certificate.kind == CertificateKind::Authority
-                        && certificate.key.0 == signing.verifying_key().to_bytes() =>
-                {
-                    Ok(Self { town, signing, statement })
-                }
-                Claim::Certificate(_) | Claim::Revocation { .. } | Claim::Family { .. } | Claim::Erasure(_) => {
-                    Err(StatementError::NotAllowed("the certificate is not that of this authority").into())
-                }
+            let key = signing.verifying_key().to_bytes();
+            let is_own = |own: &Certificate| own.kind == CertificateKind::Authority && own.key.0 == key;
+            if !statement.claim.certificate().is_some_and(is_own) {
+                return Err(StatementError::NotAllowed("the certificate is not that of this authority").into());
             }
+            Ok(Self { town, signing, statement })
         })
     }
 }

@@ -7,7 +7,7 @@
 use std::path::Path;
 
 use ed25519_dalek::SigningKey;
-use townmesh_crdt::certificate::{Certificate, CertificateKind, Claim, Statement};
+use townmesh_crdt::certificate::{Certificate, CertificateKind, Statement};
 use townmesh_crdt::enrol::{Identity, Joined};
 use townmesh_crdt::trust::Trust;
 use x25519_dalek::StaticSecret;
@@ -77,10 +77,7 @@ impl IdentityFile {
 }
 
 fn certificate(chain: &[Statement]) -> Option<&Certificate> {
-    match &chain.last()?.claim {
-        Claim::Certificate(certificate) => Some(certificate),
-        Claim::Revocation { .. } | Claim::Family { .. } | Claim::Erasure(_) => None,
-    }
+    chain.last()?.claim.certificate()
 }
 
 impl Content for IdentityFile {

@@ -6,7 +6,7 @@
 use std::path::Path;
 
 use ed25519_dalek::SigningKey;
-use townmesh_crdt::certificate::{Certificate, CertificateKind, Claim, Statement};
+use townmesh_crdt::certificate::{Certificate, CertificateKind, Statement};
 use townmesh_crdt::enrol::Invite;
 use townmesh_crdt::seal::FamilySecret;
 
@@ -34,10 +34,7 @@ pub struct InviteFile {
 impl InviteFile {
     /// What the new node is to be.
     pub fn certificate(&self) -> Option<&Certificate> {
-        match &self.invite.chain.last()?.claim {
-            Claim::Certificate(certificate) => Some(certificate),
-            Claim::Revocation { .. } | Claim::Family { .. } | Claim::Erasure(_) => None,
-        }
+        self.invite.chain.last()?.claim.certificate()
     }
 
     /// Reads an invite file.

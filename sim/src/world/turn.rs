@@ -174,6 +174,10 @@ impl World {
                     let what = format!("{} cannot open what {} handed it", self.name(number), granter.short());
                     return self.violate("keys that members hand out can be opened", what);
                 }
+                Some(Output::SetAside { log, seq, .. }) => {
+                    let author = log.author.short();
+                    self.trace.tell(self.now, || format!("node {number} sets aside what {author} wrote from {seq} on"));
+                }
                 Some(Output::Unreadable { log, seq, reason }) => {
                     self.trace.tell(self.now, || format!("node {number} cannot read entry {seq}: {reason}"));
                     let known = self.ledger.forks.contains_key(&log);

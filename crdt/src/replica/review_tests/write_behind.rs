@@ -41,7 +41,7 @@ fn what_a_crash_kept_from_being_written_behind_is_there_before_anybody_reads() {
 fn heights_that_a_crash_left_behind_are_found_in_the_entries() {
     let (mut town, mut member) = village(302);
     (0..20).for_each(|house| _ = edit(member.replica(), &house.to_string(), "x"));
-    let states = |replica: &Replica| -> BTreeMap<LogId, (u64, EntryId, u64)> {
+    let states = |replica: &Replica| -> BTreeMap<LogId, (u64, crate::id::EntryId, u64)> {
         replica.logs().map(|state| (state.log, (state.height, state.head, state.bytes))).collect()
     };
     let before = states(member.replica());

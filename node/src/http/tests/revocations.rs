@@ -55,4 +55,14 @@ async fn a_stolen_vehicle_is_removed_once_and_by_its_own_town_only() {
     );
     assert!(names().await.is_empty(), "nothing waits for it any more");
     assert_eq!(node.post("/v1/revoke", &input).await.0, StatusCode::CONFLICT);
+    // It wrote nothing that is held here.
+    for (authority, name, status, expected) in [
+        (other.as_str(), "vehicle", StatusCode::BAD_REQUEST, "other_town"),
+        ("hello", "vehicle", StatusCode::BAD_REQUEST, "key_file_damaged"),
+        (&own, "nobody", StatusCode::CONFLICT, "not_enrolled"),
+        (&own, "vehicle", StatusCode::CONFLICT, "nothing_to_ratify"),
+    ] {
+        let (found, answer) = node.post("/v1/ratify", &json!({ "authority": authority, "node": name })).await;
+        assert_eq!((found, code(&answer)), (status, expected), "{name}: {answer}");
+    }
 }

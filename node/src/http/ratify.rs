@@ -1,0 +1,51 @@
+//! Ratifying what is held here of a removed node, or the branch of its forked logs.
+
+use axum::Json;
+use axum::extract::State;
+use serde::{Deserialize, Serialize};
+use townmesh_crdt::replica::{Ratified, RatifyError, Replica, Work};
+
+use super::Api;
+use super::bounds::Payload;
+use super::error::ApiError;
+use crate::keys::parse_authority;
+
+/// Whose work, and by whose right. The authority's key is used for this once and forgotten.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RatifyInput {
+    /// Text of the authority file.
+    pub authority: String,
+    /// Id or name of the node, removed or not.
+    pub node: String,
+}
+
+/// What was ratified.
+#[derive(Debug, Serialize)]
+pub(super) struct RatifyAnswer {
+    node: String,
+    name: String,
+    logs: usize,
+}
+
+pub(super) async fn ratify(
+    State(api): State<Api>,
+    Payload(input): Payload<RatifyInput>,
+) -> Result<Json<RatifyAnswer>, ApiError> {
+    let authority = parse_authority(&input.authority, "authority")?;
+    let town = api.engine().read(|replica| *replica.trust().town()).await?;
+    if authority.town != town {
+        return Err(ApiError::bad_request(crate::keys::other_town()));
+    }
+    let job = move |replica: &mut Replica, now| -> Result<Result<Ratified, RatifyError>, _> {
+        let Some(node) = replica.trust().author_called(&input.node) else {
+            return Ok(Err(RatifyError::Unknown(input.node)));
+        };
+        match replica.ratify(&authority, Work::Of(node), now) {
+            Err(RatifyError::Record(error)) => Err(error.into()),
+            outcome => Ok(outcome),
+        }
+    };
+    let Ratified { node, name, logs } = api.engine().record(job).await??;
+    Ok(Json(RatifyAnswer { node: node.to_string(), name, logs }))
+}
