@@ -125,6 +125,8 @@ impl Explain for RecordError {
                 .remedy("连接指挥中心并在那里记录", "connect to the center, and record it there"),
             Self::NoRoom => Message::new("no_room", "本节点保存的位置已达上限", en)
                 .remedy("移除不再使用的节点", "remove nodes that are no longer in use"),
+            Self::DiskLow => Message::new("disk_low", "磁盘空间不足：暂不接受导入和照片，其他录入照常", en)
+                .remedy("清理磁盘空间后重试", "free some disk space, then try again"),
             Self::ReadOnly => Message::new("read_only", "此前写入失败，本节点已停止记录", en)
                 .remedy("检查磁盘后重新启动", "check the disk, then restart this node"),
         }

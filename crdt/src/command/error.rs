@@ -197,6 +197,7 @@ fn record_code(error: &RecordError) -> &'static str {
         RecordError::Statement(_) => "statement",
         RecordError::Quota => "quota",
         RecordError::NoRoom => "no_room",
+        RecordError::DiskLow => "disk_low",
         RecordError::ReadOnly => "read_only",
     }
 }
@@ -213,6 +214,7 @@ fn record_chinese(error: &RecordError) -> String {
         RecordError::Seal(_) => SEAL.into(),
         RecordError::Statement(_) => "证书声明无效".into(),
         RecordError::NoRoom => "本节点保存的位置已达上限，请移除不再使用的节点".into(),
+        RecordError::DiskLow => "磁盘空间不足：导入和照片须等清理磁盘后再做，其他录入照常".into(),
         RecordError::Quota => "本节点的证书与时段记录已达上限，请连接指挥中心并在那里录入".into(),
         RecordError::ReadOnly => "此前写入失败，已停止录入，请检查磁盘并重启本节点".into(),
     }

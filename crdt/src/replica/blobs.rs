@@ -121,6 +121,9 @@ impl Replica {
             return Err(RecordError::TooLarge { size: blob.len(), limit });
         }
         policy::may_write(&self.own, namespace)?;
+        if self.spares_disk {
+            return Err(RecordError::DiskLow);
+        }
         let document = self.document_id(namespace, DocumentKind::Blob, blake3::hash(blob).as_bytes())?;
         let id = self.namespace_id(namespace);
         let number = self.number(id);
@@ -223,8 +226,11 @@ impl Replica {
 
     /// Asks a peer for wanted chunks, a few at a time; offers a carrier what it may carry.
     pub(super) fn next_chunk_message(&mut self, peer: NodeId) -> Option<Message> {
-        let interest: BTreeSet<NamespaceId> =
-            if self.wanted.is_empty() { BTreeSet::new() } else { self.interest(&peer).into_iter().collect() };
+        let interest: BTreeSet<NamespaceId> = if self.wanted.is_empty() || self.spares_disk {
+            BTreeSet::new()
+        } else {
+            self.interest(&peer).into_iter().collect()
+        };
         let session = self.sessions.get_mut(&peer)?;
         let outstanding = session.asked.iter().filter(|chunk| self.wanted.contains(chunk)).count();
         let said = |chunk: &ChunkId| session.asked.contains(chunk) || session.lacked.contains(chunk);

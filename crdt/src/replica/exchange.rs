@@ -342,7 +342,7 @@ impl Replica {
                 session.progress.entries_received += count;
                 session.peer_has(&last.log, last.seq);
             }
-            Ingested::Known | Ingested::OverQuota => session.peer_has(&last.log, last.seq),
+            Ingested::Known | Ingested::OverQuota | Ingested::NoRoom => session.peer_has(&last.log, last.seq),
             Ingested::Early => session.note_early(last.log),
             Ingested::Gap { .. } if session.is_early(&last.log) => {}
             // Runs of another branch that were under way when it was asked for from where the two part: asking for what

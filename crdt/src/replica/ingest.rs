@@ -4,9 +4,9 @@ use std::collections::BTreeSet;
 
 use super::Replica;
 use crate::bounds;
-use crate::certificate::Statement;
+use crate::certificate::{Access, Statement};
 use crate::change::{self, Item};
-use crate::entry::{Entry, EntryError, Header};
+use crate::entry::{Entry, EntryError, Header, Lane};
 use crate::fork::{Branch, ForkProof};
 use crate::id::{CertificateId, KeyId, NodeId};
 use crate::namespace::{Namespace, NamespaceKind};
@@ -33,6 +33,8 @@ pub enum Ingested {
     Diverged,
     /// The author wrote more in `auth` than it may; see the module `quota`. Nothing was staged.
     OverQuota,
+    /// Bulk that this node would only carry, while little room is left on its disk. Nothing was staged.
+    NoRoom,
     /// A run of `auth` whose certificate stands in another log that is still on its way: to be sent again after it.
     Early,
 }
@@ -80,6 +82,10 @@ impl Replica {
         let namespace = namespace.ok_or_else(|| IngestError::NotWanted(log.namespace.short()))?;
         if log.author == self.identity.node() && log.epoch == self.epoch {
             return Ok(Ingested::Known);
+        }
+        let waits = matches!(log.lane, Lane::Bulk | Lane::Telemetry);
+        if self.spares_disk && waits && policy::access(&self.own, &namespace) == Some(Access::Carry) {
+            return Ok(Ingested::NoRoom);
         }
         if let Some(taken) = self.take_branch(&namespace, &run)? {
             return Ok(taken);

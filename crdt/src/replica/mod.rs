@@ -173,6 +173,8 @@ pub struct Replica {
     /// Which namespace the next beacon goes on with.
     beacon_turn: usize,
     failed: bool,
+    /// New bulk is refused, see [`Self::spare_disk`].
+    spares_disk: bool,
 }
 
 impl std::fmt::Debug for Replica {
@@ -262,6 +264,7 @@ impl Replica {
             beacon_growth: 0,
             beacon_turn: 0,
             failed: false,
+            spares_disk: false,
             chain: chain_bytes,
             store,
             identity,
@@ -443,6 +446,18 @@ impl Replica {
     /// When [`Self::commit`] wants to be called even if nothing happens: the next beacon.
     pub fn poll_timeout(&self) -> Millis {
         self.beacon_at.saturating_add(self.beacon_interval)
+    }
+
+    /// Whether new bulk is refused because little room is left on the disk (DESIGN section 10): imports and photos are
+    /// not recorded, and bulk and telemetry that this node would only carry are left to others until a later session.
+    /// People's work, and what this node is to hold, is taken as long as there is room.
+    pub fn spare_disk(&mut self, spare: bool) {
+        self.spares_disk = spare;
+    }
+
+    /// Whether new bulk is refused, see [`Self::spare_disk`].
+    pub fn spares_disk(&self) -> bool {
+        self.spares_disk
     }
 
     // What others may ask.

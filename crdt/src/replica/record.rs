@@ -54,6 +54,11 @@ pub enum RecordError {
         "this node holds the positions of as many units as it has room for: remove nodes that are no longer in use"
     )]
     NoRoom,
+    /// Little room is left on the disk.
+    #[error(
+        "the disk is almost full: imports and photos wait until there is room again, everything else is recorded; free some disk space"
+    )]
+    DiskLow,
     /// An earlier write failed.
     #[error("an earlier write failed, so nothing more is recorded: check the disk and restart this node")]
     ReadOnly,
@@ -162,6 +167,9 @@ impl Replica {
     fn own_log(&self, namespace: &Namespace, kind: DocumentKind, form: Form, lane: Lane) -> Result<LogId, RecordError> {
         if self.failed {
             return Err(RecordError::ReadOnly);
+        }
+        if lane == Lane::Bulk && self.spares_disk {
+            return Err(RecordError::DiskLow);
         }
         policy::may_apply(&self.own, namespace, kind as u8, form)?;
         let id = self.namespace_id(namespace);

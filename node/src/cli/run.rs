@@ -71,6 +71,7 @@ impl RunArgs {
         let admission = Arc::new(TownAdmission::new(file.town, &file.chain));
         let network = townmesh_transport::spawn(transport(config, file), Arc::clone(&admission) as Arc<_>)?;
         let views = Views::open(&config.data_dir.views())?;
+        let disk = Some(config.data_dir.path().to_owned());
         let (config, file) = (config.clone(), file.clone());
         let mut expect_data = file.expect_data && !self.accept_empty_store;
         let opener = move || -> Result<_, OpenError> {
@@ -79,7 +80,8 @@ impl RunArgs {
             expect_data = true;
             Ok(opening)
         };
-        Ok(Engine::start(Parts { opener: Box::new(opener), network: Some(network), admission, views: Some(views) })?)
+        let (opener, network, views) = (Box::new(opener), Some(network), Some(views));
+        Ok(Engine::start(Parts { opener, network, admission, views, disk })?)
     }
 }
 

@@ -6,11 +6,13 @@
 //! folding foreign entries, and to feeding the views.
 
 mod admission;
+mod disk;
 mod peers;
 mod status;
 mod turn;
 mod views_feed;
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use tokio::sync::{broadcast, mpsc, oneshot, watch};
@@ -103,6 +105,8 @@ pub struct Parts {
     pub admission: Arc<TownAdmission>,
     /// The views to feed; none where nobody looks.
     pub views: Option<Views>,
+    /// A folder on the disk whose room is watched; none where it is not.
+    pub disk: Option<PathBuf>,
 }
 
 impl std::fmt::Debug for Parts {

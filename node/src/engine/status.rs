@@ -88,6 +88,8 @@ pub struct Status {
     pub view_lag: u64,
     /// An earlier write failed: the node reads, but records nothing.
     pub failed: bool,
+    /// Little room is left on the disk: imports and photos are refused.
+    pub disk_low: bool,
     /// Invites that were redeemed more than once.
     pub double_redemptions: usize,
     /// Logs known to be forked.
@@ -135,6 +137,7 @@ impl Status {
             unfolded: replica.unfolded(),
             view_lag,
             failed: replica.has_failed(),
+            disk_low: replica.spares_disk(),
             double_redemptions: replica.trust().double_redemptions().count(),
             forked_logs: replica.logs().filter(|state| state.forked_at > 0).count(),
             addresses,

@@ -11,6 +11,7 @@ use townmesh_crdt::replica::{Output, Replica};
 use townmesh_transport::{Event, Events, Transport};
 
 use super::admission::TownAdmission;
+use super::disk::DiskWatch;
 use super::peers::Peers;
 use super::status::Status;
 use super::views_feed::{ViewsFeed, ViewsProgress};
@@ -46,6 +47,7 @@ pub(super) struct Turn {
     failed_at: Option<Instant>,
     gave_up_at: Option<Instant>,
     stopping: Option<oneshot::Sender<()>>,
+    disk: DiskWatch,
 }
 
 /// What woke the loop.
@@ -91,6 +93,7 @@ impl Turn {
             failed_at: None,
             gave_up_at: None,
             stopping: None,
+            disk: DiskWatch::new(parts.disk),
         }
     }
 
@@ -125,6 +128,10 @@ impl Turn {
             Woken::Event(Some(event)) => self.happen(event),
             Woken::Event(None) => self.events = None,
             Woken::Request(None) | Woken::Work => {}
+        }
+        let low = self.disk.is_low();
+        if let Some(replica) = &mut self.replica {
+            replica.spare_disk(low);
         }
         let busy = self.gather();
         self.commit();

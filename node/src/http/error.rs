@@ -58,6 +58,7 @@ fn command_status(code: &str) -> StatusCode {
     match code {
         "not_found" => StatusCode::NOT_FOUND,
         "denied" | "role_not_held" => StatusCode::FORBIDDEN,
+        "disk_low" => StatusCode::INSUFFICIENT_STORAGE,
         "store" | "read_only" => StatusCode::SERVICE_UNAVAILABLE,
         "key_missing" | "unknown_namespace" | "person_key_missing" | "no_room" | "erased" | "wrong_state"
         | "own_work" => StatusCode::CONFLICT,

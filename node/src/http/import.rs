@@ -28,7 +28,7 @@ use townmesh_crdt::command::{CommandError, town};
 use townmesh_crdt::domain::region::{Region, RegionCode};
 use townmesh_crdt::entry::Lane;
 use townmesh_crdt::namespace::NamespaceKind;
-use townmesh_crdt::replica::Replica;
+use townmesh_crdt::replica::{RecordError, Replica};
 use townmesh_crdt::store::StoreError;
 
 use super::Api;
@@ -87,6 +87,9 @@ pub(super) async fn import(
     let mut mapping = Mapping::parse(rules)?;
     if let Some(region) = query.region {
         mapping = mapping.with_default_region(region);
+    }
+    if api.engine().read(|replica| replica.spares_disk()).await? {
+        return Err(CommandError::from(RecordError::DiskLow).into());
     }
     let regions = api.engine().read(writable_regions).await??;
     let file = receive(api.directory(), body).await?;

@@ -54,6 +54,12 @@ pub(super) async fn metrics(State(api): State<Api>) -> impl IntoResponse {
     page.metric("info", "gauge", "The node.", [(about, 1)]);
     page.one("entries", "gauge", "Entries held.", status.entries);
     page.one("unfolded_entries", "gauge", "Entries held that the documents do not hold yet.", status.unfolded);
+    page.one(
+        "disk_low",
+        "gauge",
+        "1 while imports and photos are refused for want of room on the disk.",
+        u64::from(status.disk_low),
+    );
     page.one("view_lag", "gauge", "Document changes that the views do not show yet.", status.view_lag);
     page.one(
         "views_failed",

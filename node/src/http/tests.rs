@@ -63,7 +63,8 @@ impl Node {
             })
         };
         let views = Some(Views::open(&data.views()).unwrap());
-        let engine = Engine::start(Parts { opener: Box::new(opener), network: None, admission, views }).unwrap();
+        let engine =
+            Engine::start(Parts { opener: Box::new(opener), network: None, admission, views, disk: None }).unwrap();
         let (statements, secrets) = (founded.statements, invite.secrets);
         let job = move |replica: &mut townmesh_crdt::replica::Replica, now| {
             replica.keep_secrets(&secrets);

@@ -74,6 +74,13 @@ pub(crate) fn a_full_disk_goes_on_reading() -> anyhow::Result<()> {
     let region = town.plan.villages[0].code.clone();
     desk(&town, &list, CENTER)?.note(&region, "东街1号", "磁盘未满")?;
 
+    // Less room than the floor from the beginning: an import waits, people's work goes on.
+    let center = &town.node(CENTER)?.api;
+    let ledger = format!("村居,门牌号,户主\n{region},东街9号,甲\n");
+    let imported = center.send_for_lines("/v1/import?format=csv", "text/csv", ledger.as_bytes());
+    let imported = format!("{imported:?}");
+    ensure!(imported.contains("disk_low"), "an import is taken on an almost full disk: {imported}");
+
     let filler = fill(&folder.path().join("town"))?;
     let refusal = record_until_refused(&town, &list, &region)?;
     ensure!(refusal.contains("磁盘"), "the refusal does not name the disk: {refusal}");

@@ -1,7 +1,7 @@
 //! What is bounded, and that nobody's share is used up by others.
 
 use super::super::sync_tests::{flood, take};
-use super::super::tests::{connect, meet, settle};
+use super::super::tests::{connect, edit, meet, settle};
 use super::*;
 use crate::card::CardKind;
 use crate::certificate::{CertificateKind, Claim};
@@ -160,4 +160,47 @@ fn a_position_without_room_is_an_error_and_removed_nodes_make_room() {
     center.trust.add(signed(&authority, Claim::Revocation { certificate, cuts: vec![] }, 1)).unwrap();
     center.publish_position(1, 2, NOW).unwrap();
     assert!(!center.cards.contains_key(&CardKind::Position.key(removed.0)));
+}
+
+#[test]
+fn with_little_room_on_the_disk_bulk_waits_and_work_goes_on() {
+    let mut town = Town::new(150);
+    let mut center = town.node("center", NodeRole::Center, &[], &[]);
+    let mut langfa = town.node("langfa", NodeRole::Village, &[LANGFA], &[]);
+    let mut carrier = town.node("carrier", NodeRole::Carrier, &[], &[LANGFA]);
+    for node in [&mut langfa, &mut carrier] {
+        meet(&mut center, node);
+    }
+    let namespace = Namespace::registry(LANGFA);
+    let document = edit(&mut langfa, LANGFA, "1", "work");
+    let import = |replica: &mut Replica, text: &str| {
+        let edits = BTreeMap::from([(vec![], BTreeMap::from([(1, Value::from(text))]))]);
+        let staged = replica.edit(&namespace, DocumentKind::Household, document, edits, Lane::Bulk, NOW);
+        replica.commit(NOW).unwrap();
+        staged
+    };
+    import(&mut langfa, "bulk").unwrap();
+    let author = langfa.node();
+    let held = |replica: &Replica, lane: Lane| {
+        let mine = replica.logs.values().filter(|(_, state)| state.log.lane == lane && state.log.author == author);
+        mine.map(|(_, state)| state.height).sum::<u64>()
+    };
+    for node in [&mut center, &mut carrier] {
+        node.spare_disk(true);
+    }
+    connect(&mut langfa, &mut carrier);
+    settle(&mut langfa, &mut carrier);
+    assert_eq!((held(&carrier, Lane::Work), held(&carrier, Lane::Bulk)), (1, 0), "what it only carries waits");
+    meet(&mut langfa, &mut center);
+    assert_eq!((held(&center, Lane::Work), held(&center, Lane::Bulk)), (1, 1), "what it is to hold does not");
+    assert!(matches!(import(&mut center, "more"), Err(RecordError::DiskLow)));
+    let photo = center.put_blob(&Namespace::registry(LANGFA), b"photo", "image/jpeg", None, NOW);
+    assert!(matches!(photo, Err(RecordError::DiskLow)));
+    edit(&mut center, LANGFA, "1", "people go on");
+    for node in [&mut center, &mut carrier] {
+        node.spare_disk(false);
+    }
+    import(&mut center, "again").unwrap();
+    meet(&mut langfa, &mut carrier);
+    assert_eq!(held(&carrier, Lane::Bulk), 1, "it comes with the next session");
 }

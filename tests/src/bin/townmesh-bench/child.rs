@@ -97,7 +97,7 @@ async fn start(dir: &Path, dial: Vec<Multiaddr>, with_views: bool) -> anyhow::Re
         town::opening(&path).map_err(|error| OpenError::Codec(std::io::Error::other(error.to_string())))
     });
     let views = if with_views { Some(Views::open(&data.views())?) } else { None };
-    let engine = Engine::start(Parts { opener, network: Some(network), admission, views })?;
+    let engine = Engine::start(Parts { opener, network: Some(network), admission, views, disk: None })?;
     Ok((engine, transport))
 }
 

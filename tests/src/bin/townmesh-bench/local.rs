@@ -31,7 +31,7 @@ fn start(dir: &Path) -> anyhow::Result<Engine> {
     let opener = Box::new(move || {
         town::opening(&path).map_err(|error| OpenError::Codec(std::io::Error::other(error.to_string())))
     });
-    Ok(Engine::start(Parts { opener, network: None, admission, views: None })?)
+    Ok(Engine::start(Parts { opener, network: None, admission, views: None, disk: None })?)
 }
 
 pub(crate) async fn measure(town: &BenchTown, report: &mut Report) -> anyhow::Result<()> {
