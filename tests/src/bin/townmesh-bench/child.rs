@@ -142,9 +142,7 @@ async fn synchronise(dir: &Path, peer: Multiaddr, listed: bool) -> anyhow::Resul
         }
     }
     let shown = opened.elapsed();
-    let counters = transport.counters();
-    let bytes = counters.peers.values().map(|peer| peer.bytes_sent + peer.bytes_received).sum();
-    let messages = counters.peers.values().map(|peer| peer.messages_sent + peer.messages_received).sum();
+    let (bytes, messages) = settled_counters(&transport).await;
     let synced = Synced {
         connect: opened.duration_since(began).as_secs_f64(),
         durable: durable.as_secs_f64(),
@@ -158,6 +156,22 @@ async fn synchronise(dir: &Path, peer: Multiaddr, listed: bool) -> anyhow::Resul
     transport.shutdown().await;
     engine.stop().await;
     Ok(())
+}
+
+/// Bytes and messages of the session once nothing more comes: the last word of this side may be under way when the other
+/// is seen to be equal.
+async fn settled_counters(transport: &Transport) -> (u64, u64) {
+    let mut last = (0, 0);
+    loop {
+        let peers = transport.counters().peers;
+        let bytes = peers.values().map(|peer| peer.bytes_sent + peer.bytes_received).sum();
+        let messages = peers.values().map(|peer| peer.messages_sent + peer.messages_received).sum();
+        if last == (bytes, messages) {
+            return last;
+        }
+        last = (bytes, messages);
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
 }
 
 /// Households of a replica: the first `count` of each region in turn.
