@@ -35,7 +35,7 @@ pub const MAX_KEYS: usize = 160;
 /// Most recipients of one grant.
 const MAX_SHARES: usize = 1024;
 /// A grant is closed when its shares have this many bytes: with keys and exclusions it stays below [`MAX_CARD`].
-const SHARES_BYTES: usize = 12 * 1024;
+const SHARES_BYTES: usize = 8 * 1024;
 
 /// Names a certificate or an exchange key in a grant.
 pub type Short = [u8; 8];
@@ -97,52 +97,54 @@ impl Handout<'_> {
                 size += 48 + 36 * indexes.len();
                 shares.insert(*recipient, indexes);
                 if size >= SHARES_BYTES {
-                    cards.push(self.card(secrets, &std::mem::take(&mut shares), key, rng));
+                    cards.extend(self.card(secrets, &std::mem::take(&mut shares), key, rng));
                     size = 0;
                 }
             }
-            if !shares.is_empty() {
-                cards.push(self.card(secrets, &shares, key, rng));
-            }
+            cards.extend(self.card(secrets, &shares, key, rng));
         }
         debug_assert!(cards.iter().all(|card| card.len() <= MAX_CARD), "a grant fits a card");
         cards
     }
 
+    /// `None` if there is nobody to seal to: a card for nobody would take the room of one for somebody.
     fn card(
         &self,
         secrets: &[(String, FamilySecret)],
         shares: &BTreeMap<[u8; 32], Vec<u16>>,
         key: &SigningKey,
         rng: &mut dyn CryptoRng,
-    ) -> Vec<u8> {
+    ) -> Option<Vec<u8>> {
         let plain = shares.iter().map(|(recipient, indexes)| {
             let secrets = indexes.iter().filter_map(|index| secrets.get(usize::from(*index)));
             (*recipient, secrets.flat_map(|(_, secret)| *secret.as_bytes()).collect())
         });
         let (ephemeral, sealed) = seal::seal_to_each(&plain.collect(), rng);
-        card::signed(CONTEXT, key, |e| {
-            e.array(5)?.bytes(key.verifying_key().as_bytes())?.bytes(&ephemeral)?;
-            let excluded = self.excluded.len().min(MAX_EXCLUDED);
-            e.array(excluded as u64)?;
-            for short in self.excluded.iter().take(excluded) {
-                e.bytes(short)?;
-            }
-            e.array(secrets.len() as u64)?;
-            for (family, secret) in secrets {
-                e.array(2)?.str(family)?.bytes(&secret.key_id(family).0)?;
-            }
-            e.array(sealed.len() as u64)?;
-            for (recipient, sealed) in &sealed {
-                let indexes = shares.get(recipient).map(Vec::as_slice).unwrap_or_default();
-                e.array(3)?.bytes(&short(recipient))?.array(indexes.len() as u64)?;
-                for index in indexes {
-                    e.u16(*index)?;
+        let card = || {
+            card::signed(CONTEXT, key, |e| {
+                e.array(5)?.bytes(key.verifying_key().as_bytes())?.bytes(&ephemeral)?;
+                let excluded = self.excluded.len().min(MAX_EXCLUDED);
+                e.array(excluded as u64)?;
+                for short in self.excluded.iter().take(excluded) {
+                    e.bytes(short)?;
                 }
-                e.bytes(sealed)?;
-            }
-            Ok(())
-        })
+                e.array(secrets.len() as u64)?;
+                for (family, secret) in secrets {
+                    e.array(2)?.str(family)?.bytes(&secret.key_id(family).0)?;
+                }
+                e.array(sealed.len() as u64)?;
+                for (recipient, sealed) in &sealed {
+                    let indexes = shares.get(recipient).map(Vec::as_slice).unwrap_or_default();
+                    e.array(3)?.bytes(&short(recipient))?.array(indexes.len() as u64)?;
+                    for index in indexes {
+                        e.u16(*index)?;
+                    }
+                    e.bytes(sealed)?;
+                }
+                Ok(())
+            })
+        };
+        (!sealed.is_empty()).then(card)
     }
 }
 
@@ -273,6 +275,19 @@ mod tests {
         assert_eq!(grant.open(&own_secret), None);
         grant.shares.values_mut().for_each(|share| share.sealed.truncate(9));
         assert_eq!(grant.open(&own_secret), None);
+    }
+
+    #[test]
+    fn there_is_no_card_for_nobody() {
+        let mut rng = ChaCha8Rng::seed_from_u64(4);
+        let key = SigningKey::from_bytes(&[1; 32]);
+        let secrets = secrets(2, &mut rng);
+        let weak = BTreeMap::from([([0; 32], BTreeSet::from([0, 1]))]);
+        let unserved = BTreeMap::from([(exchange(1).0, BTreeSet::new())]);
+        for recipients in [weak, unserved, BTreeMap::new()] {
+            let handout = Handout { excluded: &BTreeSet::new(), secrets: &secrets, recipients: &recipients };
+            assert!(handout.cards(&key, &mut rng).is_empty());
+        }
     }
 
     #[test]

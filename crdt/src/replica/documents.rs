@@ -208,7 +208,7 @@ impl Replica {
         Ok(records)
     }
 
-    fn log_numbered(&self, number: u32) -> Option<LogId> {
+    pub(super) fn log_numbered(&self, number: u32) -> Option<LogId> {
         self.logs.values().find(|(known, _)| *known == number).map(|(_, state)| state.log)
     }
 

@@ -90,7 +90,9 @@ impl Replica {
         Ok(Erased { keys: count, order: document })
     }
 
-    /// Where the keys lie of everything that a field of a record ever said.
+    /// Where the keys lie of everything that a field of a record ever said. A key belongs to the person for whom the node
+    /// that minted it used it: a value that somebody else put there under another person's key must not take that person
+    /// along.
     fn personal_places(
         &self,
         namespace: &Namespace,
@@ -102,10 +104,12 @@ impl Replica {
         let mut places = BTreeSet::new();
         for stored in self.all_items(number, document)? {
             let Item::Change { change, .. } = stored.item else { continue };
+            let Some(log) = self.log_numbered(stored.key.log) else { continue };
+            let own_shelf = seal::shelf_id(log.namespace, &log.author.0, log.epoch);
             for assertion in change.assertions.iter().filter(|assertion| assertion.record == record) {
                 let value = assertion.fields.get(&field);
                 if let Some(Value::Bytes(sealed)) = value {
-                    places.extend(seal::personal_place(sealed));
+                    places.extend(seal::personal_place(sealed).filter(|place| place.shelf == own_shelf));
                 }
             }
         }

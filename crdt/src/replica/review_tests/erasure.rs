@@ -188,3 +188,26 @@ fn a_key_that_was_still_staged_or_came_back_by_a_crash_does_not_stay() {
     assert!(is_destroyed(center.replica(), &home, 0));
     assert!(!opens(center.replica(), &home, 0) && opens(center.replica(), &home, 1));
 }
+
+#[test]
+fn a_value_under_the_key_of_somebody_else_does_not_take_them_along() {
+    let mut town = Town::new(184);
+    let mut center = town.node("center", NodeRole::Center, &[], &[]);
+    let mut langfa = town.node("langfa", NodeRole::Village, &[LANGFA], &[]);
+    let mut insider = town.node("insider", NodeRole::Patrol, &[LANGFA], &[]);
+    for node in [&mut langfa, &mut insider] {
+        meet(&mut center, node);
+    }
+    let home = settle_in(&mut langfa);
+    meet(&mut langfa, &mut insider);
+    // It holds the keys of all, and seals something for the first resident under the key of the second.
+    let ((first, _), (_, of_second)) = (&home.residents[0], &home.residents[1]);
+    let crafted = insider.seal_personal(&namespace(), home.document, *first, Some(of_second), b"x").unwrap();
+    let fields = BTreeMap::from([(Resident::PERSONAL, Value::Bytes(crafted))]);
+    let edits = BTreeMap::from([(first.as_bytes().to_vec(), fields)]);
+    insider.edit(&namespace(), DocumentKind::Household, home.document, edits, Lane::Work, NOW).unwrap();
+    insider.commit(NOW).unwrap();
+    meet(&mut insider, &mut center);
+    assert_eq!(erase(&mut center, &town, &home, 0).unwrap().keys, 1);
+    assert!(is_destroyed(&center, &home, 0) && opens(&mut center, &home, 1));
+}
