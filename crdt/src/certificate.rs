@@ -182,7 +182,7 @@ pub enum Claim {
         /// Key id of its founding secret, which document ids are made with.
         key: KeyId,
     },
-    /// A person is erased. Nothing takes that back.
+    /// A person is erased. Nothing takes that back, nor does the removal of the authority that ordered it.
     Erasure(Erasure),
     /// Entries of a log count although their certificate was revoked with a lesser cut; of a forked log, this branch
     /// stands (DESIGN 12.2, 12.4).

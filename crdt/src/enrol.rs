@@ -183,7 +183,7 @@ pub struct Invite {
     pub chain: Vec<Statement>,
     /// Signs the certificate of the node that redeems it.
     pub signing: SigningKey,
-    /// The secrets of the families that the node may read, to be kept by [`crate::Replica::keep_secrets`].
+    /// The secrets of the families that the node may read, to be kept by [`crate::replica::Replica::keep_secrets`].
     pub secrets: Vec<(String, FamilySecret)>,
 }
 

@@ -12,7 +12,8 @@
 //! - `ephemeral`: X25519 public key that all shares are sealed with, see [`crate::seal::seal_to_each`].
 //! - `excluded`: in ascending order, the first 8 bytes of the ids of those certificates whose holders the granter knew to
 //!   be removed when it minted the keys. Empty in a grant that only passes keys on.
-//! - `recipient`: the first 8 bytes of an exchange key; `index`: which of the keys are for it, ascending; `sealed`: their
+//! - `recipient`: an exchange key, whole: nobody proves to own the one in a certificate, so one can be made up that begins
+//!   like another's; `index`: which of the keys are for it, ascending; `sealed`: their
 //!   secrets, 32 bytes each, in that order.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -37,17 +38,13 @@ const MAX_SHARES: usize = 1024;
 /// A grant is closed when its shares have this many bytes: with keys and exclusions it stays below [`MAX_CARD`].
 const SHARES_BYTES: usize = 8 * 1024;
 
-/// Names a certificate or an exchange key in a grant.
+/// Names a certificate in a grant.
 pub type Short = [u8; 8];
 
 /// The short name of a certificate.
 pub fn short_certificate(id: &CertificateId) -> Short {
-    short(&id.0)
-}
-
-fn short(bytes: &[u8; 32]) -> Short {
     let mut short = [0; 8];
-    short.copy_from_slice(&bytes[..8]);
+    short.copy_from_slice(&id.0[..8]);
     short
 }
 
@@ -61,7 +58,7 @@ pub struct Grant {
     /// The families, and the ids of their keys.
     pub keys: Vec<(String, KeyId)>,
     ephemeral: [u8; 32],
-    shares: BTreeMap<Short, Share>,
+    shares: BTreeMap<[u8; 32], Share>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -94,7 +91,7 @@ impl Handout<'_> {
                 if indexes.is_empty() {
                     continue;
                 }
-                size += 48 + 36 * indexes.len();
+                size += 72 + 36 * indexes.len();
                 shares.insert(*recipient, indexes);
                 if size >= SHARES_BYTES {
                     cards.extend(self.card(secrets, &std::mem::take(&mut shares), key, rng));
@@ -135,7 +132,7 @@ impl Handout<'_> {
                 e.array(sealed.len() as u64)?;
                 for (recipient, sealed) in &sealed {
                     let indexes = shares.get(recipient).map(Vec::as_slice).unwrap_or_default();
-                    e.array(3)?.bytes(&short(recipient))?.array(indexes.len() as u64)?;
+                    e.array(3)?.bytes(recipient)?.array(indexes.len() as u64)?;
                     for index in indexes {
                         e.u16(*index)?;
                     }
@@ -179,7 +176,7 @@ impl Grant {
         let mut shares = BTreeMap::new();
         for _ in 0..length(&mut d, MAX_SHARES)? {
             (length(&mut d, 3)? == 3).then_some(())?;
-            let recipient: Short = d.bytes().ok()?.try_into().ok()?;
+            let recipient: [u8; 32] = d.bytes().ok()?.try_into().ok()?;
             let mut indexes: Vec<u16> = Vec::new();
             for _ in 0..length(&mut d, keys.len())? {
                 let next = d.u16().ok().filter(|index| usize::from(*index) < keys.len())?;
@@ -193,14 +190,14 @@ impl Grant {
 
     /// Which keys are for the owner of an exchange key.
     pub fn keys_for(&self, recipient: &[u8; 32]) -> impl Iterator<Item = &(String, KeyId)> {
-        let share = self.shares.get(&short(recipient));
+        let share = self.shares.get(recipient);
         share.into_iter().flat_map(|share| &share.keys).filter_map(|index| self.keys.get(usize::from(*index)))
     }
 
     /// The secrets for the owner of `secret`; `None` if its share cannot be opened, or holds other keys than it says.
     pub fn open(&self, secret: &StaticSecret) -> Option<Vec<(String, FamilySecret)>> {
         let own = PublicKey::from(secret).to_bytes();
-        let Some(share) = self.shares.get(&short(&own)) else { return Some(vec![]) };
+        let Some(share) = self.shares.get(&own) else { return Some(vec![]) };
         let plain = seal::open_own(secret, &self.ephemeral, &share.sealed).ok()?;
         let (secrets, rest) = plain.as_chunks::<32>();
         (rest.is_empty() && secrets.len() == share.keys.len()).then_some(())?;

@@ -93,7 +93,10 @@ impl Replica {
     }
 
     /// Forgets what a node published that was removed since. False if there is none.
-    fn drop_outdated(&mut self, kind: u8) -> bool {
+    pub(super) fn drop_outdated(&mut self, kind: u8) -> bool {
+        if kind == CardKind::Grant as u8 {
+            return self.drop_useless_grant();
+        }
         if !is_of_node(kind) {
             return false;
         }
@@ -131,7 +134,10 @@ impl Replica {
             Some(CardKind::Grant) if blake3::hash(&bytes) != key.key || version != 0 => {
                 return Err(CardError::new(CardKind::Grant, "it is not under its hash"));
             }
-            Some(CardKind::Grant) if !self.check_grant(&key, &bytes)? => return Ok(false),
+            Some(CardKind::Grant) => match self.check_grant(&key, &bytes)? {
+                Some(granter) => self.drop_greatest_grant(granter),
+                None => return Ok(false),
+            },
             Some(CardKind::Fork) => {
                 let proof = ForkProof::from_bytes(&bytes)?;
                 if proof.card_key() != Some((key, version)) {
@@ -154,8 +160,8 @@ impl Replica {
                 }
                 self.drop_ahead(key, now);
             }
-            // In order; or a newer version's card, which is carried as it is.
-            Some(CardKind::Grant) | None => {}
+            // A newer version's card, which is carried as it is.
+            None => {}
         }
         Ok(self.add_card(key, version, bytes))
     }

@@ -4,7 +4,7 @@ use super::Replica;
 use crate::id::{DocumentId, ResidentId};
 use crate::namespace::Namespace;
 use crate::replica::RecordError;
-use crate::seal::{self, PersonKey, PersonKeyPlace, SealError};
+use crate::seal::{self, PersonKey, PersonKeyPlace, SealError, WRAPPED_LEN};
 use crate::shelf::{MAX_ROWS, Row};
 use crate::store::StoreError;
 
@@ -57,7 +57,17 @@ impl Replica {
         }
         self.check_writable()?;
         let number = self.number(id);
-        let shelf = self.own_shelf(id);
+        let mut shelf = self.own_shelf(id);
+        while self.trust.is_erased(id, PersonKeyPlace { shelf: shelf.id(id), index: shelf.count }) {
+            // An order named a place that the shelf had not reached. A shelf has no gaps, so a row that never was a key
+            // lies there.
+            let mut row = [0; WRAPPED_LEN];
+            self.rng.fill_bytes(&mut row);
+            if !self.keep_own_row(id, number, Row::Key(row).destroyed()) {
+                break;
+            }
+            shelf = self.own_shelf(id);
+        }
         if shelf.count >= MAX_ROWS {
             return Err(RecordError::TooLarge { size: shelf.count as usize, limit: MAX_ROWS as usize });
         }
@@ -66,7 +76,7 @@ impl Replica {
         let keys = self.writing_keys(namespace).ok_or_else(|| RecordError::NoKey(namespace.clone()))?;
         let wrapped = keys.wrap_person_key(&key, place)?;
         // Counted only now: a shelf has no gaps.
-        self.keep_own_key(id, number, wrapped);
+        self.keep_own_row(id, number, Row::Key(wrapped));
         Ok(key.seal(plain, place, document, resident)?)
     }
 

@@ -1,6 +1,7 @@
 //! A town under random faults, reproducible from its seed: sessions are cut at any message, nodes restart, and
 //! everything recorded must be everywhere it belongs once the faults stop.
 
+mod adversary;
 mod branches;
 mod erasure;
 mod hostile;

@@ -1,7 +1,8 @@
 //! Which key this node writes under, and who is given it (DESIGN 12.6).
 //!
-//! A node writes under a key only if nobody whom it knows to be removed was given it; if there is none, it mints one and
-//! hands it to all who may read. Parts of a town that are cut off from each other mint different keys: entries under each
+//! A node writes under a key only if its minter excluded everybody whom this node knows to be removed, and no grant is
+//! seen that hands it to one of them; if there is none, it mints one and hands it to all who may read. Where it cannot,
+//! for want of room, it goes on under the key that most were excluded from. Parts of a town that are cut off from each other mint different keys: entries under each
 //! stay valid, and once the parts meet all write under the least of them. Document ids are made with the founding key
 //! for ever.
 
@@ -9,7 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Output, Replica};
 use crate::card::{CardError, CardKind};
-use crate::grant::{self, Grant, Handout, MAX_EXCLUDED, Short};
+use crate::grant::{self, Grant, Handout, MAX_EXCLUDED, MAX_KEYS, Short};
 use crate::id::{KeyId, NodeId};
 use crate::namespace::Namespace;
 use crate::policy;
@@ -57,8 +58,13 @@ impl Replica {
         let cards = Handout { excluded, secrets, recipients }.cards(&self.identity.signing, &mut *self.rng);
         // All or nothing: what was written under a key that some never get would be lost on them.
         let ours = self.keyring.grants.known.values().filter(|grant| grant.granter == self.node()).count();
-        if ours + cards.len() > MAX_GRANTS_OF_ONE || !self.has_room_for(CardKind::Grant as u8, cards.len()) {
+        if ours + cards.len() > MAX_GRANTS_OF_ONE {
             return false;
+        }
+        while !self.has_room_for(CardKind::Grant as u8, cards.len()) {
+            if !self.drop_useless_grant() {
+                return false;
+            }
         }
         cards.into_iter().for_each(|bytes| {
             self.add_card(CardKind::Grant.key(*blake3::hash(&bytes).as_bytes()), 0, bytes);
@@ -85,17 +91,50 @@ impl Replica {
         }
     }
 
-    /// Checks a grant from a peer; false if it is not to be kept.
-    pub(super) fn check_grant(&self, key: &CardKey, bytes: &[u8]) -> Result<bool, CardError> {
+    /// Checks a grant from a peer: whose it is, if it is to be kept.
+    pub(super) fn check_grant(&self, key: &CardKey, bytes: &[u8]) -> Result<Option<NodeId>, CardError> {
         let grant = Grant::from_bytes(bytes)?;
         // Whoever could ever read a family may have handed its keys out: entries were written under them.
         let reads = |family: &str| {
             let mut all = self.trust.certificates_of(&grant.granter);
             all.any(|certificate| policy::may_read(&certificate.scopes, family))
         };
-        let alike = self.keyring.grants.known.values().filter(|known| known.granter == grant.granter).count();
         let is_new = !self.cards.contains_key(key);
-        Ok(is_new && alike < MAX_GRANTS_OF_ONE && grant.keys.iter().all(|(family, _)| reads(family)))
+        let is_wanted = is_new && grant.keys.iter().all(|(family, _)| reads(family));
+        Ok(is_wanted.then_some(grant.granter).filter(|granter| self.is_among_least(*granter, &key.key)))
+    }
+
+    /// Whether a grant is among the least of its granter, of as many as are kept. All nodes keep the same, so that two
+    /// who took different ones first do not offer each other the rest for ever.
+    fn is_among_least(&self, granter: NodeId, key: &[u8; 32]) -> bool {
+        let least = self.keyring.grants.known.iter().filter(|(_, known)| known.granter == granter);
+        least.take(MAX_GRANTS_OF_ONE).nth(MAX_GRANTS_OF_ONE - 1).is_none_or(|(greatest, _)| key < greatest)
+    }
+
+    /// Forgets a grant of a removed node that nobody who is enrolled can open. False if there is none.
+    pub(super) fn drop_useless_grant(&mut self) -> bool {
+        let readers: BTreeSet<[u8; 32]> = self.trust.nodes().map(|(.., own)| own.exchange).collect();
+        let is_useless = |grant: &Grant| {
+            self.trust.current(&grant.granter).is_none()
+                && readers.iter().all(|exchange| grant.keys_for(exchange).next().is_none())
+        };
+        let found = self.keyring.grants.known.iter().find(|(_, grant)| is_useless(grant)).map(|(key, _)| *key);
+        found.inspect(|key| self.forget_grant(*key)).is_some()
+    }
+
+    fn forget_grant(&mut self, key: [u8; 32]) {
+        self.keyring.grants.known.remove(&key);
+        let key = CardKind::Grant.key(key);
+        self.cards.remove(&key);
+        self.batch.cards.insert(key, None);
+        self.batch.weight += 48;
+    }
+
+    /// Makes room for one more grant of a granter: the greatest goes.
+    pub(super) fn drop_greatest_grant(&mut self, granter: NodeId) {
+        let of_one = self.keyring.grants.known.iter().filter(|(_, known)| known.granter == granter);
+        let keys: Vec<[u8; 32]> = of_one.map(|(key, _)| *key).collect();
+        keys.into_iter().skip(MAX_GRANTS_OF_ONE - 1).for_each(|key| self.forget_grant(key));
     }
 
     /// The id of the key to write under in a namespace; `None` without any key of it.
@@ -132,7 +171,25 @@ impl Replica {
             return self.keyring.holds_key(family, founding).then_some(founding);
         }
         let excludes = |grant: &Grant| removed.iter().all(|short| grant.excluded.binary_search(short).is_ok());
-        self.vouched_keys(family).filter(|(grant, _)| excludes(grant)).map(|(_, id)| id).min()
+        let leaked = self.leaked_keys(family);
+        let vouched = self.vouched_keys(family).filter(|(grant, _)| excludes(grant)).map(|(_, id)| id);
+        vouched.filter(|id| *id != founding && !leaked.contains(id)).min()
+    }
+
+    /// Keys of a family that somebody handed to a removed node, not knowing of the removal. An exchange key that a node
+    /// that reads the family names, too, is taken for that node's: else a removed one could make every key look leaked.
+    fn leaked_keys(&self, family: &str) -> BTreeSet<KeyId> {
+        let readers = self.trust.nodes().filter(|(.., own)| policy::may_read(&own.scopes, family));
+        let readers: BTreeSet<[u8; 32]> = readers.map(|(.., own)| own.exchange).collect();
+        let former = self.trust.former_readers(family).filter_map(|id| self.trust.certificate(&id));
+        let former: BTreeSet<[u8; 32]> =
+            former.map(|own| own.exchange).filter(|exchange| !readers.contains(exchange)).collect();
+        let mut leaked = BTreeSet::new();
+        for grant in self.keyring.grants.known.values().filter(|grant| self.reads_now(&grant.granter, family)) {
+            let given = former.iter().flat_map(|exchange| grant.keys_for(exchange));
+            leaked.extend(given.filter(|(known, _)| known == family).map(|(_, id)| *id));
+        }
+        leaked
     }
 
     /// The key of a family that most were excluded from.
@@ -193,10 +250,22 @@ impl Replica {
         self.hand_out(&excluded, &secrets, &recipients);
     }
 
+    /// Whether honest nodes may have written under a key: the founding one, or one that was minted at a removal. Keys that
+    /// somebody makes up beside these are passed on to nobody.
+    fn is_written_under(&self, family: &str, id: KeyId) -> bool {
+        self.trust.families().get(family).is_some_and(|known| known.key == id)
+            || self.vouched_keys(family).any(|(_, vouched)| vouched == id)
+    }
+
     /// Gives a peer the keys that it may have and that nobody was seen to give it: it joined, or its scopes were
     /// widened, where the news of a removal had not arrived.
     pub(super) fn grant_missing(&mut self, peer: NodeId) {
-        if !self.keyring.grants.served.insert(peer) || self.trust.current(&self.node()).is_none() {
+        // What is left is for rotations of its own.
+        let ours = self.keyring.grants.known.values().filter(|grant| grant.granter == self.node()).count();
+        if ours >= MAX_GRANTS_OF_ONE / 2
+            || !self.keyring.grants.served.insert(peer)
+            || self.trust.current(&self.node()).is_none()
+        {
             return;
         }
         let Some((_, own)) = self.trust.current(&peer) else { return };
@@ -208,8 +277,10 @@ impl Replica {
         missing.retain(|(family, secret)| {
             policy::may_read(&scopes, family)
                 && self.reads_now(&self.node(), family)
+                && self.is_written_under(family, secret.key_id(family))
                 && !given.contains(&(family.clone(), secret.key_id(family)))
         });
+        missing.truncate(MAX_KEYS);
         if !missing.is_empty() {
             let recipient = BTreeMap::from([(exchange, (0..missing.len()).collect())]);
             self.hand_out(&BTreeSet::new(), &missing, &recipient);

@@ -19,13 +19,13 @@ impl Replica {
         self.shelves.get(&namespace)?.get(&shelf).copied()
     }
 
-    /// Stages a key that this node minted for the next place of its shelf. A full block is sealed at once, so that
+    /// Stages the next row of the own shelf; false if it is full. A full block is sealed at once, so that
     /// its chain need not be computed again when it is sent.
-    pub(super) fn keep_own_key(&mut self, namespace: NamespaceId, number: u32, wrapped: [u8; WRAPPED_LEN]) {
+    pub(super) fn keep_own_row(&mut self, namespace: NamespaceId, number: u32, row: Row) -> bool {
         let mut shelf = self.own_shelf(namespace);
-        let (place, row) = (PersonKeyPlace { shelf: shelf.id(namespace), index: shelf.count }, Row::Key(wrapped));
+        let place = PersonKeyPlace { shelf: shelf.id(namespace), index: shelf.count };
         if !shelf.push(&row) {
-            return;
+            return false;
         }
         if shelf.count.is_multiple_of(BLOCK) {
             let seal = shelf.sign(namespace, self.identity.certificate, &self.identity.signing);
@@ -33,6 +33,7 @@ impl Replica {
         }
         self.keep_person_key(number, place, row);
         self.keep_shelf(namespace, number, shelf);
+        true
     }
 
     fn keep_shelf(&mut self, namespace: NamespaceId, number: u32, shelf: Shelf) {

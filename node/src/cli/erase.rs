@@ -35,7 +35,12 @@ impl EraseArgs {
         let authority = String::from_utf8_lossy(&read_small(&self.authority, 1 << 20)?).into_owned();
         let input = EraseInput { authority, document: self.document, resident: self.resident };
         let answer = Client::of(&context.config.data_dir)?.post("/v1/erase", &input)?;
-        context.output.result(&answer, |value| format!("已删除 / erased\n{}", fields(value)));
+        context.output.result(&answer, |value| {
+            format!(
+                "本节点已删除，其他节点收到后执行 / erased here, and elsewhere as the news arrives\n{}",
+                fields(value)
+            )
+        });
         let order = answer.get("order").and_then(|order| order.as_str()).unwrap_or_default();
         context.output.note(&format!("哪些节点已执行 / which nodes have heard of it: townmesh delivery {order}"));
         Ok(ExitCode::SUCCESS)

@@ -1,0 +1,311 @@
+//! What enrolled and removed nodes try against rotation and erasure.
+
+use super::super::tests::{connect, edit, meet, settle};
+use super::*;
+use crate::card::CardKind;
+use crate::certificate::{Certificate, CertificateKind, Claim};
+use crate::domain::household::Resident;
+use crate::grant::{Grant, Handout};
+use crate::id::KeyId;
+use x25519_dalek::{PublicKey, StaticSecret};
+
+fn family() -> String {
+    Namespace::registry(LANGFA).family()
+}
+
+fn key_of_last(replica: &Replica) -> KeyId {
+    let namespace = replica.namespace_id(&Namespace::registry(LANGFA));
+    let log = LogId { namespace, author: replica.node(), epoch: replica.epoch, lane: Lane::Work };
+    let mut last = None;
+    replica
+        .entries(&log, 1, |entry| {
+            last = Some(entry.header.key);
+            std::ops::ControlFlow::Continue(())
+        })
+        .unwrap();
+    last.unwrap()
+}
+
+fn remove(by: &mut Replica, town: &Town, name: &str) {
+    let node = by.node_called(name).unwrap();
+    by.revoke(&town.founded.authority, node, true, NOW).unwrap();
+    by.commit(NOW).unwrap();
+}
+
+fn place(name: &str) -> Place {
+    Place {
+        name: name.into(),
+        role: NodeRole::Village,
+        regions: vec![LANGFA.to_owned()],
+        carries: vec![],
+        acts_as: None,
+    }
+}
+
+fn open(town: &mut Town, joined: enrol::Joined, secrets: &[(String, FamilySecret)]) -> Replica {
+    let opening = Opening {
+        store: Store::open_backend(InMemoryBackend::new()).unwrap(),
+        identity: joined.identity,
+        town: town.founded.authority.town,
+        chain: joined.chain,
+        rng: Box::new(ChaCha8Rng::from_rng(&mut town.rng)),
+        expect_data: false,
+        beacon_interval: 60_000,
+    };
+    let mut replica = Replica::open(opening, NOW).unwrap();
+    replica.keep_secrets(secrets);
+    replica.commit(NOW).unwrap();
+    replica
+}
+
+fn join(town: &mut Town, secrets: &[(String, FamilySecret)], name: &str) -> Replica {
+    let invite = enrol::invite(&town.founded.authority, &place(name), secrets, NOW, &mut town.rng).unwrap();
+    let joined = enrol::redeem(&invite, &mut town.rng).unwrap();
+    open(town, joined, &invite.secrets)
+}
+
+fn offer(to: &mut Replica, cards: Vec<Vec<u8>>) -> usize {
+    let key = |bytes: &[u8]| CardKind::Grant.key(*blake3::hash(bytes).as_bytes());
+    let kept = cards.into_iter().filter(|bytes| to.ingest_card(key(bytes), 0, bytes.clone(), NOW).unwrap()).count();
+    to.commit(NOW).unwrap();
+    kept
+}
+
+fn junk(by: &Identity, to: &[u8; 32], cards: usize, keys: usize, rng: &mut ChaCha8Rng) -> Vec<Vec<u8>> {
+    let one = |rng: &mut ChaCha8Rng| {
+        let secrets: Vec<_> = (0..keys).map(|_| (family(), FamilySecret::random(rng))).collect();
+        let recipients = BTreeMap::from([(*to, (0..keys).collect())]);
+        Handout { excluded: &BTreeSet::new(), secrets: &secrets, recipients: &recipients }.cards(&by.signing, rng)
+    };
+    (0..cards).flat_map(|_| one(rng)).collect()
+}
+
+/// A new node has the newest key by its invite and no news yet; the removed node is the first that it meets.
+#[test]
+fn a_key_that_a_new_node_handed_to_a_removed_one_is_not_used() {
+    let mut town = Town::new(301);
+    let mut center = town.node("center", NodeRole::Center, &[], &[]);
+    let mut vehicle = town.node("vehicle", NodeRole::Patrol, &[LANGFA], &[]);
+    meet(&mut center, &mut vehicle);
+    remove(&mut center, &town, "vehicle");
+    edit(&mut center, LANGFA, "1", "after");
+    let key = key_of_last(&center);
+    assert!(!vehicle.keyring.holds_key(&family(), key));
+    let secrets = center.secrets();
+    let mut new = join(&mut town, &secrets, "new");
+    connect(&mut new, &mut vehicle);
+    settle(&mut new, &mut vehicle);
+    connect(&mut new, &mut vehicle);
+    settle(&mut new, &mut vehicle);
+    let leaked = vehicle.keyring.holds_key(&family(), key);
+    meet(&mut center, &mut new);
+    meet(&mut center, &mut new);
+    edit(&mut center, LANGFA, "2", "long after");
+    let now = key_of_last(&center);
+    assert!(!vehicle.keyring.holds_key(&family(), now), "the removed node reads on; leaked first: {leaked}");
+}
+
+/// An invite is redeemed with an exchange key that begins like the center's.
+#[test]
+fn an_exchange_key_that_begins_like_anothers_spoils_no_grant() {
+    let mut town = Town::new(302);
+    let mut center = town.node("center", NodeRole::Center, &[], &[]);
+    let mut langfa = town.node("langfa", NodeRole::Village, &[LANGFA], &[]);
+    let mut vehicle = town.node("vehicle", NodeRole::Patrol, &[LANGFA], &[]);
+    for node in [&mut langfa, &mut vehicle] {
+        meet(&mut center, node);
+    }
+    let invite =
+        enrol::invite(&town.founded.authority, &place("hostile"), &town.founded.secrets, NOW, &mut town.rng).unwrap();
+    let own = invite.chain.last().unwrap();
+    let Claim::Certificate(template) = own.claim.clone() else { panic!() };
+    let signing = ed25519_dalek::SigningKey::from_bytes(&[9; 32]);
+    let mut exchange = center.own.exchange;
+    exchange[31] ^= 1;
+    let certificate = Certificate {
+        kind: CertificateKind::Node,
+        key: NodeId(signing.verifying_key().to_bytes()),
+        exchange,
+        ..template
+    };
+    let statement =
+        Statement::sign(&invite.town, Claim::Certificate(certificate), Some(own.id), [1; 8], &invite.signing)
+            .with_possession(&signing);
+    center.record_statements(vec![own.clone(), statement], NOW).unwrap();
+    center.commit(NOW).unwrap();
+    meet(&mut center, &mut langfa);
+    remove(&mut center, &town, "vehicle");
+    let bad = center.cards.iter().filter(|(key, _)| key.kind == CardKind::Grant as u8);
+    let bad = bad.filter(|(_, (_, bytes))| Grant::from_bytes(bytes).is_err()).count();
+    edit(&mut center, LANGFA, "1", "after");
+    let key = key_of_last(&center);
+    let held = vehicle.keyring.holds_key(&family(), key);
+    connect(&mut center, &mut langfa);
+    let mut refused = None;
+    'all: for _ in 0..50 {
+        while let Some(message) = center.poll_transmit(langfa.node()).unwrap() {
+            if let Err(error) = langfa.receive(center.node(), &message, NOW) {
+                refused = Some(error.to_string());
+                break 'all;
+            }
+        }
+        langfa.commit(NOW).unwrap();
+        while let Some(message) = langfa.poll_transmit(center.node()).unwrap() {
+            center.receive(langfa.node(), &message, NOW).unwrap();
+        }
+        center.commit(NOW).unwrap();
+    }
+    assert_eq!((bad, held, refused), (0, false, None), "own unreadable grants, removed node reads on, session refused");
+}
+
+/// One writer names the place of another person's key in a person's record.
+#[test]
+fn erasing_a_person_does_not_destroy_the_key_of_another_whose_place_was_copied() {
+    let mut town = Town::new(303);
+    let mut center = town.node("center", NodeRole::Center, &[], &[]);
+    let mut langfa = town.node("langfa", NodeRole::Village, &[LANGFA], &[]);
+    meet(&mut center, &mut langfa);
+    let namespace = Namespace::registry(LANGFA);
+    let document = edit(&mut center, LANGFA, "1", "home");
+    let put = |replica: &mut Replica, resident: ResidentId, sealed: Vec<u8>| {
+        let fields = BTreeMap::from([(Resident::PERSONAL, Value::Bytes(sealed))]);
+        let edits = BTreeMap::from([(resident.as_bytes().to_vec(), fields)]);
+        replica.edit(&namespace, DocumentKind::Household, document, edits, Lane::Work, NOW).unwrap();
+        replica.commit(NOW).unwrap();
+    };
+    let (one, two) = (center.new_resident(), center.new_resident());
+    let first = center.seal_personal(&namespace, document, one, None, b"one").unwrap();
+    let second = center.seal_personal(&namespace, document, two, None, b"two").unwrap();
+    put(&mut center, one, first);
+    put(&mut center, two, second.clone());
+    meet(&mut center, &mut langfa);
+    // The hostile author says of the first what was said of the second.
+    put(&mut langfa, one, second.clone());
+    meet(&mut center, &mut langfa);
+    let field = (one.as_bytes(), Resident::PERSONAL);
+    let erased = center.erase(&town.founded.authority, &namespace, document, (field.0, field.1), NOW).unwrap();
+    center.commit(NOW).unwrap();
+    let opened = center.open_personal(&namespace, document, two, &second);
+    assert!(opened.is_ok(), "the other person is gone, too: {opened:?}, {} keys", erased.keys);
+}
+
+/// One enrolled node hands another very many keys, which passes them on.
+#[test]
+fn keys_made_by_one_node_do_not_use_up_the_grants_of_another() {
+    let mut town = Town::new(304);
+    let mut center = town.node("center", NodeRole::Center, &[], &[]);
+    let mut langfa = town.node("langfa", NodeRole::Village, &[LANGFA], &[]);
+    let mut hostile = town.node("hostile", NodeRole::Patrol, &[LANGFA], &[]);
+    for node in [&mut langfa, &mut hostile] {
+        meet(&mut center, node);
+    }
+    let cards = junk(&hostile.identity, &center.own.exchange, 255, 160, &mut town.rng);
+    assert_eq!(offer(&mut center, cards), 255);
+    meet(&mut center, &mut langfa);
+    meet(&mut center, &mut langfa);
+    let spent = center
+        .cards
+        .values()
+        .filter(|(_, bytes)| Grant::from_bytes(bytes).is_ok_and(|grant| grant.granter == center.node()))
+        .count();
+    remove(&mut center, &town, "hostile");
+    edit(&mut center, LANGFA, "1", "after");
+    let key = key_of_last(&center);
+    assert!(!hostile.keyring.holds_key(&family(), key), "the removed node reads on: {spent} grants were spent");
+}
+
+/// Nodes that joined with one invite fill the room for grants, and are removed.
+#[test]
+fn grants_of_removed_nodes_do_not_keep_others_from_rotating() {
+    let mut town = Town::new(305);
+    let mut center = town.node("center", NodeRole::Center, &[], &[]);
+    let invite =
+        enrol::invite(&town.founded.authority, &place("many"), &town.founded.secrets, NOW, &mut town.rng).unwrap();
+    let mut many = Vec::new();
+    for _ in 0..8 {
+        let joined = enrol::redeem(&invite, &mut town.rng).unwrap();
+        let mut node = open(&mut town, joined, &invite.secrets);
+        meet(&mut center, &mut node);
+        many.push(node);
+    }
+    for node in &many {
+        let nobody = PublicKey::from(&StaticSecret::from([7; 32])).to_bytes();
+        offer(&mut center, junk(&node.identity, &nobody, 256, 1, &mut town.rng));
+    }
+    for node in &many {
+        let _ = center.revoke(&town.founded.authority, node.node(), true, NOW);
+        center.commit(NOW).unwrap();
+    }
+    assert!(many.iter().all(|node| center.trust.current(&node.node()).is_none()));
+    edit(&mut center, LANGFA, "1", "after");
+    let key = key_of_last(&center);
+    assert!(!many.iter().any(|node| node.keyring.holds_key(&family(), key)), "the removed nodes read on");
+}
+
+/// Grants of one author beyond the bound: two nodes hold different ones.
+#[test]
+fn too_many_grants_of_one_are_not_sent_again_in_each_session() {
+    let mut town = Town::new(307);
+    let mut center = town.node("center", NodeRole::Center, &[], &[]);
+    let mut langfa = town.node("langfa", NodeRole::Village, &[LANGFA], &[]);
+    let mut hostile = town.node("hostile", NodeRole::Patrol, &[LANGFA], &[]);
+    for node in [&mut langfa, &mut hostile] {
+        meet(&mut center, node);
+    }
+    meet(&mut center, &mut langfa);
+    let nobody = PublicKey::from(&StaticSecret::from([7; 32])).to_bytes();
+    for node in [&mut center, &mut langfa] {
+        offer(node, junk(&hostile.identity, &nobody, 256, 100, &mut town.rng));
+    }
+    meet(&mut center, &mut langfa);
+    let (messages, bytes) = meet(&mut center, &mut langfa);
+    assert!(bytes < 100_000, "{messages} messages, {bytes} bytes in a session of two that met just before");
+}
+
+#[test]
+fn a_grant_always_fits_a_card() {
+    let mut rng = ChaCha8Rng::seed_from_u64(308);
+    let key = ed25519_dalek::SigningKey::from_bytes(&[1; 32]);
+    let secrets: Vec<_> =
+        (0..160).map(|number| (format!("registry/110115{number:06}"), FamilySecret::random(&mut rng))).collect();
+    let mut recipients = BTreeMap::new();
+    for (seed, count) in [160, 160, 17, 160].into_iter().enumerate() {
+        let mut to = PublicKey::from(&StaticSecret::from([seed as u8 + 1; 32])).to_bytes();
+        to[0] = seed as u8;
+        recipients.insert(to, (160 - count..160).collect::<BTreeSet<usize>>());
+    }
+    let excluded: BTreeSet<crate::grant::Short> = (0..1024_u64).map(|n| n.to_be_bytes()).collect();
+    let cards = Handout { excluded: &excluded, secrets: &secrets, recipients: &recipients }.cards(&key, &mut rng);
+    for card in cards {
+        assert!(card.len() <= crate::card::MAX_CARD, "{} bytes", card.len());
+    }
+}
+
+/// An order names a place that the shelf has not reached.
+#[test]
+fn a_key_minted_at_a_place_that_was_erased_before_is_not_given_to_anybody() {
+    let mut town = Town::new(309);
+    let mut center = town.node("center", NodeRole::Center, &[], &[]);
+    let namespace = Namespace::registry(LANGFA);
+    let document = edit(&mut center, LANGFA, "1", "home");
+    let put = |replica: &mut Replica, resident: ResidentId, sealed: Vec<u8>| {
+        let fields = BTreeMap::from([(Resident::PERSONAL, Value::Bytes(sealed))]);
+        let edits = BTreeMap::from([(resident.as_bytes().to_vec(), fields)]);
+        replica.edit(&namespace, DocumentKind::Household, document, edits, Lane::Work, NOW).unwrap();
+        replica.commit(NOW).unwrap();
+    };
+    let one = center.new_resident();
+    let first = center.seal_personal(&namespace, document, one, None, b"one").unwrap();
+    put(&mut center, one, first.clone());
+    // What a hostile author writes: the next place of the center's shelf.
+    let mut next = first.clone();
+    next[11] += 1;
+    put(&mut center, one, next);
+    center.erase(&town.founded.authority, &namespace, document, (one.as_bytes(), Resident::PERSONAL), NOW).unwrap();
+    center.commit(NOW).unwrap();
+    let two = center.new_resident();
+    let second = center.seal_personal(&namespace, document, two, None, b"two").unwrap();
+    put(&mut center, two, second.clone());
+    let opened = center.open_personal(&namespace, document, two, &second);
+    assert!(opened.is_ok(), "what was recorded and acknowledged is lost: {opened:?}");
+}
