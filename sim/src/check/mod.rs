@@ -5,6 +5,8 @@
 //! open after a fault, a sound disk fails a write, an entry that was just acknowledged cannot be shown, a log is said
 //! to have forked that did not, or a node says *equal* of a peer that lacks something.
 
+#[cfg(test)]
+mod tests;
 pub(crate) mod view;
 
 use std::collections::BTreeMap;

@@ -1,0 +1,148 @@
+//! A checker that cannot fail is a defect: each is shown a town in which what it demands does not hold.
+
+use std::collections::BTreeSet;
+
+use townmesh_crdt::certificate::NodeRole;
+use townmesh_crdt::entry::Lane;
+use townmesh_crdt::id::{CertificateId, DocumentId, EntryId, NodeId, RecordId};
+use townmesh_crdt::namespace::Namespace;
+
+use super::*;
+use crate::world::{Ack, Content, Stats};
+
+const SPACE: NamespaceId = NamespaceId([1; 16]);
+const DOCUMENT: DocumentId = DocumentId([2; 16]);
+const RECORD: RecordId = RecordId([3; 16]);
+
+fn log(author: u8) -> LogId {
+    LogId { namespace: SPACE, author: NodeId([author; 32]), epoch: 1, lane: Lane::Work }
+}
+
+fn ack(author: u8, seq: u64) -> Ack {
+    Ack {
+        node: author.into(),
+        at: 1,
+        namespace: Namespace::registry("110115005001"),
+        log: log(author),
+        seq,
+        entry: Some(EntryId([seq as u8; 32])),
+        content: Content { document: DOCUMENT, record: Some(RECORD) },
+        excused: None,
+    }
+}
+
+fn node(number: u8, access: Access) -> NodeView {
+    NodeView {
+        name: format!("node-{number}"),
+        id: NodeId([number; 32]),
+        role: NodeRole::Village,
+        member: true,
+        access: BTreeMap::from([(SPACE, access)]),
+        logs: BTreeMap::from([(log(1), vec![EntryId([1; 32]), EntryId([2; 32])])]),
+        broken: vec![],
+        digests: BTreeMap::from([(SPACE, [7; 16])]),
+        documents: BTreeMap::from([((SPACE, DOCUMENT), [8; 32])]),
+        records: BTreeMap::from([((DOCUMENT, RECORD), false)]),
+        cleartext: vec![],
+        proofs: BTreeSet::new(),
+        removed: BTreeSet::new(),
+        unfolded: 0,
+    }
+}
+
+/// The first node wrote two entries; the second reads them, the third carries them.
+fn sound() -> TownView {
+    TownView {
+        nodes: vec![node(1, Access::Hold), node(2, Access::Hold), node(3, Access::Carry)],
+        acks: vec![ack(1, 1), ack(1, 2)],
+        forks: BTreeMap::new(),
+        forged: BTreeSet::new(),
+        removed: BTreeMap::new(),
+        removed_authorities: BTreeSet::new(),
+        names: BTreeMap::from([(SPACE, Namespace::registry("110115005001"))]),
+        stats: Stats { sessions: 1, bytes: 100, largest: 50, ..Stats::default() },
+        appended_bytes: 100,
+    }
+}
+
+type Damage = fn(&mut TownView);
+
+/// What is wrong, the number of the checker that must find it, and the damage.
+const LIES: &[(&str, usize, Damage)] = &[
+    ("a holder lacks what was acknowledged", 0, |town| _ = town.nodes[1].logs.clear()),
+    ("a carrier lacks it", 0, |town| _ = town.nodes[2].logs.clear()),
+    ("another entry stands in its place", 0, |town| town.acks[1].entry = Some(EntryId([9; 32]))),
+    ("a holder does not show the document", 0, |town| town.nodes[1].documents.clear()),
+    ("a holder shows the record as void", 0, |town| {
+        town.nodes[1].records.insert((DOCUMENT, RECORD), true);
+    }),
+    ("one log is held farther", 1, |town| town.nodes[1].logs.get_mut(&log(1)).unwrap().push(EntryId([3; 32]))),
+    ("one document reads differently", 1, |town| {
+        town.nodes[1].documents.insert((SPACE, DOCUMENT), [9; 32]);
+    }),
+    ("a digest differs where all else is equal", 1, |town| {
+        town.nodes[1].digests.insert(SPACE, [9; 16]);
+    }),
+    ("entries were never opened", 1, |town| town.nodes[0].unfolded = 1),
+    ("a forged log is held", 2, |town| _ = town.forged.insert(log(1))),
+    ("a carrier's log is held", 2, |town| {
+        town.nodes[0].logs.insert(log(3), vec![EntryId([1; 32])]);
+    }),
+    ("a stranger's log is held", 2, |town| {
+        town.nodes[0].logs.insert(log(9), vec![EntryId([1; 32])]);
+    }),
+    ("what a removed node wrote late has effect", 3, |town| {
+        town.removed.insert(NodeId([1; 32]), BTreeMap::from([(log(1), 1)]));
+        town.nodes[0].member = false;
+    }),
+    ("a canary stands on a disk", 4, |town| town.nodes[2].cleartext.push("canary-1".to_owned())),
+    ("a chain is broken", 5, |town| town.nodes[1].broken.push("entry 2 does not follow entry 1".to_owned())),
+    ("one member cannot prove a fork", 6, |town| {
+        town.forks.insert(log(1), 2);
+        town.nodes[0].proofs.insert(log(1));
+    }),
+    ("two histories are held and nobody can prove it", 6, |town| {
+        town.forks.insert(log(1), 2);
+        town.nodes[1].logs.get_mut(&log(1)).unwrap()[1] = EntryId([9; 32]);
+    }),
+    ("one member does not hold an authority for removed", 7, |town| {
+        let removed = CertificateId([4; 32]);
+        town.removed_authorities.insert(removed);
+        town.nodes[0].removed.insert(removed);
+        town.nodes[1].removed.insert(removed);
+    }),
+    ("a message is too large", 8, |town| town.stats.largest = townmesh_crdt::bounds::MAX_MESSAGE + 1),
+    ("far more is moved than is held", 8, |town| town.stats.bytes = BYTES_A_SESSION + 401),
+];
+
+#[test]
+fn each_checker_finds_what_it_demands_broken() {
+    let quiet = all(&sound(), true);
+    assert!(quiet.is_empty(), "nothing is wrong: {quiet:?}");
+    for (what, number, damage) in LIES {
+        let mut town = sound();
+        damage(&mut town);
+        let (rule, _) = CHECKERS[*number];
+        let found = all(&town, true);
+        assert!(found.iter().any(|violation| violation.rule == rule), "{what}: {found:?}");
+    }
+    let covered: BTreeSet<usize> = LIES.iter().map(|(_, number, _)| *number).collect();
+    assert_eq!(covered.len(), CHECKERS.len(), "every checker is shown a lie");
+    assert_eq!(all(&sound(), false).len(), 1, "a town that does not come to rest is not sound");
+}
+
+#[test]
+fn what_a_fork_or_a_removal_takes_away_is_not_demanded() {
+    let mut town = sound();
+    town.forks.insert(log(1), 2);
+    for node in &mut town.nodes {
+        node.logs.get_mut(&log(1)).unwrap().truncate(1);
+        node.proofs.insert(log(1));
+    }
+    assert_eq!(all(&town, true), []);
+    let mut town = sound();
+    town.removed.insert(NodeId([1; 32]), BTreeMap::from([(log(1), 1)]));
+    town.nodes[0].member = false;
+    town.acks[1].content.record = None;
+    assert_eq!(all(&town, true), []);
+}
