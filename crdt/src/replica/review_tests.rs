@@ -115,6 +115,29 @@ impl Member {
     }
 }
 
+fn remove(by: &mut Replica, town: &Town, name: &str) {
+    let node = by.node_called(name).unwrap();
+    by.revoke(&town.founded.authority, node, true, NOW).unwrap();
+    by.commit(NOW).unwrap();
+}
+
+/// A node that has just redeemed an invite.
+fn open_joined(town: &mut Town, joined: enrol::Joined, secrets: &[(String, FamilySecret)]) -> Replica {
+    let opening = Opening {
+        store: Store::open_backend(InMemoryBackend::new()).unwrap(),
+        identity: joined.identity,
+        town: town.founded.authority.town,
+        chain: joined.chain,
+        rng: Box::new(ChaCha8Rng::from_rng(&mut town.rng)),
+        expect_data: false,
+        beacon_interval: 60_000,
+    };
+    let mut replica = Replica::open(opening, NOW).unwrap();
+    assert!(replica.keep_secrets(secrets));
+    replica.commit(NOW).unwrap();
+    replica
+}
+
 /// A connection: messages under way in each direction, and whether each side has opened its session yet.
 #[derive(Default)]
 struct Link {

@@ -57,8 +57,7 @@ impl Replica {
     ) -> bool {
         let cards = Handout { excluded, secrets, recipients }.cards(&self.identity.signing, &mut *self.rng);
         // All or nothing: what was written under a key that some never get would be lost on them.
-        let ours = self.keyring.grants.known.values().filter(|grant| grant.granter == self.node()).count();
-        if ours + cards.len() > MAX_GRANTS_OF_ONE {
+        if self.own_grants() + cards.len() > MAX_GRANTS_OF_ONE {
             return false;
         }
         while !self.has_room_for(CardKind::Grant as u8, cards.len()) {
@@ -70,6 +69,10 @@ impl Replica {
             self.add_card(CardKind::Grant.key(*blake3::hash(&bytes).as_bytes()), 0, bytes);
         });
         true
+    }
+
+    fn own_grants(&self) -> usize {
+        self.keyring.grants.known.values().filter(|grant| grant.granter == self.node()).count()
     }
 
     /// Takes over a grant that was checked.
@@ -261,8 +264,7 @@ impl Replica {
     /// widened, where the news of a removal had not arrived.
     pub(super) fn grant_missing(&mut self, peer: NodeId) {
         // What is left is for rotations of its own.
-        let ours = self.keyring.grants.known.values().filter(|grant| grant.granter == self.node()).count();
-        if ours >= MAX_GRANTS_OF_ONE / 2
+        if self.own_grants() >= MAX_GRANTS_OF_ONE / 2
             || !self.keyring.grants.served.insert(peer)
             || self.trust.current(&self.node()).is_none()
         {

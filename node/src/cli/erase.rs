@@ -8,10 +8,8 @@ use townmesh_crdt::id::{DocumentId, ResidentId};
 
 use super::client::Client;
 use super::output::fields;
-use super::{Context, Done};
-use crate::data_dir::read_small;
+use super::{Context, Done, local};
 use crate::http::EraseInput;
-use crate::keys::read_authority;
 
 #[derive(Debug, Args)]
 pub(super) struct EraseArgs {
@@ -30,9 +28,7 @@ pub(super) struct EraseArgs {
 
 impl EraseArgs {
     pub(super) fn run(self, context: &Context) -> Done {
-        // Read first: a wrong file is an error here, not in the running node.
-        read_authority(&self.authority)?;
-        let authority = String::from_utf8_lossy(&read_small(&self.authority, 1 << 20)?).into_owned();
+        let authority = local::authority_text(&self.authority)?;
         let input = EraseInput { authority, document: self.document, resident: self.resident };
         let answer = Client::of(&context.config.data_dir)?.post("/v1/erase", &input)?;
         context.output.result(&answer, |value| {

@@ -1,13 +1,15 @@
 //! The node of a data directory while it is stopped: its keys, and its replica opened by this process.
 
+use std::path::Path;
+
 use townmesh_crdt::replica::{OpenError, Opening, Replica};
 use townmesh_crdt::store::Store;
 
 use super::Failure;
 use crate::config::Config;
-use crate::data_dir::{DataDir, Existing};
+use crate::data_dir::{DataDir, Existing, read_small};
 use crate::engine::now;
-use crate::keys::{IdentityFile, os_rng};
+use crate::keys::{IdentityFile, os_rng, read_authority};
 use crate::message::{Explain as _, Message};
 
 /// The identity of the data directory.
@@ -25,6 +27,15 @@ pub(super) fn identity(directory: &DataDir) -> Result<IdentityFile, Failure> {
             .into());
     }
     Ok(IdentityFile::read(&path)?)
+}
+
+/// The text of an authority's file, for the running node. Read here first: a wrong file is an error of this command.
+///
+/// # Errors
+/// When it is not such a file.
+pub(super) fn authority_text(path: &Path) -> Result<String, Failure> {
+    read_authority(path)?;
+    Ok(String::from_utf8_lossy(&read_small(path, 1 << 20)?).into_owned())
 }
 
 /// Refuses a data directory that is a node already.

@@ -7,10 +7,8 @@ use clap::Args;
 
 use super::client::Client;
 use super::output::fields;
-use super::{Context, Done};
-use crate::data_dir::read_small;
+use super::{Context, Done, local};
 use crate::http::RatifyInput;
-use crate::keys::read_authority;
 
 #[derive(Debug, Args)]
 pub(super) struct RatifyArgs {
@@ -23,9 +21,7 @@ pub(super) struct RatifyArgs {
 
 impl RatifyArgs {
     pub(super) fn run(self, context: &Context) -> Done {
-        // Read first: a wrong file is an error here, not in the running node.
-        read_authority(&self.authority)?;
-        let authority = String::from_utf8_lossy(&read_small(&self.authority, 1 << 20)?).into_owned();
+        let authority = local::authority_text(&self.authority)?;
         let input = RatifyInput { authority, node: self.node };
         let answer = Client::of(&context.config.data_dir)?.post("/v1/ratify", &input)?;
         context.output.result(&answer, |value| format!("已追认 / ratified\n{}", fields(value)));

@@ -7,10 +7,8 @@ use clap::Args;
 
 use super::client::Client;
 use super::output::fields;
-use super::{Context, Done};
-use crate::data_dir::read_small;
+use super::{Context, Done, local};
 use crate::http::RevokeInput;
-use crate::keys::read_authority;
 
 #[derive(Debug, Args)]
 pub(super) struct RevokeArgs {
@@ -26,9 +24,7 @@ pub(super) struct RevokeArgs {
 
 impl RevokeArgs {
     pub(super) fn run(self, context: &Context) -> Done {
-        // Read first: a wrong file is an error here, not in the running node.
-        read_authority(&self.authority)?;
-        let authority = String::from_utf8_lossy(&read_small(&self.authority, 1 << 20)?).into_owned();
+        let authority = local::authority_text(&self.authority)?;
         let input = RevokeInput { authority, node: self.node, void_all: self.void_all };
         let answer = Client::of(&context.config.data_dir)?.post("/v1/revoke", &input)?;
         context.output.result(&answer, |value| format!("已注销 / removed\n{}", fields(value)));

@@ -12,7 +12,6 @@ use super::Api;
 use super::bounds::Payload;
 use super::error::ApiError;
 use super::locate::namespace_of;
-use crate::keys::parse_authority;
 
 /// Whom, and by whose right. The authority's key is used for this one order and forgotten.
 #[derive(Debug, Serialize, Deserialize)]
@@ -39,11 +38,7 @@ pub(super) async fn erase(
     State(api): State<Api>,
     Payload(input): Payload<EraseInput>,
 ) -> Result<Json<EraseAnswer>, ApiError> {
-    let authority = parse_authority(&input.authority, "authority")?;
-    let town = api.engine().read(|replica| *replica.trust().town()).await?;
-    if authority.town != town {
-        return Err(ApiError::bad_request(crate::keys::other_town()));
-    }
+    let authority = api.authority(&input.authority).await?;
     let EraseInput { document, resident, .. } = input;
     let job = move |replica: &mut Replica, now| -> Result<Result<Erased, EraseError>, _> {
         let owner =

@@ -63,6 +63,7 @@ use axum::extract::DefaultBodyLimit;
 use axum::http::StatusCode;
 use axum::middleware::{from_fn, from_fn_with_state};
 use axum::routing::{get, post};
+use townmesh_crdt::enrol::Authority;
 
 pub use access::{Access, ApiFile};
 pub use erase::EraseInput;
@@ -75,6 +76,7 @@ pub use server::{Patience, serve};
 
 use crate::data_dir::DataDir;
 use crate::engine::Engine;
+use crate::keys::parse_authority;
 use crate::message::Message;
 use bounds::Bounds;
 use readers::Readers;
@@ -101,6 +103,13 @@ impl Api {
 
     fn engine(&self) -> &Engine {
         &self.0.engine
+    }
+
+    /// The authority of this town whose file a request brought; used for that request and forgotten.
+    async fn authority(&self, text: &str) -> Result<Authority, ApiError> {
+        let authority = parse_authority(text, "authority")?;
+        let town = self.engine().read(|replica| *replica.trust().town()).await?;
+        if authority.town == town { Ok(authority) } else { Err(ApiError::bad_request(crate::keys::other_town())) }
     }
 
     fn readers(&self) -> &Readers {

@@ -8,7 +8,6 @@ use townmesh_crdt::replica::{Ratified, RatifyError, Replica, Work};
 use super::Api;
 use super::bounds::Payload;
 use super::error::ApiError;
-use crate::keys::parse_authority;
 
 /// Whose work, and by whose right. The authority's key is used for this once and forgotten.
 #[derive(Debug, Serialize, Deserialize)]
@@ -32,11 +31,7 @@ pub(super) async fn ratify(
     State(api): State<Api>,
     Payload(input): Payload<RatifyInput>,
 ) -> Result<Json<RatifyAnswer>, ApiError> {
-    let authority = parse_authority(&input.authority, "authority")?;
-    let town = api.engine().read(|replica| *replica.trust().town()).await?;
-    if authority.town != town {
-        return Err(ApiError::bad_request(crate::keys::other_town()));
-    }
+    let authority = api.authority(&input.authority).await?;
     let job = move |replica: &mut Replica, now| -> Result<Result<Ratified, RatifyError>, _> {
         let Some(node) = replica.trust().author_called(&input.node) else {
             return Ok(Err(RatifyError::Unknown(input.node)));

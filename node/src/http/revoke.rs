@@ -8,7 +8,6 @@ use townmesh_crdt::replica::{Replica, RevokeError, Revoked};
 use super::Api;
 use super::bounds::Payload;
 use super::error::ApiError;
-use crate::keys::parse_authority;
 
 /// Which node, and by whose right. The authority's key is used for this one removal and forgotten.
 #[derive(Debug, Serialize, Deserialize)]
@@ -35,11 +34,7 @@ pub(super) async fn revoke(
     State(api): State<Api>,
     Payload(input): Payload<RevokeInput>,
 ) -> Result<Json<RevokeAnswer>, ApiError> {
-    let authority = parse_authority(&input.authority, "authority")?;
-    let town = api.engine().read(|replica| *replica.trust().town()).await?;
-    if authority.town != town {
-        return Err(ApiError::bad_request(crate::keys::other_town()));
-    }
+    let authority = api.authority(&input.authority).await?;
     let job = move |replica: &mut Replica, now| -> Result<Result<Revoked, RevokeError>, _> {
         let Some(node) = replica.node_called(&input.node) else {
             return Ok(Err(RevokeError::NotEnrolled(input.node)));

@@ -26,12 +26,6 @@ fn key_of_last(replica: &Replica) -> KeyId {
     last.unwrap()
 }
 
-fn remove(by: &mut Replica, town: &Town, name: &str) {
-    let node = by.node_called(name).unwrap();
-    by.revoke(&town.founded.authority, node, true, NOW).unwrap();
-    by.commit(NOW).unwrap();
-}
-
 fn place(name: &str) -> Place {
     Place {
         name: name.into(),
@@ -42,26 +36,10 @@ fn place(name: &str) -> Place {
     }
 }
 
-fn open(town: &mut Town, joined: enrol::Joined, secrets: &[(String, FamilySecret)]) -> Replica {
-    let opening = Opening {
-        store: Store::open_backend(InMemoryBackend::new()).unwrap(),
-        identity: joined.identity,
-        town: town.founded.authority.town,
-        chain: joined.chain,
-        rng: Box::new(ChaCha8Rng::from_rng(&mut town.rng)),
-        expect_data: false,
-        beacon_interval: 60_000,
-    };
-    let mut replica = Replica::open(opening, NOW).unwrap();
-    replica.keep_secrets(secrets);
-    replica.commit(NOW).unwrap();
-    replica
-}
-
 fn join(town: &mut Town, secrets: &[(String, FamilySecret)], name: &str) -> Replica {
     let invite = enrol::invite(&town.founded.authority, &place(name), secrets, NOW, &mut town.rng).unwrap();
     let joined = enrol::redeem(&invite, &mut town.rng).unwrap();
-    open(town, joined, &invite.secrets)
+    open_joined(town, joined, &invite.secrets)
 }
 
 fn offer(to: &mut Replica, cards: Vec<Vec<u8>>) -> usize {
@@ -224,7 +202,7 @@ fn grants_of_removed_nodes_do_not_keep_others_from_rotating() {
     let mut many = Vec::new();
     for _ in 0..8 {
         let joined = enrol::redeem(&invite, &mut town.rng).unwrap();
-        let mut node = open(&mut town, joined, &invite.secrets);
+        let mut node = open_joined(&mut town, joined, &invite.secrets);
         meet(&mut center, &mut node);
         many.push(node);
     }

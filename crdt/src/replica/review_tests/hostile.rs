@@ -69,19 +69,7 @@ fn invite(town: &mut Town, name: &str, region: &str) -> Invite {
 }
 
 fn open(town: &mut Town, invite: &Invite, joined: Joined) -> Replica {
-    let opening = Opening {
-        store: Store::open_backend(InMemoryBackend::new()).unwrap(),
-        identity: joined.identity,
-        town: invite.town,
-        chain: joined.chain,
-        rng: Box::new(ChaCha8Rng::from_rng(&mut town.rng)),
-        expect_data: false,
-        beacon_interval: 60_000,
-    };
-    let mut replica = Replica::open(opening, NOW).unwrap();
-    replica.keep_secrets(&invite.secrets);
-    replica.commit(NOW).unwrap();
-    replica
+    open_joined(town, joined, &invite.secrets)
 }
 
 /// A second authority, and its key.

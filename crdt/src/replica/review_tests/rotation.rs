@@ -38,12 +38,6 @@ fn show_cards(from: &Replica, to: &mut Replica) {
     to.commit(NOW).unwrap();
 }
 
-fn remove(by: &mut Replica, town: &Town, name: &str) {
-    let node = by.node_called(name).unwrap();
-    by.revoke(&town.founded.authority, node, true, NOW).unwrap();
-    by.commit(NOW).unwrap();
-}
-
 /// A node that joins with what this one would give it now.
 fn join(town: &mut Town, secrets: &[(String, FamilySecret)], name: &str, times: usize) -> Vec<Replica> {
     let place = Place {
@@ -55,22 +49,7 @@ fn join(town: &mut Town, secrets: &[(String, FamilySecret)], name: &str, times: 
     };
     let invite = enrol::invite(&town.founded.authority, &place, secrets, NOW, &mut town.rng).unwrap();
     let joined: Vec<Joined> = (0..times).map(|_| enrol::redeem(&invite, &mut town.rng).unwrap()).collect();
-    let open = |joined: Joined| {
-        let opening = Opening {
-            store: Store::open_backend(InMemoryBackend::new()).unwrap(),
-            identity: joined.identity,
-            town: invite.town,
-            chain: joined.chain,
-            rng: Box::new(ChaCha8Rng::from_rng(&mut town.rng)),
-            expect_data: false,
-            beacon_interval: 60_000,
-        };
-        let mut replica = Replica::open(opening, NOW).unwrap();
-        assert!(replica.keep_secrets(&invite.secrets));
-        replica.commit(NOW).unwrap();
-        replica
-    };
-    joined.into_iter().map(open).collect()
+    joined.into_iter().map(|joined| open_joined(town, joined, &invite.secrets)).collect()
 }
 
 #[test]
