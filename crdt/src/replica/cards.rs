@@ -73,8 +73,10 @@ impl Replica {
             session.cards_behind.insert(key);
         }
         self.accept_card(key, version, bytes);
-        if key.kind == CardKind::Beacon as u8 {
-            self.compare_claims(&NodeId(key.key));
+        match CardKind::from_code(key.kind) {
+            Some(CardKind::Beacon) => self.compare_claims(&NodeId(key.key)),
+            Some(CardKind::Grant) => self.refuse_worthless(),
+            _ => {}
         }
         true
     }

@@ -42,6 +42,11 @@ pub enum Output {
         /// Who made it.
         granter: NodeId,
     },
+    /// No more grants fit, so this node goes on writing under a key that a removed node may have.
+    LeakyKey {
+        /// The family of namespaces.
+        family: String,
+    },
     /// An entry was kept but cannot be read; people should know.
     Unreadable {
         /// The log.

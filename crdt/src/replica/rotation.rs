@@ -28,6 +28,8 @@ pub(super) struct Grants {
     chosen: BTreeMap<String, KeyId>,
     /// Peers that were given all they may have since then.
     served: BTreeSet<NodeId>,
+    /// Nodes whose shares for this one held no such keys.
+    worthless: BTreeSet<NodeId>,
 }
 
 impl Grants {
@@ -71,7 +73,7 @@ impl Replica {
         true
     }
 
-    fn own_grants(&self) -> usize {
+    pub(super) fn own_grants(&self) -> usize {
         self.keyring.grants.known.values().filter(|grant| grant.granter == self.node()).count()
     }
 
@@ -84,7 +86,10 @@ impl Replica {
                     is_new |= self.keyring.add(&family, secret);
                 }
             }
-            None => self.emit(Output::BadGrant { granter: grant.granter }),
+            None => {
+                self.keyring.grants.worthless.insert(grant.granter);
+                self.emit(Output::BadGrant { granter: grant.granter });
+            }
         }
         self.keyring.grants.known.insert(key, grant);
         self.keyring.grants.renew();
@@ -92,6 +97,22 @@ impl Replica {
             // What was only carried so far can be read now.
             self.unfold();
         }
+    }
+
+    /// Says of nodes that handed this one no keys where they said they did that those shares count as not given: else
+    /// one hostile reader could keep a newcomer from its keys, because everybody takes it for served.
+    pub(super) fn refuse_worthless(&mut self) {
+        let own = self.node();
+        let said = self.keyring.grants.known.values().filter(|grant| grant.granter == own);
+        let said: BTreeSet<&NodeId> = said.flat_map(|grant| &grant.refused).collect();
+        let new: BTreeSet<NodeId> =
+            self.keyring.grants.worthless.iter().filter(|node| !said.contains(node)).copied().collect();
+        // Not the room that is left for rotations.
+        if new.is_empty() || self.own_grants() >= MAX_GRANTS_OF_ONE / 2 {
+            return;
+        }
+        let bytes = grant::refusal(&new, &self.identity.signing);
+        self.add_card(CardKind::Grant.key(*blake3::hash(&bytes).as_bytes()), 0, bytes);
     }
 
     /// Checks a grant from a peer: whose it is, if it is to be kept.
@@ -103,7 +124,12 @@ impl Replica {
             all.any(|certificate| policy::may_read(&certificate.scopes, family))
         };
         let is_new = !self.cards.contains_key(key);
-        let is_wanted = is_new && grant.keys.iter().all(|(family, _)| reads(family));
+        let may_say = match grant.keys.as_slice() {
+            // A refusal: matters only while its node may be given keys.
+            [] => self.trust.current(&grant.granter).is_some(),
+            keys => keys.iter().all(|(family, _)| reads(family)),
+        };
+        let is_wanted = is_new && may_say;
         Ok(is_wanted.then_some(grant.granter).filter(|granter| self.is_among_least(*granter, &key.key)))
     }
 
@@ -154,11 +180,19 @@ impl Replica {
                 self.rotate();
                 // Without room for another grant, or when this node was removed itself, work goes on under the newest
                 // exclusions that there are.
-                self.usable_key(&family, founding).or_else(|| self.narrowest_key(&family)).unwrap_or(founding)
+                self.usable_key(&family, founding).unwrap_or_else(|| self.leaky_key(&family, founding))
             }
         };
         self.keyring.grants.chosen.insert(family, chosen);
         Some(chosen)
+    }
+
+    /// A key that somebody who was removed may have: the work of people goes on, and the technician hears of it.
+    fn leaky_key(&mut self, family: &str, founding: KeyId) -> KeyId {
+        if self.reads_now(&self.node(), family) {
+            self.emit(Output::LeakyKey { family: family.to_owned() });
+        }
+        self.narrowest_key(family).unwrap_or(founding)
     }
 
     /// The keys to write with in a namespace.
@@ -272,8 +306,14 @@ impl Replica {
         }
         let Some((_, own)) = self.trust.current(&peer) else { return };
         let (exchange, scopes) = (own.exchange, own.scopes.clone());
-        // A share that a removed node made may be none.
-        let counted = self.keyring.grants.known.values().filter(|grant| self.trust.current(&grant.granter).is_some());
+        let of_peer = self.keyring.grants.known.values().filter(|grant| grant.granter == peer);
+        let refused: BTreeSet<NodeId> = of_peer.flat_map(|grant| grant.refused.iter().copied()).collect();
+        let node = self.node();
+        // A share that a removed node made may be none; an own one is what it says.
+        let counts = |granter: &NodeId| {
+            *granter == node || (self.trust.current(granter).is_some() && !refused.contains(granter))
+        };
+        let counted = self.keyring.grants.known.values().filter(|grant| counts(&grant.granter));
         let given: BTreeSet<&(String, KeyId)> = counted.flat_map(|grant| grant.keys_for(&exchange)).collect();
         let mut missing = self.keyring.secrets();
         missing.retain(|(family, secret)| {

@@ -17,7 +17,7 @@ use townmesh_crdt::domain::role::Role;
 use townmesh_crdt::enrol;
 use townmesh_crdt::entry::{self, Entry, HEADER_LEN, Header, Lane, LogId};
 use townmesh_crdt::fork::{Branch, ForkProof};
-use townmesh_crdt::grant::Handout;
+use townmesh_crdt::grant::{Handout, refusal};
 use townmesh_crdt::id::{CertificateId, DocumentId, EntryId, KeyId, NamespaceId, NodeId};
 use townmesh_crdt::namespace::{Namespace, NamespaceKind};
 use townmesh_crdt::seal::{FamilySecret, PersonKeyPlace};
@@ -443,6 +443,8 @@ fn cards() -> Vec<Sample> {
         sample("card", "beacon-of-65-namespaces", crowded.to_bytes(&key())),
         sample("card", "valid-grant", grant(own.as_bytes(), &mut rng)),
         sample("card", "valid-grant-for-another", grant(&[9; 32], &mut rng)),
+        sample("card", "valid-refusal", refusal(&[NodeId([7; 32])].into(), &key())),
+        sample("card", "refusal-of-nobody", refusal(&[].into(), &key())),
         sample("card", "grant-with-another-signature", {
             let mut grant = grant(own.as_bytes(), &mut rng);
             *grant.last_mut().expect("a grant is not empty") ^= 1;

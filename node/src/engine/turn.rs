@@ -361,6 +361,12 @@ impl Turn {
                 Output::BadGrant { granter } => {
                     tracing::warn!(granter = %granter.short(), "a key that this node was handed cannot be opened: what is written under it cannot be read here; if it happens again, remove that node");
                 }
+                Output::LeakyKey { family } => {
+                    tracing::error!(
+                        family,
+                        "no more grants fit, so this node cannot make a new key; a removed node that gets hold of what is recorded here from now on can read it; get the removed node back, or keep it away from carriers"
+                    );
+                }
                 Output::Unreadable { log, seq, reason } => {
                     tracing::warn!(author = %log.author.short(), seq, reason, "an entry is kept but has no effect");
                 }

@@ -174,6 +174,10 @@ impl World {
                     let what = format!("{} cannot open what {} handed it", self.name(number), granter.short());
                     return self.violate("keys that members hand out can be opened", what);
                 }
+                Some(Output::LeakyKey { family }) => {
+                    let what = format!("{} has no room for a new key of {family}", self.name(number));
+                    return self.violate("a key that a removed node may have is not used", what);
+                }
                 Some(Output::SetAside { log, seq, .. }) => {
                     let author = log.author.short();
                     self.trace.tell(self.now, || format!("node {number} sets aside what {author} wrote from {seq} on"));

@@ -192,6 +192,83 @@ fn keys_made_by_one_node_do_not_use_up_the_grants_of_another() {
     assert!(!hostile.keyring.holds_key(&family(), key), "the removed node reads on: {spent} grants were spent");
 }
 
+/// A reader that is still enrolled signs a grant whose share for a newcomer holds nothing.
+#[test]
+fn a_worthless_share_does_not_keep_a_newcomer_from_its_key() {
+    let mut town = Town::new(310);
+    let mut center = town.node("center", NodeRole::Center, &[], &[]);
+    let mut vehicle = town.node("vehicle", NodeRole::Patrol, &[LANGFA], &[]);
+    let mut hostile = town.node("hostile", NodeRole::Village, &[LANGFA], &[]);
+    for node in [&mut vehicle, &mut hostile] {
+        meet(&mut center, node);
+    }
+    // It does not know the new key: its invite was made before the removal.
+    let founding = town.founded.secrets.clone();
+    let mut new = join(&mut town, &founding, "new");
+    remove(&mut center, &town, "vehicle");
+    edit(&mut center, LANGFA, "1", "after");
+    let key = key_of_last(&center);
+    let secret = center.secrets().into_iter().find(|(known, secret)| *known == family() && secret.key_id(known) == key);
+    // Sealed for the newcomer, under another one's key: the share cannot be opened.
+    let recipients = BTreeMap::from([(new.own.exchange, BTreeSet::from([0]))]);
+    let handout = Handout { excluded: &BTreeSet::new(), secrets: &[secret.unwrap()], recipients: &recipients };
+    let mut bytes = handout.cards(&hostile.identity.signing, &mut town.rng).remove(0);
+    spoil_share(&mut bytes, &hostile.identity.signing);
+    for node in [&mut center, &mut new, &mut hostile] {
+        offer(node, vec![bytes.clone()]);
+    }
+    meet(&mut center, &mut new);
+    meet(&mut center, &mut new);
+    assert!(new.keyring.holds_key(&family(), key), "the newcomer cannot read what is written now");
+    let refusals = |replica: &Replica| {
+        let grants = replica.cards.values().filter_map(|(_, bytes)| Grant::from_bytes(bytes).ok());
+        grants.filter(|grant| grant.refused.contains(&hostile.node())).count()
+    };
+    assert_eq!((refusals(&new), refusals(&center)), (1, 1));
+    let (_, again) = meet(&mut center, &mut new);
+    assert!(again < 4_000, "{again} bytes: keys are handed out again and again");
+}
+
+/// One who says of everybody that their shares held nothing is served once by each, not for ever.
+#[test]
+fn who_refuses_every_share_is_given_keys_once_by_each() {
+    let mut town = Town::new(311);
+    let mut center = town.node("center", NodeRole::Center, &[], &[]);
+    let mut vehicle = town.node("vehicle", NodeRole::Patrol, &[LANGFA], &[]);
+    let mut hostile = town.node("hostile", NodeRole::Village, &[LANGFA], &[]);
+    for node in [&mut vehicle, &mut hostile] {
+        meet(&mut center, node);
+    }
+    remove(&mut center, &town, "vehicle");
+    edit(&mut center, LANGFA, "1", "after");
+    let everybody = BTreeSet::from([center.node(), vehicle.node(), hostile.node()]);
+    offer(&mut center, vec![crate::grant::refusal(&everybody, &hostile.identity.signing)]);
+    let before = center.own_grants();
+    for round in 1..4 {
+        // Each card is another one, and every card makes the center look again.
+        let mut again = center.node();
+        again.0[0] ^= round;
+        offer(&mut center, vec![crate::grant::refusal(&BTreeSet::from([again]), &hostile.identity.signing)]);
+        meet(&mut center, &mut hostile);
+        meet(&mut center, &mut hostile);
+    }
+    // The founding key, which it says not to have from its own invite.
+    assert_eq!(center.own_grants(), before + 1);
+}
+
+/// Alters the sealed bytes of a grant's only share, and signs it again.
+fn spoil_share(bytes: &mut Vec<u8>, key: &ed25519_dalek::SigningKey) {
+    let (content, _) = crate::card::unsigned(bytes).unwrap();
+    let mut content = content.to_vec();
+    // Before the empty list of refused nodes stand the last bytes of the share.
+    let at = content.len() - 2;
+    content[at] ^= 1;
+    *bytes = crate::card::signed(crate::grant::CONTEXT, key, |e| {
+        e.writer_mut().extend_from_slice(&content);
+        Ok(())
+    });
+}
+
 /// Nodes that joined with one invite fill the room for grants, and are removed.
 #[test]
 fn grants_of_removed_nodes_do_not_keep_others_from_rotating() {

@@ -106,6 +106,7 @@ pub(super) fn told(node: &mut Replica) -> Vec<(u64, u64)> {
         | Output::TrustChanged
         | Output::Forked { .. }
         | Output::BadGrant { .. }
+        | Output::LeakyKey { .. }
         | Output::Unreadable { .. } => None,
     });
     aside.collect()

@@ -300,6 +300,13 @@ fn work_goes_on_where_no_more_grants_fit() {
     center.commit(NOW).unwrap();
     remove(&mut center, &town, "vehicle");
     let document = edit(&mut center, LANGFA, "1", "after");
+    let warned = |replica: &mut Replica| {
+        let outputs = std::iter::from_fn(|| replica.poll_output());
+        outputs.filter(|output| matches!(output, Output::LeakyKey { .. })).count()
+    };
+    assert_eq!(warned(&mut center), 1);
+    edit(&mut center, LANGFA, "2", "again");
+    assert_eq!(warned(&mut center), 0, "once for each change of certificates and grants");
     meet(&mut center, &mut langfa);
     meet(&mut center, &mut langfa);
     assert_eq!(texts(&mut langfa, LANGFA, document), ["after"]);
