@@ -5,6 +5,7 @@
 //! at what came of it. Removing steps of a schedule changes nothing about the others, so that [`shrink`] can reduce a
 //! failure to a short story.
 
+pub mod bugs;
 pub mod check;
 pub(crate) mod dice;
 pub mod disk;

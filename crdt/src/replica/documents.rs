@@ -278,6 +278,25 @@ impl Replica {
         Ok(documents.into_iter().take(limit).collect())
     }
 
+    /// Tells this store from any other that the node had or will have: views that were made from another one are not
+    /// of this one, whatever line of the feed they have come to.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn store_id(&self) -> Result<u64, StoreError> {
+        let named = self.store.meta("store")?.and_then(|bytes| Some(u64::from_be_bytes(bytes.try_into().ok()?)));
+        named.ok_or_else(|| StoreError::Damaged("it has no id".into()))
+    }
+
+    /// Gives a new store its id, with the next commit.
+    pub(super) fn name_store(&mut self) -> Result<(), StoreError> {
+        if self.store.meta("store")?.is_none() {
+            let id = self.rng.next_u64();
+            self.batch.meta.push(("store", id.to_be_bytes().to_vec()));
+        }
+        Ok(())
+    }
+
     /// Feeds every readable document again, for views that were lost.
     ///
     /// # Errors

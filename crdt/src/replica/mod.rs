@@ -319,6 +319,7 @@ impl Replica {
         let node = self.identity.node();
         self.batch.meta.push(("node", node.as_bytes().to_vec()));
         self.batch.weight += 1;
+        self.name_store()?;
         let missing: Vec<Statement> =
             chain.into_iter().filter(|statement| !self.recorded_statements.contains(&statement.id)).collect();
         if !missing.is_empty() {

@@ -70,7 +70,8 @@ impl Turn {
             parts.views.and_then(|views| match ViewsFeed::start(views, &mut replica, Arc::clone(&views_progress)) {
                 Ok(feed) => Some(feed),
                 Err(error) => {
-                    tracing::error!(%error, "the views' thread does not start");
+                    tracing::error!(%error, "the views cannot be kept, so lists stay as they were; free some disk space or move views.sqlite away, and start the node again");
+                    views_progress.fail();
                     None
                 }
             });

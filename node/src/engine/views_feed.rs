@@ -34,6 +34,11 @@ impl ViewsProgress {
         self.end.load(Ordering::Acquire).saturating_sub(self.watermark.load(Ordering::Acquire))
     }
 
+    /// Nothing is shown from here on.
+    pub(super) fn fail(&self) {
+        self.failed.store(true, Ordering::Release);
+    }
+
     /// Whether writing the views failed; they are rebuilt at the next start.
     pub fn has_failed(&self) -> bool {
         self.failed.load(Ordering::Acquire)
@@ -60,15 +65,14 @@ impl ViewsFeed {
         mut views: Views,
         replica: &mut Replica,
         progress: Arc<ViewsProgress>,
-    ) -> std::io::Result<Self> {
+    ) -> Result<Self, Box<dyn std::error::Error>> {
         let end = replica.stored_feed_end();
         let first = replica.feed(0, 1).ok().and_then(|feed| feed.first().map(|item| item.number)).unwrap_or(end);
-        let watermark = views.watermark();
-        let is_whole = watermark >= first && watermark <= end;
-        if !is_whole && let Err(error) = replica.refeed() {
-            tracing::error!(%error, "the views cannot be rebuilt");
+        let is_whole = views.belong_to(replica.store_id()?, first..=end)?;
+        if !is_whole {
+            replica.refeed()?;
         }
-        let next = if is_whole { watermark } else { end };
+        let next = if is_whole { views.watermark() } else { end };
         progress.watermark.store(next, Ordering::Release);
         let (batches, mut receiver) = mpsc::channel::<ViewBatch>(BATCHES);
         let written = Arc::clone(&progress);
@@ -76,7 +80,7 @@ impl ViewsFeed {
             while let Some(batch) = receiver.blocking_recv() {
                 if let Err(error) = views.apply(&batch.rows, batch.watermark) {
                     tracing::error!(%error, "the views cannot be written; they are rebuilt at the next start");
-                    written.failed.store(true, Ordering::Release);
+                    written.fail();
                     return;
                 }
                 written.watermark.store(batch.watermark, Ordering::Release);

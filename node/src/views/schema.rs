@@ -18,7 +18,7 @@ use rusqlite::{Connection, ErrorCode, OpenFlags};
 use super::ViewError;
 
 /// Version of the tables. Another one in the file means: delete it and read the log from the start.
-const VERSION: i64 = 2;
+const VERSION: i64 = 3;
 /// Marks the file as a townmesh view (`PRAGMA application_id`): "tmvw".
 const APPLICATION_ID: i64 = 0x746d_7677;
 /// Pages of the write-ahead log after which it is copied into the file: 32 MB, so that an import syncs seldom.
@@ -110,7 +110,7 @@ CREATE TABLE conflict (
 CREATE VIRTUAL TABLE position USING rtree_i32 (row, south, north, west, east);
 CREATE VIRTUAL TABLE search USING fts5 (
     words, content = '', contentless_delete = 1, detail = none, tokenize = 'trigram');
-INSERT INTO meta VALUES ('watermark', 0);
+INSERT INTO meta VALUES ('watermark', 0), ('store', 0);
 ";
 
 /// How a file was found when it was opened.
@@ -222,7 +222,16 @@ pub(super) fn open_read_only(path: &Path) -> rusqlite::Result<Connection> {
 
 /// Number of the next line of the feed to read.
 pub(super) fn watermark(connection: &Connection) -> rusqlite::Result<u64> {
-    let number: i64 = connection.query_row("SELECT value FROM meta WHERE name = 'watermark'", [], |row| row.get(0))?;
+    meta(connection, "watermark")
+}
+
+/// Id of the store that the rows were made from; 0 before the first.
+pub(super) fn store(connection: &Connection) -> rusqlite::Result<u64> {
+    meta(connection, "store")
+}
+
+fn meta(connection: &Connection, name: &str) -> rusqlite::Result<u64> {
+    let number: i64 = connection.query_row("SELECT value FROM meta WHERE name = ?", [name], |row| row.get(0))?;
     Ok(number.cast_unsigned())
 }
 

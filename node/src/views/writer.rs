@@ -6,6 +6,7 @@ mod registry;
 mod town;
 
 use std::collections::BTreeSet;
+use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 
 use rusqlite::{Connection, OptionalExtension, ToSql};
@@ -51,6 +52,30 @@ impl Views {
         self.watermark
     }
 
+    /// Makes these the views of a store. Rows that were made from another one are gone then, and so is everything if the
+    /// feed of this one does not hold the line that these are at, `kept` being those it holds: true if they go on
+    /// where they were.
+    ///
+    /// # Errors
+    /// [`ViewError`].
+    pub fn belong_to(&mut self, store: u64, kept: RangeInclusive<u64>) -> Result<bool, ViewError> {
+        let failed = |path: &Path| {
+            let path = path.to_owned();
+            move |source| ViewError::Open { path, source }
+        };
+        let known = schema::store(&self.connection).map_err(failed(&self.path))?;
+        if known == store && kept.contains(&self.watermark) {
+            return Ok(true);
+        }
+        if known != 0 || self.watermark != 0 {
+            self.start_anew("it was made from another store, or this one was put back to an earlier state".to_owned())?;
+        }
+        run(&self.connection, "UPDATE meta SET value = ? WHERE name = 'store'", &[&store.cast_signed()])
+            .map_err(failed(&self.path))?;
+        // New views of a store whose feed was never trimmed read it from its start.
+        Ok(kept.contains(&0))
+    }
+
     /// Takes in what documents say now, and that the feed was read up to `watermark`: all of it or nothing. The same
     /// rows twice change nothing. What a document had before is gone; [`Reading::Nothing`] removes it.
     ///
@@ -58,7 +83,6 @@ impl Views {
     /// [`ViewError::Write`] leaves the file as it was. After [`ViewError::Rebuilt`] it is empty: go on at
     /// [`Self::watermark`].
     pub fn apply(&mut self, rows: &[(FeedItem, Namespace, Reading)], watermark: u64) -> Result<(), ViewError> {
-        let watermark = watermark.max(self.watermark);
         match write(&mut self.connection, rows, watermark) {
             Ok(()) => {
                 self.watermark = watermark;

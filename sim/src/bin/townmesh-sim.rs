@@ -2,8 +2,10 @@
 
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use clap::{Parser, Subcommand};
+use townmesh_sim::bugs::campaign::{self, Campaign};
 use townmesh_sim::plan::{self, Options, Plan};
 use townmesh_sim::run::{Report, run_plan};
 use townmesh_sim::shrink::shrink;
@@ -22,6 +24,8 @@ enum Command {
     Run(RunArgs),
     /// Shrinks a seed, or a plan that was kept, to the fewest steps that still go wrong.
     Shrink(ShrinkArgs),
+    /// Puts small wrong changes into a copy of the sources, and tells what finds which.
+    Bugs(BugsArgs),
     /// Lists the rows of FAULTS.md that are simulated, and those that wait for a piece of the product.
     Rows,
 }
@@ -101,10 +105,35 @@ struct ShrinkArgs {
     runs: usize,
 }
 
+#[derive(Debug, clap::Args)]
+struct BugsArgs {
+    /// Only these bugs.
+    only: Vec<String>,
+    /// The root of the workspace.
+    #[arg(long, default_value = ".")]
+    workspace: PathBuf,
+    /// Where the copy of the sources, its build and the verdicts go.
+    #[arg(long, default_value = "target/seeded-bugs")]
+    out: PathBuf,
+    /// Seconds for each bug, for the simulator and for the tests.
+    #[arg(long, default_value_t = 600)]
+    seconds: u64,
+    /// Bugs hunted at a time.
+    #[arg(long, default_value_t = 2)]
+    jobs: usize,
+    /// Leaves the unit tests out.
+    #[arg(long)]
+    no_tests: bool,
+    /// How large and long the simulated towns are, as arguments of `run`.
+    #[arg(long, default_value = "--nodes 8 --days 0.5", allow_hyphen_values = true)]
+    town: String,
+}
+
 fn main() -> ExitCode {
     let done = match Cli::parse().command {
         Command::Run(args) => run_seeds(&args),
         Command::Shrink(args) => shrink_one(&args),
+        Command::Bugs(args) => hunt_bugs(args),
         Command::Rows => {
             plan::rows().into_iter().for_each(|(row, name)| println!("{row:3}  {name}"));
             plan::SLOTS.iter().for_each(|(row, name, waits)| println!("{row:3}  {name}: not simulated ({waits})"));
@@ -156,6 +185,22 @@ fn failed(plan: &Plan, report: &Report, args: &RunArgs) -> Done {
         tell_shrunk(plan, args.shrink, args.keep.as_ref())?;
     }
     Ok(false)
+}
+
+fn hunt_bugs(args: BugsArgs) -> Done {
+    let campaign = Campaign {
+        lists: campaign::lists_in(&args.workspace),
+        workspace: args.workspace,
+        out: args.out,
+        only: args.only,
+        limit: Duration::from_secs(args.seconds),
+        jobs: args.jobs,
+        with_tests: !args.no_tests,
+        town: args.town.split_whitespace().map(str::to_owned).collect(),
+    };
+    let outcome = campaign::run(&campaign)?;
+    print!("{}", outcome.table());
+    Ok(outcome.is_all_found())
 }
 
 fn shrink_one(args: &ShrinkArgs) -> Done {

@@ -30,10 +30,33 @@ fn views_go_on_where_they_stopped() {
 }
 
 #[test]
-fn the_watermark_never_goes_back() {
+fn views_of_another_store_or_of_lines_that_the_feed_has_not_are_started_anew() {
     let mut scene = filled();
-    scene.views.apply(&[], 7).unwrap();
-    assert_eq!((scene.views.watermark(), scene.reader().watermark().unwrap()), (200, 200));
+    // New ones belong to whom they are first made for, and read its feed from the start if that is still there.
+    assert!(scene.views.belong_to(7, 0..=200).unwrap());
+    assert_eq!(scene.views.watermark(), 0, "these were made for nobody");
+    scene.feed([Reading::Household(household(1, "1号", &[]))].into_iter());
+    let (_directory, path) = closed(scene);
+    let mut views = Views::open(&path).unwrap();
+    let at = views.watermark();
+    assert!(at > 0 && views.belong_to(7, 0..=at).unwrap() && views.belong_to(7, at..=at).unwrap());
+    assert_eq!((views.start(), views.watermark()), (&Start::Kept, at));
+    let shown = |path: &std::path::Path| Reader::open(path).unwrap().household(id(1), true).unwrap().is_some();
+    for (store, kept, from_start) in [(8, 0..=at, true), (7, at + 1..=at + 9, false), (7, 0..=at - 1, true)] {
+        let (_directory, path) = {
+            let mut scene = Scene::new();
+            assert!(scene.views.belong_to(7, 0..=0).unwrap());
+            scene.feed((0..at).map(|_| Reading::Household(household(1, "1号", &[]))));
+            closed(scene)
+        };
+        let mut views = Views::open(&path).unwrap();
+        assert!(shown(&path));
+        assert_eq!(views.belong_to(store, kept.clone()).unwrap() && views.watermark() > 0, false, "{store} {kept:?}");
+        assert!(matches!(views.start(), Start::Rebuilt { .. }), "{store} {kept:?}");
+        assert_eq!((views.watermark(), shown(&path), kept.contains(&0)), (0, false, from_start));
+        drop(views);
+        assert!(Views::open(&path).unwrap().belong_to(store, 0..=0).unwrap(), "it is of that store now");
+    }
 }
 
 #[test]
