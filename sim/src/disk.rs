@@ -130,6 +130,25 @@ impl Image {
         true
     }
 
+    /// A sum over pages that tells images apart, from that of an image that shares most pages with this one.
+    pub(crate) fn sum_since(&self, base: &Self, base_sum: u128) -> u128 {
+        let mut sum = base_sum.wrapping_sub(length_sum(base.len)).wrapping_add(length_sum(self.len));
+        for number in 0..self.pages.len().max(base.pages.len()) {
+            let at = |image: &Self| image.pages.get(number).and_then(Option::as_ref).cloned();
+            let (before, after) = (at(base), at(self));
+            let is_same = match (&before, &after) {
+                (Some(before), Some(after)) => Arc::ptr_eq(before, after),
+                (None, None) => true,
+                (Some(_), None) | (None, Some(_)) => false,
+            };
+            if !is_same {
+                sum = sum.wrapping_sub(page_sum(number, before.as_deref()));
+                sum = sum.wrapping_add(page_sum(number, after.as_deref()));
+            }
+        }
+        sum
+    }
+
     /// BLAKE3 of length and bytes.
     pub fn hash(&self) -> [u8; 32] {
         let mut hasher = blake3::Hasher::new();
@@ -142,6 +161,24 @@ impl Image {
         }
         hasher.finalize().into()
     }
+}
+
+fn short_hash(parts: &[&[u8]]) -> u128 {
+    let mut hasher = blake3::Hasher::new();
+    parts.iter().for_each(|part| _ = hasher.update(part));
+    let mut bytes = [0; 16];
+    hasher.finalize_xof().fill(&mut bytes);
+    u128::from_be_bytes(bytes)
+}
+
+fn length_sum(len: u64) -> u128 {
+    if len == 0 { 0 } else { short_hash(&[b"length", &len.to_be_bytes()]) }
+}
+
+/// A page of zeros is as good as one that was never written.
+fn page_sum(number: usize, page: Option<&Page>) -> u128 {
+    let written = page.filter(|page| page.iter().any(|byte| *byte != 0));
+    written.map_or(0, |page| short_hash(&[b"page", &(number as u64).to_be_bytes(), page]))
 }
 
 /// What a power cut does to writes that were not synced.
@@ -194,11 +231,29 @@ pub enum DiskOp {
 }
 
 impl DiskOp {
-    fn apply(&self, image: &mut Image) {
+    pub(crate) fn apply(&self, image: &mut Image) {
         match self {
             Self::Write { offset, bytes } => image.write(*offset, bytes),
             Self::SetLen(len) => image.set_len(*len),
             Self::Sync => {}
+        }
+    }
+
+    /// How many sectors it writes.
+    pub(crate) fn sectors(&self) -> usize {
+        match self {
+            Self::Write { bytes, .. } => bytes.len().div_ceil(SECTOR),
+            Self::SetLen(_) | Self::Sync => 0,
+        }
+    }
+
+    /// Only those of its sectors reach an image whose bit is set; bits repeat after 64 sectors.
+    pub(crate) fn apply_torn(&self, sectors: u64, image: &mut Image) {
+        let Self::Write { offset, bytes } = self else { return self.apply(image) };
+        for (number, sector) in bytes.chunks(SECTOR).enumerate() {
+            if sectors >> (number % 64) & 1 == 1 {
+                image.write(offset + (number * SECTOR) as u64, sector);
+            }
         }
     }
 

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use clap::{Parser, Subcommand};
 use townmesh_sim::bugs::campaign::{self, Campaign};
+use townmesh_sim::images::{self, Flaw};
 use townmesh_sim::plan::{self, Options, Plan};
 use townmesh_sim::run::{Report, run_plan};
 use townmesh_sim::shrink::shrink;
@@ -26,6 +27,8 @@ enum Command {
     Shrink(ShrinkArgs),
     /// Puts small wrong changes into a copy of the sources, and tells what finds which.
     Bugs(BugsArgs),
+    /// Opens what every power cut could leave of a recorded node's disk; ends with an error if any image is not right.
+    Images(ImagesArgs),
     /// Lists the rows of FAULTS.md that are simulated, and those that wait for a piece of the product.
     Rows,
 }
@@ -129,11 +132,37 @@ struct BugsArgs {
     town: String,
 }
 
+#[derive(Debug, clap::Args)]
+struct ImagesArgs {
+    /// The seed that everything follows from.
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+    /// How many seeds, from the first on.
+    #[arg(long, default_value_t = 1)]
+    seeds: u64,
+    /// About so many images of each seed, nested ones included.
+    #[arg(long, default_value_t = 10_000)]
+    images: usize,
+    /// Power cuts one after another: 1 cuts work only, 3 cuts the recovery from a cut recovery.
+    #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u8).range(1..=9))]
+    depth: u8,
+    /// Only the images on this path, as a failure prints it.
+    #[arg(long)]
+    path: Option<String>,
+    /// A disk that does something wrong, to see that it is found.
+    #[arg(long)]
+    flaw: Option<Flaw>,
+    /// Prints JSON.
+    #[arg(long)]
+    json: bool,
+}
+
 fn main() -> ExitCode {
     let done = match Cli::parse().command {
         Command::Run(args) => run_seeds(&args),
         Command::Shrink(args) => shrink_one(&args),
         Command::Bugs(args) => hunt_bugs(args),
+        Command::Images(args) => open_images(&args),
         Command::Rows => {
             plan::rows().into_iter().for_each(|(row, name)| println!("{row:3}  {name}"));
             plan::SLOTS.iter().for_each(|(row, name, waits)| println!("{row:3}  {name}: not simulated ({waits})"));
@@ -201,6 +230,28 @@ fn hunt_bugs(args: BugsArgs) -> Done {
     let outcome = campaign::run(&campaign)?;
     print!("{}", outcome.table());
     Ok(outcome.is_all_found())
+}
+
+fn open_images(args: &ImagesArgs) -> Done {
+    // A panic on an image is caught, and told with the image.
+    std::panic::set_hook(Box::new(|_| {}));
+    let options = images::Options {
+        seed: args.seed,
+        seeds: args.seeds,
+        images: args.images,
+        depth: usize::from(args.depth),
+        path: args.path.clone(),
+        flaw: args.flaw,
+    };
+    let report = images::run(&options, |so_far| {
+        eprintln!("{} seeds, {} images, {} wrong", so_far.seeds, so_far.tally.opened(), so_far.tally.failures.len());
+    })?;
+    if args.json {
+        println!("{}", serde_json::to_string_pretty(&report)?);
+    } else {
+        print!("{report}");
+    }
+    Ok(report.is_sound())
 }
 
 fn shrink_one(args: &ShrinkArgs) -> Done {

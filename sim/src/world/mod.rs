@@ -10,7 +10,7 @@ pub(crate) mod roster;
 mod setup;
 mod trace;
 mod turn;
-mod work;
+pub(crate) mod work;
 
 use std::collections::{BTreeMap, BTreeSet};
 

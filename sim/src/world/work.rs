@@ -17,6 +17,7 @@ use townmesh_crdt::domain::person::PersonalData;
 use townmesh_crdt::domain::region::RegionCode;
 use townmesh_crdt::domain::role::Role;
 use townmesh_crdt::domain::town::Member;
+use townmesh_crdt::entry::Lane;
 use townmesh_crdt::id::{DocumentId, RecordId};
 use townmesh_crdt::namespace::{Namespace, NamespaceKind};
 use townmesh_crdt::policy::DocumentKind;
@@ -33,18 +34,18 @@ const DOORS: u32 = 40;
 const LOOKED_AT: usize = 24;
 
 /// One piece of work at one node.
-pub(super) struct Task<'a> {
-    pub(super) replica: &'a mut Replica,
-    pub(super) dice: Dice,
-    pub(super) now: Millis,
-    pub(super) region: RegionCode,
-    pub(super) canary: String,
+pub(crate) struct Task<'a> {
+    pub(crate) replica: &'a mut Replica,
+    pub(crate) dice: Dice,
+    pub(crate) now: Millis,
+    pub(crate) region: RegionCode,
+    pub(crate) canary: String,
     /// The member who does it.
-    pub(super) by: String,
+    pub(crate) by: String,
 }
 
 /// What was staged: where, what it belongs to, and the immutable record, where it is one.
-pub(super) type Staged = Option<(Recorded, Namespace, Content)>;
+pub(crate) type Staged = Option<(Recorded, Namespace, Content)>;
 
 fn staged<T>(outcome: &Outcome<T>, namespace: Namespace, record: Option<RecordId>) -> Staged {
     let recorded = *outcome.recorded()?;
@@ -110,9 +111,10 @@ impl World {
 }
 
 impl Task<'_> {
-    fn run(&mut self, work: Work) -> Result<Staged, CommandError> {
+    /// Does it.
+    pub(crate) fn run(&mut self, work: Work) -> Result<Staged, CommandError> {
         match work {
-            Work::Household => self.household(),
+            Work::Household => self.household(Lane::Work),
             Work::Edit => self.edit(),
             Work::Inspect => self.inspect(),
             Work::Hazard => self.hazard(),
@@ -156,7 +158,8 @@ impl Task<'_> {
         }
     }
 
-    fn household(&mut self) -> Result<Staged, CommandError> {
+    /// A household is recorded, or recorded again; by an import where the lane is that of bulk.
+    pub(crate) fn household(&mut self, lane: Lane) -> Result<Staged, CommandError> {
         let uses = [DwellingUse::SelfOccupied, DwellingUse::Rental, DwellingUse::Shop, DwellingUse::Dormitory];
         let household = Household {
             region: Some(self.region),
@@ -176,14 +179,13 @@ impl Task<'_> {
                 ..Resident::default()
             })
             .collect();
-        let lane = townmesh_crdt::entry::Lane::Work;
         let outcome = household::record(self.replica, &HouseholdInput { household, residents }, lane, self.now)?;
         Ok(staged(&outcome, self.registry(), None))
     }
 
     fn edit(&mut self) -> Result<Staged, CommandError> {
         let namespace = self.registry();
-        let Some(document) = self.some(&namespace, DocumentKind::Household)? else { return self.household() };
+        let Some(document) = self.some(&namespace, DocumentKind::Household)? else { return self.household(Lane::Work) };
         let residents = household::read(self.replica, &namespace, document)?.map(|read| read.residents);
         let resident = residents.and_then(|all| self.dice.one_of(&all).map(|one| one.id));
         if let Some(resident) = resident.filter(|_| self.dice.chance(60)) {
@@ -200,7 +202,9 @@ impl Task<'_> {
 
     fn inspect(&mut self) -> Result<Staged, CommandError> {
         let namespace = self.registry();
-        let Some(household) = self.some(&namespace, DocumentKind::Household)? else { return self.household() };
+        let Some(household) = self.some(&namespace, DocumentKind::Household)? else {
+            return self.household(Lane::Work);
+        };
         let checklist = Checklist::household();
         let answers: BTreeMap<u16, Answer> = checklist
             .items
