@@ -7,6 +7,7 @@
 
 mod batch;
 mod branches;
+mod creation;
 mod read;
 mod shelves;
 mod tables;
@@ -97,6 +98,7 @@ impl Store {
     /// # Errors
     /// [`StoreError`].
     pub fn open(path: &Path) -> Result<Self, StoreError> {
+        creation::begin_again(path).map_err(|error| of_io(&error))?;
         let database = Database::builder().set_cache_size(CACHE_BYTES).create(path)?;
         if let Some(parent) = path.parent() {
             let parent = if parent.as_os_str().is_empty() { Path::new(".") } else { parent };
@@ -111,6 +113,7 @@ impl Store {
     /// # Errors
     /// [`StoreError`].
     pub fn open_backend(backend: impl StorageBackend) -> Result<Self, StoreError> {
+        creation::begin_backend_again(&backend).map_err(|error| of_io(&error))?;
         Self::prepare(Database::builder().set_cache_size(CACHE_BYTES).create_with_backend(backend)?)
     }
 

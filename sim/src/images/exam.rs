@@ -98,18 +98,22 @@ struct Exam<'a> {
     inspector: &'a mut Inspector,
     dice: Dice,
     expected: &'a Expected<'a>,
+    /// The opening is to be cut, too: what is durable when must be known.
+    is_marked: bool,
     findings: Vec<Finding>,
 }
 
-/// Opens an image and looks at it. The dice are those of its opening: another image, other dice.
+/// Opens an image and looks at it. The dice are those of its opening: another image, other dice. Only a journal that is
+/// marked can be cut again: to look at the store after each commit takes as long as the commits.
 pub(crate) fn examine(
     cast: &Cast,
     inspector: &mut Inspector,
     image: Image,
     dice: Dice,
     expected: &Expected<'_>,
+    is_marked: bool,
 ) -> Examined {
-    let mut exam = Exam { cast, inspector, dice, expected, findings: vec![] };
+    let mut exam = Exam { cast, inspector, dice, expected, is_marked, findings: vec![] };
     // The database panics on some damaged pages; the binary takes that for damage, too.
     let journal = std::panic::catch_unwind(AssertUnwindSafe(|| exam.run(image)));
     let journal = journal.unwrap_or_else(|panic| {
@@ -189,8 +193,12 @@ impl Exam<'_> {
             recorder.joined = true;
             self.mark(&replica, &mut recorder)?;
         }
-        self.record(&mut replica, &mut recorder)?;
-        self.calm(&mut replica, &mut recorder, &held)?;
+        let staged = self.record(&mut replica, &mut recorder)?;
+        let after = self.calm(&mut replica, &mut recorder, &held)?;
+        if staged.iter().any(|recorded| after.entry(&recorded.log, recorded.seq).is_none()) {
+            self.found(Wrong::Lost, "what was committed just now cannot be read");
+        }
+        recorder.mark(after);
         self.end(replica, &mount);
         Some(recorder.into_journal())
     }
@@ -206,6 +214,9 @@ impl Exam<'_> {
     }
 
     fn mark(&mut self, replica: &Replica, recorder: &mut Recorder) -> Option<()> {
+        if !self.is_marked {
+            return Some(());
+        }
         let held = self.read(replica.store())?;
         recorder.mark(held);
         Some(())
@@ -222,7 +233,7 @@ impl Exam<'_> {
     }
 
     /// Records something new, and something that is read before it is written.
-    fn record(&mut self, replica: &mut Replica, recorder: &mut Recorder) -> Option<()> {
+    fn record(&mut self, replica: &mut Replica, recorder: &mut Recorder) -> Option<Vec<Recorded>> {
         let mut staged: Vec<Recorded> = Vec::new();
         let works = [Work::Report, Work::Edit, Work::Inspect, Work::Device, Work::Photo];
         let drawn = *self.dice.one_of(&works)?;
@@ -245,18 +256,16 @@ impl Exam<'_> {
         self.mark(replica, recorder)?;
         let used: BTreeSet<u64> = self.expected.epochs.iter().copied().collect();
         for recorded in &staged {
-            if recorder.acknowledge(recorded).is_none() {
-                self.found(Wrong::Lost, "what was committed just now cannot be read");
-            }
+            recorder.acknowledge(recorded);
             if used.contains(&recorded.log.epoch) {
                 self.found(Wrong::UsedEpoch, format!("{:016x}, seq {}", recorded.log.epoch, recorded.seq));
             }
         }
-        Some(())
+        Some(staged)
     }
 
     /// Lets everything be folded and written, and looks whether the documents are whole.
-    fn calm(&mut self, replica: &mut Replica, recorder: &mut Recorder, before: &Holdings) -> Option<()> {
+    fn calm(&mut self, replica: &mut Replica, recorder: &mut Recorder, before: &Holdings) -> Option<Holdings> {
         loop {
             let more = match replica.fold(NOW) {
                 Ok(more) => more,
@@ -272,6 +281,12 @@ impl Exam<'_> {
             self.mark(replica, recorder)?;
         }
         let held = self.read(replica.store())?;
+        self.settled(before, &held, recorder);
+        Some(held)
+    }
+
+    /// Once it is calm, everything is folded and everything that was there is there.
+    fn settled(&mut self, before: &Holdings, held: &Holdings, recorder: &Recorder) {
         self.findings.extend(held.broken.iter().map(|what| finding(Wrong::Broken, what)));
         if held.unfolded > 0 && recorder.joined && !self.expected.acks.is_empty() {
             self.found(Wrong::Broken, format!("{} entries are not in the documents", held.unfolded));
@@ -280,8 +295,6 @@ impl Exam<'_> {
         if !before.logs.iter().all(keeps) {
             self.found(Wrong::Lost, "opening it dropped entries");
         }
-        recorder.mark(held);
-        Some(())
     }
 
     /// The process ends, or is killed.
@@ -290,5 +303,52 @@ impl Exam<'_> {
             mount.kill();
         }
         drop(replica);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::disk::DiskFault;
+    use crate::images::life;
+
+    /// The disk fails under an image that was sound when it was opened.
+    fn after_fault(fault: DiskFault, act: impl FnOnce(&mut Exam<'_>, &mut Replica, &mut Recorder)) -> Vec<Finding> {
+        let cast = Cast::of(1).unwrap();
+        let mut inspector = Inspector::new(cast.names.clone(), &cast.recorded.secrets).unwrap();
+        let journal = life::live(&cast, &mut inspector, 1).unwrap();
+        let mut image = journal.base.clone();
+        journal.ops.iter().for_each(|op| op.apply(&mut image));
+        let expected = Expected { allowed: &[], earlier: &[], acks: &journal.acks, epochs: &[] };
+        let disk = crate::disk::Disk::of(image.clone());
+        let mut recorder = Recorder::on(image, Holdings::of_nothing(), true);
+        let store = open_store(disk.mount()).unwrap();
+        let mut replica = cast.recorded.open(store, Dice::new(1), true, NOW).unwrap();
+        disk.set_fault(Some(fault));
+        let (inspector, dice) = (&mut inspector, Dice::new(2));
+        let mut exam = Exam { cast: &cast, inspector, dice, expected: &expected, is_marked: true, findings: vec![] };
+        act(&mut exam, &mut replica, &mut recorder);
+        exam.findings
+    }
+
+    #[test]
+    fn a_store_in_which_nothing_can_be_recorded_is_found() {
+        for fault in [DiskFault::Sync, DiskFault::Write, DiskFault::Full] {
+            let findings = after_fault(fault, |exam, replica, recorder| _ = exam.record(replica, recorder));
+            assert!(findings.iter().any(|found| found.wrong == Wrong::Unwritable), "{fault:?}: {findings:?}");
+        }
+    }
+
+    #[test]
+    fn entries_that_an_opening_drops_or_leaves_unfolded_are_found() {
+        let findings = after_fault(DiskFault::Full, |exam, replica, recorder| {
+            let mut before = exam.read(replica.store()).unwrap();
+            before.logs.values_mut().for_each(|ids| ids.push(townmesh_crdt::id::EntryId([1; 32])));
+            exam.settled(&before, &before.clone(), recorder);
+            let after = Holdings { unfolded: 3, logs: std::collections::BTreeMap::new(), ..before.clone() };
+            exam.settled(&before, &after, recorder);
+        });
+        let words: Vec<&str> = findings.iter().map(|found| found.what.as_str()).collect();
+        assert_eq!(words, ["3 entries are not in the documents", "opening it dropped entries"]);
     }
 }

@@ -32,8 +32,8 @@ pub(crate) struct Explorer<'a> {
     pub(crate) options: &'a Options,
     pub(crate) seed: u64,
     pub(crate) tally: Tally,
-    /// Sums of images with the number of acknowledgements: the same image is another one when more was promised.
-    seen: BTreeSet<(u128, usize)>,
+    /// Sums of images with what must be there: the same image is another one when more was promised.
+    seen: BTreeSet<(u128, [u8; 32])>,
     distinct: BTreeSet<u128>,
     /// Whatever opens in place of production, for tests.
     pub(crate) dice_of: fn(u64, &Path) -> Dice,
@@ -96,11 +96,9 @@ impl<'a> Explorer<'a> {
         let (depth, mut dice) = (path.len() + 1, self.dice("images budget", path));
         let is_leaf = depth >= self.options.depth;
         let here = if is_leaf { budget } else { budget * 2 / 5 };
-        let nested_budget = NESTED.get(depth - 1).copied().unwrap_or(NESTED[1]);
-        let nested = if is_leaf { 0 } else { (budget - here).div_ceil(nested_budget) };
         let (chosen, at_each) = spread(points.len(), here, depth, &mut dice);
-        let before = self.tally.opened();
-        let (mut left, mut cuts_left) = (nested, chosen.len() * at_each);
+        let (before, all) = (self.tally.opened(), chosen.len() * at_each);
+        let mut tried = 0;
         for number in chosen {
             let Some(point) = points.get(number) else { continue };
             self.tally.point(depth);
@@ -108,12 +106,12 @@ impl<'a> Explorer<'a> {
             let choices = self.choices(pending, path, number);
             let most = if depth == 1 { at_each.max(choices.core) } else { at_each };
             for choice in 0..most {
-                cuts_left = cuts_left.saturating_sub(1);
+                tried += 1;
                 let mut throw = self.throw(path, number, choice);
                 let Some(choice_made) = choices.nth(choice, pending, &mut throw) else { break };
                 let image = choice_made.apply(&point.durable, pending);
                 let sum = image.sum_since(&point.durable, point.sum);
-                let promised = inherited.len() + journal.newest_mark(point.at);
+                let promised = journal.allowed(point.at).first().map_or([0; 32], |mark| mark.holdings.digest);
                 self.tally.made(depth);
                 self.distinct.insert(sum);
                 if !self.seen.insert((sum, promised)) {
@@ -121,18 +119,16 @@ impl<'a> Explorer<'a> {
                 }
                 path.push((number, choice));
                 let cut = Cut { journal, point, choice: choice_made, image, inherited, epochs };
-                let opened = self.cut(&cut, path);
-                if let Some(inner) = opened
-                    && left > 0
-                    && (dice.below(cuts_left.max(1) as u32) as usize) < left
-                {
-                    left -= 1;
-                    self.nest(&inner, &cut, sum, path, nested_budget);
+                // Whatever of the budget is not used by now goes to the recovery from this one.
+                let due = (budget * tried.min(all) / all.max(1)) as u64;
+                let is_due = !is_leaf && self.tally.opened() - before < due;
+                let opened = self.cut(&cut, path, is_due);
+                if let Some(inner) = opened.filter(|_| is_due) {
+                    self.nest(&inner, &cut, sum, path);
                 }
                 path.pop();
             }
         }
-        debug_assert!(self.tally.opened() >= before, "images are only ever added");
         self.tally.distinct = self.distinct.len() as u64;
     }
 
@@ -150,14 +146,15 @@ impl<'a> Explorer<'a> {
         Dice::of(self.seed, &purpose, choice as u64)
     }
 
-    fn nest(&mut self, inner: &Journal, cut: &Cut<'_>, sum: u128, path: &mut Path, budget: usize) {
+    fn nest(&mut self, inner: &Journal, cut: &Cut<'_>, sum: u128, path: &mut Path) {
+        let budget = NESTED.get(path.len() - 1).copied().unwrap_or(NESTED[1]);
         let promised = promises(cut);
         let epochs: Vec<u64> = cut.epochs.iter().chain(&inner.epochs).copied().collect();
         self.explore(inner, (sum, &promised, &epochs), path, budget);
     }
 
     /// Opens one image and notes what is wrong; the journal of the opening.
-    fn cut(&mut self, cut: &Cut<'_>, path: &Path) -> Option<Journal> {
+    fn cut(&mut self, cut: &Cut<'_>, path: &Path, is_marked: bool) -> Option<Journal> {
         let allowed = cut.journal.allowed(cut.point.at);
         let first = cut.journal.newest_mark(cut.point.at);
         let acks = promises(cut);
@@ -169,7 +166,7 @@ impl<'a> Explorer<'a> {
         };
         let dice = (self.dice_of)(self.seed, path);
         let Examined { mut findings, journal } =
-            examine(self.cast, self.inspector, cut.image.clone(), dice.clone(), &expected);
+            examine(self.cast, self.inspector, cut.image.clone(), dice.clone(), &expected, is_marked);
         self.tally.open(path.len());
         let is_replayed = self.dice("images replay", path).below(REPLAYED) == 0 || self.options.path.is_some();
         if is_replayed && findings.is_empty() && !acks.is_empty() {
@@ -218,7 +215,7 @@ impl<'a> Explorer<'a> {
             let cut = Cut { journal: &journal, point, choice: made, image, inherited: &inherited, epochs: &epochs };
             self.tally.point(path.len());
             self.tally.made(path.len());
-            let opened = self.cut(&cut, &path);
+            let opened = self.cut(&cut, &path, true);
             let promised = promises(&cut);
             let Some(inner) = opened else { break };
             epochs.extend(&inner.epochs);

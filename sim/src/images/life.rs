@@ -136,12 +136,12 @@ impl Recorder {
 
     /// A record is acknowledged with the id that its entry has in the newest mark.
     pub(crate) fn acknowledge(&mut self, recorded: &Recorded) -> Option<EntryId> {
-        let op = self.len();
-        let entry = self.marks.last()?.holdings.entry(&recorded.log, recorded.seq)?;
-        self.acks.push(Ack { op, log: recorded.log, seq: recorded.seq, entry });
         if self.epochs.last() != Some(&recorded.log.epoch) {
             self.epochs.push(recorded.log.epoch);
         }
+        let op = self.len();
+        let entry = self.marks.last()?.holdings.entry(&recorded.log, recorded.seq)?;
+        self.acks.push(Ack { op, log: recorded.log, seq: recorded.seq, entry });
         Some(entry)
     }
 
