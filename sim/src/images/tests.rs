@@ -161,11 +161,19 @@ fn a_sound_image_is_found_sound() {
 
 #[test]
 fn an_opening_that_repeats_an_epoch_is_found() {
-    let mut recorded = recorded(1);
-    let image = recorded.image.clone();
-    // The dice of the third opening once more, as after a restart of the generator.
-    let findings = recorded.examine(image, Dice::of(1, "images opening", 3));
-    assert!(findings.iter().any(|found| found.wrong == Wrong::UsedEpoch), "{findings:?}");
+    let Recorded { cast, mut inspector, journal, image } = recorded(1);
+    let marks = &journal.marks[journal.marks.len() - 1..];
+    let mut epochs = journal.epochs.clone();
+    let mut open = |epochs: &[u64]| {
+        let expected = Expected { allowed: marks, earlier: &[], acks: &journal.acks, epochs };
+        // The same dice at every opening, as after a restart of the generator.
+        examine(&cast, &mut inspector, image.clone(), Dice::new(9), &expected, true)
+    };
+    let first = open(&epochs);
+    assert_eq!(first.findings, []);
+    epochs.extend(first.journal.unwrap().epochs);
+    let again = open(&epochs).findings;
+    assert!(again.iter().any(|found| found.wrong == Wrong::UsedEpoch), "{again:?}");
     assert_ne!(opening_dice(1, &vec![(0, 0)]).serial(), opening_dice(1, &vec![(0, 1)]).serial());
 }
 
