@@ -12,6 +12,9 @@ use serde::{Deserialize, Serialize};
 
 use super::{Bug, SWITCH};
 
+/// Lines of a process that may wait to be looked at.
+const LINES: usize = 256;
+
 /// What one bug is hunted with.
 #[derive(Debug, Clone)]
 pub struct Hunters {
@@ -114,12 +117,13 @@ fn built(copy: &Path, target: &Path, arguments: &[&str], name: &str) -> io::Resu
     let lines = output.stdout.split(|byte| *byte == b'\n');
     let messages = lines.filter_map(|line| serde_json::from_slice::<serde_json::Value>(line).ok());
     let artifacts = messages.filter(|message| message.pointer("/target/name").is_some_and(|known| known == name));
-    let executable = artifacts.filter_map(|message| message.get("executable")?.as_str().map(PathBuf::from)).last();
+    let executable = artifacts.filter_map(|message| message.get("executable")?.as_str().map(PathBuf::from)).next_back();
     executable.ok_or_else(|| io::Error::other(format!("cargo does not say where it put {name}")))
 }
 
 /// Runs a process until it prints a line that is looked for, ends, or its time is over. A process that dies without
 /// such a line was found out, too.
+#[expect(clippy::disallowed_methods, reason = "how long real processes take; no simulation depends on it")]
 fn run(
     mut command: Command,
     bug: Option<&str>,
@@ -158,9 +162,10 @@ fn run(
     Ok(found.map(|by| (by, after_s)))
 }
 
+#[expect(clippy::disallowed_methods, reason = "it waits for another process beside the clock")]
 fn lines_of(child: &mut Child) -> io::Result<mpsc::Receiver<String>> {
     let output = child.stdout.take().ok_or_else(|| io::Error::other("the process has no output"))?;
-    let (sender, lines) = mpsc::channel();
+    let (sender, lines) = mpsc::sync_channel(LINES);
     std::thread::spawn(move || {
         for line in BufReader::new(output).lines().map_while(Result::ok) {
             if sender.send(line).is_err() {

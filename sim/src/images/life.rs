@@ -359,10 +359,7 @@ pub(crate) fn task(
 
 /// A rule that refuses is an answer; a store that fails is not.
 fn refused<T>(error: CommandError) -> Result<Option<T>, ImagesError> {
-    match error {
-        CommandError::Store(error) => Err(ImagesError::life(error)),
-        _ => Ok(None),
-    }
+    if let CommandError::Store(error) = error { Err(ImagesError::life(error)) } else { Ok(None) }
 }
 
 /// Brings a replica to rest, for those that only want its end.
