@@ -12,7 +12,7 @@ use crate::id::{CertificateId, NodeId};
 use crate::namespace::{Namespace, NamespaceKind};
 use crate::policy;
 use crate::seal::{FamilySecret, SealError};
-use crate::trust::Trust;
+use crate::trust::{Introduction, Trust};
 
 /// How long a certificate is meant to last: ten years. Its end means "ask", never "cut off".
 const VALIDITY: Millis = 10 * 365 * 24 * 3600 * 1000;
@@ -185,6 +185,19 @@ pub struct Invite {
     pub signing: SigningKey,
     /// The secrets of the families that the node may read, to be kept by [`crate::replica::Replica::keep_secrets`].
     pub secrets: Vec<(String, FamilySecret)>,
+    /// Which namespaces there are, to be kept by [`crate::replica::Replica::keep_introduction`]: without, the node could
+    /// record nothing before it has met another one.
+    pub introduction: Introduction,
+}
+
+impl Invite {
+    /// Tells the new node of the namespaces that concern it.
+    #[must_use]
+    pub fn introduced_by(mut self, trust: &Trust) -> Self {
+        let own = self.chain.last().and_then(|own| own.claim.certificate());
+        self.introduction = own.map(|own| trust.introduction(own)).unwrap_or_default();
+        self
+    }
 }
 
 impl std::fmt::Debug for Invite {
@@ -226,7 +239,8 @@ pub fn invite(
     let claim = Claim::Certificate(certificate);
     let statement =
         Statement::sign(&authority.town, claim, Some(authority.statement.id), nonce(rng), &authority.signing);
-    Ok(Invite { town: authority.town, chain: vec![authority.statement.clone(), statement], signing, secrets })
+    let chain = vec![authority.statement.clone(), statement];
+    Ok(Invite { town: authority.town, chain, signing, secrets, introduction: Introduction::default() })
 }
 
 /// A node that has joined: what it must keep and record.

@@ -13,8 +13,10 @@ use crate::id::{CertificateId, EntryId, KeyId, NamespaceId, NodeId};
 use crate::namespace::{Namespace, NamespaceKind};
 use crate::policy;
 use crate::seal::PersonKeyPlace;
+pub use introduction::Introduction;
 use waiting::Waiting;
 
+mod introduction;
 mod ratification;
 mod waiting;
 
@@ -28,6 +30,9 @@ pub struct Family {
     pub founding: Namespace,
     /// Key id of the founding secret.
     pub key: KeyId,
+    /// Who founded it, and the statement, for newcomers.
+    issuer: Option<CertificateId>,
+    stated: Vec<u8>,
 }
 
 /// A place in a log: a seq and the entry there.
@@ -203,7 +208,7 @@ impl Trust {
             }
             Claim::Family { founding, key } => {
                 let name = founding.family();
-                let family = Family { founding, key };
+                let family = Family { founding, key, issuer: statement.issuer, stated: bytes };
                 // Two authorities that found the same family apart: the lesser key id stands, everywhere alike.
                 let stands = self
                     .families

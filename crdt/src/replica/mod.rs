@@ -260,7 +260,8 @@ impl Replica {
             beacon_at: 0,
             beacon_interval,
             grown: BTreeMap::new(),
-            growth: 0,
+            // The first beacon of an opening comes without any growth: it withdraws what an older one claimed.
+            growth: 1,
             beacon_growth: 0,
             beacon_turn: 0,
             failed: false,
@@ -286,6 +287,7 @@ impl Replica {
         for (key, version, bytes) in self.store.cards()? {
             self.accept_card(key, version, bytes);
         }
+        self.heed_introduction()?;
         let auth = self.namespace_id(&Namespace::auth());
         for (_, (_, state)) in self.logs.iter_mut().filter(|(log, _)| log.namespace == auth) {
             // Read below, not folded.

@@ -98,7 +98,9 @@ impl Replica {
     /// Stages a beacon if one is due and anything grew since the last: what is in this batch is durable when the
     /// beacon is, and not before.
     pub(super) fn issue_beacon(&mut self, now: Millis) {
-        if self.growth == self.beacon_growth || now < self.poll_timeout() {
+        // A clock that was ahead and is right again must not silence the node until it gets there.
+        let is_due = now >= self.poll_timeout() || now < self.beacon_at;
+        if self.growth == self.beacon_growth || !is_due {
             return;
         }
         self.beacon_at = now;

@@ -2,9 +2,11 @@
 //! everything recorded must be everywhere it belongs once the faults stop.
 
 mod adversary;
+mod beacons;
 mod branches;
 mod erasure;
 mod hostile;
+mod introduction;
 mod limits;
 mod ratifications;
 mod regressions;
@@ -42,6 +44,17 @@ struct InMemoryBackendBox(InMemoryBackend);
 impl Default for InMemoryBackendBox {
     fn default() -> Self {
         Self(InMemoryBackend::new())
+    }
+}
+
+impl Disk {
+    fn copy(&self) -> Self {
+        let mut bytes = vec![0; self.len().unwrap() as usize];
+        self.read(0, &mut bytes).unwrap();
+        let copy = Self::default();
+        copy.set_len(bytes.len() as u64).unwrap();
+        copy.write(0, &bytes).unwrap();
+        copy
     }
 }
 

@@ -10,12 +10,14 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Output, Replica};
 use crate::card::{CardError, CardKind};
+use crate::certificate::StatementError;
 use crate::grant::{self, Grant, Handout, MAX_EXCLUDED, MAX_KEYS, Short};
 use crate::id::{KeyId, NodeId};
 use crate::namespace::Namespace;
 use crate::policy;
 use crate::seal::{FamilySecret, NamespaceKeys};
-use crate::store::CardKey;
+use crate::store::{CardKey, StoreError};
+use crate::trust::Introduction;
 
 /// Most grants kept of one granter.
 pub(super) const MAX_GRANTS_OF_ONE: usize = 256;
@@ -49,6 +51,27 @@ impl Replica {
         let new: Vec<_> = secrets.iter().filter(|secret| !is_known(secret)).cloned().collect();
         let own = BTreeMap::from([(self.own.exchange, (0..new.len()).collect())]);
         self.hand_out(&BTreeSet::new(), &new, &own)
+    }
+
+    /// Keeps what came with an invite about the town's namespaces. To be made durable by a commit.
+    ///
+    /// # Errors
+    /// [`StatementError`] if it is not of this town.
+    pub fn keep_introduction(&mut self, told: &Introduction) -> Result<(), StatementError> {
+        self.trust.heed_introduction(told)?;
+        self.batch.meta.push(("introduction", told.to_bytes()));
+        self.batch.weight += 1;
+        self.trust_changed();
+        Ok(())
+    }
+
+    /// What was told at the invitation is known at every start. It was checked when it was kept.
+    pub(super) fn heed_introduction(&mut self) -> Result<(), StoreError> {
+        let told = self.store.meta("introduction")?.and_then(|bytes| Introduction::from_bytes(&bytes));
+        match told.map_or(Ok(()), |told| self.trust.heed_introduction(&told)) {
+            Ok(()) => Ok(()),
+            Err(error) => Err(StoreError::Damaged(format!("what the invite told is not right: {error}"))),
+        }
     }
 
     fn hand_out(

@@ -104,6 +104,10 @@ impl Replica {
         let mut entries: Vec<Entry> = Vec::new();
         let (mut size, mut signed) = (0, 0);
         self.store.entries(number, cursor + 1, |entry| {
+            if entry.check_body().is_err() {
+                // A peer would take it for a forgery and end every session here.
+                return ControlFlow::Break(());
+            }
             size += entry.body.len() + 32;
             let (is_signed, seq) = (entry.signature.is_some(), entry.header.seq);
             entries.push(entry);

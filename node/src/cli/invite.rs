@@ -116,6 +116,7 @@ impl InviteArgs {
         let secrets = replica.secrets();
         place.check(replica.trust(), &secrets)?;
         let invite = enrol::invite(&authority, &place, &secrets, now(), &mut os_rng()?)?;
+        let invite = invite.introduced_by(replica.trust());
         Ok(InviteFile { invite, peers: self.peers.clone() }.to_text())
     }
 }

@@ -13,6 +13,12 @@ use crate::config::{DEFAULT_LISTEN, addresses, file_text};
 use crate::data_dir::{Existing, write_whole};
 use crate::engine::now;
 use crate::keys::{IdentityFile, InviteFile, os_rng};
+use crate::message::Message;
+
+fn no_room_for_keys() -> Message {
+    Message::new("keys_no_room", "邀请中的密钥太多，无法保存", "the invite holds more keys than a node can keep")
+        .remedy("请为较少的村居重新邀请", "ask for an invite for fewer regions")
+}
 
 #[derive(Debug, Args)]
 pub(super) struct JoinArgs {
@@ -43,7 +49,10 @@ impl JoinArgs {
             write_whole(&directory.config(), file_text(&listen, &peers).as_bytes(), Existing::Keep)?;
         }
         let mut replica = local::open(&context.config, &file)?;
-        replica.keep_secrets(&invite.secrets);
+        replica.keep_introduction(&invite.introduction).map_err(enrol::EnrolError::from)?;
+        if !replica.keep_secrets(&invite.secrets) {
+            return Err(no_room_for_keys().into());
+        }
         replica.commit(now())?;
         drop(replica);
         local::note_data(directory, &mut file)?;

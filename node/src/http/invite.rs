@@ -58,20 +58,19 @@ pub(super) async fn invite(
     let authority = parse_authority(&input.authority, "authority")?;
     let acts_as = acting_roles(input.acts_as);
     let place = Place { name: input.name, role: input.role, regions: input.regions, carries: input.carries, acts_as };
-    let (secrets, town, checked, place) = api
+    let mut rng = os_rng().map_err(ApiError::bad_request)?;
+    let made = api
         .engine()
-        .read(|replica| {
+        .read(move |replica| {
+            if authority.town != *replica.trust().town() {
+                return Err(ApiError::bad_request(crate::keys::other_town()));
+            }
             let secrets = replica.secrets();
-            let checked = place.check(replica.trust(), &secrets);
-            (secrets, *replica.trust().town(), checked, place)
+            place.check(replica.trust(), &secrets)?;
+            let invite = enrol::invite(&authority, &place, &secrets, crate::engine::now(), &mut rng)?;
+            Ok(invite.introduced_by(replica.trust()))
         })
         .await?;
-    if authority.town != town {
-        let message = crate::keys::other_town();
-        return Err(ApiError::bad_request(message));
-    }
-    checked?;
-    let mut rng = os_rng().map_err(ApiError::bad_request)?;
-    let invite = enrol::invite(&authority, &place, &secrets, crate::engine::now(), &mut rng)?;
+    let invite = made?;
     Ok(Json(InviteAnswer { invite: InviteFile { invite, peers: input.peers }.to_text() }))
 }

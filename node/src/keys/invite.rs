@@ -1,7 +1,8 @@
 //! The invite file: everything a machine needs to become a node, without reaching anybody.
 //!
-//! Content: CBOR `[town, [statement...], seed, [[family, secret]...], [peer address...]]`: the chain from the authority's
-//! certificate to the invite's own, and the secrets of the families that the node may read.
+//! Content: CBOR `[town, [statement...], seed, [[family, secret]...], [peer address...], introduction]`: the chain from the
+//! authority's certificate to the invite's own, the secrets of the families that the node may read, and which namespaces
+//! there are ([`Introduction`]).
 
 use std::path::Path;
 
@@ -9,6 +10,7 @@ use ed25519_dalek::SigningKey;
 use townmesh_crdt::certificate::{Certificate, CertificateKind, Statement};
 use townmesh_crdt::enrol::Invite;
 use townmesh_crdt::seal::FamilySecret;
+use townmesh_crdt::trust::Introduction;
 
 use super::cbor::{encoded, fixed, list, parts};
 use super::identity::{MAX_CHAIN, check_chain};
@@ -73,7 +75,7 @@ impl Content for InviteFile {
     fn encode(&self) -> Vec<u8> {
         let invite = &self.invite;
         encoded(|e| {
-            e.array(5)?.bytes(&invite.town)?.array(invite.chain.len() as u64)?;
+            e.array(6)?.bytes(&invite.town)?.array(invite.chain.len() as u64)?;
             for statement in &invite.chain {
                 e.bytes(&statement.to_bytes())?;
             }
@@ -85,12 +87,13 @@ impl Content for InviteFile {
             for peer in &self.peers {
                 e.str(peer)?;
             }
+            e.bytes(&invite.introduction.to_bytes())?;
             Ok(())
         })
     }
 
     fn decode(bytes: &[u8]) -> Result<Self, ContentError> {
-        parts(bytes, 5, |d| {
+        parts(bytes, 6, |d| {
             let town = fixed(d, "the town's key")?;
             let mut chain = Vec::new();
             for _ in 0..list(d, "certificates", MAX_CHAIN)? {
@@ -112,8 +115,10 @@ impl Content for InviteFile {
                 }
                 peers.push(address.to_owned());
             }
+            let introduction = Introduction::from_bytes(d.bytes()?)
+                .ok_or(ContentError::Mismatch("what it tells of the town is malformed"))?;
             check_chain(&town, &chain)?;
-            let file = Self { invite: Invite { town, chain, signing, secrets }, peers };
+            let file = Self { invite: Invite { town, chain, signing, secrets, introduction }, peers };
             let key = file.invite.signing.verifying_key().to_bytes();
             let own = file.certificate().filter(|own| own.kind == CertificateKind::Invite && own.key.0 == key);
             if own.is_none() {

@@ -2,6 +2,7 @@
 
 use super::super::tests::{connect, edit, meet, settle, texts};
 use super::*;
+use crate::card::CardKind;
 
 fn own_log(replica: &Replica, region: &str) -> LogId {
     LogId {
@@ -50,12 +51,16 @@ fn a_store_in_a_file_keeps_everything_and_the_new_epoch_names_the_old_one() {
     village.commit(NOW).unwrap();
     let (old, digest) = (own_log(&village, LANGFA), village.digest(village.namespace_id(&namespace)));
     let head = village.logs[&old].1.head;
-    let cards = village.cards.clone();
+    let mut cards = village.cards.clone();
     drop(village);
 
     assert!(matches!(Store::open(&directory.path().join("none/town.redb")), Err(StoreError::Io(_))));
     let mut village = Replica::open(opening(&member, &mut town.rng, true), NOW).unwrap();
     assert_eq!(village.digest(village.namespace_id(&namespace)), digest);
+    // The beacon of the new opening takes the place of the old one's.
+    let beacon = CardKind::Beacon.key(village.node().0);
+    assert_ne!(village.cards.get(&beacon), cards.get(&beacon));
+    cards.extend(village.cards.get_key_value(&beacon).map(|(key, card)| (*key, card.clone())));
     assert_eq!(village.cards, cards);
     assert_eq!(texts(&mut village, LANGFA, document), ["before"]);
     assert_eq!(village.open_personal(&namespace, document, resident, &sealed).unwrap(), b"person");

@@ -1,0 +1,100 @@
+//! What a node says of what it holds when its clock or its disk is not what it was.
+
+use super::super::tests::{connect, edit, meet, settle, texts};
+use super::*;
+use redb::ReadableDatabase as _;
+
+const YEARS: Millis = 10 * 365 * 24 * 3600 * 1000;
+
+fn beacon_at(replica: &Replica) -> Millis {
+    let own = replica.node();
+    replica.beacons().into_iter().find(|beacon| beacon.node == own).map_or(0, |beacon| beacon.at)
+}
+
+#[test]
+fn beacons_go_on_when_a_clock_that_was_ahead_is_right_again() {
+    let mut town = Town::new(330);
+    let mut center = town.node("center", NodeRole::Center, &[], &[]);
+    center.commit(NOW + YEARS).unwrap();
+    assert_eq!(beacon_at(&center), NOW + YEARS);
+    // Recorded and committed by the right time.
+    edit(&mut center, LANGFA, "1", "now");
+    assert_eq!(beacon_at(&center), NOW);
+    edit(&mut center, LANGFA, "2", "within a minute");
+    center.commit(NOW + 59_000).unwrap();
+    assert_eq!(beacon_at(&center), NOW, "one a minute is enough");
+}
+
+/// A disk that was put back holds less; it records nothing new, so nothing grows.
+#[test]
+fn a_node_that_was_put_back_withdraws_what_it_claimed_at_once() {
+    let mut town = Town::new(331);
+    let mut center = Member::join(&mut town, "center", NodeRole::Center, &[], &[]);
+    let mut langfa = town.node("langfa", NodeRole::Village, &[LANGFA], &[]);
+    meet(center.replica(), &mut langfa);
+    center.reopen(&mut town.rng, NOW);
+    let backup = center.disk.copy();
+    let document = edit(&mut langfa, LANGFA, "1", "after the backup");
+    let log = LogId {
+        namespace: langfa.namespace_id(&Namespace::registry(LANGFA)),
+        author: langfa.node(),
+        epoch: langfa.epoch,
+        lane: Lane::Work,
+    };
+    meet(center.replica(), &mut langfa);
+    center.replica().commit(NOW + 61_000).unwrap();
+    meet(center.replica(), &mut langfa);
+    assert!(langfa.receipts(&log, 1).contains(&center.node()), "of {document}");
+    center.disk = backup;
+    center.reopen(&mut town.rng, NOW + 200_000);
+    connect(center.replica(), &mut langfa);
+    // Only the greeting and the cards: the entry itself is still under way.
+    while let Some(message) = center.replica().poll_transmit(langfa.node()).unwrap() {
+        langfa.receive(center.node(), &message, NOW + 200_000).unwrap();
+    }
+    langfa.commit(NOW + 200_000).unwrap();
+    let said = langfa.beacons().into_iter().find(|beacon| beacon.node == center.node()).unwrap();
+    let own = center.replica().epoch;
+    let beacon = center.replica().beacons().into_iter().find(|beacon| beacon.node == center.node()).unwrap();
+    assert_eq!(beacon.epoch, own, "the new opening says so itself; the village heard {}", said.epoch);
+}
+
+/// A byte of an entry's body rotted on the disk.
+#[test]
+fn a_rotten_entry_is_not_sent_and_the_rest_arrives() {
+    let mut town = Town::new(332);
+    let mut center = town.node("center", NodeRole::Center, &[], &[]);
+    let mut langfa = Member::join(&mut town, "langfa", NodeRole::Village, &[LANGFA], &[]);
+    meet(&mut center, langfa.replica());
+    edit(langfa.replica(), LANGFA, "1", "one");
+    edit(langfa.replica(), LANGFA, "2", "two");
+    let log = langfa.replica().epoch;
+    drop(langfa.replica.take());
+    rot_last_entry(&langfa.disk);
+    let (own, rng) = (langfa.node(), &mut town.rng);
+    langfa.reopen(rng, NOW);
+    let three = edit(langfa.replica(), LANGFA, "3", "three");
+    connect(&mut center, langfa.replica());
+    settle(&mut center, langfa.replica());
+    assert_eq!(texts(&mut center, LANGFA, three), ["three"]);
+    let namespace = center.namespace_id(&Namespace::registry(LANGFA));
+    let held =
+        center.logs().find(|state| (state.log.author, state.log.epoch, state.log.namespace) == (own, log, namespace));
+    assert_eq!(held.map(|state| state.height), Some(1), "up to the rotten entry");
+}
+
+fn rot_last_entry(disk: &Disk) {
+    let database = redb::Database::builder().create_with_backend(disk.clone()).unwrap();
+    let table: redb::TableDefinition<'_, (u32, u64), &[u8]> = redb::TableDefinition::new("entries");
+    let (key, mut bytes) = {
+        let read = database.begin_read().unwrap().open_table(table).unwrap();
+        let all = redb::ReadableTable::iter(&read).unwrap().map(|row| row.unwrap());
+        let last = all.filter(|(key, _)| key.value().1 == 2).last().unwrap();
+        (last.0.value(), last.1.value().to_vec())
+    };
+    *bytes.last_mut().unwrap() ^= 1;
+    let mut write = database.begin_write().unwrap();
+    write.set_quick_repair(true);
+    write.open_table(table).unwrap().insert(key, bytes.as_slice()).unwrap();
+    write.commit().unwrap();
+}

@@ -1,0 +1,185 @@
+//! What a newcomer must know of the town before it meets anybody: which namespaces there are.
+//!
+//! Families and periods stand in `auth`, which a new node gets from the first node that it meets. Until then it could
+//! record nothing, so an invite brings those that concern it. They are kept beside the logs and are not recorded again:
+//! else each newcomer would write what everybody knows into `auth` once more.
+//!
+//! # Format
+//!
+//! CBOR `[[statement...], [period...]]`: certificates of those who founded the families, then the families, as stated;
+//! the names of the namespaces that were opened since.
+
+use std::collections::BTreeSet;
+
+use minicbor::{Decoder, Encoder};
+
+use super::Trust;
+use crate::bounds;
+use crate::certificate::{Certificate, CertificateKind, Statement, StatementError};
+use crate::namespace::Namespace;
+use crate::policy;
+
+/// Most statements and periods of an introduction, each.
+const MAX_TOLD: usize = bounds::MAX_NAMESPACES;
+
+/// What a newcomer is told, see the module.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Introduction {
+    statements: Vec<Vec<u8>>,
+    periods: Vec<Namespace>,
+}
+
+impl Introduction {
+    /// How many statements and periods it tells.
+    pub fn len(&self) -> usize {
+        self.statements.len() + self.periods.len()
+    }
+
+    /// Whether it tells nothing.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// As in the format.
+    pub fn to_bytes(&self) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        let mut e = Encoder::new(&mut bytes);
+        let write = |e: &mut Encoder<&mut Vec<u8>>| -> Result<(), minicbor::encode::Error<std::convert::Infallible>> {
+            e.array(2)?.array(self.statements.len() as u64)?;
+            for statement in &self.statements {
+                e.bytes(statement)?;
+            }
+            e.array(self.periods.len() as u64)?;
+            for period in &self.periods {
+                e.str(&period.to_string())?;
+            }
+            Ok(())
+        };
+        let written = write(&mut e);
+        debug_assert!(written.is_ok(), "writing to memory does not fail");
+        bytes
+    }
+
+    /// Reads one; `None` if it is not one. What it says is not checked yet.
+    pub fn from_bytes(bytes: &[u8]) -> Option<Self> {
+        let mut d = Decoder::new(bytes);
+        (d.array().ok()? == Some(2)).then_some(())?;
+        let mut told = Self::default();
+        for _ in 0..length(&mut d)? {
+            told.statements.push(d.bytes().ok()?.to_vec());
+        }
+        for _ in 0..length(&mut d)? {
+            told.periods.push(d.str().ok()?.parse().ok()?);
+        }
+        (d.position() == bytes.len()).then_some(told)
+    }
+}
+
+fn length(d: &mut Decoder<'_>) -> Option<usize> {
+    usize::try_from(d.array().ok()??).ok().filter(|length| *length <= MAX_TOLD)
+}
+
+impl Trust {
+    /// What a node with the scopes of a certificate, also one that is only invited yet, is to be told.
+    pub fn introduction(&self, certificate: &Certificate) -> Introduction {
+        let node = Certificate { kind: CertificateKind::Node, ..certificate.clone() };
+        let concerns = |namespace: &Namespace| policy::access(&node, namespace).is_some();
+        let families = self.families.values().filter(|family| concerns(&family.founding));
+        let (mut founders, mut stated) = (Vec::new(), Vec::new());
+        let mut known = BTreeSet::new();
+        for family in families {
+            if let Some(issuer) = family.issuer.filter(|issuer| known.insert(*issuer)) {
+                founders.extend(self.chain(&issuer).into_iter().flatten());
+            }
+            stated.push(family.stated.clone());
+        }
+        founders.dedup();
+        let is_later = |namespace: &&Namespace| {
+            self.family(namespace).is_some_and(|family| family.founding != **namespace) && concerns(namespace)
+        };
+        let mut periods: Vec<Namespace> = self.namespaces.values().filter(is_later).cloned().collect();
+        periods.sort();
+        Introduction { statements: [founders, stated].concat(), periods }
+    }
+
+    /// Takes over what this node was told when it was invited.
+    ///
+    /// # Errors
+    /// [`StatementError`] if a statement is not what it says; those before it are trusted.
+    pub fn heed_introduction(&mut self, told: &Introduction) -> Result<(), StatementError> {
+        for bytes in &told.statements {
+            self.add(Statement::from_bytes(bytes, &self.town)?)?;
+        }
+        told.periods.iter().cloned().for_each(|period| self.open_period(period));
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::certificate::NodeRole;
+    use crate::enrol::{self, Founded, Place};
+    use proptest::prelude::*;
+    use rand_chacha::ChaCha8Rng;
+    use rand_chacha::rand_core::SeedableRng;
+
+    fn founded() -> (Founded, Trust, ChaCha8Rng) {
+        let mut rng = ChaCha8Rng::seed_from_u64(1);
+        let regions = ["110115005001", "110115005002"].map(str::to_owned);
+        let founded = enrol::found(&regions, "2026", "2026-11", 1, &mut rng);
+        let mut trust = Trust::new(founded.authority.town);
+        founded.statements.iter().for_each(|statement| _ = trust.add(statement.clone()).unwrap());
+        trust.open_period(Namespace::cases("110115005001", "2027"));
+        trust.open_period(Namespace::cases("110115005002", "2027"));
+        (founded, trust, rng)
+    }
+
+    #[test]
+    fn a_newcomer_is_told_what_concerns_it_and_learns_nothing_else() {
+        let (founded, trust, mut rng) = founded();
+        let place = Place {
+            name: "langfa".into(),
+            role: NodeRole::Village,
+            regions: vec!["110115005001".into()],
+            carries: vec![],
+            acts_as: None,
+        };
+        let invite = enrol::invite(&founded.authority, &place, &founded.secrets, 1, &mut rng).unwrap();
+        let told = trust.introduction(invite.chain.last().unwrap().claim.certificate().unwrap());
+        assert_eq!(told.len(), 1 + 4 + 1, "the authority, town, registry, cases, events, and the cases of 2027");
+        assert_eq!(Introduction::from_bytes(&told.to_bytes()), Some(told.clone()));
+        let mut new = Trust::new(founded.authority.town);
+        new.heed_introduction(&told).unwrap();
+        let names: BTreeSet<String> = new.namespaces().values().map(ToString::to_string).collect();
+        let expected = [
+            "auth",
+            "cases/110115005001/2026",
+            "cases/110115005001/2027",
+            "events/110115005001/2026-11",
+            "registry/110115005001",
+            "town",
+        ];
+        assert_eq!(names, expected.map(str::to_owned).into());
+        assert_eq!(new.introduction(invite.chain[1].claim.certificate().unwrap()), told, "it can invite others");
+    }
+
+    #[test]
+    fn what_nobody_of_the_town_stated_is_not_believed() {
+        let (_, trust, mut rng) = founded();
+        let other = enrol::found(&["110115005001".to_owned()], "2026", "2026-11", 1, &mut rng);
+        let stated = other.statements.iter().map(Statement::to_bytes).collect();
+        let mut new = Trust::new(*trust.town());
+        assert!(new.heed_introduction(&Introduction { statements: stated, periods: vec![] }).is_err());
+        assert_eq!(new.namespaces().len(), 1);
+    }
+
+    proptest! {
+        #[test]
+        fn any_bytes_are_an_introduction_or_none(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
+            if let Some(told) = Introduction::from_bytes(&bytes) {
+                prop_assert!(told.len() <= 2 * MAX_TOLD);
+            }
+        }
+    }
+}
