@@ -3,6 +3,7 @@
 
 pub mod cli;
 pub mod config;
+mod damage;
 pub mod data_dir;
 pub mod demo;
 pub mod engine;

@@ -10,8 +10,6 @@ use townmesh_crdt::certificate::NodeRole;
 use townmesh_crdt::domain::region::RegionCode;
 use townmesh_crdt::domain::role::Role;
 use townmesh_crdt::enrol::{self, Place};
-use townmesh_crdt::replica::{OpenError, Replica};
-use townmesh_crdt::store::StoreError;
 
 use super::client::Client;
 use super::output::fields;
@@ -21,7 +19,7 @@ use crate::data_dir::{Existing, FileError, read_small, write_whole};
 use crate::engine::now;
 use crate::http::{InviteAnswer, InviteInput, acting_roles};
 use crate::keys::{InviteFile, os_rng, other_town, read_authority};
-use crate::message::{Explain as _, Message};
+use crate::message::Message;
 
 #[derive(Debug, Args)]
 pub(super) struct InviteArgs {
@@ -105,7 +103,6 @@ impl InviteArgs {
         if authority.town != file.town {
             return Err(other_town().into());
         }
-        let replica = open_or_explain(context, &file)?;
         let place = Place {
             name: self.name.clone(),
             role,
@@ -113,21 +110,22 @@ impl InviteArgs {
             carries: Self::codes(&self.carries),
             acts_as: acting_roles(self.acts_as.clone()),
         };
-        let secrets = replica.secrets();
-        place.check(replica.trust(), &secrets)?;
+        let secrets = local::with_replica(&context.config, &file, |replica| {
+            let secrets = replica.secrets();
+            place.check(replica.trust(), &secrets)?;
+            Ok(secrets)
+        });
+        let secrets = secrets.map_err(when_in_use)?;
         let invite = enrol::invite(&authority, &place, &secrets, now(), &mut os_rng()?)?;
         Ok(InviteFile { invite, peers: self.peers.clone() }.to_text())
     }
 }
 
-/// Opens the stopped node; one that is running but does not answer is named as that.
-fn open_or_explain(context: &Context, file: &crate::keys::IdentityFile) -> Result<Replica, Failure> {
-    match local::opening(&context.config, file, file.expect_data) {
-        Ok(opening) => Ok(Replica::open(opening, now())?),
-        Err(error @ OpenError::Store(StoreError::InUse)) => {
-            let remedy = ("等节点就绪后再试", "wait until the node is ready, then try again");
-            Err(error.explain().remedy(remedy.0, remedy.1).into())
-        }
-        Err(error) => Err(error.into()),
+/// A node that is running but does not answer yet holds its store.
+fn when_in_use(failure: Failure) -> Failure {
+    if failure.message.code != "store_in_use" {
+        return failure;
     }
+    let message = failure.message.remedy("等节点就绪后再试", "wait until the node is ready, then try again");
+    Failure { message, ..failure }
 }

@@ -42,10 +42,10 @@ impl JoinArgs {
         if !directory.config().exists() {
             write_whole(&directory.config(), file_text(&listen, &peers).as_bytes(), Existing::Keep)?;
         }
-        let mut replica = local::open(&context.config, &file)?;
-        replica.keep_secrets(&invite.secrets);
-        replica.commit(now())?;
-        drop(replica);
+        local::with_replica(&context.config, &file, |replica| {
+            replica.keep_secrets(&invite.secrets);
+            Ok(replica.commit(now())?)
+        })?;
         local::note_data(directory, &mut file)?;
         let role = file.certificate().map(|certificate| certificate.role.name());
         let result = json!({

@@ -31,6 +31,7 @@ impl RunArgs {
         let config = &context.config;
         start_logging(config)?;
         let file = local::identity(&config.data_dir)?;
+        local::refuse_unfinished(&config.data_dir, &file)?;
         let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(|error| {
             Message::new("runtime", "无法启动运行环境", format!("the runtime cannot start: {error}"))
         })?;

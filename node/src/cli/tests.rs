@@ -1,6 +1,9 @@
 use clap::CommandFactory as _;
 use clap::Parser as _;
 
+mod damage;
+mod founding;
+
 use super::*;
 
 fn parse(line: &str) -> Result<Cli, clap::Error> {

@@ -1,6 +1,6 @@
 //! `town create`: founds a town and makes this machine its first node, a center.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{Args, Subcommand};
@@ -14,9 +14,9 @@ use townmesh_sim::generator::{HUANGCUN_REGIONS, parse_regions};
 
 use super::output::fields;
 use super::{Context, Done, Failure, local};
-use crate::data_dir::{DataDir, read_small};
+use crate::data_dir::{DataDir, Existing, FileError, read_small};
 use crate::engine::now;
-use crate::keys::{IdentityFile, os_rng, write_authority, write_root};
+use crate::keys::{IdentityFile, KeyError, os_rng, write_authority, write_root};
 use crate::message::Message;
 
 /// Largest table of regions in bytes.
@@ -67,19 +67,28 @@ impl CreateArgs {
         let invite = enrol::invite(&founded.authority, &place, &founded.secrets, now, &mut rng)?;
         let joined = enrol::redeem(&invite, &mut rng)?;
 
-        DataDir::new(&self.out).create()?;
         let (root, authority) = (self.out.join("root.key"), self.out.join("authority.key"));
-        write_root(&founded.root, &root)?;
-        write_authority(&founded.authority, &authority)?;
-        directory.create()?;
         let mut file = IdentityFile::of_joined(founded.authority.town, joined);
-        file.write(&directory.identity(), crate::data_dir::Existing::Keep)?;
-        let mut replica = local::open(&context.config, &file)?;
-        replica.keep_secrets(&invite.secrets);
-        replica.record_statements(founded.statements, now)?;
-        town::import_regions(&mut replica, &regions, now)?;
-        replica.commit(now)?;
-        local::note_data(directory, &mut file)?;
+        let mut made = Made::default();
+        let write = || -> Result<(), Failure> {
+            made.directory(directory)?;
+            made.directory(&DataDir::new(&self.out))?;
+            made.file(&root, |path| write_root(&founded.root, path))?;
+            made.file(&authority, |path| write_authority(&founded.authority, path))?;
+            made.file(&directory.identity(), |path| file.write(path, Existing::Keep))?;
+            made.store(directory);
+            local::with_replica(&context.config, &file, |replica| {
+                replica.keep_secrets(&invite.secrets);
+                replica.record_statements(founded.statements, now)?;
+                town::import_regions(replica, &regions, now)?;
+                Ok(replica.commit(now)?)
+            })?;
+            local::note_data(directory, &mut file)
+        };
+        if let Err(failure) = write() {
+            made.remove();
+            return Err(failure);
+        }
 
         let node = file.identity.node();
         let result = json!({
@@ -106,5 +115,42 @@ impl CreateArgs {
         };
         let table = table.trim_start_matches('\u{feff}').replace("\r\n", "\n");
         parse_regions(&table).map_err(|error| wrong(error.to_string()).into())
+    }
+}
+
+/// What a founding has made so far. Half a town is of no use to anybody, and its keys would be in the way of the next
+/// attempt.
+#[derive(Debug, Default)]
+struct Made {
+    files: Vec<PathBuf>,
+    directories: Vec<PathBuf>,
+}
+
+impl Made {
+    fn directory(&mut self, directory: &DataDir) -> Result<(), FileError> {
+        if !directory.path().exists() {
+            self.directories.push(directory.path().to_owned());
+        }
+        directory.create()
+    }
+
+    fn file(&mut self, path: &Path, write: impl FnOnce(&Path) -> Result<(), KeyError>) -> Result<(), KeyError> {
+        let existed = path.exists();
+        let written = write(path);
+        // One that was there before is not this founding's to remove.
+        if !existed {
+            self.files.push(path.to_owned());
+        }
+        written
+    }
+
+    fn store(&mut self, directory: &DataDir) {
+        self.files.push(directory.store());
+    }
+
+    fn remove(self) {
+        // What cannot be removed either is named by the next attempt.
+        self.files.iter().for_each(|path| _ = std::fs::remove_file(path));
+        self.directories.iter().rev().for_each(|path| _ = std::fs::remove_dir(path));
     }
 }
