@@ -11,5 +11,6 @@ pub mod http;
 pub mod keys;
 pub mod ledger;
 pub mod message;
+mod refusal;
 pub mod verify;
 pub mod views;

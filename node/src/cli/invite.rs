@@ -14,7 +14,7 @@ use townmesh_crdt::enrol::{self, Place};
 use super::client::Client;
 use super::output::fields;
 use super::{Context, Done, Failure, local};
-use crate::config::addresses;
+use crate::config::{Origin, addresses};
 use crate::data_dir::{Existing, FileError, read_small, write_whole};
 use crate::engine::now;
 use crate::http::{InviteAnswer, InviteInput, acting_roles};
@@ -52,13 +52,9 @@ pub(super) struct InviteArgs {
 
 impl InviteArgs {
     pub(super) fn run(self, context: &Context) -> Done {
-        addresses("peer", self.peers.clone())?;
+        addresses(&Origin::Flag, "peers", self.peers.clone())?;
         let role = NodeRole::ALL.into_iter().find(|role| role.name() == self.role).unwrap_or(NodeRole::Village);
-        if self.regions.is_empty() && matches!(role, NodeRole::Village | NodeRole::Patrol) {
-            let message =
-                Message::new("no_region", "村居和巡逻节点须有 --region", "a village or patrol node needs --region");
-            return Err(Failure { message, code: 2 });
-        }
+        self.check_scope(role)?;
         if self.out.exists() {
             return Err(FileError::at(&self.out)(std::io::ErrorKind::AlreadyExists.into()).into());
         }
@@ -73,6 +69,29 @@ impl InviteArgs {
         context.output.result(&result, |value| format!("邀请已写入 / the invite is written\n{}", fields(value)));
         context.output.note("该文件只能用一次，请安全传递 / it is for one node: pass it on safely");
         Ok(ExitCode::SUCCESS)
+    }
+
+    /// Refuses what would be left out of the certificate, and a node that could do nothing.
+    fn check_scope(&self, role: NodeRole) -> Result<(), Failure> {
+        let has_regions = !self.regions.is_empty();
+        let message = match role {
+            NodeRole::Center if has_regions || !self.carries.is_empty() => Message::new(
+                "center_scope",
+                "指挥中心读写全镇，不能有 --region 或 --carry",
+                "a center reads and writes everything: it has neither --region nor --carry",
+            )
+            .remedy("去掉它们，或换一个 --role", "leave them out, or give another --role"),
+            NodeRole::Village | NodeRole::Patrol if !has_regions => {
+                Message::new("no_region", "村居和巡逻节点须有 --region", "a village or patrol node needs --region")
+                    .remedy("加上 --region <区划代码>", "add --region CODE")
+            }
+            NodeRole::Carrier if !has_regions && self.carries.is_empty() => {
+                Message::new("no_scope", "携带节点须有 --carry 或 --region", "a carrier needs --carry or --region")
+                    .remedy("加上 --carry <区划代码>", "add --carry CODE")
+            }
+            NodeRole::Center | NodeRole::Village | NodeRole::Patrol | NodeRole::Carrier => return Ok(()),
+        };
+        Err(message.into())
     }
 
     fn codes(codes: &[RegionCode]) -> Vec<String> {

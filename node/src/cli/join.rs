@@ -9,7 +9,7 @@ use townmesh_crdt::enrol;
 
 use super::output::fields;
 use super::{Context, Done, Failure, local};
-use crate::config::{DEFAULT_LISTEN, addresses, file_text};
+use crate::config::{DEFAULT_LISTEN, Origin, addresses, file_text};
 use crate::data_dir::{Existing, write_whole};
 use crate::engine::now;
 use crate::keys::{IdentityFile, InviteFile, os_rng};
@@ -26,7 +26,7 @@ pub(super) struct JoinArgs {
 impl JoinArgs {
     pub(super) fn run(self, context: &Context) -> Done {
         let directory = &context.config.data_dir;
-        addresses("listen", self.listen.clone())?;
+        addresses(&Origin::Flag, "listen", self.listen.clone())?;
         let InviteFile { invite, peers } = InviteFile::read(&self.invite)?;
         let mut file = match self.interrupted(context, &invite) {
             Some(file) => file,

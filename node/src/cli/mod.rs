@@ -35,12 +35,27 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-use crate::config::{Config, Layer};
+use crate::config::{Config, Layer, refuse_unknown_variables};
 use crate::message::{Explain, Message};
 use output::Output;
 
 /// Failed.
 const FAILED: u8 = 1;
+/// Wrong usage.
+const USAGE: u8 = 2;
+/// Codes of messages about how a command was given, wherever that is noticed.
+const USAGE_CODES: [&str; 10] = [
+    "usage",
+    "config_value",
+    "config_syntax",
+    "config_variable",
+    "http_beyond_loopback",
+    "center_scope",
+    "no_region",
+    "no_scope",
+    "mapping",
+    "format",
+];
 /// Not fully synced yet: try again later (`EX_TEMPFAIL` of BSD's sysexits).
 const NOT_SYNCED: u8 = 75;
 
@@ -128,7 +143,9 @@ struct Failure {
 
 impl<E: Explain> From<E> for Failure {
     fn from(error: E) -> Self {
-        Self { message: error.explain(), code: FAILED }
+        let message = error.explain();
+        let code = if USAGE_CODES.contains(&message.code.as_ref()) { USAGE } else { FAILED };
+        Self { message, code }
     }
 }
 
@@ -161,6 +178,7 @@ impl Cli {
             flags = args.layer.clone();
         }
         flags.data_dir = self.data_dir;
+        refuse_unknown_variables(std::env::vars_os().filter_map(|(name, _)| name.into_string().ok()))?;
         let config = Config::load(flags, self.config.as_deref(), |name| std::env::var(name).ok())?;
         let context = Context { config, output };
         match self.command {

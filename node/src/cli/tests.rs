@@ -3,6 +3,7 @@ use clap::Parser as _;
 
 mod damage;
 mod founding;
+mod usage;
 
 use super::*;
 

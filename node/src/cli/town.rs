@@ -10,7 +10,7 @@ use townmesh_crdt::command::{UTC_OFFSET_MINUTES, town};
 use townmesh_crdt::domain::date::Day;
 use townmesh_crdt::domain::region::{Region, RegionLevel};
 use townmesh_crdt::enrol::{self, Place};
-use townmesh_sim::generator::{HUANGCUN_REGIONS, parse_regions};
+use townmesh_sim::generator::{HUANGCUN_REGIONS, RegionTableError, parse_regions};
 
 use super::output::fields;
 use super::{Context, Done, Failure, local};
@@ -103,18 +103,40 @@ impl CreateArgs {
     }
 
     fn regions(&self) -> Result<Vec<Region>, Failure> {
-        let wrong = |error: String| {
-            Message::new("regions", "区划代码表有误", error)
-                .remedy("改正该行后重试", "correct the line, then try again")
+        let wrong = |zh: String, en: String| {
+            Message::new("regions", format!("区划代码表有误：{zh}"), en)
+                .remedy("改正后重试", "correct it, then try again")
         };
         let table = match &self.regions {
-            Some(path) => {
-                String::from_utf8(read_small(path, MAX_TABLE)?).map_err(|_| wrong("it is not text in UTF-8".into()))?
-            }
+            Some(path) => String::from_utf8(read_small(path, MAX_TABLE)?)
+                .map_err(|_| wrong("不是 UTF-8 文本".into(), "it is not text in UTF-8".into()))?,
             None => HUANGCUN_REGIONS.to_owned(),
         };
         let table = table.trim_start_matches('\u{feff}').replace("\r\n", "\n");
-        parse_regions(&table).map_err(|error| wrong(error.to_string()).into())
+        let regions = parse_regions(&table).map_err(|error| wrong(chinese(&error), error.to_string()))?;
+        let has_village =
+            regions.iter().filter_map(|region| region.code).any(|code| code.level() == RegionLevel::Village);
+        if !has_village {
+            return Err(wrong("没有任何村居".into(), "it has no village or community".into()).into());
+        }
+        Ok(regions)
+    }
+}
+
+/// What is wrong with a table of regions.
+fn chinese(error: &RegionTableError) -> String {
+    match error {
+        RegionTableError::Header => "第 1 行须为 code,name,kind,parent".to_owned(),
+        RegionTableError::FieldCount { line, found } => {
+            format!("第 {line} 行须有 4 个以逗号分隔的字段，现有 {found} 个；名称不能含逗号或引号")
+        }
+        RegionTableError::Code { line, .. } => {
+            format!("第 {line} 行的区划代码无效：村居为 12 位，镇街 9 位，区县 6 位")
+        }
+        RegionTableError::Kind { line, .. } => format!("第 {line} 行的类型无效"),
+        RegionTableError::Name { line } => format!("第 {line} 行的名称为空，请写全称"),
+        RegionTableError::Duplicate { line, code } => format!("第 {line} 行的区划 {code} 重复，请删去其一"),
+        RegionTableError::TooLong => "区划过多，请拆分".to_owned(),
     }
 }
 

@@ -49,7 +49,7 @@ pub struct Options {
     #[arg(long, requires = "script")]
     pub exit: bool,
     /// 户数 / households to generate and import
-    #[arg(long, default_value_t = 10_000)]
+    #[arg(long, default_value_t = 10_000, value_parser = households)]
     pub households: usize,
     /// 存放目录（须为空），默认为临时目录 / an empty folder to work in, by default a temporary one
     #[arg(long, value_name = "DIR")]
@@ -60,6 +60,12 @@ pub struct Options {
     /// 故意破坏一处，结果必须不通过 / break one thing on purpose: the verdict must fail
     #[arg(long = "break", value_enum, requires = "script")]
     pub sabotage: Option<Sabotage>,
+}
+
+fn households(text: &str) -> Result<usize, String> {
+    let number = text.parse().ok().filter(|number| (MIN_HOUSEHOLDS..=MAX_HOUSEHOLDS).contains(number));
+    let range = format!("{MIN_HOUSEHOLDS} 到 {MAX_HOUSEHOLDS} / from {MIN_HOUSEHOLDS} to {MAX_HOUSEHOLDS}");
+    number.ok_or(range)
 }
 
 /// Days to play.
@@ -87,10 +93,6 @@ pub enum Sabotage {
 /// # Errors
 /// When the town cannot be started or the day cannot go on.
 pub fn run(options: &Options) -> anyhow::Result<ExitCode> {
-    ensure!(
-        (MIN_HOUSEHOLDS..=MAX_HOUSEHOLDS).contains(&options.households),
-        "--households must be from {MIN_HOUSEHOLDS} to {MAX_HOUSEHOLDS}"
-    );
     let folder = Folder::new(options.folder.as_deref())?;
     let stop = Stop::default();
     let _signals = listen_for_signals(stop.clone())?;
