@@ -28,6 +28,7 @@ mod team;
 #[cfg(test)]
 mod tests;
 mod town;
+mod usage;
 mod verify;
 
 use std::path::PathBuf;
@@ -159,7 +160,10 @@ struct Context {
 
 /// Runs the program.
 pub fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => return usage::refuse(&error, std::env::args_os()),
+    };
     let output = Output { json: cli.json };
     cli.run(output).unwrap_or_else(|failure| {
         output.error(&failure.message);
@@ -170,8 +174,10 @@ pub fn main() -> ExitCode {
 impl Cli {
     fn run(self, output: Output) -> Done {
         if let Command::Demo(options) = &self.command {
-            return crate::demo::run(options)
-                .map_err(|error| Message::new("demo", "演示未能完成", format!("{error:#}")).into());
+            return crate::demo::run(options).map_err(|error| match error.downcast::<Message>() {
+                Ok(message) => message.into(),
+                Err(error) => Message::new("demo", "演示未能完成", format!("{error:#}")).into(),
+            });
         }
         let mut flags = Layer::default();
         if let Command::Run(args) = &self.command {

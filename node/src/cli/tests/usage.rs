@@ -20,6 +20,8 @@ fn wrong_values_of_flags_end_with_code_2() {
         "run --relay maybe",
         "run --beacon-interval-seconds 0",
         "run --log-filter ===",
+        "run --http 0.0.0.0:8470",
+        "run --http [::]:8470 --http-beyond-loopback false",
         "invite --name v --role village --region 110115005001 --authority k --out i --peer bad",
         "join i --listen bad",
         "export --out x.pdf",
@@ -29,6 +31,38 @@ fn wrong_values_of_flags_end_with_code_2() {
     }
     let mapping = Message::new("mapping", "", "");
     assert_eq!(Failure::from(mapping).code, 2, "import --map foo, which the node looks at");
+}
+
+#[test]
+fn an_open_http_address_has_to_be_asked_for() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().display();
+    let open = format!("townmesh run --http 0.0.0.0:0 --data-dir {path}");
+    assert_eq!(code_of(run(&open)), "http_beyond_loopback");
+    assert_eq!(code_of(run(&format!("{open} --http-beyond-loopback"))), "no_identity", "asked for");
+    std::fs::write(directory.path().join("townmesh.toml"), "http_beyond_loopback = true").unwrap();
+    assert_eq!(code_of(run(&open)), "no_identity", "asked for in the file");
+}
+
+#[test]
+fn usage_errors_are_told_in_json_too() {
+    for (line, zh, en) in [
+        ("status --wait abc", "--wait", "--wait"),
+        ("status --wiat 3", "--wiat", "--wiat"),
+        ("nonsense", "nonsense", "nonsense"),
+        ("delivery x", "x", "x"),
+        ("revoke", "缺少", "required"),
+    ] {
+        let message = crate::cli::usage::message(&parse(&format!("townmesh {line} --json")).unwrap_err());
+        assert_eq!(message.code, "usage");
+        assert!(message.zh.contains(zh) && message.en.contains(en), "{line}: {message}");
+        assert!(message.remedy.is_some() && !message.en.contains('\n'), "{line}: {message}");
+    }
+}
+
+#[test]
+fn a_demo_without_its_judge_ends_before_it_begins() {
+    assert_eq!(code_of(run("townmesh demo --script outage --exit")), "verdict_missing");
 }
 
 #[test]
