@@ -92,8 +92,9 @@ async fn a_node_that_met_nobody_is_synced_only_where_it_is_the_whole_town() {
 async fn a_wrong_body_is_told_by_field_in_both_languages() {
     let node = Node::start().await;
     for (path, body, field) in [
-        ("/v1/households", json!({}), "household"),
-        ("/v1/teams", json!({ "kod": "1" }), "kod"),
+        ("/v1/revoke", json!({}), "authority"),
+        ("/v1/households", json!({ "household": { "region": 5 } }), "region"),
+        ("/v1/revoke", json!({ "authority": "", "node": "v", "kod": 1 }), "kod"),
         ("/v1/revoke", json!({ "authority": "", "node": 1 }), "node"),
     ] {
         let (status, answer) = node.post(path, &body).await;
