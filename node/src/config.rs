@@ -10,9 +10,13 @@ use std::time::Duration;
 
 use serde::Deserialize;
 use townmesh_transport::Multiaddr;
+use tracing_subscriber::EnvFilter;
 
-use crate::data_dir::{DataDir, FileError, read_small};
-use crate::message::{Explain, Message};
+use crate::data_dir::{DataDir, read_small};
+
+mod error;
+
+pub use error::{ConfigError, Expected, Origin};
 
 /// Prefix of the environment variables; the rest is a key in capitals, such as `TOWNMESH_HTTP`.
 pub const PREFIX: &str = "TOWNMESH_";
@@ -25,6 +29,31 @@ const DEFAULT_DATA_DIR: &str = "townmesh-data";
 const DEFAULT_FILTER: &str = "info,libp2p=warn";
 /// Bounds of the time between two beacons.
 const BEACON_SECONDS: std::ops::RangeInclusive<u64> = 1..=3600;
+
+const HTTP_EXPECTED: Expected =
+    ("写地址和端口，如 127.0.0.1:8470", "write an address and a port, such as 127.0.0.1:8470");
+const BEACON_EXPECTED: Expected = ("写 1 到 3600 秒", "write 1 to 3600 seconds");
+const FILTER_EXPECTED: Expected = ("写日志过滤，如 info,libp2p=warn", "write a filter, such as info,libp2p=warn");
+const RELAY_EXPECTED: Expected = ("写 off、serve 或中继地址", "write off, serve, or addresses of relays");
+const ADDRESS_EXPECTED: Expected = (
+    "写多重地址，如 /ip4/192.168.1.10/udp/4001/quic-v1",
+    "write a multiaddress, such as /ip4/192.168.1.10/udp/4001/quic-v1",
+);
+/// The keys, as they are written in a file.
+const KEYS: [&str; 10] = [
+    "data_dir",
+    "listen",
+    "peers",
+    "discover_on_lan",
+    "relay",
+    "http",
+    "http_beyond_loopback",
+    "beacon_interval_seconds",
+    "log_filter",
+    "log_format",
+];
+/// Beginnings of variables that are not for a node: the tests and the simulator pass their own on to it.
+const OTHERS: [&str; 3] = ["BIN", "TEST_", "SEEDED_BUG"];
 
 /// What a node is told; complete and checked.
 #[derive(Debug, Clone, PartialEq)]
@@ -41,6 +70,8 @@ pub struct Config {
     pub relay: Relay,
     /// Where the HTTP API listens.
     pub http: SocketAddr,
+    /// Whether that may be an address that other machines reach.
+    pub http_beyond_loopback: bool,
     /// Least time between two beacons.
     pub beacon_interval: Duration,
     /// What is logged, in the syntax of `tracing_subscriber::EnvFilter`.
@@ -95,6 +126,9 @@ pub struct Layer {
     /// HTTP 接口地址 / address of the HTTP API
     #[arg(long, value_name = "ADDR:PORT")]
     pub http: Option<String>,
+    /// 允许其他机器访问 HTTP 接口（明文）/ let the HTTP API answer other machines, in clear
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, default_missing_value = "true")]
+    pub http_beyond_loopback: Option<bool>,
     /// 信标间隔（秒）/ least seconds between two beacons
     #[arg(long, value_name = "SECONDS")]
     pub beacon_interval_seconds: Option<u64>,
@@ -104,50 +138,6 @@ pub struct Layer {
     /// 日志格式 / how log lines look
     #[arg(long, value_name = "text|json")]
     pub log_format: Option<LogFormat>,
-}
-
-/// Why a configuration cannot be used.
-#[derive(Debug, thiserror::Error)]
-pub enum ConfigError {
-    /// The file cannot be read.
-    #[error(transparent)]
-    File(#[from] FileError),
-    /// The file is not TOML, or has an unknown key or a value of another type.
-    #[error("{path}, line {line}: {reason}", path = path.display())]
-    Syntax {
-        /// Which file.
-        path: PathBuf,
-        /// From 1; 0 where the whole file is meant.
-        line: usize,
-        /// What is wrong.
-        reason: String,
-    },
-    /// A value that means nothing.
-    #[error("{key} = {value:?}: {expected}")]
-    Value {
-        /// The key, as in the file.
-        key: &'static str,
-        /// What stands there.
-        value: String,
-        /// What would be accepted.
-        expected: &'static str,
-    },
-}
-
-impl Explain for ConfigError {
-    fn explain(&self) -> Message {
-        let en = self.to_string();
-        match self {
-            Self::File(error) => error.explain(),
-            Self::Syntax { path, line, .. } => {
-                Message::new("config_syntax", format!("配置文件 {} 第 {line} 行有误", path.display()), en)
-                    .remedy("改正该行", "correct that line")
-            }
-            Self::Value { key, value, .. } => {
-                Message::new("config_value", format!("配置项 {key} 的值 {value:?} 无效"), en)
-            }
-        }
-    }
 }
 
 /// A text or a list of texts.
@@ -172,7 +162,7 @@ impl Layer {
     pub fn from_file(path: &Path) -> Result<Self, ConfigError> {
         let bytes = read_small(path, MAX_FILE)?;
         let syntax = |line, reason: String| ConfigError::Syntax { path: path.to_path_buf(), line, reason };
-        let text = String::from_utf8(bytes).map_err(|_| syntax(0, "it is not text in UTF-8".into()))?;
+        let text = String::from_utf8(bytes).map_err(|_| ConfigError::NotText(path.to_path_buf()))?;
         toml::from_str(&text).map_err(|error| {
             let before = error.span().and_then(|span| text.get(..span.start)).unwrap_or_default();
             syntax(before.matches('\n').count() + 1, error.message().to_owned())
@@ -186,23 +176,32 @@ impl Layer {
     pub fn from_environment(variable: impl Fn(&str) -> Option<String>) -> Result<Self, ConfigError> {
         let text = |key: &str| variable(&format!("{PREFIX}{}", key.to_uppercase())).filter(|text| !text.is_empty());
         let list = |key| text(key).map(|text| text.split(',').map(|one| one.trim().to_owned()).collect());
-        let wrong = |key, value: &str, expected| ConfigError::Value { key, value: value.to_owned(), expected };
-        let lan = text("discover_on_lan")
-            .map(|text| text.parse().map_err(|_| wrong("discover_on_lan", &text, "write true or false")));
+        let origin = Origin::Environment;
+        let wrong = |key, value: &str, expected| ConfigError::Value {
+            origin: origin.clone(),
+            key,
+            value: value.to_owned(),
+            expected,
+        };
+        let truth = |key| {
+            let expected = ("写 true 或 false", "write true or false");
+            text(key).map(|text| text.parse().map_err(|_| wrong(key, &text, expected))).transpose()
+        };
         let beacon = text("beacon_interval_seconds")
-            .map(|text| text.parse().map_err(|_| wrong("beacon_interval_seconds", &text, "write a number of seconds")));
+            .map(|text| text.parse().map_err(|_| wrong("beacon_interval_seconds", &text, BEACON_EXPECTED)));
         let format = text("log_format").map(|text| match text.as_str() {
             "text" => Ok(LogFormat::Text),
             "json" => Ok(LogFormat::Json),
-            _ => Err(wrong("log_format", &text, "write text or json")),
+            _ => Err(wrong("log_format", &text, ("写 text 或 json", "write text or json"))),
         });
         Ok(Self {
             data_dir: text("data_dir").map(PathBuf::from),
             listen: list("listen"),
             peers: list("peers"),
-            discover_on_lan: lan.transpose()?,
+            discover_on_lan: truth("discover_on_lan")?,
             relay: list("relay"),
             http: text("http"),
+            http_beyond_loopback: truth("http_beyond_loopback")?,
             beacon_interval_seconds: beacon.transpose()?,
             log_filter: text("log_filter"),
             log_format: format.transpose()?,
@@ -219,6 +218,7 @@ impl Layer {
             discover_on_lan: self.discover_on_lan.or(lower.discover_on_lan),
             relay: self.relay.or(lower.relay),
             http: self.http.or(lower.http),
+            http_beyond_loopback: self.http_beyond_loopback.or(lower.http_beyond_loopback),
             beacon_interval_seconds: self.beacon_interval_seconds.or(lower.beacon_interval_seconds),
             log_filter: self.log_filter.or(lower.log_filter),
             log_format: self.log_format.or(lower.log_format),
@@ -242,48 +242,107 @@ impl Config {
         explicit: Option<&Path>,
         variable: impl Fn(&str) -> Option<String>,
     ) -> Result<Self, ConfigError> {
-        let upper = flags.over(Layer::from_environment(&variable)?);
+        let check = |layer: &Layer, origin| Self::from_layers(layer.clone(), &origin).map(drop);
+        // Each by itself, so that an error names where the value stands.
+        check(&flags, Origin::Flag)?;
+        let environment = Layer::from_environment(&variable)?;
+        check(&environment, Origin::Environment)?;
+        let upper = flags.over(environment);
         let named = explicit.map(Path::to_path_buf).or_else(|| variable("TOWNMESH_CONFIG").map(PathBuf::from));
         let beside = upper.data_dir().config();
         let file = named.or_else(|| beside.exists().then_some(beside));
-        let lower = file.map(|path| Layer::from_file(&path)).transpose()?.unwrap_or_default();
-        Self::from_layers(upper.over(lower))
+        let Some(path) = file else { return Self::from_layers(upper, &Origin::Flag) };
+        let lower = Layer::from_file(&path)?;
+        let origin = Origin::File(path);
+        check(&lower, origin.clone())?;
+        Self::from_layers(upper.over(lower), &origin)
     }
 
-    /// The configuration of all layers together.
+    /// The configuration of all layers together; errors name the origin.
     ///
     /// # Errors
     /// [`ConfigError::Value`].
-    pub fn from_layers(layer: Layer) -> Result<Self, ConfigError> {
+    pub fn from_layers(layer: Layer, origin: &Origin) -> Result<Self, ConfigError> {
         let data_dir = layer.data_dir();
         let listen = layer.listen.unwrap_or_else(|| DEFAULT_LISTEN.map(str::to_owned).to_vec());
         let http = layer.http.unwrap_or_else(|| DEFAULT_HTTP.to_owned());
-        let expected = "write an address and a port, such as 127.0.0.1:8470";
-        let http = http.parse().map_err(|_| ConfigError::Value { key: "http", value: http, expected })?;
+        let wrong = |key, value, expected| ConfigError::Value { origin: origin.clone(), key, value, expected };
+        let http = http.parse().map_err(|_| wrong("http", http, HTTP_EXPECTED))?;
         let seconds = layer.beacon_interval_seconds.unwrap_or(60);
         if !BEACON_SECONDS.contains(&seconds) {
-            let expected = "write 1 to 3600 seconds";
-            return Err(ConfigError::Value { key: "beacon_interval_seconds", value: seconds.to_string(), expected });
+            return Err(wrong("beacon_interval_seconds", seconds.to_string(), BEACON_EXPECTED));
+        }
+        let log_filter = layer.log_filter.unwrap_or_else(|| DEFAULT_FILTER.to_owned());
+        if EnvFilter::try_new(&log_filter).is_err() {
+            return Err(wrong("log_filter", log_filter, FILTER_EXPECTED));
         }
         Ok(Self {
             data_dir,
-            listen: addresses("listen", listen)?,
-            peers: addresses("peers", layer.peers.unwrap_or_default())?,
+            listen: addresses(origin, "listen", listen)?,
+            peers: addresses(origin, "peers", layer.peers.unwrap_or_default())?,
             discover_on_lan: layer.discover_on_lan.unwrap_or(true),
-            relay: relay(layer.relay.unwrap_or_default())?,
+            relay: relay(origin, layer.relay.unwrap_or_default())?,
             http,
+            http_beyond_loopback: layer.http_beyond_loopback.unwrap_or(false),
             beacon_interval: Duration::from_secs(seconds),
-            log_filter: layer.log_filter.unwrap_or_else(|| DEFAULT_FILTER.to_owned()),
+            log_filter,
             log_format: layer.log_format.unwrap_or_default(),
         })
     }
+
+    /// Refuses an HTTP API that other machines reach, unless that was asked for.
+    ///
+    /// # Errors
+    /// [`ConfigError::BeyondLoopback`].
+    pub fn refuse_open_http(&self) -> Result<(), ConfigError> {
+        if self.http.ip().is_loopback() || self.http_beyond_loopback {
+            Ok(())
+        } else {
+            Err(ConfigError::BeyondLoopback(self.http))
+        }
+    }
 }
 
-fn relay(words: Vec<String>) -> Result<Relay, ConfigError> {
+/// Refuses a variable with the prefix that no key has: a misspelt one must not be ignored in silence.
+///
+/// # Errors
+/// [`ConfigError::Variable`].
+pub fn refuse_unknown_variables(names: impl IntoIterator<Item = String>) -> Result<(), ConfigError> {
+    let known: Vec<String> = KEYS.iter().chain(&["config"]).map(|key| key.to_uppercase()).collect();
+    for name in names {
+        let Some(rest) = name.strip_prefix(PREFIX) else { continue };
+        if known.iter().any(|known| known == rest) || OTHERS.iter().any(|other| rest.starts_with(other)) {
+            continue;
+        }
+        let nearest = known.iter().min_by_key(|known| distance(known, rest)).cloned().unwrap_or_default();
+        return Err(ConfigError::Variable { nearest: format!("{PREFIX}{nearest}"), name });
+    }
+    Ok(())
+}
+
+/// Letters to insert, remove or replace to get from one word to another.
+fn distance(from: &str, to: &str) -> usize {
+    let mut row: Vec<usize> = (0..=to.chars().count()).collect();
+    for (line, letter) in from.chars().enumerate() {
+        let mut left = line + 1;
+        let mut diagonal = std::mem::replace(&mut row[0], left);
+        for (place, other) in row[1..].iter_mut().zip(to.chars()) {
+            left = (diagonal + usize::from(letter != other)).min(left + 1).min(*place + 1);
+            diagonal = std::mem::replace(place, left);
+        }
+    }
+    row.last().copied().unwrap_or_default()
+}
+
+fn relay(origin: &Origin, words: Vec<String>) -> Result<Relay, ConfigError> {
     match words.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
         [] | ["off"] => Ok(Relay::Off),
         ["serve"] => Ok(Relay::Serve),
-        _ => addresses("relay", words).map(Relay::Use),
+        [word] if !word.starts_with('/') => {
+            let (origin, value) = (origin.clone(), (*word).to_owned());
+            Err(ConfigError::Value { origin, key: "relay", value, expected: RELAY_EXPECTED })
+        }
+        _ => addresses(origin, "relay", words).map(Relay::Use),
     }
 }
 
@@ -291,12 +350,16 @@ fn relay(words: Vec<String>) -> Result<Relay, ConfigError> {
 ///
 /// # Errors
 /// [`ConfigError::Value`] with the first that is none.
-pub fn addresses(key: &'static str, texts: Vec<String>) -> Result<Vec<Multiaddr>, ConfigError> {
-    let expected = "write a multiaddress, such as /ip4/192.168.1.10/udp/4001/quic-v1";
+pub fn addresses(origin: &Origin, key: &'static str, texts: Vec<String>) -> Result<Vec<Multiaddr>, ConfigError> {
     let parse = |text: String| {
         // An empty text is a valid multiaddress of nothing.
         let address = text.parse().ok().filter(|address: &Multiaddr| !address.is_empty());
-        address.ok_or(ConfigError::Value { key, value: text, expected })
+        address.ok_or_else(|| ConfigError::Value {
+            origin: origin.clone(),
+            key,
+            value: text,
+            expected: ADDRESS_EXPECTED,
+        })
     };
     texts.into_iter().map(parse).collect()
 }
@@ -312,7 +375,7 @@ pub fn file_text(listen: &[String], peers: &[String]) -> String {
          # 环境变量 TOWNMESH_… 和命令行参数优先 / environment variables TOWNMESH_… and flags take precedence\n\n\
          listen = [{}]\npeers = [{}]\n\n\
          # discover_on_lan = true\n# relay = \"off\"            # off, serve, [\"/ip4/…/p2p/…\"]\n\
-         # http = \"{DEFAULT_HTTP}\"\n# beacon_interval_seconds = 60\n# log_filter = \"{DEFAULT_FILTER}\"\n# log_format = \"text\"\n",
+         # http = \"{DEFAULT_HTTP}\"\n# http_beyond_loopback = false\n# beacon_interval_seconds = 60\n# log_filter = \"{DEFAULT_FILTER}\"\n# log_format = \"text\"\n",
         list(listen),
         list(peers),
     )
@@ -321,6 +384,7 @@ pub fn file_text(listen: &[String], peers: &[String]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::message::Explain as _;
 
     fn layer(text: &str) -> Result<Layer, ConfigError> {
         let directory = tempfile::tempdir().unwrap();
@@ -371,7 +435,7 @@ mod tests {
             ("relay = 'maybe'", "relay"),
             ("beacon_interval_seconds = 0", "beacon_interval_seconds"),
         ] {
-            let error = Config::from_layers(layer(text).unwrap()).unwrap_err();
+            let error = Config::from_layers(layer(text).unwrap(), &Origin::Request).unwrap_err();
             assert!(matches!(&error, ConfigError::Value { key: found, .. } if *found == key), "{text}: {error}");
         }
         for text in ["listen = 'x'", "relay = 3", "http = 8080", "= 1", "discover_on_lan = 'yes'"] {
@@ -380,8 +444,36 @@ mod tests {
     }
 
     #[test]
+    fn a_misspelt_variable_is_refused_with_the_nearest_known_one() {
+        let refused = |name: &str| refuse_unknown_variables([name.to_owned()]);
+        for (name, expected) in [("TOWNMESH_LISSTEN", "TOWNMESH_LISTEN"), ("TOWNMESH_PEER", "TOWNMESH_PEERS")] {
+            let error = refused(name).unwrap_err();
+            assert!(matches!(&error, ConfigError::Variable { nearest, .. } if nearest == expected), "{error}");
+        }
+        for name in ["TOWNMESH_HTTP", "TOWNMESH_CONFIG", "TOWNMESH_BIN", "HOME"] {
+            assert!(refused(name).is_ok(), "{name}");
+        }
+    }
+
+    #[test]
+    fn what_is_wrong_is_named_where_it_stands() {
+        let variable = |name: &str| (name == "TOWNMESH_HTTP").then(|| "bad".to_owned());
+        let message = Config::load(Layer::default(), None, variable).unwrap_err().explain();
+        assert!(message.zh.contains("TOWNMESH_HTTP") && message.en.contains("TOWNMESH_HTTP"), "{message}");
+        assert!(message.remedy.as_ref().is_some_and(|remedy| remedy.contains("写地址")), "{message}");
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("townmesh.toml");
+        std::fs::write(&path, b"http = '\xff'").unwrap();
+        let message = Layer::from_file(&path).unwrap_err().explain();
+        assert!(message.zh.contains("UTF-8") && !message.zh.contains("第 0 行"), "{message}");
+        std::fs::write(&path, "lissten = []").unwrap();
+        let message = Layer::from_file(&path).unwrap_err().explain();
+        assert!(message.zh.contains("第 1 行有误：没有字段 lissten"), "{message}");
+    }
+
+    #[test]
     fn relaying_is_a_word_or_addresses() {
-        let relay = |text: &str| Config::from_layers(layer(text).unwrap()).unwrap().relay;
+        let relay = |text: &str| Config::from_layers(layer(text).unwrap(), &Origin::Request).unwrap().relay;
         assert_eq!(relay(""), Relay::Off);
         assert_eq!(relay("relay = 'serve'"), Relay::Serve);
         assert!(matches!(relay("relay = ['/ip4/10.0.0.1/tcp/1']"), Relay::Use(addresses) if addresses.len() == 1));

@@ -3,6 +3,7 @@
 
 pub mod cli;
 pub mod config;
+mod damage;
 pub mod data_dir;
 pub mod demo;
 pub mod engine;
@@ -10,5 +11,6 @@ pub mod http;
 pub mod keys;
 pub mod ledger;
 pub mod message;
+mod refusal;
 pub mod verify;
 pub mod views;

@@ -176,8 +176,15 @@ impl Explain for RevokeError {
     fn explain(&self) -> Message {
         let en = self.to_string();
         match self {
-            Self::NotEnrolled(name) => Message::new("not_enrolled", format!("本镇没有节点 {name}，或名称不唯一"), en)
-                .remedy("用 townmesh delivery 查看节点，或写明编号", "see `townmesh delivery`, or give its id"),
+            Self::NotEnrolled(name) => Message::new("not_enrolled", format!("本镇没有节点 {name}"), en).remedy(
+                "用 townmesh delivery 查看节点，或先与指挥中心同步",
+                "see `townmesh delivery`, or synchronise with the center first",
+            ),
+            Self::Ambiguous { name, nodes } => {
+                let ids: Vec<String> = nodes.iter().map(ToString::to_string).collect();
+                Message::new("node_ambiguous", format!("有多个节点名为 {name}：{}", ids.join("、")), en)
+                    .remedy("写明其中一个编号", "give one of these ids")
+            }
             Self::Itself => {
                 Message::new("itself", "节点不能注销自己", en).remedy("在另一节点上操作", "do it on another node")
             }

@@ -16,6 +16,14 @@ pub enum RevokeError {
     /// No certificate of this node counts.
     #[error("no node {0} is enrolled here: check its id, or synchronise with the center")]
     NotEnrolled(String),
+    /// Several nodes have this name.
+    #[error("several nodes are called {name}; use one of these ids: {}", ids(nodes))]
+    Ambiguous {
+        /// Which name.
+        name: String,
+        /// Whose it is.
+        nodes: Vec<NodeId>,
+    },
     /// A node that removed itself could not tell anybody.
     #[error("this node does not remove itself: do it on another node")]
     Itself,
@@ -34,6 +42,10 @@ pub enum RevokeError {
     Record(#[from] RecordError),
 }
 
+fn ids(nodes: &[NodeId]) -> String {
+    nodes.iter().map(NodeId::to_string).collect::<Vec<_>>().join(", ")
+}
+
 /// Cuts that fit into a record beside the rest of a statement: log, seq and head take less than 128 bytes.
 const MAX_CUTS: usize = bounds::MAX_RECORD / 128;
 
@@ -50,10 +62,17 @@ pub struct Revoked {
 
 impl Replica {
     /// The enrolled node with this id or, where no other node has the same, this name.
-    pub fn node_called(&self, name: &str) -> Option<NodeId> {
-        let mut named = self.trust.nodes().filter(|(node, _, own)| own.name == name || node.to_string() == name);
-        let found = named.next()?.0;
-        named.next().is_none().then_some(found)
+    ///
+    /// # Errors
+    /// [`RevokeError::NotEnrolled`], [`RevokeError::Ambiguous`].
+    pub fn node_called(&self, name: &str) -> Result<NodeId, RevokeError> {
+        let named = self.trust.nodes().filter(|(node, _, own)| own.name == name || node.to_string() == name);
+        let nodes: Vec<NodeId> = named.map(|(node, ..)| node).collect();
+        match nodes.as_slice() {
+            [] => Err(RevokeError::NotEnrolled(name.to_owned())),
+            [node] => Ok(*node),
+            _ => Err(RevokeError::Ambiguous { name: name.to_owned(), nodes }),
+        }
     }
 
     /// Stages the removal of a node by an authority: wherever the news arrives, the node is refused. What it wrote and is

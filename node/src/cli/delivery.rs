@@ -24,11 +24,17 @@ impl DeliveryArgs {
         let listed = client.fetch("/v1/delivery", &query)?;
         let of_one = [
             ("/name", "节点 node"),
+            ("/node", "编号 id"),
             ("/access", "权限 access"),
             ("/delivered", "已送达 delivered"),
             ("/heard_ms", "最后消息 heard"),
         ];
-        let of_all = [("/name", "节点 node"), ("/waiting", "待送达 waiting"), ("/heard_ms", "最后消息 heard")];
+        let of_all = [
+            ("/name", "节点 node"),
+            ("/node", "编号 id"),
+            ("/waiting", "待送达 waiting"),
+            ("/heard_ms", "最后消息 heard"),
+        ];
         context.output.result(&listed, |listed| if is_one { table(listed, &of_one) } else { table(listed, &of_all) });
         Ok(if waits(&listed) { ExitCode::from(NOT_SYNCED) } else { ExitCode::SUCCESS })
     }

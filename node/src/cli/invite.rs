@@ -10,18 +10,16 @@ use townmesh_crdt::certificate::NodeRole;
 use townmesh_crdt::domain::region::RegionCode;
 use townmesh_crdt::domain::role::Role;
 use townmesh_crdt::enrol::{self, Place};
-use townmesh_crdt::replica::{OpenError, Replica};
-use townmesh_crdt::store::StoreError;
 
 use super::client::Client;
 use super::output::fields;
 use super::{Context, Done, Failure, local};
-use crate::config::addresses;
+use crate::config::{Origin, addresses};
 use crate::data_dir::{Existing, FileError, read_small, write_whole};
 use crate::engine::now;
 use crate::http::{InviteAnswer, InviteInput, acting_roles};
 use crate::keys::{InviteFile, os_rng, other_town, read_authority};
-use crate::message::{Explain as _, Message};
+use crate::message::Message;
 
 #[derive(Debug, Args)]
 pub(super) struct InviteArgs {
@@ -54,13 +52,9 @@ pub(super) struct InviteArgs {
 
 impl InviteArgs {
     pub(super) fn run(self, context: &Context) -> Done {
-        addresses("peer", self.peers.clone())?;
+        addresses(&Origin::Flag, "peers", self.peers.clone())?;
         let role = NodeRole::ALL.into_iter().find(|role| role.name() == self.role).unwrap_or(NodeRole::Village);
-        if self.regions.is_empty() && matches!(role, NodeRole::Village | NodeRole::Patrol) {
-            let message =
-                Message::new("no_region", "村居和巡逻节点须有 --region", "a village or patrol node needs --region");
-            return Err(Failure { message, code: 2 });
-        }
+        self.check_scope(role)?;
         if self.out.exists() {
             return Err(FileError::at(&self.out)(std::io::ErrorKind::AlreadyExists.into()).into());
         }
@@ -75,6 +69,29 @@ impl InviteArgs {
         context.output.result(&result, |value| format!("邀请已写入 / the invite is written\n{}", fields(value)));
         context.output.note("该文件只能用一次，请安全传递 / it is for one node: pass it on safely");
         Ok(ExitCode::SUCCESS)
+    }
+
+    /// Refuses what would be left out of the certificate, and a node that could do nothing.
+    fn check_scope(&self, role: NodeRole) -> Result<(), Failure> {
+        let has_regions = !self.regions.is_empty();
+        let message = match role {
+            NodeRole::Center if has_regions || !self.carries.is_empty() => Message::new(
+                "center_scope",
+                "指挥中心读写全镇，不能有 --region 或 --carry",
+                "a center reads and writes everything: it has neither --region nor --carry",
+            )
+            .remedy("去掉它们，或换一个 --role", "leave them out, or give another --role"),
+            NodeRole::Village | NodeRole::Patrol if !has_regions => {
+                Message::new("no_region", "村居和巡逻节点须有 --region", "a village or patrol node needs --region")
+                    .remedy("加上 --region <区划代码>", "add --region CODE")
+            }
+            NodeRole::Carrier if !has_regions && self.carries.is_empty() => {
+                Message::new("no_scope", "携带节点须有 --carry 或 --region", "a carrier needs --carry or --region")
+                    .remedy("加上 --carry <区划代码>", "add --carry CODE")
+            }
+            NodeRole::Center | NodeRole::Village | NodeRole::Patrol | NodeRole::Carrier => return Ok(()),
+        };
+        Err(message.into())
     }
 
     fn codes(codes: &[RegionCode]) -> Vec<String> {
@@ -105,7 +122,6 @@ impl InviteArgs {
         if authority.town != file.town {
             return Err(other_town().into());
         }
-        let replica = open_or_explain(context, &file)?;
         let place = Place {
             name: self.name.clone(),
             role,
@@ -113,22 +129,23 @@ impl InviteArgs {
             carries: Self::codes(&self.carries),
             acts_as: acting_roles(self.acts_as.clone()),
         };
-        let secrets = replica.secrets();
-        place.check(replica.trust(), &secrets)?;
+        let secrets = local::with_replica(&context.config, &file, |replica| {
+            let secrets = replica.secrets();
+            place.check(replica.trust(), &secrets)?;
+            Ok(secrets)
+        });
+        let secrets = secrets.map_err(when_in_use)?;
         let invite = enrol::invite(&authority, &place, &secrets, now(), &mut os_rng()?)?;
         let invite = invite.introduced_by(replica.trust());
         Ok(InviteFile { invite, peers: self.peers.clone() }.to_text())
     }
 }
 
-/// Opens the stopped node; one that is running but does not answer is named as that.
-fn open_or_explain(context: &Context, file: &crate::keys::IdentityFile) -> Result<Replica, Failure> {
-    match local::opening(&context.config, file, file.expect_data) {
-        Ok(opening) => Ok(Replica::open(opening, now())?),
-        Err(error @ OpenError::Store(StoreError::InUse)) => {
-            let remedy = ("等节点就绪后再试", "wait until the node is ready, then try again");
-            Err(error.explain().remedy(remedy.0, remedy.1).into())
-        }
-        Err(error) => Err(error.into()),
+/// A node that is running but does not answer yet holds its store.
+fn when_in_use(failure: Failure) -> Failure {
+    if failure.message.code != "store_in_use" {
+        return failure;
     }
+    let message = failure.message.remedy("等节点就绪后再试", "wait until the node is ready, then try again");
+    Failure { message, ..failure }
 }

@@ -9,7 +9,7 @@ use townmesh_crdt::enrol;
 
 use super::output::fields;
 use super::{Context, Done, Failure, local};
-use crate::config::{DEFAULT_LISTEN, addresses, file_text};
+use crate::config::{DEFAULT_LISTEN, Origin, addresses, file_text};
 use crate::data_dir::{Existing, write_whole};
 use crate::engine::now;
 use crate::keys::{IdentityFile, InviteFile, os_rng};
@@ -32,7 +32,7 @@ pub(super) struct JoinArgs {
 impl JoinArgs {
     pub(super) fn run(self, context: &Context) -> Done {
         let directory = &context.config.data_dir;
-        addresses("listen", self.listen.clone())?;
+        addresses(&Origin::Flag, "listen", self.listen.clone())?;
         let InviteFile { invite, peers } = InviteFile::read(&self.invite)?;
         let mut file = match self.interrupted(context, &invite) {
             Some(file) => file,
@@ -48,13 +48,13 @@ impl JoinArgs {
         if !directory.config().exists() {
             write_whole(&directory.config(), file_text(&listen, &peers).as_bytes(), Existing::Keep)?;
         }
-        let mut replica = local::open(&context.config, &file)?;
-        replica.keep_introduction(&invite.introduction).map_err(enrol::EnrolError::from)?;
-        if !replica.keep_secrets(&invite.secrets) {
-            return Err(no_room_for_keys().into());
-        }
-        replica.commit(now())?;
-        drop(replica);
+        local::with_replica(&context.config, &file, |replica| {
+            replica.keep_introduction(&invite.introduction).map_err(enrol::EnrolError::from)?;
+            if !replica.keep_secrets(&invite.secrets) {
+                return Err(no_room_for_keys().into());
+            }
+            Ok(replica.commit(now())?)
+        })?;
         local::note_data(directory, &mut file)?;
         let role = file.certificate().map(|certificate| certificate.role.name());
         let result = json!({

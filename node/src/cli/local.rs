@@ -7,10 +7,11 @@ use townmesh_crdt::store::Store;
 
 use super::Failure;
 use crate::config::Config;
+use crate::damage::contained;
 use crate::data_dir::{DataDir, Existing, read_small};
 use crate::engine::now;
 use crate::keys::{IdentityFile, os_rng, read_authority};
-use crate::message::{Explain as _, Message};
+use crate::message::Message;
 
 /// The identity of the data directory.
 ///
@@ -43,6 +44,9 @@ pub(super) fn authority_text(path: &Path) -> Result<String, Failure> {
 /// # Errors
 /// When it is one.
 pub(super) fn refuse_existing(directory: &DataDir) -> Result<(), Failure> {
+    if let Ok(file) = identity(directory) {
+        refuse_unfinished(directory, &file)?;
+    }
     match [directory.identity(), directory.store()].into_iter().find(|path| path.exists()) {
         Some(path) => {
             let zh = format!("{} 已存在：这个数据目录已是一个节点", path.display());
@@ -51,6 +55,24 @@ pub(super) fn refuse_existing(directory: &DataDir) -> Result<(), Failure> {
         }
         None => Ok(()),
     }
+}
+
+/// Refuses a node whose founding or joining broke off: it would run without the keys of its town.
+///
+/// # Errors
+/// When it did.
+pub(super) fn refuse_unfinished(directory: &DataDir, file: &IdentityFile) -> Result<(), Failure> {
+    if file.expect_data {
+        return Ok(());
+    }
+    let path = directory.path().display();
+    let zh = format!("{path} 的建镇或加入没有完成");
+    let en = format!("founding or joining never finished in {path}");
+    let remedy_zh = format!("用同一邀请文件再次运行 townmesh join；若是建镇，删除 {path} 和密钥目录后重新建立");
+    let remedy_en = format!(
+        "run townmesh join again with the same invite; if a town was being founded, delete {path} and the folder of its keys, then found it again"
+    );
+    Err(Message::new("unfinished", zh, en).remedy(&remedy_zh, &remedy_en).into())
 }
 
 /// How the replica of an identity is opened.
@@ -70,13 +92,19 @@ pub(super) fn opening(config: &Config, file: &IdentityFile, expect_data: bool) -
     })
 }
 
-/// Opens the replica of a node that is not running.
+/// Opens the replica of a node that is not running, for one job. Damage that is met on the way is an error of it.
 ///
 /// # Errors
-/// [`OpenError`], among others when the node is running.
-pub(super) fn open(config: &Config, file: &IdentityFile) -> Result<Replica, Failure> {
-    let opening = opening(config, file, file.expect_data).map_err(|error| error.explain())?;
-    Ok(Replica::open(opening, now())?)
+/// Those of the job; [`OpenError`], among others when the node is running.
+pub(super) fn with_replica<T>(
+    config: &Config,
+    file: &IdentityFile,
+    job: impl FnOnce(&mut Replica) -> Result<T, Failure>,
+) -> Result<T, Failure> {
+    contained(|| {
+        let opening = opening(config, file, file.expect_data)?;
+        job(&mut Replica::open(opening, now())?)
+    })
 }
 
 /// Notes that the store holds data now, so that an empty one is noticed as a loss.

@@ -28,6 +28,7 @@ mod team;
 #[cfg(test)]
 mod tests;
 mod town;
+mod usage;
 mod verify;
 
 use std::path::PathBuf;
@@ -35,12 +36,27 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-use crate::config::{Config, Layer};
+use crate::config::{Config, Layer, refuse_unknown_variables};
 use crate::message::{Explain, Message};
 use output::Output;
 
 /// Failed.
 const FAILED: u8 = 1;
+/// Wrong usage.
+const USAGE: u8 = 2;
+/// Codes of messages about how a command was given, wherever that is noticed.
+const USAGE_CODES: [&str; 10] = [
+    "usage",
+    "config_value",
+    "config_syntax",
+    "config_variable",
+    "http_beyond_loopback",
+    "center_scope",
+    "no_region",
+    "no_scope",
+    "mapping",
+    "format",
+];
 /// Not fully synced yet: try again later (`EX_TEMPFAIL` of BSD's sysexits).
 const NOT_SYNCED: u8 = 75;
 
@@ -128,7 +144,9 @@ struct Failure {
 
 impl<E: Explain> From<E> for Failure {
     fn from(error: E) -> Self {
-        Self { message: error.explain(), code: FAILED }
+        let message = error.explain();
+        let code = if USAGE_CODES.contains(&message.code.as_ref()) { USAGE } else { FAILED };
+        Self { message, code }
     }
 }
 
@@ -142,7 +160,10 @@ struct Context {
 
 /// Runs the program.
 pub fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => return usage::refuse(&error, std::env::args_os()),
+    };
     let output = Output { json: cli.json };
     cli.run(output).unwrap_or_else(|failure| {
         output.error(&failure.message);
@@ -153,14 +174,17 @@ pub fn main() -> ExitCode {
 impl Cli {
     fn run(self, output: Output) -> Done {
         if let Command::Demo(options) = &self.command {
-            return crate::demo::run(options)
-                .map_err(|error| Message::new("demo", "演示未能完成", format!("{error:#}")).into());
+            return crate::demo::run(options).map_err(|error| match error.downcast::<Message>() {
+                Ok(message) => message.into(),
+                Err(error) => Message::new("demo", "演示未能完成", format!("{error:#}")).into(),
+            });
         }
         let mut flags = Layer::default();
         if let Command::Run(args) = &self.command {
             flags = args.layer.clone();
         }
         flags.data_dir = self.data_dir;
+        refuse_unknown_variables(std::env::vars_os().filter_map(|(name, _)| name.into_string().ok()))?;
         let config = Config::load(flags, self.config.as_deref(), |name| std::env::var(name).ok())?;
         let context = Context { config, output };
         match self.command {

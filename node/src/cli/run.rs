@@ -1,5 +1,6 @@
 //! `run`: the node itself.
 
+use std::io::IsTerminal as _;
 use std::process::ExitCode;
 use std::sync::Arc;
 
@@ -29,8 +30,10 @@ pub(super) struct RunArgs {
 impl RunArgs {
     pub(super) fn run(self, context: &Context) -> Done {
         let config = &context.config;
-        start_logging(config)?;
+        config.refuse_open_http()?;
+        start_logging(config);
         let file = local::identity(&config.data_dir)?;
+        local::refuse_unfinished(&config.data_dir, &file)?;
         let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(|error| {
             Message::new("runtime", "无法启动运行环境", format!("the runtime cannot start: {error}"))
         })?;
@@ -52,6 +55,9 @@ impl RunArgs {
                 "use another --http port, or stop the program that uses it",
             )
         })?;
+        if !config.http.ip().is_loopback() {
+            tracing::warn!(http = %config.http, "the HTTP API answers other machines: its token and personal data cross the network in clear");
+        }
         let address = listener.local_addr().unwrap_or(config.http);
         let engine = self.engine(config, &file)?;
         local::note_data(&config.data_dir, &mut file)?;
@@ -98,18 +104,20 @@ fn transport(config: &Config, file: &IdentityFile) -> townmesh_transport::Config
     transport
 }
 
-fn start_logging(config: &Config) -> Result<(), Failure> {
-    let filter = EnvFilter::try_new(&config.log_filter).map_err(|error| {
-        Message::new("log_filter", "log_filter 无效", error.to_string())
-            .remedy("如 info,libp2p=warn", "such as info,libp2p=warn")
-    })?;
-    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+fn start_logging(config: &Config) {
+    let filter = EnvFilter::new(&config.log_filter);
+    let has_colour = wants_colour(std::io::stderr().is_terminal(), std::env::var_os("NO_COLOR"));
+    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(has_colour);
     // Set already where a test runs several nodes in one process.
     let _ = match config.log_format {
         LogFormat::Text => builder.try_init(),
         LogFormat::Json => builder.json().try_init(),
     };
-    Ok(())
+}
+
+/// Colours are for terminals, and not where the user has no use for them (no-color.org).
+fn wants_colour(is_terminal: bool, no_color: Option<std::ffi::OsString>) -> bool {
+    is_terminal && no_color.is_none_or(|set| set.is_empty())
 }
 
 /// Ctrl-C, or the service manager.
@@ -131,5 +139,17 @@ async fn asked_to_stop() {
     tokio::select! {
         () = interrupted => {}
         () = terminated => {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn log_files_have_no_colours() {
+        assert!(wants_colour(true, None) && wants_colour(true, Some("".into())));
+        assert!(!wants_colour(true, Some("1".into())));
+        assert!(!wants_colour(false, None));
     }
 }

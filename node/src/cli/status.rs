@@ -41,15 +41,8 @@ fn peers(status: &Value) -> impl Iterator<Item = &Value> {
     status.get("peers").and_then(Value::as_array).into_iter().flatten()
 }
 
-/// Nothing waits here, and every node in reach holds the same; a town of one node is always synced.
 fn is_synced(status: &Value) -> bool {
-    let waits = |name: &str| status.get(name).and_then(Value::as_u64).unwrap_or(0) > 0;
-    let heard = status.get("heard").and_then(Value::as_array).into_iter().flatten();
-    let has_others = heard.into_iter().any(|heard| heard.get("node") != status.get("node"));
-    let all_equal = peers(status).all(|peer| peer.get("equal") == Some(&Value::Bool(true)));
-    let is_alone = peers(status).next().is_none();
-    let is_cut_off = is_alone && has_others;
-    all_equal && !is_cut_off && !waits("unfolded") && !waits("view_lag")
+    status.get("synced") == Some(&Value::Bool(true))
 }
 
 fn text(status: &Value) -> String {
@@ -104,20 +97,5 @@ mod tests {
         assert!(text.contains("center\t2026-11-26 01:18"), "{text}");
         assert!(text.find("auth\thold").is_some_and(|auth| Some(auth) < text.find("town\thold")), "{text}");
         assert!(text.ends_with("另有 1 个空数据区 / and 1 empty ones\n") && !text.contains("registry/1"), "{text}");
-    }
-
-    #[test]
-    fn synced_means_that_nothing_waits_and_everybody_in_reach_is_equal() {
-        let status = |unfolded: u64, lag: u64, peers: &[bool], heard: &[&str]| {
-            let peers: Vec<Value> = peers.iter().map(|equal| json!({ "equal": equal })).collect();
-            let heard: Vec<Value> = heard.iter().map(|node| json!({ "node": node })).collect();
-            json!({ "node": "a", "unfolded": unfolded, "view_lag": lag, "peers": peers, "heard": heard })
-        };
-        assert!(is_synced(&status(0, 0, &[true, true], &["a", "b"])));
-        assert!(is_synced(&status(0, 0, &[], &["a"])), "alone in the town");
-        assert!(!is_synced(&status(0, 0, &[], &["a", "b"])), "cut off from b");
-        assert!(!is_synced(&status(1, 0, &[true], &[])));
-        assert!(!is_synced(&status(0, 1, &[true], &[])));
-        assert!(!is_synced(&status(0, 0, &[true, false], &[])));
     }
 }

@@ -1,6 +1,10 @@
 use clap::CommandFactory as _;
 use clap::Parser as _;
 
+mod damage;
+mod founding;
+mod usage;
+
 use super::*;
 
 fn parse(line: &str) -> Result<Cli, clap::Error> {

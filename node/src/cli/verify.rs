@@ -62,14 +62,15 @@ fn stopped(context: &Context) -> Result<Value, Failure> {
     if !context.config.data_dir.store().exists() {
         return Err(townmesh_crdt::replica::OpenError::Vanished.explain().into());
     }
-    let mut replica = local::open(&context.config, &file)?;
-    let mut verification = Verification::new(&replica)?;
-    let bar = context.output.bar(Some(verification.report().entries_total), "核验 / verifying");
-    while verification.step(&mut replica)? {
-        bar.set_position(verification.report().entries);
-    }
-    bar.finish_and_clear();
-    Ok(json!({ "report": verification.report(), "peers": [] }))
+    local::with_replica(&context.config, &file, |replica| {
+        let mut verification = Verification::new(replica)?;
+        let bar = context.output.bar(Some(verification.report().entries_total), "核验 / verifying");
+        while verification.step(replica)? {
+            bar.set_position(verification.report().entries);
+        }
+        bar.finish_and_clear();
+        Ok(json!({ "report": verification.report(), "peers": [] }))
+    })
 }
 
 fn text(done: &Value, with_peers: bool) -> String {

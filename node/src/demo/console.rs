@@ -1,6 +1,6 @@
 //! The prompt of a running model town: look at it, and cut its links by hand.
 
-use std::io::{BufRead as _, Write as _};
+use std::io::BufRead as _;
 use std::num::NonZeroU64;
 use std::path::Path;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
@@ -9,6 +9,7 @@ use std::time::Duration;
 use anyhow::{Context as _, bail};
 
 use super::plan::LinkPlan;
+use super::say::say;
 use super::status::difference;
 use super::town::Town;
 
@@ -23,20 +24,20 @@ const HELP: &str = "  status                        各节点状态 / the nodes 
 
 /// Says what to open and what to try, then obeys until the end of the input, `quit`, or a signal.
 pub(super) fn run(town: &Town, folder: &Path) -> anyhow::Result<()> {
-    println!("\n可以打开 / open:");
+    say!("\n可以打开 / open:");
     for running in town.nodes() {
         let process = town.process_id(running.plan.name).unwrap_or(0);
-        println!("  {:<10} {}  {} (pid {process})", running.plan.name, running.api.base(), running.plan.chinese);
+        say!("  {:<10} {}  {} (pid {process})", running.plan.name, running.api.base(), running.plan.chinese);
     }
-    println!("密钥与日志 / tokens and logs: {}", folder.display());
-    println!("可以尝试 / try: cut center, status, restore center, status\n{HELP}");
+    say!("密钥与日志 / tokens and logs: {}", folder.display());
+    say!("可以尝试 / try: cut center, status, restore center, status\n{HELP}");
     let lines = lines();
     while !town.stop.is_asked() {
         match lines.recv_timeout(Duration::from_millis(200)) {
             Ok(line) => match obey(town, &line) {
                 Ok(true) => {}
                 Ok(false) => break,
-                Err(problem) => println!("{problem:#}"),
+                Err(problem) => say!("{problem:#}"),
             },
             Err(RecvTimeoutError::Timeout) => {}
             // Without an input there is nobody to ask: the town runs until a signal comes.
@@ -81,7 +82,7 @@ fn obey(town: &Town, line: &str) -> anyhow::Result<bool> {
             let rate = NonZeroU64::new(number.parse().context("bytes per second, 0 for no limit")?);
             change(town, ends, |settings| settings.bytes_per_second = rate)?;
         }
-        _ => println!("{HELP}"),
+        _ => say!("{HELP}"),
     }
     Ok(true)
 }
@@ -94,7 +95,7 @@ fn change(town: &Town, ends: &[&str], change: impl Fn(&mut super::link::Directio
         },
         chosen(town, ends)?,
     )?;
-    println!("{changed} links");
+    say!("{changed} links");
     Ok(())
 }
 
@@ -113,13 +114,13 @@ fn status(town: &Town) -> anyhow::Result<()> {
     let snapshot = town.snapshot()?;
     for (node, status) in &snapshot {
         let peers: Vec<&str> = status.peers.iter().map(|peer| peer.name.as_str()).collect();
-        println!("  {node:<10} {:>8} entries, connected: {}", status.entries, peers.join(" "));
+        say!("  {node:<10} {:>8} entries, connected: {}", status.entries, peers.join(" "));
     }
     match difference(&snapshot) {
-        None => println!("全部一致 / all equal"),
-        Some(difference) => println!("不一致 / not equal: {difference}"),
+        None => say!("全部一致 / all equal"),
+        Some(difference) => say!("不一致 / not equal: {difference}"),
     }
-    Ok(std::io::stdout().flush()?)
+    Ok(())
 }
 
 fn links(town: &Town) {
@@ -127,6 +128,6 @@ fn links(town: &Town) {
         let (forward, state) = (settings.forward, if settings.is_whole() { "whole" } else { "cut" });
         let rate = forward.bytes_per_second.map_or("no limit".to_owned(), |rate| format!("{rate} B/s"));
         let delay = (forward.delay + settings.backward.delay).as_millis();
-        println!("  {from:<10} – {to:<10} {state}, {delay} ms, loss {}‰, {rate}", forward.loss_per_mille);
+        say!("  {from:<10} – {to:<10} {state}, {delay} ms, loss {}‰, {rate}", forward.loss_per_mille);
     }
 }

@@ -10,6 +10,7 @@ use super::Sabotage;
 use super::acknowledged::Acknowledgements;
 use super::ledgers::Ledger;
 use super::plan::{CENTER, LinkPlan, VEHICLE_1, VEHICLE_2, VILLAGE_1, VILLAGE_2, VILLAGE_3};
+use super::say::say;
 use super::status::{Snapshot, difference, times_to_converge};
 use super::table::{Row, Table, gained};
 use super::town::Town;
@@ -35,7 +36,7 @@ pub(super) struct Day<'a> {
 impl Day<'_> {
     /// Says what happens, with the time of the day.
     pub(super) fn tell(&self, chinese: &str, english: &str) {
-        println!("[{:6.1} s] {chinese} / {english}", self.began.elapsed().as_secs_f64());
+        say!("[{:6.1} s] {chinese} / {english}", self.began.elapsed().as_secs_f64());
     }
 
     fn desk(&self, node: &str) -> anyhow::Result<Desk<'_>> {

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{BufRead as _, BufReader, BufWriter, Write as _};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use anyhow::{Context as _, ensure};
@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 use super::Sabotage;
 use super::plan::{CENTER, VEHICLE_1};
 use super::town::Town;
+use crate::message::Message;
 
 /// The program that decides.
 const VERDICT: &str = "townmesh-verdict";
@@ -66,15 +67,24 @@ pub(super) fn spoil(folder: &Path, sabotage: Sabotage) -> anyhow::Result<()> {
     Ok(std::fs::write(&path, spoilt)?)
 }
 
-/// Has the separate program decide; its table goes to the standard output.
-pub(super) fn judge(folder: &Path) -> anyhow::Result<bool> {
+/// The program that decides, beside this one.
+///
+/// # Errors
+/// When it is missing.
+pub(super) fn verdict_program() -> anyhow::Result<PathBuf> {
     let program = std::env::current_exe()?.with_file_name(format!("{VERDICT}{}", std::env::consts::EXE_SUFFIX));
-    ensure!(
-        program.exists(),
-        "{} is missing: `make demo` builds it, or `cargo build -p townmesh-tests --bin {VERDICT}`",
-        program.display()
-    );
-    let status = Command::new(&program).arg(folder).stdin(Stdio::null()).status()?;
+    if program.exists() {
+        return Ok(program);
+    }
+    let path = program.display();
+    let message = Message::new("verdict_missing", format!("缺少判定程序 {path}"), format!("{path} is missing"));
+    let build = format!("make demo, cargo build -p townmesh-tests --bin {VERDICT}");
+    Err(message.remedy(&format!("先构建它：{build}"), &format!("build it first: {build}")).into())
+}
+
+/// Has the separate program decide; its table goes to the standard output.
+pub(super) fn judge(folder: &Path, program: &Path) -> anyhow::Result<bool> {
+    let status = Command::new(program).arg(folder).stdin(Stdio::null()).status()?;
     ensure!(status.code().is_some_and(|code| code <= 1), "{VERDICT} could not decide: {status}");
     Ok(status.success())
 }

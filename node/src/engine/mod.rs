@@ -27,6 +27,7 @@ pub use admission::{TownAdmission, encode_chain};
 pub use status::{NamespaceStatus, PeerStatus, Status};
 pub use views_feed::ViewsProgress;
 
+use crate::damage::contained;
 use crate::views::Views;
 
 /// Requests that may wait; beyond it callers are told to come back.
@@ -115,10 +116,9 @@ impl std::fmt::Debug for Parts {
     }
 }
 
-/// Opens the replica. The database panics on some damaged pages; that is an error like any other damage.
+/// Opens the replica.
 fn open(opener: &mut Opener) -> Result<Replica, OpenError> {
-    let opened = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| Replica::open(opener()?, now())));
-    opened.unwrap_or_else(|_| Err(OpenError::Store(StoreError::Damaged("a page makes no sense".to_owned()))))
+    contained(|| Replica::open(opener()?, now()))
 }
 
 /// Milliseconds since 1970 by this machine's clock.

@@ -3,6 +3,7 @@
 use serde::Serialize;
 use townmesh_crdt::card::Beacon;
 use townmesh_crdt::certificate::Access;
+use townmesh_crdt::namespace::Namespace;
 use townmesh_crdt::replica::Replica;
 use townmesh_transport::{Carrier, Route};
 
@@ -61,6 +62,26 @@ pub struct HeardStatus {
     pub at: u64,
 }
 
+/// An invite that more than one node joined with: one of them may be a thief's.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct RedeemedTwice {
+    /// Short id of the invite's certificate.
+    pub invite: String,
+    /// The name that it was made for.
+    pub name: String,
+    /// The nodes that joined with it.
+    pub nodes: Vec<NamedNode>,
+}
+
+/// A node as people tell it from others.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct NamedNode {
+    /// Short id.
+    pub node: String,
+    /// Name in its certificate.
+    pub name: String,
+}
+
 /// The node's state.
 #[derive(Debug, Clone, Default, Serialize)]
 pub struct Status {
@@ -92,13 +113,28 @@ pub struct Status {
     pub disk_low: bool,
     /// Invites that were redeemed more than once.
     pub double_redemptions: usize,
+    /// Which invites these are, and by whom.
+    pub redeemed_twice: Vec<RedeemedTwice>,
     /// Logs known to be forked.
     pub forked_logs: usize,
     /// Addresses the node is reachable under.
     pub addresses: Vec<String>,
+    /// This node has founded the town, and nobody else has been heard of.
+    #[serde(skip)]
+    pub is_alone: bool,
 }
 
 impl Status {
+    /// Nothing waits here, and every node in reach holds the same. A node that reaches nobody cannot know that, unless it
+    /// is the town's only one.
+    pub fn is_synced(&self) -> bool {
+        let is_equal = match self.peers.as_slice() {
+            [] => self.is_alone,
+            peers => peers.iter().all(|peer| peer.equal),
+        };
+        is_equal && self.unfolded == 0 && self.view_lag == 0
+    }
+
     pub(super) fn of(replica: &mut Replica, peers: &Peers, view_lag: u64, addresses: Vec<String>) -> Self {
         let own = replica.certificate().clone();
         let beacons: Vec<Beacon> = replica.beacons();
@@ -139,10 +175,32 @@ impl Status {
             failed: replica.has_failed(),
             disk_low: replica.spares_disk(),
             double_redemptions: replica.trust().double_redemptions().count(),
+            redeemed_twice: redeemed_twice(replica),
+            is_alone: is_alone(replica, &beacons),
             forked_logs: replica.logs().filter(|state| state.forked_at > 0).count(),
             addresses,
         }
     }
+}
+
+fn redeemed_twice(replica: &Replica) -> Vec<RedeemedTwice> {
+    let trust = replica.trust();
+    let all = trust.double_redemptions().map(|(invite, certificates)| {
+        let nodes = certificates.iter().filter_map(|id| trust.certificate(id));
+        let nodes = nodes.map(|own| NamedNode { node: own.key.short(), name: own.name.clone() }).collect();
+        let name = trust.certificate(invite).map_or_else(String::new, |invite| invite.name.clone());
+        RedeemedTwice { invite: invite.short(), name, nodes }
+    });
+    all.collect()
+}
+
+/// A node that has just joined knows no other either, but what the town was founded with it learns from others only.
+fn is_alone(replica: &Replica, beacons: &[Beacon]) -> bool {
+    let own = replica.node();
+    let knows_town = replica.trust().family(&Namespace::town()).is_some();
+    let knows_others =
+        replica.trust().nodes().any(|(node, ..)| node != own) || beacons.iter().any(|beacon| beacon.node != own);
+    knows_town && !knows_others
 }
 
 fn peer_status(replica: &Replica, node: &townmesh_crdt::id::NodeId, peer: &super::peers::Peer) -> PeerStatus {
@@ -166,5 +224,25 @@ fn peer_status(replica: &Replica, node: &townmesh_crdt::id::NodeId, peer: &super
         bytes_expected: progress.bytes_expected,
         bytes_received: progress.bytes_received,
         bytes_sent: progress.bytes_sent,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn synced_means_that_nothing_waits_and_everybody_in_reach_is_equal() {
+        let status = |unfolded: u64, view_lag: u64, peers: &[bool], is_alone: bool| {
+            let peers = peers.iter().map(|equal| PeerStatus { equal: *equal, ..PeerStatus::default() }).collect();
+            Status { unfolded, view_lag, peers, is_alone, ..Status::default() }.is_synced()
+        };
+        assert!(status(0, 0, &[true, true], false));
+        assert!(status(0, 0, &[], true), "alone in the town");
+        assert!(!status(0, 0, &[], false), "cut off");
+        assert!(!status(1, 0, &[true], false));
+        assert!(!status(0, 1, &[true], false));
+        assert!(!status(0, 0, &[true, false], false));
+        assert!(!status(0, 1, &[], true));
     }
 }

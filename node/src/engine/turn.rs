@@ -13,7 +13,7 @@ use townmesh_transport::{Event, Events, Transport};
 use super::admission::TownAdmission;
 use super::disk::DiskWatch;
 use super::peers::Peers;
-use super::status::Status;
+use super::status::{RedeemedTwice, Status};
 use super::views_feed::{ViewsFeed, ViewsProgress};
 use super::{Opener, Parts, Reply, Request, SessionEvent, now};
 
@@ -48,6 +48,7 @@ pub(super) struct Turn {
     gave_up_at: Option<Instant>,
     stopping: Option<oneshot::Sender<()>>,
     disk: DiskWatch,
+    warned: Vec<RedeemedTwice>,
 }
 
 /// What woke the loop.
@@ -95,6 +96,7 @@ impl Turn {
             gave_up_at: None,
             stopping: None,
             disk: DiskWatch::new(parts.disk),
+            warned: Vec::new(),
         }
     }
 
@@ -407,8 +409,22 @@ impl Turn {
             self.status_due = replica.unfolded() > 0 || self.views_progress.lag() > 0;
             self.status_at = Instant::now();
             let addresses = addresses(self.transport.as_ref());
-            self.status.send_replace(Status::of(replica, &self.peers, self.views_progress.lag(), addresses));
+            let status = Status::of(replica, &self.peers, self.views_progress.lag(), addresses);
+            self.warn_of_thefts(&status.redeemed_twice);
+            self.status.send_replace(status);
         }
+    }
+
+    /// Says once of each invite by whom it was redeemed.
+    fn warn_of_thefts(&mut self, redeemed_twice: &[RedeemedTwice]) {
+        for twice in redeemed_twice.iter().filter(|twice| !self.warned.contains(twice)) {
+            let nodes: Vec<String> = twice.nodes.iter().map(|one| format!("{} ({})", one.name, one.node)).collect();
+            tracing::warn!(
+                invite = %twice.invite, name = %twice.name, nodes = %nodes.join(", "),
+                "one invite was redeemed by several nodes: revoke those that are not the town's"
+            );
+        }
+        self.warned = redeemed_twice.to_vec();
     }
 }
 

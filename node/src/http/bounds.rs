@@ -15,6 +15,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use super::Api;
 use super::error::ApiError;
 use crate::message::Message;
+use crate::refusal;
 
 /// Largest body of an ordinary request.
 pub(super) const BODY_BYTES: usize = 1 << 20;
@@ -93,9 +94,12 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Payload<T> {
     async fn from_request(request: Request, state: &S) -> Result<Self, ApiError> {
         let Json(value) = Json::<T>::from_request(request, state).await.map_err(|rejection: JsonRejection| {
             let zh = match rejection.status() {
-                StatusCode::PAYLOAD_TOO_LARGE => "请求内容过大",
-                StatusCode::UNSUPPORTED_MEDIA_TYPE => "请求内容须为 application/json",
-                _ => "请求内容不是有效的 JSON，或缺少字段",
+                StatusCode::PAYLOAD_TOO_LARGE => "请求内容过大".to_owned(),
+                StatusCode::UNSUPPORTED_MEDIA_TYPE => "请求内容须为 application/json".to_owned(),
+                _ => match refusal::in_chinese(&rejection.body_text()) {
+                    Some(point) => format!("请求内容有误：{point}"),
+                    None => "请求内容不是有效的 JSON".to_owned(),
+                },
             };
             ApiError { status: rejection.status(), message: Message::new("body", zh, rejection.body_text()) }
         })?;

@@ -10,7 +10,7 @@ use townmesh_crdt::enrol::{self, Place};
 use super::Api;
 use super::bounds::Payload;
 use super::error::ApiError;
-use crate::config::{ConfigError, addresses};
+use crate::config::{ConfigError, Origin, addresses};
 use crate::keys::{InviteFile, os_rng, parse_authority};
 use crate::message::Explain;
 
@@ -54,7 +54,8 @@ pub(super) async fn invite(
     State(api): State<Api>,
     Payload(input): Payload<InviteInput>,
 ) -> Result<Json<InviteAnswer>, ApiError> {
-    addresses("peers", input.peers.clone()).map_err(|error: ConfigError| ApiError::bad_request(error.explain()))?;
+    addresses(&Origin::Request, "peers", input.peers.clone())
+        .map_err(|error: ConfigError| ApiError::bad_request(error.explain()))?;
     let authority = parse_authority(&input.authority, "authority")?;
     let acts_as = acting_roles(input.acts_as);
     let place = Place { name: input.name, role: input.role, regions: input.regions, carries: input.carries, acts_as };

@@ -36,8 +36,9 @@ pub(super) async fn revoke(
 ) -> Result<Json<RevokeAnswer>, ApiError> {
     let authority = api.authority(&input.authority).await?;
     let job = move |replica: &mut Replica, now| -> Result<Result<Revoked, RevokeError>, _> {
-        let Some(node) = replica.node_called(&input.node) else {
-            return Ok(Err(RevokeError::NotEnrolled(input.node)));
+        let node = match replica.node_called(&input.node) {
+            Ok(node) => node,
+            Err(error) => return Ok(Err(error)),
         };
         match replica.revoke(&authority, node, !input.void_all, now) {
             Err(RevokeError::Record(error)) => Err(error.into()),

@@ -53,9 +53,18 @@ pub(super) async fn readyz(State(api): State<Api>) -> Result<&'static str, ApiEr
     }
 }
 
+#[derive(Serialize)]
+struct Told {
+    #[serde(flatten)]
+    status: Status,
+    synced: bool,
+}
+
 /// Everything the node tells about itself.
 pub(super) async fn status(State(api): State<Api>) -> Response {
-    Json(fresh(&api).await).into_response()
+    let status = fresh(&api).await;
+    let synced = status.is_synced();
+    Json(Told { status, synced }).into_response()
 }
 
 /// The status of this moment; while the engine is too busy to answer, the last one it published.
@@ -76,7 +85,7 @@ pub(super) fn current(api: &Api) -> Status {
 /// How far synchronising has come.
 #[derive(Debug, Serialize)]
 pub(super) struct Progress {
-    /// Nothing is left to do, with at least one peer in reach.
+    /// As [`Status::is_synced`].
     synced: bool,
     /// The node's state by peer.
     peers: Vec<PeerStatus>,
@@ -89,7 +98,6 @@ pub(super) struct Progress {
 /// How far synchronising has come.
 pub(super) async fn progress(State(api): State<Api>) -> Json<Progress> {
     let status = fresh(&api).await;
-    let equal = !status.peers.is_empty() && status.peers.iter().all(|peer| peer.equal);
-    let synced = equal && status.unfolded == 0 && status.view_lag == 0;
+    let synced = status.is_synced();
     Json(Progress { synced, peers: status.peers, unfolded: status.unfolded, view_lag: status.view_lag })
 }

@@ -10,9 +10,10 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tower::ServiceExt as _;
-use townmesh_crdt::certificate::NodeRole;
+use townmesh_crdt::certificate::{NodeRole, Statement};
 use townmesh_crdt::enrol::{self, Place};
 use townmesh_crdt::replica::Opening;
+use townmesh_crdt::seal::FamilySecret;
 use townmesh_crdt::store::Store;
 
 mod erasures;
@@ -39,6 +40,17 @@ struct Node {
 
 impl Node {
     async fn start() -> Self {
+        let (node, statements, secrets) = Self::joined().await;
+        let job = move |replica: &mut townmesh_crdt::replica::Replica, now| {
+            replica.keep_secrets(&secrets);
+            Ok(replica.record_statements(statements, now)?)
+        };
+        node.engine.record(job).await.unwrap();
+        node
+    }
+
+    /// A node that has heard from nobody, and what its town was founded with.
+    async fn joined() -> (Self, Vec<Statement>, Vec<(String, FamilySecret)>) {
         let directory = tempfile::tempdir().unwrap();
         let data = DataDir::new(directory.path());
         let mut rng = ChaCha20Rng::seed_from_u64(3);
@@ -65,15 +77,10 @@ impl Node {
         let views = Some(Views::open(&data.views()).unwrap());
         let engine =
             Engine::start(Parts { opener: Box::new(opener), network: None, admission, views, disk: None }).unwrap();
-        let (statements, secrets) = (founded.statements, invite.secrets);
-        let job = move |replica: &mut townmesh_crdt::replica::Replica, now| {
-            replica.keep_secrets(&secrets);
-            Ok(replica.record_statements(statements, now)?)
-        };
-        engine.record(job).await.unwrap();
         let file = ApiFile::new("127.0.0.1:8470".parse().unwrap()).unwrap();
         let router = Api::new(engine.clone(), data, Access::new(&file)).router();
-        Self { _directory: directory, engine, router, file, authority: founded.authority }
+        let node = Self { _directory: directory, engine, router, file, authority: founded.authority };
+        (node, founded.statements, invite.secrets)
     }
 
     fn request(&self, method: &str, path: &str, body: impl Into<Body>) -> Request<Body> {

@@ -66,3 +66,37 @@ async fn a_stolen_vehicle_is_removed_once_and_by_its_own_town_only() {
         assert_eq!((found, code(&answer)), (status, expected), "{name}: {answer}");
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_nodes_with_one_name_the_ids_are_told() {
+    let node = Node::start().await;
+    let mut rng = ChaCha20Rng::seed_from_u64(12);
+    let (name, regions) = ("v1".to_owned(), vec![REGION.to_owned()]);
+    let place = Place { name, role: NodeRole::Village, regions, carries: vec![], acts_as: None };
+    let invite = enrol::invite(&node.authority, &place, &[], 1, &mut rng).unwrap();
+    let mut ids = Vec::new();
+    for _ in 0..2 {
+        let joined = enrol::redeem(&invite, &mut rng).unwrap();
+        ids.push(joined.identity.node());
+        let job =
+            move |replica: &mut townmesh_crdt::replica::Replica, now| Ok(replica.record_statements(joined.chain, now)?);
+        node.engine.record(job).await.unwrap();
+    }
+    let input = json!({ "authority": text(&node.authority), "node": "v1" });
+    let (status, answer) = node.post("/v1/revoke", &input).await;
+    assert_eq!((status, code(&answer)), (StatusCode::CONFLICT, "node_ambiguous"), "{answer}");
+    for id in &ids {
+        for language in ["message_zh", "message_en"] {
+            assert!(answer[language].as_str().unwrap().contains(&id.to_string()), "{answer}");
+        }
+    }
+    let (_, status) = node.fetch("/v1/status").await;
+    let twice = &status["redeemed_twice"][0];
+    assert_eq!((&status["double_redemptions"], &twice["name"]), (&json!(1), &json!("v1")), "{status}");
+    let mut found: Vec<&str> =
+        twice["nodes"].as_array().unwrap().iter().map(|one| one["node"].as_str().unwrap()).collect();
+    let mut short: Vec<String> = ids.iter().map(townmesh_crdt::id::NodeId::short).collect();
+    found.sort_unstable();
+    short.sort_unstable();
+    assert_eq!(found, short);
+}

@@ -69,3 +69,38 @@ async fn delivery_is_told_of_what_is_here() {
     let (status, _) = node.fetch("/v1/delivery?document=00000000000000000000000000000000").await;
     assert_eq!(status, StatusCode::NOT_FOUND);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_node_that_met_nobody_is_synced_only_where_it_is_the_whole_town() {
+    let (joined, ..) = Node::joined().await;
+    for (node, expected) in [(joined, false), (Node::start().await, true)] {
+        let mut synced = Vec::new();
+        // The views of a new node catch up in a moment.
+        for _ in 0..100 {
+            let told = async |path| node.fetch(path).await.1["synced"].clone();
+            synced = vec![told("/v1/status").await, told("/v1/progress").await];
+            if synced == [expected, expected] && expected {
+                break;
+            }
+            tokio::time::sleep(Duration::from_millis(if expected { 50 } else { 5 })).await;
+        }
+        assert_eq!(synced, [json!(expected), json!(expected)]);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_wrong_body_is_told_by_field_in_both_languages() {
+    let node = Node::start().await;
+    for (path, body, field) in [
+        ("/v1/revoke", json!({}), "authority"),
+        ("/v1/households", json!({ "household": { "region": 5 } }), "region"),
+        ("/v1/revoke", json!({ "authority": "", "node": "v", "kod": 1 }), "kod"),
+        ("/v1/revoke", json!({ "authority": "", "node": 1 }), "node"),
+    ] {
+        let (status, answer) = node.post(path, &body).await;
+        assert_eq!((status, code(&answer)), (StatusCode::UNPROCESSABLE_ENTITY, "body"), "{path}: {answer}");
+        for language in ["message_zh", "message_en"] {
+            assert!(answer[language].as_str().unwrap().contains(field), "{path}: {answer}");
+        }
+    }
+}

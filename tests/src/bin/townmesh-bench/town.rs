@@ -53,7 +53,10 @@ impl BenchTown {
             let path = dir.join(name);
             let data = DataDir::new(&path);
             data.create()?;
-            IdentityFile::of_joined(founded.authority.town, joined).write(&data.identity(), Existing::Keep)?;
+            let mut identity = IdentityFile::of_joined(founded.authority.town, joined);
+            // Filled below: a node whose founding never finished is not run.
+            identity.expect_data = true;
+            identity.write(&data.identity(), Existing::Keep)?;
             let mut replica = open(&path)?;
             replica.keep_secrets(&invite.secrets);
             replica.record_statements(founded.statements.clone(), now())?;
