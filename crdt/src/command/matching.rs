@@ -64,9 +64,8 @@ fn covering(given: &[Given], known: &[Candidate]) -> Option<Vec<Option<usize>>> 
     if given.len() > known.len() {
         return None;
     }
-    let is_equal = |one: &Given, other: &Candidate| {
-        !other.is_void && one.personal == other.personal && one.fields == other.fields
-    };
+    let is_equal =
+        |one: &Given, other: &Candidate| !other.is_void && one.personal == other.personal && one.fields == other.fields;
     let mut places: Vec<Vec<usize>> = Vec::with_capacity(given.len());
     for one in given {
         let covers = |(_, other): &(usize, &Candidate)| ground(one, other).is_some() && new_fields(one, other) == 0;

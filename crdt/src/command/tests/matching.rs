@@ -109,7 +109,9 @@ fn any_resident() -> impl Strategy<Value = Resident> {
 }
 
 fn says_something(rows: &[Resident]) -> usize {
-    rows.iter().filter(|one| !one.fields().is_empty() || one.personal.as_ref().is_some_and(|who| !who.is_empty())).count()
+    rows.iter()
+        .filter(|one| !one.fields().is_empty() || one.personal.as_ref().is_some_and(|who| !who.is_empty()))
+        .count()
 }
 
 proptest! {
