@@ -9,6 +9,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use super::entity::{ITSELF, news};
+use super::matching::{self, Candidate, Given};
 use super::people::{self, Person, Place, Slot};
 use super::read::{HouseholdRecord, PersonalState, ResidentRecord};
 use super::{CommandError, Outcome, labels};
@@ -83,6 +84,21 @@ pub fn record(
     lane: Lane,
     now: Millis,
 ) -> Result<Outcome<HouseholdIds>, CommandError> {
+    record_apart(replica, input, &BTreeSet::new(), lane, now)
+}
+
+/// Records a household of which an earlier part of the same ledger recorded the people in `taken`: nobody of this part
+/// is one of them.
+///
+/// # Errors
+/// As for [`record`].
+pub fn record_apart(
+    replica: &mut Replica,
+    input: &HouseholdInput,
+    taken: &BTreeSet<ResidentId>,
+    lane: Lane,
+    now: Millis,
+) -> Result<Outcome<HouseholdIds>, CommandError> {
     let missing =
         CommandError::MissingKey {
             thing: "household", what: "region or address", chinese: "缺少所在村居或门牌号"
@@ -99,7 +115,7 @@ pub fn record(
     let current = if is_new { None } else { Some(Current::of(replica, place, &content)?) };
     let fields = household_fields(replica, place, &input.household, current.as_ref())?;
     edits.insert(ITSELF.to_vec(), fields);
-    let residents = resident_edits(replica, place, &input.residents, current.as_ref(), &mut edits)?;
+    let residents = resident_edits(replica, place, &input.residents, current.as_ref(), taken, &mut edits)?;
     drop(content);
     let ids = HouseholdIds { document, residents };
     Ok(match stage(replica, place, edits, lane, now)? {
@@ -123,7 +139,8 @@ pub fn add_resident(
     let (place, content) = existing(replica, namespace, document)?;
     let current = Current::of(replica, place, &content)?;
     let mut edits = BTreeMap::new();
-    let ids = resident_edits(replica, place, std::slice::from_ref(resident), Some(&current), &mut edits)?;
+    let input = std::slice::from_ref(resident);
+    let ids = resident_edits(replica, place, input, Some(&current), &BTreeSet::new(), &mut edits)?;
     drop(content);
     let id = ids.first().copied();
     let is_new = id.is_some_and(|id| current.residents.iter().all(|known| known.id != id));
@@ -256,6 +273,19 @@ struct Known {
     person: Person,
 }
 
+impl Known {
+    fn candidate(&self) -> Candidate {
+        let mut fields = self.fields.clone();
+        fields.remove(&Resident::PERSONAL);
+        Candidate {
+            id: self.id,
+            fields,
+            personal: self.person.data.clone().unwrap_or_default(),
+            is_void: self.resident.void == Some(true),
+        }
+    }
+}
+
 impl Current {
     fn of(replica: &mut Replica, place: Place<'_>, content: &Content) -> Result<Self, StoreError> {
         let fields = content.fields(ITSELF);
@@ -323,23 +353,25 @@ fn household_fields(
     Ok(fields)
 }
 
-/// Adds what is new about these people to `edits`; their ids.
+/// Adds what is new about these people to `edits`; their ids. Nobody in `taken` is among them.
 fn resident_edits(
     replica: &mut Replica,
     place: Place<'_>,
     input: &[Resident],
     current: Option<&Current>,
+    taken: &BTreeSet<ResidentId>,
     edits: &mut BTreeMap<RecordKey, Fields>,
 ) -> Result<Vec<ResidentId>, CommandError> {
-    let mut ids = Vec::with_capacity(input.len());
-    let mut free: Vec<&Known> = current.map(|current| current.residents.iter().collect()).unwrap_or_default();
-    for resident in input {
-        let personal = resident.personal.as_ref().map(PersonalData::normalised).unwrap_or_default();
-        let mut fields = resident.fields();
-        if fields.is_empty() && personal.is_empty() {
-            continue;
-        }
-        if let Some(known) = take_match(&mut free, &fields, &personal) {
+    let given: Vec<Given> = input.iter().filter_map(given).collect();
+    let known = current.map_or(&[][..], |current| &current.residents);
+    let known: Vec<&Known> = known.iter().filter(|known| !taken.contains(&known.id)).collect();
+    let (open, hidden): (Vec<&Known>, Vec<&Known>) =
+        known.into_iter().partition(|known| known.person.state == PersonalState::Open);
+    let hidden = hidden.iter().filter(|known| known.person.state == PersonalState::KeyMissing).count();
+    let candidates: Vec<Candidate> = open.iter().map(|known| known.candidate()).collect();
+    let mut ids = Vec::with_capacity(given.len());
+    for (Given { mut fields, personal }, matched) in assigned(given, &candidates) {
+        if let Some(known) = matched.and_then(|place| open.get(place)) {
             let mut fields = news(&known.fields, fields);
             if let Some(sealed) = known.person.edit(replica, place, known.id, &personal, false)? {
                 fields.insert(Resident::PERSONAL, sealed);
@@ -348,7 +380,6 @@ fn resident_edits(
             ids.push(known.id);
             continue;
         }
-        let hidden = free.iter().filter(|known| known.person.state == PersonalState::KeyMissing).count();
         if hidden > 0 {
             return Err(CommandError::KeysMissing(hidden));
         }
@@ -362,18 +393,17 @@ fn resident_edits(
     Ok(ids)
 }
 
-/// The person recorded already whom an input is about, each taken once. Among several the one who differs least, so
-/// that people without name, too, are found again by a second import.
-fn take_match<'a>(free: &mut Vec<&'a Known>, fields: &Fields, personal: &PersonalData) -> Option<&'a Known> {
-    let nobody = PersonalData::default();
-    let same = |known: &Known| {
-        known.person.state == PersonalState::Open
-            && people::is_same(known.person.data.as_ref().unwrap_or(&nobody), personal)
-    };
-    let difference = |known: &Known| (known.resident.void, news(&known.fields, fields.clone()).len(), known.id);
-    let matching = free.iter().enumerate().filter(|(_, known)| same(known));
-    let (place, _) = matching.min_by_key(|(_, known)| difference(known))?;
-    Some(free.remove(place))
+/// Somebody of an input; `None` of whom it says nothing.
+fn given(resident: &Resident) -> Option<Given> {
+    let personal = resident.personal.as_ref().map(PersonalData::normalised).unwrap_or_default();
+    let fields = resident.fields();
+    (!fields.is_empty() || !personal.is_empty()).then_some(Given { fields, personal })
+}
+
+/// People of an input with whom they are among the candidates.
+fn assigned(given: Vec<Given>, known: &[Candidate]) -> impl Iterator<Item = (Given, Option<usize>)> {
+    let places = matching::assign(&given, known);
+    given.into_iter().zip(places)
 }
 
 /// The fields that an edit writes: new values, values that settle a conflict, and `Null` for what it clears.

@@ -20,6 +20,7 @@ pub mod hazard;
 pub mod household;
 pub mod inspection;
 mod labels;
+mod matching;
 mod people;
 pub mod photo;
 pub mod read;

@@ -187,7 +187,7 @@ fn personal_english(field: PersonalField) -> &'static str {
 
 /// What is recorded with an input laid over it: an empty name and a number or phone that is `None` say nothing; a
 /// number or phone that is empty clears.
-fn overlay(known: &PersonalData, input: &PersonalData) -> PersonalData {
+pub(super) fn overlay(known: &PersonalData, input: &PersonalData) -> PersonalData {
     let normal = input.normalised();
     let pick = |given: &Option<String>, normal: Option<String>, known: &Option<String>| {
         if given.is_some() { normal } else { known.clone() }

@@ -8,7 +8,7 @@ use std::time::Duration;
 use serde::Serialize;
 use serde_json::Value;
 use ureq::http::Response;
-use ureq::{Agent, Body};
+use ureq::{Agent, Body, SendBody};
 
 use super::Failure;
 use crate::data_dir::{DataDir, FileError};
@@ -134,7 +134,11 @@ impl Client {
             }
         }
         let answer = match file {
-            Some(file) => self.answer(request.send(file))?,
+            Some(file) if file.metadata().is_ok_and(|metadata| metadata.is_file()) => {
+                self.answer(request.send(file))?
+            }
+            // A pipe has no length; as a file it would count as empty.
+            Some(pipe) => self.answer(request.send(SendBody::from_owned_reader(pipe)))?,
             None => self.answer(request.send_empty())?,
         };
         for line in BufReader::new(answer.into_body().into_reader()).lines() {

@@ -1,6 +1,7 @@
 //! `import`: a ledger of households into the registry, through the running node.
 
 use std::fs::File;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -49,7 +50,11 @@ impl ImportArgs {
     }
 
     fn import(&self, context: &Context, path: &Path) -> Done {
-        let file = File::open(path).map_err(FileError::at(path))?;
+        if let Some(rejects) = self.rejects.as_deref().filter(|rejects| rejects.exists()) {
+            // Found out before the import: the ledger itself must not be lost to its wrong rows.
+            return Err(FileError::at(rejects)(io::ErrorKind::AlreadyExists.into()).into());
+        }
+        let file = open(path)?;
         let client = Client::of(&context.config.data_dir)?;
         let format = path.file_name().and_then(|name| name.to_str()).and_then(Format::of_name).map(extension);
         let map = (!self.map.is_empty()).then(|| json!(self.map).to_string());
@@ -71,7 +76,8 @@ impl ImportArgs {
         if let Some(parts) = done.as_object_mut() {
             parts.remove("rejects_file");
         }
-        let result = json!({ "import": done, "rejects": self.rejects.as_ref().filter(|_| !rejected.is_empty()) });
+        let first = (self.rejects.is_none() && !rejected.is_empty()).then(|| first_reasons(&rejected));
+        let result = json!({ "import": done, "rejected_rows": first, "rejects": self.rejects.as_ref().filter(|_| !rejected.is_empty()) });
         context.output.result(&result, |_| format!("已导入 / imported\n{}", fields(&done)));
         // Whatever was right is in, but a script must be able to see that not everything was.
         Ok(if rejected.is_empty() { ExitCode::SUCCESS } else { ExitCode::from(FAILED) })
@@ -83,9 +89,17 @@ impl ImportArgs {
             return Ok(());
         }
         if let Some(path) = &self.rejects {
-            let encoded = done.get("rejects_file").and_then(Value::as_str).unwrap_or_default();
-            let bytes = STANDARD.decode(encoded).unwrap_or_default();
-            return Ok(write_whole(path, &bytes, Existing::Replace)?);
+            let encoded = done.get("rejects_file").and_then(Value::as_str);
+            let bytes = encoded.and_then(|encoded| STANDARD.decode(encoded).ok()).filter(|bytes| !bytes.is_empty());
+            let bytes = bytes.ok_or_else(|| {
+                Message::new("answer", "节点没有交回被退回的行", "the node did not give the rejected rows back")
+            })?;
+            write_whole(path, &bytes, Existing::Keep)?;
+            let left_out = done.get("rejects_left_out").and_then(Value::as_u64).unwrap_or(0);
+            if left_out > 0 {
+                context.output.note(&format!("另有 {left_out} 行被退回但不在文件中，请改正后再导入 / {left_out} more rejected rows are not in the file: correct those in it, then import again"));
+            }
+            return Ok(());
         }
         for row in rejected.iter().take(SHOWN) {
             let problems = row.get("problems").and_then(Value::as_array).into_iter().flatten();
@@ -104,6 +118,24 @@ impl ImportArgs {
         context.output.note(&format!("{count} 行被退回；用 --rejects <文件> 取回并附原因 / rows were rejected: --rejects <file> gives them back with reasons"));
         Ok(())
     }
+}
+
+/// Opens a ledger: a file, or a pipe.
+fn open(path: &Path) -> Result<File, Failure> {
+    let file = File::open(path).map_err(FileError::at(path))?;
+    if file.metadata().map_err(FileError::at(path))?.is_dir() {
+        let name = path.display();
+        let zh = format!("{name} 是文件夹，不是台账文件");
+        let message = Message::new("is_directory", zh, format!("{name} is a directory, not a ledger"));
+        return Err(message.remedy("写明其中的一个文件", "name one of the files in it").into());
+    }
+    Ok(file)
+}
+
+/// Number and reasons of the first rejected rows, without their cells.
+fn first_reasons(rejected: &[Value]) -> Vec<Value> {
+    let reasons = |row: &Value| json!({ "row": row.get("row"), "problems": row.get("problems") });
+    rejected.iter().take(SHOWN).map(reasons).collect()
 }
 
 fn extension(format: Format) -> &'static str {
@@ -128,4 +160,23 @@ fn template(context: &Context, path: &Path) -> Done {
     write_whole(path, &bytes, Existing::Keep)?;
     context.output.result(&json!({ "template": path }), fields);
     Ok(ExitCode::SUCCESS)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_directory_is_told_from_a_ledger() {
+        let directory = tempfile::tempdir().unwrap();
+        assert_eq!(open(directory.path()).unwrap_err().message.code, "is_directory");
+    }
+
+    #[test]
+    fn the_first_rejected_rows_are_told_without_their_cells() {
+        let row = json!({ "row": 3, "problems": [{ "code": "phone" }], "cells": ["甲"] });
+        let first = first_reasons(&vec![row; SHOWN + 5]);
+        assert_eq!(first.len(), SHOWN);
+        assert_eq!(first.first(), Some(&json!({ "row": 3, "problems": [{ "code": "phone" }] })));
+    }
 }

@@ -4,6 +4,7 @@
 //! each batch that became durable, and at the end `{"done": ...}` or `{"error": ...}`. The upload waits in a file that has no
 //! name any more, since it holds personal data.
 
+use std::collections::{BTreeSet, HashMap};
 use std::fs::{File, OpenOptions};
 use std::io;
 use std::ops::ControlFlow;
@@ -27,6 +28,7 @@ use townmesh_crdt::command::town::Imported;
 use townmesh_crdt::command::{CommandError, town};
 use townmesh_crdt::domain::region::{Region, RegionCode};
 use townmesh_crdt::entry::Lane;
+use townmesh_crdt::id::ResidentId;
 use townmesh_crdt::namespace::NamespaceKind;
 use townmesh_crdt::replica::{RecordError, Replica};
 use townmesh_crdt::store::StoreError;
@@ -37,8 +39,8 @@ use super::error::ApiError;
 use super::lines::{self, Gone, Lines};
 use crate::data_dir::{DataDir, FileError};
 use crate::ledger::{
-    Format, LedgerError, LedgerHousehold, Limits, Mapping, Reading, RegionTable, RejectedRow, Summary, Visitor,
-    write_rejects,
+    Format, LedgerError, LedgerHousehold, Limits, Mapping, Problem, ProblemKind, Reading, RegionTable, RejectedRow,
+    Summary, Visitor, write_rejects,
 };
 use crate::message::{Explain as _, Message};
 
@@ -225,27 +227,55 @@ struct Progress {
     rejected: u64,
 }
 
+/// Whom this import recorded, by the natural key of the household.
+type Recorded = HashMap<Vec<u8>, BTreeSet<ResidentId>>;
+
+/// Rejected rows that go back as a file.
+#[derive(Default)]
+struct Kept {
+    most: usize,
+    rows: Vec<RejectedRow>,
+    /// Rows for which there was no room.
+    left_out: u64,
+}
+
+impl Kept {
+    fn push(&mut self, row: RejectedRow) {
+        if self.rows.len() < self.most {
+            self.rows.push(row);
+        } else if self.most > 0 {
+            self.left_out += 1;
+        }
+    }
+}
+
+fn rejected_line(row: &RejectedRow) -> Value {
+    json!({ "row": row.row, "problems": row.problems, "cells": row.cells, "original": row.original })
+}
+
 async fn run(api: &Api, lines: &Lines, file: File, options: Options) -> Result<(), Gone> {
     let (sender, mut parts) = mpsc::channel(WAITING);
-    let keep = if options.rejects { KEPT } else { 0 };
-    let mut kept: Vec<RejectedRow> = Vec::new();
+    let mut kept = Kept { most: if options.rejects { KEPT } else { 0 }, ..Kept::default() };
+    let mut seen = Recorded::new();
     let reading = tokio::task::spawn_blocking(move || read(file, &options, sender));
     let mut progress = Progress::default();
     while let Some(part) = parts.recv().await {
         match part {
             Part::Rejected(row) => {
                 progress.rejected += 1;
-                let line =
-                    json!({ "row": row.row, "problems": row.problems, "cells": row.cells, "original": row.original });
-                lines.line("rejected", &line).await?;
-                if kept.len() < keep {
-                    kept.push(row);
-                }
+                lines.line("rejected", &rejected_line(&row)).await?;
+                kept.push(row);
             }
             Part::Households(batch, rows) => {
-                let result = api.engine().record(move |replica, now| record(replica, batch, now)).await;
-                let (imported, refused) = match result {
-                    Ok(done) => done,
+                let mut taken = std::mem::take(&mut seen);
+                let job = move |replica: &mut Replica, now| {
+                    record(replica, batch, &mut taken, now).map(|(imported, refused)| (imported, refused, taken))
+                };
+                let (imported, refused) = match api.engine().record(job).await {
+                    Ok((imported, refused, taken)) => {
+                        seen = taken;
+                        (imported, refused)
+                    }
                     Err(error) => return lines.line("error", &error.explain()).await,
                 };
                 progress.rows = rows;
@@ -253,8 +283,9 @@ async fn run(api: &Api, lines: &Lines, file: File, options: Options) -> Result<(
                 progress.changed += imported.changed;
                 progress.unchanged += imported.unchanged;
                 progress.rejected += refused.len() as u64;
-                for line in refused {
-                    lines.line("rejected", &line).await?;
+                for row in refused {
+                    lines.line("rejected", &rejected_line(&row)).await?;
+                    kept.push(row);
                 }
                 lines.line("progress", &progress).await?;
             }
@@ -263,10 +294,10 @@ async fn run(api: &Api, lines: &Lines, file: File, options: Options) -> Result<(
     match reading.await {
         Ok(Ok(summary)) => {
             let Progress { created, changed, unchanged, rejected, .. } = progress;
-            let file = (keep > 0 && !kept.is_empty()).then(|| rejects_file(&summary, &kept));
+            let file = (!kept.rows.is_empty()).then(|| rejects_file(&summary, &kept.rows));
             let done = json!({
                 "summary": summary, "created": created, "changed": changed, "unchanged": unchanged, "rejected": rejected,
-                "rejects_file": file,
+                "rejects_file": file, "rejects_left_out": kept.left_out,
             });
             lines.line("done", &done).await
         }
@@ -288,18 +319,23 @@ fn rejects_file(summary: &Summary, rows: &[RejectedRow]) -> String {
 fn record(
     replica: &mut Replica,
     batch: Vec<LedgerHousehold>,
+    seen: &mut Recorded,
     now: Millis,
-) -> Result<(Imported, Vec<Value>), CommandError> {
+) -> Result<(Imported, Vec<RejectedRow>), CommandError> {
     let (mut imported, mut refused) = (Imported::default(), Vec::new());
-    for LedgerHousehold { household, residents, first_row, .. } in batch {
-        match household::record(replica, &HouseholdInput { household, residents }, Lane::Bulk, now) {
-            Ok(outcome) => imported.count(&outcome),
+    for LedgerHousehold { household, residents, rows, .. } in batch {
+        let taken = seen.entry(household.natural_key().unwrap_or_default()).or_default();
+        match household::record_apart(replica, &HouseholdInput { household, residents }, taken, Lane::Bulk, now) {
+            Ok(outcome) => {
+                imported.count(&outcome);
+                taken.extend(outcome.into_value().residents);
+            }
             Err(error @ CommandError::Store(_)) => return Err(error),
             Err(error) if replica.has_failed() => return Err(error),
             Err(error) => {
-                let problem =
-                    json!({ "column": "", "code": error.code(), "zh": error.chinese(), "en": error.to_string() });
-                refused.push(json!({ "row": first_row, "problems": [problem], "cells": [], "original": null }));
+                let kind = ProblemKind::Refused { code: error.code(), zh: error.chinese(), en: error.to_string() };
+                let problem = Problem { column: String::new(), kind };
+                refused.extend(rows.into_iter().map(|row| RejectedRow { problems: vec![problem.clone()], ..row }));
             }
         }
     }

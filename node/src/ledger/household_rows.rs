@@ -9,10 +9,11 @@ use townmesh_crdt::domain::key::natural_key;
 use townmesh_crdt::domain::person::{PersonalData, matching_key};
 use townmesh_crdt::value::{FieldId, Value};
 
-use super::LedgerHousehold;
 use super::column::Column;
 use super::problem::ProblemKind;
 use super::row::CheckedRow;
+use super::source::RawRow;
+use super::{LedgerHousehold, RejectedRow};
 
 /// Which field of a household stands in which column; the owner's two parts have numbers beyond those of fields.
 const COMPARED: [(FieldId, Column); 8] = [
@@ -49,7 +50,7 @@ impl Grouping {
     /// Adds a row. Returns the household before it when that is complete, or why the row contradicts an earlier one.
     pub(super) fn add(
         &mut self,
-        number: u64,
+        raw: &RawRow,
         row: CheckedRow,
     ) -> Result<Option<LedgerHousehold>, Vec<(Column, ProblemKind)>> {
         let key = self.hasher.hash_one(row.household.natural_key());
@@ -63,21 +64,28 @@ impl Grouping {
             return Err(problems);
         }
         if let Some(person) = person {
-            self.people.insert(person, number);
+            self.people.insert(person, raw.number);
         }
         let continues = self.said.contains_key(&key);
-        let said = self.said.entry(key).or_insert_with(|| Said { first_row: number, fields: Vec::new() });
+        let said = self.said.entry(key).or_insert_with(|| Said { first_row: raw.number, fields: Vec::new() });
         let new = fields.into_iter().filter(|(field, _)| !said.fields.iter().any(|(known, _)| known == field));
         said.fields.extend(new.collect::<Vec<_>>());
         match &mut self.current {
             Some((current, open)) if *current == key => {
                 fill(&mut open.household, row.household);
                 open.residents.extend(row.resident);
+                open.rows.push(as_read(raw));
                 Ok(None)
             }
             _ => {
                 let residents = row.resident.into_iter().collect();
-                let opened = LedgerHousehold { household: row.household, residents, first_row: number, continues };
+                let opened = LedgerHousehold {
+                    household: row.household,
+                    residents,
+                    first_row: raw.number,
+                    rows: vec![as_read(raw)],
+                    continues,
+                };
                 Ok(self.current.replace((key, opened)).map(|(_, complete)| complete))
             }
         }
@@ -127,6 +135,11 @@ impl Grouping {
         let name = personal.id_number.is_none().then(|| natural_key(&[&personal.name]));
         Some(self.hasher.hash_one((matching_key(personal), name, within, stay)))
     }
+}
+
+/// A sound row, kept until its household is recorded.
+fn as_read(raw: &RawRow) -> RejectedRow {
+    RejectedRow { row: raw.number, cells: raw.cells.clone(), original: raw.original.clone(), problems: vec![] }
 }
 
 /// Fills what the household does not say yet with what a later row says.

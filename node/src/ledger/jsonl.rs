@@ -5,7 +5,7 @@ use std::io::{self, BufRead, BufReader, Read, Seek};
 use encoding_rs::Encoding;
 use serde_json::Value;
 
-use super::column::{Layout, Mapping};
+use super::column::{Column, Layout, Mapping};
 use super::error::LedgerError;
 use super::problem::{Problem, ProblemKind, excerpt};
 use super::source::{RawRow, RowSink};
@@ -53,13 +53,22 @@ fn row(number: u64, line: &str, layout: &Layout, mapping: &Mapping) -> RawRow {
             return row;
         }
     };
+    let mut is_known = false;
     for (key, value) in object {
-        let Some(place) = layout.place_of_key(&key, mapping) else { continue };
+        let Some(place) = layout.place_of_key(&key, mapping) else {
+            row.unknown.push(key);
+            continue;
+        };
+        is_known = true;
         match (scalar(value), row.cells.get_mut(place)) {
             (Some(text), Some(cell)) => *cell = text,
             _ => row.problems.push(Problem::new(&key, ProblemKind::JsonValue)),
         }
     }
+    if !is_known {
+        row.problems.push(Problem::new("", ProblemKind::NothingKnown));
+    }
+    row.unknown.retain(|key| Column::known(key) != Some(Column::Reasons));
     row
 }
 

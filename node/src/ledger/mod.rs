@@ -90,11 +90,13 @@ pub struct LedgerHousehold {
     pub residents: Vec<Resident>,
     /// Its first row in the file.
     pub first_row: u64,
+    /// Its rows as they stand in the file.
+    pub rows: Vec<RejectedRow>,
     /// A household with this natural key was handed over before: this adds to it.
     pub continues: bool,
 }
 
-/// A row that is wrong, as it stands in the file.
+/// A row as it stands in the file, with what is wrong with it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct RejectedRow {
     /// Line or row number, from 1.

@@ -74,6 +74,21 @@ pub enum ProblemKind {
     Json(String),
     /// A list or object where a text or number should be.
     JsonValue,
+    /// None of its keys is a field of a ledger.
+    NothingKnown,
+    /// A name, number or phone as a masked export shows it.
+    Masked,
+    /// Line breaks or other control characters.
+    ControlCharacter,
+    /// Sound by itself, but refused when its household was recorded.
+    Refused {
+        /// The stable name of the reason.
+        code: &'static str,
+        /// The reason in Chinese.
+        zh: String,
+        /// The reason in English.
+        en: String,
+    },
 }
 
 impl ProblemKind {
@@ -104,6 +119,10 @@ impl ProblemKind {
             Self::AboveRejected => "above_rejected",
             Self::Json(_) => "json",
             Self::JsonValue => "json_value",
+            Self::NothingKnown => "nothing_known",
+            Self::Masked => "masked",
+            Self::ControlCharacter => "control_character",
+            Self::Refused { code, .. } => code,
         }
     }
 
@@ -136,6 +155,10 @@ impl ProblemKind {
             Self::AboveRejected => "本行属于上一行的户，而那一户有误；请一并改正".into(),
             Self::Json(reason) => format!("不是一个 JSON 对象（{reason}），请每行写一个"),
             Self::JsonValue => "应为文本或数字，不能是列表或对象".into(),
+            Self::NothingKnown => "没有一个字段是台账的字段，请核对字段名".into(),
+            Self::Masked => "这是打码后的内容，请填写完整内容；需要原文请用 --reveal 理由 重新导出".into(),
+            Self::ControlCharacter => "含有换行或其他控制字符，请删除；多半是引号没有成对".into(),
+            Self::Refused { zh, .. } => zh.clone(),
         }
     }
 
@@ -184,6 +207,12 @@ impl ProblemKind {
             }
             Self::Json(reason) => format!("not a JSON object ({reason}); write one on each line"),
             Self::JsonValue => "must be a text or a number, not a list or an object".into(),
+            Self::NothingKnown => "none of its keys is a field of a ledger; check their spelling".into(),
+            Self::Masked => "it is masked; write it in full, or export again with --reveal <reason>".into(),
+            Self::ControlCharacter => {
+                "it holds a line break or another control character, most likely for an unclosed quotation mark; remove it".into()
+            }
+            Self::Refused { en, .. } => en.clone(),
         }
     }
 }

@@ -194,6 +194,12 @@ impl<'a> Table<'a> {
     }
 
     fn content(&mut self, row: RawRow, layout: &Layout) -> Result<(), LedgerError> {
+        for key in &row.unknown {
+            let ignored = &mut self.summary.ignored_columns;
+            if ignored.len() < self.reading.limits.columns && !ignored.contains(key) {
+                ignored.push(key.clone());
+            }
+        }
         self.summary.rows += 1;
         if self.summary.rows.is_multiple_of(PROGRESS_EVERY) {
             self.visitor.progress(self.summary.rows);
@@ -208,7 +214,7 @@ impl<'a> Table<'a> {
         let named = |(column, kind): (Column, ProblemKind)| Problem::new(layout.header_of(column), kind);
         let outcome = rules.check(&row, &mut self.above).and_then(|checked| {
             let has_resident = checked.resident.is_some();
-            let complete = self.grouping.add(row.number, checked);
+            let complete = self.grouping.add(&row, checked);
             complete
                 .map(|complete| (complete, has_resident))
                 .map_err(|problems| problems.into_iter().map(named).collect())
@@ -272,6 +278,7 @@ impl Visitor for Collected {
             Some(first) => {
                 fill(&mut first.household, part.household);
                 first.residents.extend(part.residents);
+                first.rows.extend(part.rows);
             }
             None => self.households.push(part),
         }

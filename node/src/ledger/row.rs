@@ -94,6 +94,14 @@ impl<'a> Check<'a> {
             if cell.contains('\u{FFFD}') {
                 self.fault(column, ProblemKind::Encoding);
             }
+            // People write remarks in several lines; nothing else has any.
+            let is_line_break = |c: char| column == Column::Note && matches!(c, '\n' | '\r' | '\t');
+            if cell.contains(|c: char| c.is_control() && !is_line_break(c)) {
+                self.fault(column, ProblemKind::ControlCharacter);
+            }
+            if personal && is_masked(cell) {
+                self.fault(column, ProblemKind::Masked);
+            }
         }
     }
 
@@ -187,7 +195,7 @@ impl<'a> Check<'a> {
 
     fn id_number(&mut self, kind: Option<ResidentKind>) -> Option<String> {
         let number = normalise_id_number(self.cell(Column::IdNumber));
-        if number.is_empty() {
+        if number.is_empty() || is_masked(&number) {
             return None;
         }
         if kind == Some(ResidentKind::Overseas) {
@@ -205,7 +213,7 @@ impl<'a> Check<'a> {
     }
 
     fn phone(&mut self, column: Column) -> Option<String> {
-        let phone = self.text(column)?;
+        let phone = self.text(column).filter(|phone| !is_masked(phone))?;
         if check_phone(&phone).is_err() {
             self.fault(column, ProblemKind::Phone);
         }
@@ -279,6 +287,11 @@ impl<'a> Check<'a> {
         }
         position
     }
+}
+
+/// Whether a text is what a masked export shows; no name or number has a star.
+fn is_masked(text: &str) -> bool {
+    text.contains(['*', '＊'])
 }
 
 /// Words that ledgers use for those of the coded enums.

@@ -12,6 +12,8 @@ pub(super) struct RawRow {
     pub(super) cells: Vec<String>,
     /// What was found wrong while the row was taken apart.
     pub(super) problems: Vec<Problem>,
+    /// Names of fields that mean nothing to a ledger (JSON lines).
+    pub(super) unknown: Vec<String>,
     /// The line itself, where cells cannot give it back (JSON lines).
     pub(super) original: Option<String>,
 }

@@ -18,6 +18,8 @@ pub const MAX_LIMIT: u32 = 500;
 const MAX_SEARCH_CHARACTERS: usize = 64;
 /// Shortest text that the trigram index knows.
 const TRIGRAM: usize = 3;
+/// Longest text of which a cursor consists; beyond it the cursor names the row.
+const MAX_KEY_BYTES: usize = 256;
 /// Longest cursor that is looked at, in bytes.
 const MAX_CURSOR_BYTES: usize = 2_048;
 
@@ -124,7 +126,11 @@ impl Query {
     /// them down where the text has three characters; shorter ones are looked for row by row.
     pub(super) fn text(&mut self, row: &str, occurs: &str, text: Option<&str>) {
         let Some(text) = text.map(str::trim).filter(|text| !text.is_empty()) else { return };
-        let text: String = text.chars().take(MAX_SEARCH_CHARACTERS).collect();
+        // Control characters stand in no text; a NUL would end the query for the index.
+        let text: String = text.chars().filter(|c| !c.is_control()).take(MAX_SEARCH_CHARACTERS).collect();
+        if text.is_empty() {
+            return;
+        }
         if let Some(expression) = trigrams(&text) {
             self.and(&format!("{row} IN (SELECT rowid FROM search WHERE search MATCH ?)"), [expression]);
         }
@@ -144,7 +150,10 @@ impl Query {
     ) -> Result<Listed<T>, QueryError> {
         let keys = order.columns.join(", ");
         if let Some(after) = &page.after {
-            let cursor = decode_cursor(after, order.columns.len())?;
+            let cursor = match decode_cursor(after, order.columns.len())? {
+                Cursor::Keys(keys) => keys,
+                Cursor::Row(row) => keys_of(connection, select.1, order, row)?,
+            };
             let places = vec!["?"; cursor.len()].join(", ");
             let beyond = if order.descending { "<" } else { ">" };
             self.and(&format!("({keys}) {beyond} ({places})"), cursor);
@@ -226,15 +235,42 @@ fn encode_cursor(row: &Row<'_>, columns: usize) -> Result<String, QueryError> {
             Value::Null | Value::Real(_) => serde_json::Value::Null,
         });
     }
-    Ok(URL_SAFE_NO_PAD.encode(serde_json::Value::from(keys).to_string()))
+    let is_long = keys.iter().any(|key| key.as_str().is_some_and(|text| text.len() > MAX_KEY_BYTES));
+    let cursor = match keys.last() {
+        Some(row @ serde_json::Value::Number(_)) if is_long => row.to_string(),
+        _ => serde_json::Value::from(keys).to_string(),
+    };
+    Ok(URL_SAFE_NO_PAD.encode(cursor))
 }
 
-fn decode_cursor(cursor: &str, columns: usize) -> Result<Vec<Value>, QueryError> {
+/// Where a page begins.
+enum Cursor {
+    /// After these keys.
+    Keys(Vec<Value>),
+    /// After the row of this number, whose keys are too long for a cursor.
+    Row(i64),
+}
+
+/// The keys of a row that a cursor names; the row may be gone by now.
+fn keys_of(connection: &Connection, from: &str, order: &Order, row: i64) -> Result<Vec<Value>, QueryError> {
+    let number = order.columns.last().filter(|column| column.ends_with(".row")).ok_or(QueryError::Cursor)?;
+    let sql = format!("SELECT {} FROM {from} WHERE {number} = ?", order.columns.join(", "));
+    let mut statement = connection.prepare_cached(&sql)?;
+    let mut rows = statement.query([row])?;
+    let row = rows.next()?.ok_or(QueryError::Cursor)?;
+    Ok((0..order.columns.len()).map(|column| row.get(column)).collect::<rusqlite::Result<_>>()?)
+}
+
+fn decode_cursor(cursor: &str, columns: usize) -> Result<Cursor, QueryError> {
     if cursor.len() > MAX_CURSOR_BYTES {
         return Err(QueryError::Cursor);
     }
     let bytes = URL_SAFE_NO_PAD.decode(cursor).map_err(|_| QueryError::Cursor)?;
-    let keys: Vec<serde_json::Value> = serde_json::from_slice(&bytes).map_err(|_| QueryError::Cursor)?;
+    let keys = match serde_json::from_slice::<serde_json::Value>(&bytes).map_err(|_| QueryError::Cursor)? {
+        serde_json::Value::Number(row) => return row.as_i64().map(Cursor::Row).ok_or(QueryError::Cursor),
+        serde_json::Value::Array(keys) => keys,
+        _ => return Err(QueryError::Cursor),
+    };
     let values = keys.into_iter().map(|key| match key {
         serde_json::Value::String(text) => Some(Value::from(text)),
         serde_json::Value::Number(number) => number.as_i64().map(Value::from),
@@ -245,7 +281,7 @@ fn decode_cursor(cursor: &str, columns: usize) -> Result<Vec<Value>, QueryError>
         serde_json::Value::Null | serde_json::Value::Bool(_) | serde_json::Value::Object(_) => None,
     });
     let values: Option<Vec<Value>> = values.collect();
-    values.filter(|values| values.len() == columns).ok_or(QueryError::Cursor)
+    values.filter(|values| values.len() == columns).map(Cursor::Keys).ok_or(QueryError::Cursor)
 }
 
 /// The word in a column as the list of words that it belongs to; `None` where it is not known.

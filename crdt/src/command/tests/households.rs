@@ -11,7 +11,7 @@ use crate::domain::person::PersonalData;
 use crate::entry::Lane;
 use crate::id::ResidentId;
 
-fn person(name: &str, id_number: &str, phone: &str) -> PersonalData {
+pub(super) fn person(name: &str, id_number: &str, phone: &str) -> PersonalData {
     let known = |text: &str| (!text.is_empty()).then(|| text.to_owned());
     PersonalData { name: name.into(), id_number: known(id_number), phone: known(phone) }
 }

@@ -6,6 +6,7 @@ mod devices;
 mod dwellings;
 mod hazards;
 mod households;
+mod matching;
 mod photos;
 mod roles;
 mod town;

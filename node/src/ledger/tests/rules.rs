@@ -56,6 +56,13 @@ fn each_wrong_cell_has_its_code_and_column() {
         (14, "91", "position", "纬度"),
         (15, &long, "too_long", "备注"),
         (15, "乱\u{FFFD}码", "encoding", "备注"),
+        (15, "有\u{1}空", "control_character", "备注"),
+        (1, "\"1号\n2号\"", "control_character", "门牌号"),
+        (5, "\"乙\u{1}西\"", "control_character", "人员姓名"),
+        (2, "甲*", "masked", "户主"),
+        (3, "138****5678", "masked", "电话"),
+        (5, "乙＊", "masked", "人员姓名"),
+        (6, "1101**********002X", "masked", "证件号"),
     ];
     for (column, cell, code, header) in cases {
         let ledger = read_rows(&[&with(*column, cell)]);
@@ -176,6 +183,22 @@ fn several_households_behind_one_door_have_numbers() {
     let listed: Vec<_> =
         ledger.households.iter().map(|one| (one.household.number_or_first(), one.residents.len())).collect();
     assert_eq!(listed, [(1, 2), (2, 2)]);
+}
+
+#[test]
+fn an_unclosed_quotation_mark_does_not_make_a_door_of_the_rows_below() {
+    let ledger = read("村居,门牌号,人员姓名\n狼垡二村,\"1号,丁\n狼垡二村,2号,戊\n".as_bytes()).unwrap();
+    assert_eq!(ledger.households, []);
+    assert_eq!(codes(&ledger), ["control_character"]);
+}
+
+#[test]
+fn json_lines_without_any_known_field_come_back_each_time() {
+    let text = "{\"line\":\"not json\",\"reasons\":[]}\n{\"nmae\":\"甲\"}\n{\"region\":\"狼垡一村\",\"door\":\"1号\",\"nmae\":\"甲\"}\n";
+    let ledger = read(text.as_bytes()).unwrap();
+    assert_eq!(codes(&ledger), ["nothing_known"; 2]);
+    assert_eq!(ledger.summary.ignored_columns, ["line", "nmae"]);
+    assert_eq!((ledger.summary.rows, ledger.summary.rejected, ledger.households.len()), (3, 2, 1));
 }
 
 #[test]

@@ -186,6 +186,37 @@ fn pages_together_are_the_list_and_each_is_bounded() {
 }
 
 #[test]
+fn pages_go_on_after_an_address_of_any_length() {
+    let mut scene = Scene::new();
+    scene.feed(
+        (0..6).map(|number| Reading::Household(household(number, &format!("{}{number}号", "长".repeat(900)), &[]))),
+    );
+    let reader = scene.reader();
+    let mut page = Page { limit: Some(2), after: None };
+    let mut found = 0;
+    loop {
+        let listed = reader.households(&HouseholdFilter::default(), &page, false).unwrap();
+        found += listed.rows.len();
+        let Some(next) = listed.next else { break };
+        assert!(next.len() < 2_048, "{} bytes", next.len());
+        page.after = Some(next);
+    }
+    assert_eq!(found, 6);
+    // A row that is gone.
+    let page = Page { after: Some("OTk5".into()), limit: None };
+    assert!(matches!(reader.households(&HouseholdFilter::default(), &page, false), Err(QueryError::Cursor)));
+}
+
+#[test]
+fn control_characters_in_a_search_are_passed_over() {
+    let mut scene = Scene::new();
+    scene.feed([Reading::Household(household(1, "幸福路12号", &[]))]);
+    for text in ["\0\0\0", "幸福\0路", "\u{1}幸福路12"] {
+        assert_eq!(scene.addresses_with(text), ["幸福路12号"], "{text:?}");
+    }
+}
+
+#[test]
 fn counts_add_up_by_region() {
     let mut scene = Scene::new();
     let mut workshop = household(2, "2号", &["丙"]);
