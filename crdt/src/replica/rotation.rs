@@ -65,6 +65,14 @@ impl Replica {
         Ok(())
     }
 
+    /// Whether this node came by an invite that told of the town, and not by founding it.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn was_introduced(&self) -> Result<bool, StoreError> {
+        Ok(self.store.meta("introduction")?.is_some())
+    }
+
     /// What was told at the invitation is known at every start. It was checked when it was kept.
     pub(super) fn heed_introduction(&mut self) -> Result<(), StoreError> {
         let told = self.store.meta("introduction")?.and_then(|bytes| Introduction::from_bytes(&bytes));

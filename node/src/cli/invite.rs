@@ -129,14 +129,14 @@ impl InviteArgs {
             carries: Self::codes(&self.carries),
             acts_as: acting_roles(self.acts_as.clone()),
         };
-        let secrets = local::with_replica(&context.config, &file, |replica| {
+        let mut rng = os_rng()?;
+        let invite = local::with_replica(&context.config, &file, |replica| {
             let secrets = replica.secrets();
             place.check(replica.trust(), &secrets)?;
-            Ok(secrets)
+            let invite = enrol::invite(&authority, &place, &secrets, now(), &mut rng)?;
+            Ok(invite.introduced_by(replica.trust()))
         });
-        let secrets = secrets.map_err(when_in_use)?;
-        let invite = enrol::invite(&authority, &place, &secrets, now(), &mut os_rng()?)?;
-        let invite = invite.introduced_by(replica.trust());
+        let invite = invite.map_err(when_in_use)?;
         Ok(InviteFile { invite, peers: self.peers.clone() }.to_text())
     }
 }

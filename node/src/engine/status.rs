@@ -194,13 +194,14 @@ fn redeemed_twice(replica: &Replica) -> Vec<RedeemedTwice> {
     all.collect()
 }
 
-/// A node that has just joined knows no other either, but what the town was founded with it learns from others only.
+/// A node that has just joined knows no other either, but what the town was founded with it was told.
 fn is_alone(replica: &Replica, beacons: &[Beacon]) -> bool {
     let own = replica.node();
-    let knows_town = replica.trust().family(&Namespace::town()).is_some();
+    let founded =
+        replica.trust().family(&Namespace::town()).is_some() && replica.was_introduced().is_ok_and(|told| !told);
     let knows_others =
         replica.trust().nodes().any(|(node, ..)| node != own) || beacons.iter().any(|beacon| beacon.node != own);
-    knows_town && !knows_others
+    founded && !knows_others
 }
 
 fn peer_status(replica: &Replica, node: &townmesh_crdt::id::NodeId, peer: &super::peers::Peer) -> PeerStatus {

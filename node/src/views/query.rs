@@ -269,7 +269,10 @@ fn decode_cursor(cursor: &str, columns: usize) -> Result<Cursor, QueryError> {
     let keys = match serde_json::from_slice::<serde_json::Value>(&bytes).map_err(|_| QueryError::Cursor)? {
         serde_json::Value::Number(row) => return row.as_i64().map(Cursor::Row).ok_or(QueryError::Cursor),
         serde_json::Value::Array(keys) => keys,
-        _ => return Err(QueryError::Cursor),
+        serde_json::Value::Null
+        | serde_json::Value::Bool(_)
+        | serde_json::Value::String(_)
+        | serde_json::Value::Object(_) => return Err(QueryError::Cursor),
     };
     let values = keys.into_iter().map(|key| match key {
         serde_json::Value::String(text) => Some(Value::from(text)),
