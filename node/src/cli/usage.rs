@@ -35,7 +35,18 @@ pub(super) fn message(error: &clap::Error) -> Message {
         ErrorKind::ArgumentConflict => {
             format!("参数 {argument} 不能与 {} 同时使用", context(ContextKind::PriorArg))
         }
-        _ => "命令用法有误".to_owned(),
+        ErrorKind::NoEquals
+        | ErrorKind::TooManyValues
+        | ErrorKind::TooFewValues
+        | ErrorKind::WrongNumberOfValues
+        | ErrorKind::MissingSubcommand
+        | ErrorKind::InvalidUtf8
+        | ErrorKind::DisplayHelp
+        | ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand
+        | ErrorKind::DisplayVersion
+        | ErrorKind::Io
+        | ErrorKind::Format
+        | _ => "命令用法有误".to_owned(),
     };
     let text = error.to_string();
     let first = text.split("\n\n").next().unwrap_or_default();
