@@ -6,6 +6,7 @@ use std::process::ExitCode;
 
 use clap::{Args, Subcommand};
 use serde_json::Value;
+use townmesh_crdt::domain::checklist::Checklist;
 use townmesh_crdt::domain::inspection::{Answer, Inspection};
 use townmesh_crdt::id::DocumentId;
 
@@ -46,7 +47,7 @@ pub(super) struct RecordArgs {
     #[arg(long, required_unless_present = "file")]
     by: Option<String>,
     /// 检查表编号 / number of the checklist
-    #[arg(long, default_value_t = 2)]
+    #[arg(long, default_value_t = Checklist::HOUSEHOLD)]
     checklist: u16,
     /// 答案，如 4=hazard，可多次给出 / an answer (ok, hazard, not_applicable), repeatable
     #[arg(long = "answer", value_name = "ITEM=ANSWER", value_parser = answer)]
@@ -65,6 +66,22 @@ fn answer(text: &str) -> Result<(u16, Answer), String> {
     Ok((item.parse().map_err(|_| wrong())?, answer.parse().map_err(|_| wrong())?))
 }
 
+/// The answers by item; two different ones for one item are refused, since nobody knows which is meant.
+fn distinct(given: Vec<(u16, Answer)>) -> Result<BTreeMap<u16, Answer>, Message> {
+    let mut answers = BTreeMap::new();
+    for (item, answer) in given {
+        if answers.insert(item, answer).is_some_and(|before| before != answer) {
+            let message = Message::new(
+                "answer_twice",
+                format!("第{item}项有两个不同的答案"),
+                format!("item {item} has two different answers"),
+            );
+            return Err(message.remedy("每项只给一个答案", "give one answer for each item"));
+        }
+    }
+    Ok(answers)
+}
+
 impl RecordArgs {
     /// The inspection, once its photos are recorded.
     fn inspection(self, client: &Client) -> Result<Inspection, Failure> {
@@ -73,6 +90,7 @@ impl RecordArgs {
         }
         let missing = || Message::new("usage", "缺少 --household 或 --by", "--household or --by is missing");
         let household = self.household.ok_or_else(missing)?;
+        let answers = distinct(self.answers)?;
         let sent = self.photos.iter().map(|path| photo::hash_of_sent(client, path, household));
         let photos = sent.collect::<Result<_, _>>()?;
         Ok(Inspection {
@@ -80,7 +98,7 @@ impl RecordArgs {
             by: self.by.ok_or_else(missing)?,
             time_ms: i64::try_from(now()).unwrap_or(i64::MAX),
             checklist: self.checklist,
-            answers: self.answers.into_iter().collect::<BTreeMap<_, _>>(),
+            answers: answers,
             note: self.note,
             photos,
             position: None,
@@ -118,5 +136,18 @@ impl InspectionCommand {
             }
         }
         Ok(ExitCode::SUCCESS)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn two_answers_for_one_item_are_refused_unless_they_agree() {
+        let error = distinct(vec![(4, Answer::Hazard), (4, Answer::Ok)]).unwrap_err();
+        assert_eq!(error.code, "answer_twice");
+        let answers = distinct(vec![(4, Answer::Hazard), (4, Answer::Hazard), (5, Answer::Ok)]).unwrap();
+        assert_eq!(answers.len(), 2);
     }
 }
