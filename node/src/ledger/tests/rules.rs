@@ -196,7 +196,8 @@ fn an_unclosed_quotation_mark_does_not_make_a_door_of_the_rows_below() {
 fn json_lines_without_any_known_field_come_back_each_time() {
     let text = "{\"line\":\"not json\",\"reasons\":[]}\n{\"nmae\":\"甲\"}\n{\"region\":\"狼垡一村\",\"door\":\"1号\",\"nmae\":\"甲\"}\n";
     let ledger = read(text.as_bytes()).unwrap();
-    assert_eq!(codes(&ledger), ["nothing_known"; 2]);
+    // What is missing is told, too.
+    assert_eq!(codes(&ledger).iter().filter(|code| **code == "nothing_known").count(), 2);
     assert_eq!(ledger.summary.ignored_columns, ["line", "nmae"]);
     assert_eq!((ledger.summary.rows, ledger.summary.rejected, ledger.households.len()), (3, 2, 1));
 }
