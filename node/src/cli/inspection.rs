@@ -98,7 +98,7 @@ impl RecordArgs {
             by: self.by.ok_or_else(missing)?,
             time_ms: i64::try_from(now()).unwrap_or(i64::MAX),
             checklist: self.checklist,
-            answers: answers,
+            answers,
             note: self.note,
             photos,
             position: None,
