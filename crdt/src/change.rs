@@ -37,6 +37,10 @@ pub type AssertionId = [u8; 8];
 /// Key of a record within a document: empty for the document itself, a resident's id for a resident.
 pub type RecordKey = Vec<u8>;
 
+/// What this version understands: one more with each kind of item, value, document or record that is added. What a lower
+/// one had to pass over is then looked at again, and shown.
+pub const READS: u32 = 1;
+
 /// Longest record key in bytes.
 pub const MAX_RECORD_KEY: usize = 16;
 
@@ -352,20 +356,37 @@ pub fn encode_items(items: &[Item]) -> Vec<u8> {
     })
 }
 
-/// Decodes the items of an uncompressed body, leaving out those of a newer version. Each keeps its place in the
-/// body as its index.
+/// The items of a body that this version knows.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Items {
+    /// Each with its place in the body as its index.
+    pub known: Vec<(u16, Item)>,
+    /// How many are of a newer version, and left out.
+    pub newer: usize,
+}
+
+/// Decodes the items of an uncompressed body and counts those of a newer version.
 ///
 /// # Errors
 /// [`BodyError`] for anything but the format of the module, within [`bounds`].
-pub fn decode_items(bytes: &[u8]) -> Result<Vec<(u16, Item)>, BodyError> {
+pub fn read_items(bytes: &[u8]) -> Result<Items, BodyError> {
     let mut d = Decoder::new(bytes);
-    let mut items = Vec::new();
+    let mut items = Items::default();
     for index in 0..array(&mut d, "items", bounds::MAX_ITEMS)? {
-        if let Some(item) = Item::decode(&mut d)? {
-            items.push((index as u16, item));
+        match Item::decode(&mut d)? {
+            Some(item) => items.known.push((index as u16, item)),
+            None => items.newer += 1,
         }
     }
     if d.position() == bytes.len() { Ok(items) } else { Err(BodyError::Malformed("trailing bytes".into())) }
+}
+
+/// [`read_items`], those of this version alone.
+///
+/// # Errors
+/// As for [`read_items`].
+pub fn decode_items(bytes: &[u8]) -> Result<Vec<(u16, Item)>, BodyError> {
+    read_items(bytes).map(|items| items.known)
 }
 
 #[cfg(test)]
@@ -438,7 +459,7 @@ pub(crate) mod tests {
         e.array(2).unwrap().array(3).unwrap().u8(99).unwrap().str("new").unwrap().map(0).unwrap();
         let seen = Item::Seen { auth: [1; 16] };
         bytes.extend_from_slice(&seen.to_bytes());
-        assert_eq!(decode_items(&bytes), Ok(vec![(1, seen)]));
+        assert_eq!(read_items(&bytes), Ok(Items { known: vec![(1, seen)], newer: 1 }));
     }
 
     #[test]

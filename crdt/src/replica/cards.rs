@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{Replica, first_half};
+use super::Replica;
 use crate::card::{Beacon, CardError, CardKind, MAX_CARDS, Position, PositionCard};
 use crate::clock::{HybridTime, Millis};
 use crate::entry::LogId;
@@ -13,7 +13,7 @@ use crate::namespace::Namespace;
 use crate::replica::RecordError;
 use crate::store::CardKey;
 use crate::sync::Message;
-use crate::sync::message::Digest;
+use crate::sync::message::{Digest, digest_of};
 
 /// Whether the cards of a kind are published by the node that their key names.
 fn is_of_node(kind: u8) -> bool {
@@ -29,7 +29,7 @@ impl Replica {
             hasher.update(&key.key);
             hasher.update(&version.to_be_bytes());
         }
-        first_half(&hasher)
+        digest_of(&hasher)
     }
 
     /// What a node published that was removed since is told to nobody: whoever learned of the removal first refuses it.

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{IngestError, Ingested, Output, Replica, first_half};
+use super::{IngestError, Ingested, Output, Replica};
 use crate::bounds;
 use crate::card::CardError;
 use crate::certificate::{Access, Claim, Statement};
@@ -11,7 +11,7 @@ use crate::entry::LogId;
 use crate::id::{NamespaceId, NodeId};
 use crate::namespace::Namespace;
 use crate::store::StoreError;
-use crate::sync::message::Digest;
+use crate::sync::message::{Digest, digest_of};
 use crate::sync::session::{Space, priority};
 use crate::sync::{Message, MessageError, Run, Session};
 
@@ -243,7 +243,7 @@ impl Replica {
             hasher.update(&namespace.0);
             hasher.update(&self.digest(namespace));
         }
-        first_half(&hasher)
+        digest_of(&hasher)
     }
 
     /// Says how what both may hold looks here; what was said before is left out.

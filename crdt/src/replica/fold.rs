@@ -12,11 +12,19 @@ use crate::clock::Millis;
 use crate::document::{Actor, AuthoredChange};
 use crate::entry::{Entry, LogId};
 use crate::namespace::Namespace;
-use crate::policy::{self, DocumentKind, Form};
-use crate::store::{ItemKey, StoreError, StoredItem};
+use crate::policy::{self, Denied, DocumentKind, Form};
+use crate::store::{ItemKey, LogState, StoreError, StoredItem};
 
 /// Bytes of bodies that one call opens: some tens of milliseconds.
 const FOLD_BYTES: usize = 512 * 1024;
+
+/// What became of an entry's items.
+struct Folded {
+    /// Why one of them has no effect.
+    denied: Option<String>,
+    /// Some are of a version newer than this one.
+    is_newer: bool,
+}
 
 impl Replica {
     /// Folds some entries and stages the result; true if there is more to do after the next commit.
@@ -27,7 +35,7 @@ impl Replica {
         if self.failed {
             return Ok(false);
         }
-        let mut budget = FOLD_BYTES;
+        let mut budget = self.fold_passed_over(FOLD_BYTES)?;
         let logs: Vec<LogId> = self.unfolded.iter().copied().collect();
         for log in logs {
             if budget == 0 {
@@ -84,8 +92,8 @@ impl Replica {
             self.clock.observe(entry.header.time, now);
             budget = budget.saturating_sub(entry.body.len() + 64);
             state.folded = entry.header.seq;
-            if let Err(reason) = self.fold_entry(namespace, number, &entry) {
-                self.emit(Output::Unreadable { log, seq: entry.header.seq, reason });
+            if !self.fold_entry(namespace, number, &entry) {
+                self.pass_over(number, entry.header.seq);
             }
         }
         if state.folded >= until {
@@ -120,31 +128,71 @@ impl Replica {
         Ok(())
     }
 
-    /// Stages the items of one entry. An item that the certificate does not allow has no effect.
-    fn fold_entry(&mut self, namespace: &Namespace, log: u32, entry: &Entry) -> Result<(), String> {
+    /// `auth` is read whole at each start and not folded; only what this node stated itself has rows, which tell how far
+    /// it has travelled. A crash may have kept those from being written behind.
+    pub(super) fn fold_auth(&mut self, entries: &[Entry]) {
+        let node = self.identity.node();
+        for entry in entries.iter().filter(|entry| entry.header.log.author == node) {
+            let header = &entry.header;
+            let Some((log, state)) = self.logs.get(&header.log).copied() else { continue };
+            let Ok(plain) = self.codec.decompress(&entry.body) else { continue };
+            if header.seq <= state.folded {
+                continue;
+            }
+            for (index, item) in change::decode_items(&plain).unwrap_or_default() {
+                let Item::Record { kind, document, .. } = item else { continue };
+                let namespace = self.number(header.log.namespace);
+                let key = ItemKey { namespace, document, log, seq: header.seq, index };
+                let actor = Actor::derive(header.backlink, document);
+                self.keep_item(StoredItem { key, time: header.time, actor, item }, kind);
+            }
+        }
+        let auth = self.namespace_id(&Namespace::auth());
+        let behind = self.logs_of(auth).map(|(_, known)| *known).filter(|(_, state)| state.folded < state.height);
+        let behind: Vec<(u32, LogState)> = behind.collect();
+        for (number, state) in behind {
+            self.keep_state(number, LogState { folded: state.height, ..state });
+        }
+    }
+
+    /// Stages the items of one entry and tells what has no effect. False if a newer version may understand more of it.
+    pub(super) fn fold_entry(&mut self, namespace: &Namespace, log: u32, entry: &Entry) -> bool {
+        let (reason, is_understood) = match self.fold_items(namespace, log, entry) {
+            Ok(Folded { denied, is_newer }) => (denied, !is_newer),
+            Err(reason) => (Some(reason), false),
+        };
+        if let Some(reason) = reason {
+            self.emit(Output::Unreadable { log: entry.header.log, seq: entry.header.seq, reason });
+        }
+        is_understood
+    }
+
+    /// An item that the certificate does not allow has no effect.
+    fn fold_items(&mut self, namespace: &Namespace, log: u32, entry: &Entry) -> Result<Folded, String> {
         let header = &entry.header;
         let keys = self.keyring.keys(namespace, header.key).ok_or("the key is missing")?;
         let plain = keys.open_body(&entry.body, &header.to_bytes()).map_err(|error| error.to_string())?;
         let plain = self.codec.decompress(&plain).map_err(|error| error.to_string())?;
-        let items = change::decode_items(&plain).map_err(|error| error.to_string())?;
+        let items = change::read_items(&plain).map_err(|error| error.to_string())?;
         let certificate =
             self.trust.certificate(&header.certificate).ok_or("the author's certificate is missing")?.clone();
         let number = self.number(header.log.namespace);
         let mut changed = BTreeSet::new();
-        let mut denied = None;
-        for (index, item) in items {
+        let mut folded = Folded { denied: None, is_newer: items.newer > 0 };
+        for (index, item) in items.known {
             let (kind, document, form) = match &item {
                 Item::Change { kind, document, .. } => (*kind, *document, Form::Fields),
                 Item::Record { kind, document, .. } => (*kind, *document, Form::Records),
                 Item::Epoch { .. } | Item::Seen { .. } => continue,
             };
             if let Err(reason) = policy::may_apply(&certificate, namespace, kind, form) {
-                denied = Some(reason.to_string());
+                folded.is_newer |= reason == Denied::UnknownKind;
+                folded.denied = Some(reason.to_string());
                 continue;
             }
             // A second change to the same document would use the actor of the first.
             if form == Form::Fields && !changed.insert(document) {
-                denied = Some("two changes to one document in one entry".to_owned());
+                folded.denied = Some("two changes to one document in one entry".to_owned());
                 continue;
             }
             let actor = Actor::derive(header.backlink, document);
@@ -160,6 +208,6 @@ impl Replica {
             let key = ItemKey { namespace: number, document, log, seq: header.seq, index };
             self.keep_item(StoredItem { key, time: header.time, actor, item }, kind);
         }
-        denied.map_or(Ok(()), Err)
+        Ok(folded)
     }
 }

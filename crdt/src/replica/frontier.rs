@@ -4,8 +4,8 @@
 use std::collections::BTreeSet;
 use std::ops::Bound;
 
+use super::Replica;
 use super::branches::Fork;
-use super::{Replica, first_half};
 use crate::bounds;
 use crate::entry::LogId;
 use crate::id::{EntryId, NamespaceId, NodeId};
@@ -13,7 +13,7 @@ use crate::namespace::Namespace;
 use crate::seal::ShelfId;
 use crate::store::LogState;
 use crate::sync::frontier::{BUCKETS, BucketDigest, Buckets, Frontier, LogHeight};
-use crate::sync::message::Digest;
+use crate::sync::message::{Digest, digest_of};
 use crate::sync::session::{Page, Space};
 use crate::sync::{Message, Session};
 
@@ -53,7 +53,7 @@ impl Replica {
             }
         }
         flooding.iter().for_each(|author: &NodeId| _ = hasher.update(&author.0));
-        let digest = first_half(&hasher);
+        let digest = digest_of(&hasher);
         self.digests.insert(namespace, digest);
         digest
     }

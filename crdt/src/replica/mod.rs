@@ -26,6 +26,7 @@ mod frontier;
 mod ingest;
 mod keyring;
 mod output;
+mod passed_over;
 mod people;
 mod quota;
 mod ratification;
@@ -155,6 +156,8 @@ pub struct Replica {
     /// Periods in `auth` whose author's certificate is not known yet.
     waiting_periods: BTreeSet<(CertificateId, Namespace)>,
     unfolded: BTreeSet<LogId>,
+    /// Places that an older version passed over: number of the log, seq.
+    recalled: BTreeSet<(u32, u64)>,
     wanted: BTreeSet<blobs::ChunkId>,
     feed_end: u64,
     /// `feed_end` as the store has it.
@@ -252,6 +255,7 @@ impl Replica {
             staged_keys: BTreeMap::new(),
             waiting_periods: BTreeSet::new(),
             unfolded: BTreeSet::new(),
+            recalled: BTreeSet::new(),
             wanted: BTreeSet::new(),
             cache: DocumentCache::default(),
             sessions: BTreeMap::new(),
@@ -288,13 +292,9 @@ impl Replica {
             self.accept_card(key, version, bytes);
         }
         self.heed_introduction()?;
-        let auth = self.namespace_id(&Namespace::auth());
-        for (_, (_, state)) in self.logs.iter_mut().filter(|(log, _)| log.namespace == auth) {
-            // Read below, not folded.
-            state.folded = state.height;
-        }
         self.next_log = self.logs.values().map(|(number, _)| number + 1).max().unwrap_or(0);
         let entries = self.auth_entries()?;
+        self.fold_auth(&entries);
         entries.iter().for_each(|entry| self.charge(entry));
         self.trust_entries(&entries);
         let aside = self.auth_set_aside()?;
@@ -311,6 +311,7 @@ impl Replica {
             self.wanted.extend(self.namespace_numbered(number).map(|namespace| (namespace, hash)));
         }
         self.unfold();
+        self.recall_passed_over()?;
         // A crash may have come between the news of an erasure and the erasure.
         self.heed_erasures();
         Ok(())
@@ -513,7 +514,8 @@ impl Replica {
     /// Entries that are held but not yet in the documents, of namespaces that this node can read.
     pub fn unfolded(&self) -> u64 {
         let readable = self.unfolded.iter().filter(|log| self.can_read(&log.namespace));
-        readable.filter_map(|log| self.logs.get(log)).map(|(_, state)| state.height - state.folded).sum()
+        let logs = readable.filter_map(|log| self.logs.get(log));
+        logs.map(|(_, state)| state.height - state.folded).sum::<u64>() + self.recalled.len() as u64
     }
 
     /// The namespaces that exist and concern this node, with its access and whether it holds the key.
@@ -589,10 +591,4 @@ fn check_owner(store: &Store, node: NodeId, expect_data: bool) -> Result<(), Ope
         Some(_) | None => {}
     }
     Ok(())
-}
-
-fn first_half(hasher: &blake3::Hasher) -> Digest {
-    let mut digest = [0; 16];
-    digest.copy_from_slice(&hasher.finalize().as_bytes()[..16]);
-    digest
 }

@@ -8,6 +8,7 @@ mod erasure;
 mod hostile;
 mod introduction;
 mod limits;
+mod newer;
 mod ratifications;
 mod regressions;
 mod revocations;

@@ -142,6 +142,8 @@ pub struct Derived {
     pub(crate) logs: BTreeMap<u32, LogState>,
     /// By namespace number and document, so that they are written in the order of their keys.
     pub(crate) items: BTreeMap<(u32, DocumentId), Vec<StoredItem>>,
+    /// By log number and seq: entries to be looked at again by a newer version, or not any more.
+    pub(crate) passed_over: BTreeMap<(u32, u64), bool>,
     /// In the order of their numbers.
     pub(crate) feed: Vec<FeedItem>,
     /// Documents of these logs from these seqs on are to be forgotten (a fork was proven there).
@@ -271,6 +273,16 @@ fn write_derived(transaction: &redb::WriteTransaction, derived: &Derived) -> Res
         // In key order, neighbours share their page: several times faster than random order.
         for item in derived.items.values().flatten() {
             table.insert(&item.key.to_bytes(), item.value_bytes().as_slice())?;
+        }
+    }
+    if !derived.passed_over.is_empty() {
+        let mut table = transaction.open_table(tables::PASSED_OVER)?;
+        for (place, is_noted) in &derived.passed_over {
+            if *is_noted {
+                table.insert(place, ())?
+            } else {
+                table.remove(place)?
+            };
         }
     }
     if !derived.feed.is_empty() || derived.trim_feed.is_some() {

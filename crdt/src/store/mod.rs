@@ -135,6 +135,7 @@ impl Store {
             transaction.open_table(tables::ENTRIES)?;
             transaction.open_table(tables::BRANCHES)?;
             transaction.open_table(tables::ITEMS)?;
+            transaction.open_table(tables::PASSED_OVER)?;
             transaction.open_table(tables::FEED)?;
             transaction.open_table(tables::PERSON_KEYS)?;
             transaction.open_table(tables::DESTROYED_KEYS)?;

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::{Bound, ControlFlow};
 
-use redb::{ReadableDatabase, ReadableTable};
+use redb::{ReadableDatabase, ReadableTable, TableError};
 
 use super::batch::{document_prefix, person_key};
 use super::{CardKey, ItemKey, LogState, Store, StoreError, tables};
@@ -120,6 +120,19 @@ impl Store {
             }
         }
         Ok(())
+    }
+
+    /// Entries that could not be understood whole, by log number and seq.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn passed_over(&self) -> Result<BTreeSet<(u32, u64)>, StoreError> {
+        match self.database.begin_read()?.open_table(tables::PASSED_OVER) {
+            Ok(table) => Ok(table.iter()?.map(|row| row.map(|(place, _)| place.value())).collect::<Result<_, _>>()?),
+            // Made by a version that did not note them.
+            Err(TableError::TableDoesNotExist(_)) => Ok(BTreeSet::new()),
+            Err(error) => Err(error.into()),
+        }
     }
 
     /// All items of a document.

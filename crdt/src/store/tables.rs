@@ -29,6 +29,10 @@ pub(super) const BRANCHES: TableDefinition<'_, &[u8; 44], &[u8]> = TableDefiniti
 /// hybrid time (8) ‖ actor (16) ‖ item.
 pub(super) const ITEMS: TableDefinition<'_, &[u8; 34], &[u8]> = TableDefinition::new("items");
 
+/// Entries that this version could not understand whole: (log number, seq). Stores made before this table was have it
+/// from the first such entry on.
+pub(super) const PASSED_OVER: TableDefinition<'_, (u32, u64), ()> = TableDefinition::new("passed_over");
+
 /// What changed, for views: number → namespace number (4) ‖ document id (16) ‖ kind (1). Trimmed once every view has it.
 pub(super) const FEED: TableDefinition<'_, u64, &[u8]> = TableDefinition::new("feed");
 

@@ -37,6 +37,13 @@ use crate::trust::MAX_CHAIN;
 /// Digest of the state of a namespace or of several.
 pub type Digest = [u8; 16];
 
+/// The digest of what went into a hasher: its first half.
+pub(crate) fn digest_of(hasher: &blake3::Hasher) -> Digest {
+    let mut digest = [0; 16];
+    digest.copy_from_slice(&hasher.finalize().as_bytes()[..16]);
+    digest
+}
+
 /// Most chunks asked for in one message.
 const MAX_CHUNK_REQUEST: usize = 64;
 
