@@ -39,8 +39,10 @@ pub const AUTH_LOG_QUOTA: u64 = 512 * 1024;
 pub const AUTH_AUTHOR_QUOTA: u64 = 4 * 1024 * 1024;
 /// Beyond this many logs of a namespace, only those held here are noted of what a peer lists.
 pub const MAX_NOTED: usize = 16_384;
-/// Most namespaces in one town.
+/// Most namespaces in one message.
 pub const MAX_NAMESPACES: usize = 8192;
+/// Most periods after the founding one of a family: fifty years of months.
+pub const MAX_PERIODS: usize = 600;
 /// Most concurrent sessions.
 pub const MAX_SESSIONS: usize = 256;
 /// Most bytes that may be staged between two commits.

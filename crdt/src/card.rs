@@ -10,6 +10,7 @@
 //! | 2 | grant | BLAKE3 of the bytes | 0 | CBOR `[signed, signature]`, see [`crate::grant`] |
 //! | 3 | fork proof | BLAKE3 of the log id | 2^64 - 1 - seq | see [`crate::fork`] |
 //! | 4 | last position | node id | milliseconds | CBOR `[signed, signature]`, see below |
+//! | 5 | refusal | node id | how many it refuses | CBOR `[signed, signature]`, see [`crate::refusal`] |
 //!
 //! `signed` is a byte string and `signature` Ed25519 by the node of the card, over the card's context and `signed`.
 //!
@@ -34,7 +35,7 @@ use crate::sync::message::Digest;
 
 /// Largest card in bytes.
 pub const MAX_CARD: usize = 32 * 1024;
-/// Most cards kept: beacons and positions of 2,000 nodes with their grants. A list of them fits a message.
+/// Most cards kept: beacons, positions and grants of 1,700 nodes. A list of them fits a message.
 pub const MAX_CARDS: usize = 10_240;
 /// Most logs in one beacon; the most recently grown ones are named.
 pub const MAX_HEADS: usize = 128;
@@ -58,12 +59,19 @@ pub enum CardKind {
     Fork = 3,
     /// Where a unit was last.
     Position = 4,
+    /// Whose grants held nothing.
+    Refusal = 5,
 }
+
+/// How many kinds there are, with that of all newer versions together.
+pub(crate) const CARD_KINDS: usize = 6;
 
 impl CardKind {
     /// The kind with this code.
     pub fn from_code(code: u8) -> Option<Self> {
-        [Self::Beacon, Self::Grant, Self::Fork, Self::Position].into_iter().find(|kind| *kind as u8 == code)
+        [Self::Beacon, Self::Grant, Self::Fork, Self::Position, Self::Refusal]
+            .into_iter()
+            .find(|kind| *kind as u8 == code)
     }
 
     /// The key of a card of this kind.

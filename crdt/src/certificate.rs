@@ -522,11 +522,12 @@ fn may_state(issuer: Option<&Certificate>, claim: &Claim) -> Result<(), &'static
             if certificate.kind != CertificateKind::Node {
                 Err("an invite signs one node certificate only")
             } else if !narrower
+                || certificate.name != invite.name
                 || certificate.role != invite.role
                 || !certificate.roles.is_subset(&invite.roles)
                 || certificate.not_after > invite.not_after
             {
-                Err("the certificate is wider than the invite")
+                Err("the certificate is wider than the invite, or not the one that it is for")
             } else {
                 Ok(())
             }

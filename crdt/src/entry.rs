@@ -232,6 +232,11 @@ impl Entry {
         self.header.id()
     }
 
+    /// Whether it has its author's signature, and that is right.
+    pub fn is_signed_by_author(&self) -> bool {
+        self.signature.is_some_and(|signature| verify(&self.header, &signature).is_ok())
+    }
+
     /// Compares the body with its length and hash in the header.
     ///
     /// # Errors

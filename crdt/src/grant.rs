@@ -3,10 +3,10 @@
 //! A removal makes the keys so far known to somebody who must not read on, so holders mint new ones (DESIGN 12.6). A
 //! grant is a card (see [`crate::card`]): everybody keeps and carries it, its recipients alone can open it.
 //!
-//! # Format 4
+//! # Format 5
 //!
-//! `[signed, signature]` with context `townmesh/grant/4`; `signed` is the CBOR array
-//! `[granter, ephemeral, [excluded...], [[family, key id]...], [[recipient, [index...], sealed]...], [refused...]]`:
+//! `[signed, signature]` with context `townmesh/grant/5`; `signed` is the CBOR array
+//! `[granter, ephemeral, [excluded...], [[family, key id]...], [[recipient, [index...], sealed]...]]`:
 //!
 //! - `granter`: the node that signed it.
 //! - `ephemeral`: X25519 public key that all shares are sealed with, see [`crate::seal::seal_to_each`].
@@ -15,8 +15,6 @@
 //! - `recipient`: an exchange key, whole: nobody proves to own the one in a certificate, so one can be made up that begins
 //!   like another's; `index`: which of the keys are for it, ascending; `sealed`: their
 //!   secrets, 32 bytes each, in that order.
-//! - `refused`: nodes whose shares for the granter held no such keys, ascending. A grant names keys or such nodes, never
-//!   both; one that refuses has an ephemeral key of zeros.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -30,13 +28,11 @@ use crate::card::{self, CardError, CardKind, MAX_CARD};
 use crate::id::{CertificateId, KeyId, NodeId};
 use crate::seal::{self, FamilySecret};
 
-pub(crate) const CONTEXT: &[u8] = b"townmesh/grant/4";
+pub(crate) const CONTEXT: &[u8] = b"townmesh/grant/5";
 /// Most certificates that one grant names as excluded.
 pub const MAX_EXCLUDED: usize = 1024;
 /// Most keys in one grant.
 pub const MAX_KEYS: usize = 160;
-/// Most nodes that one grant refuses.
-pub const MAX_REFUSED: usize = 256;
 /// Most recipients of one grant.
 const MAX_SHARES: usize = 1024;
 /// A grant is closed when its shares have this many bytes: with keys and exclusions it stays below [`MAX_CARD`].
@@ -61,8 +57,6 @@ pub struct Grant {
     pub excluded: Vec<Short>,
     /// The families, and the ids of their keys.
     pub keys: Vec<(String, KeyId)>,
-    /// Whose shares for the granter held no such keys: those count as not given.
-    pub refused: BTreeSet<NodeId>,
     ephemeral: [u8; 32],
     shares: BTreeMap<[u8; 32], Share>,
 }
@@ -125,7 +119,7 @@ impl Handout<'_> {
         let (ephemeral, sealed) = seal::seal_to_each(&plain.collect(), rng);
         let card = || {
             card::signed(CONTEXT, key, |e| {
-                e.array(6)?.bytes(key.verifying_key().as_bytes())?.bytes(&ephemeral)?;
+                e.array(5)?.bytes(key.verifying_key().as_bytes())?.bytes(&ephemeral)?;
                 let excluded = self.excluded.len().min(MAX_EXCLUDED);
                 e.array(excluded as u64)?;
                 for short in self.excluded.iter().take(excluded) {
@@ -144,23 +138,11 @@ impl Handout<'_> {
                     }
                     e.bytes(sealed)?;
                 }
-                e.array(0)?.ok()
+                Ok(())
             })
         };
         (!sealed.is_empty()).then(card)
     }
-}
-
-/// Signs the card that says whose shares held no keys; of too many the least nodes.
-pub fn refusal(refused: &BTreeSet<NodeId>, key: &SigningKey) -> Vec<u8> {
-    card::signed(CONTEXT, key, |e| {
-        e.array(6)?.bytes(key.verifying_key().as_bytes())?.bytes(&[0; 32])?.array(0)?.array(0)?.array(0)?;
-        e.array(refused.len().min(MAX_REFUSED) as u64)?;
-        for node in refused.iter().take(MAX_REFUSED) {
-            e.bytes(&node.0)?;
-        }
-        Ok(())
-    })
 }
 
 impl Grant {
@@ -178,7 +160,7 @@ impl Grant {
 
     fn read(content: &[u8]) -> Option<Self> {
         let mut d = Decoder::new(content);
-        (d.array().ok()? == Some(6)).then_some(())?;
+        (d.array().ok()? == Some(5)).then_some(())?;
         let (granter, ephemeral) = (NodeId::from_slice(d.bytes().ok()?)?, d.bytes().ok()?.try_into().ok()?);
         let mut excluded: Vec<Short> = Vec::new();
         for _ in 0..length(&mut d, MAX_EXCLUDED)? {
@@ -203,14 +185,13 @@ impl Grant {
             let share = Share { keys: indexes, sealed: d.bytes().ok()?.to_vec() };
             shares.insert(recipient, share).is_none().then_some(())?;
         }
-        let mut refused = BTreeSet::new();
-        for _ in 0..length(&mut d, MAX_REFUSED)? {
-            let next = NodeId::from_slice(d.bytes().ok()?)?;
-            refused.last().is_none_or(|last| *last < next).then(|| refused.insert(next))?;
-        }
-        let is_either = keys.is_empty() != refused.is_empty() && shares.is_empty() == keys.is_empty();
-        let is_whole = is_either && d.position() == content.len();
-        is_whole.then_some(Self { granter, excluded, keys, refused, ephemeral, shares })
+        let is_whole = !keys.is_empty() && !shares.is_empty() && d.position() == content.len();
+        is_whole.then_some(Self { granter, excluded, keys, ephemeral, shares })
+    }
+
+    /// The exchange keys of those who can open it.
+    pub fn recipients(&self) -> impl Iterator<Item = &[u8; 32]> {
+        self.shares.keys()
     }
 
     /// Which keys are for the owner of an exchange key.
@@ -297,19 +278,6 @@ mod tests {
         assert_eq!(grant.open(&own_secret), None);
         grant.shares.values_mut().for_each(|share| share.sealed.truncate(9));
         assert_eq!(grant.open(&own_secret), None);
-    }
-
-    #[test]
-    fn a_refusal_names_nodes_and_no_keys() {
-        let key = SigningKey::from_bytes(&[1; 32]);
-        let refused = BTreeSet::from([NodeId([9; 32]), NodeId([2; 32])]);
-        let grant = Grant::from_bytes(&refusal(&refused, &key)).unwrap();
-        assert_eq!((grant.refused, grant.keys, grant.excluded), (refused, vec![], vec![]));
-        assert!(Grant::from_bytes(&refusal(&BTreeSet::new(), &key)).is_err(), "it says nothing");
-        let many = (0..300_u64).map(|number| NodeId(*blake3::hash(&number.to_be_bytes()).as_bytes())).collect();
-        let bytes = refusal(&many, &key);
-        assert!(bytes.len() <= MAX_CARD);
-        assert_eq!(Grant::from_bytes(&bytes).unwrap().refused.len(), MAX_REFUSED);
     }
 
     #[test]

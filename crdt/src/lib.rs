@@ -16,6 +16,7 @@ pub mod grant;
 pub mod id;
 pub mod namespace;
 pub mod policy;
+pub mod refusal;
 pub mod replica;
 pub mod seal;
 pub mod shelf;

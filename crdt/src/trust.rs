@@ -68,7 +68,12 @@ pub struct Trust {
     /// Every place that a cut or a ratification names.
     marks: BTreeMap<LogId, BTreeSet<Place>>,
     families: BTreeMap<String, Family>,
-    proposed: BTreeSet<Namespace>,
+    /// Periods after the founding one that were opened, by family.
+    proposed: BTreeMap<String, BTreeSet<Namespace>>,
+    /// Periods that are known from an invite and not from `auth`.
+    told: BTreeSet<Namespace>,
+    /// Grows with the certificates and families: what had to wait for one is to be tried again.
+    growth: usize,
     namespaces: BTreeMap<NamespaceId, Namespace>,
     waiting: Waiting,
     /// Those that waited and are trusted since the last [`Self::take_released`].
@@ -98,7 +103,9 @@ impl Trust {
             ratifications: BTreeMap::new(),
             marks: BTreeMap::new(),
             families: BTreeMap::new(),
-            proposed: BTreeSet::new(),
+            proposed: BTreeMap::new(),
+            told: BTreeSet::new(),
+            growth: 0,
             namespaces: BTreeMap::from([(auth.id(&town), auth)]),
             waiting: Waiting::default(),
             released: Vec::new(),
@@ -161,6 +168,12 @@ impl Trust {
         self.redemptions.get(invite).map_or(0, BTreeSet::len)
     }
 
+    /// How many nodes joined with the invite that a node joined with, itself among them; 0 if with none.
+    pub(crate) fn sharers_of_invite(&self, node: &NodeId) -> usize {
+        let invites = self.nodes.get(node).into_iter().flatten().filter_map(|id| self.invite_of(id));
+        invites.map(|invite| self.redemptions_of(&invite)).max().unwrap_or(0)
+    }
+
     /// Nodes that an invite certified, with their certificates.
     pub(crate) fn redeemed_by(&self, invite: &CertificateId) -> impl Iterator<Item = (NodeId, CertificateId)> {
         let all = self.redemptions.get(invite).into_iter().flatten();
@@ -184,6 +197,7 @@ impl Trust {
                     self.nodes.entry(certificate.key).or_default().insert(statement.id);
                 }
                 self.issuers.insert(statement.id, statement.issuer);
+                self.growth += 1;
                 self.certificates.insert(statement.id, certificate).is_none()
             }
             Claim::Revocation { certificate, cuts } => {
@@ -215,8 +229,10 @@ impl Trust {
                     .get(&name)
                     .is_none_or(|known| (known.key, &known.founding) > (family.key, &family.founding));
                 if stands {
+                    self.growth += 1;
                     if self.families.insert(name.clone(), family).is_some() {
                         self.namespaces.retain(|_, namespace| namespace.family() != name);
+                        self.proposed.remove(&name);
                     }
                     self.derive_namespaces(&name);
                 }
@@ -252,19 +268,31 @@ impl Trust {
     }
 
     /// Takes note of a period that a node opened. Periods count in unbroken succession from the founding one, so a
-    /// wrong clock cannot open one far ahead (DESIGN 12.14).
-    pub fn open_period(&mut self, namespace: Namespace) {
-        let family = namespace.family();
-        if self.proposed.len() < bounds::MAX_NAMESPACES && self.proposed.insert(namespace) {
-            self.derive_namespaces(&family);
+    /// wrong clock cannot open one far ahead (DESIGN 12.14). Of a family the nearest ones are kept, so nobody fills the
+    /// room of another's, and the order of arrival does not matter. False if the family is not known yet.
+    pub fn open_period(&mut self, namespace: Namespace) -> bool {
+        let name = namespace.family();
+        let Some(family) = self.families.get(&name) else { return false };
+        self.told.remove(&namespace);
+        if namespace > family.founding {
+            let opened = self.proposed.entry(name.clone()).or_default();
+            let is_new = opened.insert(namespace);
+            if opened.len() > bounds::MAX_PERIODS {
+                opened.pop_last();
+            }
+            if is_new {
+                self.derive_namespaces(&name);
+            }
         }
+        true
     }
 
     /// Adds the namespaces of a family: its founding one and those after it in unbroken succession.
     fn derive_namespaces(&mut self, family: &str) {
+        let opened = self.proposed.get(family);
         let mut next = self.families.get(family).map(|family| family.founding.clone());
         while let Some(namespace) = next {
-            next = next_period(&namespace).filter(|next| self.proposed.contains(next));
+            next = next_period(&namespace).filter(|next| opened.is_some_and(|opened| opened.contains(next)));
             self.namespaces.insert(namespace.id(&self.town), namespace);
         }
     }
@@ -294,9 +322,9 @@ impl Trust {
         all.filter(move |(id, certificate)| is_former(id, certificate)).map(|(id, _)| *id)
     }
 
-    /// How many certificates are known.
-    pub(crate) fn certificate_count(&self) -> usize {
-        self.certificates.len()
+    /// Grows with each certificate and family.
+    pub(crate) fn growth(&self) -> usize {
+        self.growth
     }
 
     /// A certificate and those that it stands on, from itself to the authority's. The bound guards against a cycle that
@@ -460,7 +488,7 @@ mod tests {
             kind,
             key: NodeId(key(seed).verifying_key().to_bytes()),
             exchange: [4; 32],
-            name: format!("node-{seed}"),
+            name: "node".to_owned(),
             role: NodeRole::Village,
             scopes: policy::default_scopes(NodeRole::Village, &["110115005001".into()], &[]),
             roles: policy::default_roles(NodeRole::Village),

@@ -3,13 +3,14 @@
 use std::collections::BTreeMap;
 
 use super::Replica;
-use crate::card::{Beacon, CardError, CardKind, MAX_CARDS, Position, PositionCard};
+use crate::card::{Beacon, CARD_KINDS, CardError, CardKind, MAX_CARDS, Position, PositionCard};
 use crate::clock::{HybridTime, Millis};
 use crate::entry::LogId;
 use crate::fork::ForkProof;
 use crate::grant::Grant;
 use crate::id::NodeId;
 use crate::namespace::Namespace;
+use crate::refusal::Refusal;
 use crate::replica::RecordError;
 use crate::store::CardKey;
 use crate::sync::Message;
@@ -17,7 +18,7 @@ use crate::sync::message::{Digest, digest_of};
 
 /// Whether the cards of a kind are published by the node that their key names.
 fn is_of_node(kind: u8) -> bool {
-    [CardKind::Beacon as u8, CardKind::Position as u8].contains(&kind)
+    [CardKind::Beacon as u8, CardKind::Position as u8, CardKind::Refusal as u8].contains(&kind)
 }
 
 impl Replica {
@@ -33,9 +34,17 @@ impl Replica {
     }
 
     /// What a node published that was removed since is told to nobody: whoever learned of the removal first refuses it.
+    /// So it is with grants beyond their granter's room and those that nobody can use.
     pub(super) fn cards_that_count(&self) -> impl Iterator<Item = (&CardKey, &(u64, Vec<u8>))> {
-        let is_outdated = |key: &CardKey| is_of_node(key.kind) && self.trust.current(&NodeId(key.key)).is_none();
-        self.cards.iter().filter(move |(key, _)| !is_outdated(key))
+        let grants = self.grants_that_count();
+        let counts = move |key: &CardKey| match CardKind::from_code(key.kind) {
+            Some(CardKind::Grant) => grants.contains(&key.key),
+            Some(CardKind::Fork) | None => true,
+            Some(CardKind::Beacon | CardKind::Position | CardKind::Refusal) => {
+                self.trust.current(&NodeId(key.key)).is_some()
+            }
+        };
+        self.cards.iter().filter(move |(key, _)| counts(key))
     }
 
     /// Takes a card over in memory, with what it means.
@@ -54,6 +63,11 @@ impl Replica {
             Some(CardKind::Fork) => {
                 if let Some((log, seq, before)) = ForkProof::from_bytes(&bytes).ok().and_then(|proof| proof.place()) {
                     self.apply_fork(log, seq, before);
+                }
+            }
+            Some(CardKind::Refusal) => {
+                if let Ok(refusal) = Refusal::from_bytes(&bytes) {
+                    self.take_refusal(refusal);
                 }
             }
             Some(CardKind::Position) | None => {}
@@ -91,7 +105,7 @@ impl Replica {
     pub(super) fn has_room_for(&self, kind: u8, more: usize) -> bool {
         let kind = CardKind::from_code(kind);
         let alike = self.cards.keys().filter(|held| CardKind::from_code(held.kind) == kind);
-        alike.count() + more <= MAX_CARDS / 5
+        alike.count() + more <= MAX_CARDS / CARD_KINDS
     }
 
     /// Forgets what a node published that was removed since. False if there is none.
@@ -161,6 +175,15 @@ impl Replica {
                     return Ok(false);
                 }
                 self.drop_ahead(key, now);
+            }
+            Some(CardKind::Refusal) => {
+                let refusal = Refusal::from_bytes(&bytes)?;
+                if refusal.node.0 != key.key || refusal.version() != version {
+                    return Err(CardError::new(CardKind::Refusal, "it is not its node's"));
+                }
+                if self.trust.current(&refusal.node).is_none() {
+                    return Ok(false);
+                }
             }
             // A newer version's card, which is carried as it is.
             None => {}

@@ -256,8 +256,8 @@ impl Replica {
             session.digests_due = false;
             let unsaid: Vec<_> =
                 digests.into_iter().filter(|(namespace, _)| session.digests_sent.insert(*namespace)).collect();
-            if !unsaid.is_empty() {
-                session.say(Message::Digests(unsaid));
+            for some in unsaid.chunks(bounds::MAX_NAMESPACES) {
+                session.say(Message::Digests(some.to_vec()));
             }
         }
     }

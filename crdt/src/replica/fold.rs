@@ -43,7 +43,14 @@ impl Replica {
             }
             match self.trust.namespaces().get(&log.namespace).cloned() {
                 Some(namespace) if self.keyring.holds(&namespace) => {
-                    budget = self.fold_log(&namespace, log, budget, now)?
+                    budget = match self.fold_log(&namespace, log, budget, now) {
+                        Ok(left) => left,
+                        Err(StoreError::Damaged(reason)) => {
+                            self.stop_folding(log, reason);
+                            budget
+                        }
+                        Err(error) => return Err(error),
+                    };
                 }
                 // Carried without a key, or not opened yet: nothing to do until that changes.
                 Some(_) | None => {}
@@ -104,6 +111,13 @@ impl Replica {
         read.map(|()| budget)
     }
 
+    /// What lies behind a damaged entry waits; other logs go on.
+    fn stop_folding(&mut self, log: LogId, reason: String) {
+        self.unfolded.remove(&log);
+        let seq = self.logs.get(&log).map_or(0, |(_, state)| state.folded.saturating_add(1));
+        self.emit(Output::Unreadable { log, seq, reason });
+    }
+
     /// Folds what this node recorded itself and a crash kept from being written behind it: nobody reads or edits
     /// before what was acknowledged is in its documents again.
     ///
@@ -117,10 +131,7 @@ impl Replica {
                 && self.keyring.holds(&namespace)
             {
                 match self.fold_log(&namespace, log, usize::MAX, now) {
-                    Err(StoreError::Damaged(reason)) => {
-                        let seq = self.logs.get(&log).map_or(0, |(_, state)| state.folded.saturating_add(1));
-                        self.emit(Output::Unreadable { log, seq, reason });
-                    }
+                    Err(StoreError::Damaged(reason)) => self.stop_folding(log, reason),
                     folded => _ = folded?,
                 }
             }

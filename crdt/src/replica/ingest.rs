@@ -273,18 +273,9 @@ impl Replica {
     /// which is not stored: after a restart the period waits until the certificate comes again.
     fn believe_period(&mut self, author: CertificateId, namespace: Namespace) {
         match self.trust.certificate(&author) {
-            Some(author) if policy::may_write(author, &namespace).is_ok() => self.trust.open_period(namespace),
-            None if self.waiting_periods.len() < bounds::MAX_NAMESPACES => {
-                self.waiting_periods.insert((author, namespace));
-            }
-            Some(_) | None => {}
-        }
-    }
-
-    /// Believes the periods whose author's certificate is known by now.
-    pub(super) fn believe_waiting_periods(&mut self) {
-        for (author, namespace) in std::mem::take(&mut self.waiting_periods) {
-            self.believe_period(author, namespace);
+            Some(author) if policy::may_write(author, &namespace).is_err() => {}
+            Some(_) => self.left_out |= !self.trust.open_period(namespace),
+            None => self.left_out = true,
         }
     }
 

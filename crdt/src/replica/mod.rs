@@ -126,10 +126,10 @@ pub struct Replica {
     trust: Trust,
     /// Trusted statements that stand in `auth` as it is held here.
     recorded_statements: BTreeSet<CertificateId>,
-    /// A statement of `auth` found no room to wait for its issuer.
+    /// A statement of `auth` found no room to wait for its issuer, or a period waits for its author or family.
     left_out: bool,
-    /// How many certificates were known when such were last tried again.
-    certificates_at: usize,
+    /// [`Trust::growth`] when such were last tried again.
+    tried_at: usize,
     keyring: Keyring,
     codec: BodyCodec,
     clock: HybridClock,
@@ -153,8 +153,6 @@ pub struct Replica {
     /// Logs that grew since the last commit.
     growing: BTreeSet<LogId>,
     staged_keys: BTreeMap<(u32, PersonKeyPlace), Row>,
-    /// Periods in `auth` whose author's certificate is not known yet.
-    waiting_periods: BTreeSet<(CertificateId, Namespace)>,
     unfolded: BTreeSet<LogId>,
     /// Places that an older version passed over: number of the log, seq.
     recalled: BTreeSet<(u32, u64)>,
@@ -240,7 +238,7 @@ impl Replica {
             keyring: Keyring::default(),
             recorded_statements: BTreeSet::new(),
             left_out: false,
-            certificates_at: 0,
+            tried_at: 0,
             shelves: BTreeMap::new(),
             cards: BTreeMap::new(),
             forks: BTreeMap::new(),
@@ -253,7 +251,6 @@ impl Replica {
             derived: Derived::default(),
             growing: BTreeSet::new(),
             staged_keys: BTreeMap::new(),
-            waiting_periods: BTreeSet::new(),
             unfolded: BTreeSet::new(),
             recalled: BTreeSet::new(),
             wanted: BTreeSet::new(),
@@ -382,8 +379,8 @@ impl Replica {
             self.derived = Derived::default();
             self.stored_feed_end = self.feed_end;
         }
-        if self.left_out && self.certificates_at != self.trust.certificate_count() {
-            self.certificates_at = self.trust.certificate_count();
+        if self.left_out && self.tried_at != self.trust.growth() {
+            self.tried_at = self.trust.growth();
             self.heed_left_out()?;
         }
         self.tell_sessions();
@@ -511,11 +508,14 @@ impl Replica {
         self.logs.values().map(|(_, state)| state)
     }
 
-    /// Entries that are held but not yet in the documents, of namespaces that this node can read.
+    /// Entries that are held but not yet in the documents, of namespaces that this node can read: also those whose key is
+    /// still on its way, and those behind a damaged one.
     pub fn unfolded(&self) -> u64 {
-        let readable = self.unfolded.iter().filter(|log| self.can_read(&log.namespace));
-        let logs = readable.filter_map(|log| self.logs.get(log));
-        logs.map(|(_, state)| state.height - state.folded).sum::<u64>() + self.recalled.len() as u64
+        let auth = self.namespace_id(&Namespace::auth());
+        let logs = self.logs.values().map(|(_, state)| state).filter(|state| state.log.namespace != auth);
+        let behind = logs.map(|state| (state, self.effective(state).0.saturating_sub(state.folded)));
+        let behind = behind.filter(|(state, left)| *left > 0 && self.can_read(&state.log.namespace));
+        behind.map(|(_, left)| left).sum::<u64>() + self.recalled.len() as u64
     }
 
     /// The namespaces that exist and concern this node, with its access and whether it holds the key.

@@ -43,7 +43,13 @@ impl Replica {
         while budget > 0
             && let Some((number, seq)) = self.recalled.pop_first()
         {
-            budget = budget.saturating_sub(self.fold_recalled(number, seq)?);
+            match self.fold_recalled(number, seq) {
+                Ok(size) => budget = budget.saturating_sub(size),
+                Err(error) => {
+                    self.recalled.insert((number, seq));
+                    return Err(error);
+                }
+            }
         }
         if before > 0 && self.recalled.is_empty() {
             self.note_reads();

@@ -150,18 +150,25 @@ impl Replica {
     /// # Errors
     /// [`RecordError`] if it cannot be opened.
     pub fn period(&mut self, wanted: &Namespace, now: Millis) -> Result<Namespace, RecordError> {
-        let next = match self.trust.period(wanted) {
-            Ok(namespace) => return Ok(namespace),
-            Err(next) => next,
+        let (opened, next) = match self.trust.period(wanted) {
+            Ok(open) => (open, None),
+            Err(next) => (next.clone(), Some(next)),
         };
-        policy::may_write(&self.own, &next)?;
-        debug_assert!(next_period(&next).is_some(), "only namespaces with periods have a next one");
-        let name = next.to_string().into_bytes();
-        let document = DocumentId(change::record_id(&name).0);
-        self.put(&Namespace::auth(), DocumentKind::Period, document, name, Lane::Urgent, now)?;
-        self.trust.open_period(next.clone());
+        // Nobody else may know of what this node knows from its invite alone.
+        let unrecorded: Vec<Namespace> = self.trust.only_told(&opened).into_iter().chain(next).collect();
+        if unrecorded.is_empty() {
+            return Ok(opened);
+        }
+        policy::may_write(&self.own, &opened)?;
+        for period in unrecorded {
+            debug_assert!(next_period(&period).is_some(), "only namespaces with periods have a next one");
+            let name = period.to_string().into_bytes();
+            let document = DocumentId(change::record_id(&name).0);
+            self.put(&Namespace::auth(), DocumentKind::Period, document, name, Lane::Urgent, now)?;
+            self.trust.open_period(period);
+        }
         self.trust_changed();
-        Ok(next)
+        Ok(opened)
     }
 
     fn own_log(&self, namespace: &Namespace, kind: DocumentKind, form: Form, lane: Lane) -> Result<LogId, RecordError> {

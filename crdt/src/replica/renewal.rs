@@ -14,7 +14,6 @@ impl Replica {
         // Whose rows count and whose quota holds depends on certificates, and so do digests.
         self.digests.clear();
         self.keyring.grants.renew();
-        self.believe_waiting_periods();
         self.unfold();
         self.emit(Output::TrustChanged);
         self.adopt_certificate();
@@ -41,11 +40,11 @@ impl Replica {
 
     /// Tries statements again that had found no room to wait: more certificates are known by now.
     pub(super) fn heed_left_out(&mut self) -> Result<(), StoreError> {
-        let known = self.recorded_statements.len();
+        let known = (self.recorded_statements.len(), self.trust.namespaces().len());
         self.left_out = false;
         let entries = self.auth_entries()?;
         self.trust_entries(&entries);
-        if self.recorded_statements.len() > known {
+        if known != (self.recorded_statements.len(), self.trust.namespaces().len()) {
             self.trust_changed();
         }
         Ok(())

@@ -61,13 +61,17 @@ pub struct Revoked {
 }
 
 impl Replica {
-    /// The enrolled node with this id or, where no other node has the same, this name.
+    /// The enrolled node with this id or, if there is none and no two nodes have the same, this name. A name may look like
+    /// another node's id, so ids come first.
     ///
     /// # Errors
     /// [`RevokeError::NotEnrolled`], [`RevokeError::Ambiguous`].
     pub fn node_called(&self, name: &str) -> Result<NodeId, RevokeError> {
-        let named = self.trust.nodes().filter(|(node, _, own)| own.name == name || node.to_string() == name);
-        let nodes: Vec<NodeId> = named.map(|(node, ..)| node).collect();
+        if let Some((node, ..)) = self.trust.nodes().find(|(node, ..)| node.to_string() == name) {
+            return Ok(node);
+        }
+        let nodes: Vec<NodeId> =
+            self.trust.nodes().filter(|(_, _, own)| own.name == name).map(|(node, ..)| node).collect();
         match nodes.as_slice() {
             [] => Err(RevokeError::NotEnrolled(name.to_owned())),
             [node] => Ok(*node),

@@ -15,11 +15,12 @@ use crate::grant::{self, Grant, Handout, MAX_EXCLUDED, MAX_KEYS, Short};
 use crate::id::{KeyId, NodeId};
 use crate::namespace::Namespace;
 use crate::policy;
+use crate::refusal::{MAX_REFUSED, Refusal};
 use crate::seal::{FamilySecret, NamespaceKeys};
 use crate::store::{CardKey, StoreError};
 use crate::trust::Introduction;
 
-/// Most grants kept of one granter.
+/// Most grants kept of one granter, or of all together who joined with one invite.
 pub(super) const MAX_GRANTS_OF_ONE: usize = 256;
 
 /// The grants that are held, and what follows from them for the own writing.
@@ -32,6 +33,8 @@ pub(super) struct Grants {
     served: BTreeSet<NodeId>,
     /// Nodes whose shares for this one held no such keys.
     worthless: BTreeSet<NodeId>,
+    /// By node, whose grants it refuses.
+    refused: BTreeMap<NodeId, BTreeSet<NodeId>>,
 }
 
 impl Grants {
@@ -90,7 +93,7 @@ impl Replica {
     ) -> bool {
         let cards = Handout { excluded, secrets, recipients }.cards(&self.identity.signing, &mut *self.rng);
         // All or nothing: what was written under a key that some never get would be lost on them.
-        if self.own_grants() + cards.len() > MAX_GRANTS_OF_ONE {
+        if self.own_grants() + cards.len() > self.grant_room(&self.node()) {
             return false;
         }
         while !self.has_room_for(CardKind::Grant as u8, cards.len()) {
@@ -130,20 +133,24 @@ impl Replica {
         }
     }
 
+    /// Takes over a refusal that was checked.
+    pub(super) fn take_refusal(&mut self, refusal: Refusal) {
+        self.keyring.grants.refused.insert(refusal.node, refusal.refused);
+        self.keyring.grants.renew();
+    }
+
     /// Says of nodes that handed this one no keys where they said they did that those shares count as not given: else
     /// one hostile reader could keep a newcomer from its keys, because everybody takes it for served.
     pub(super) fn refuse_worthless(&mut self) {
-        let own = self.node();
-        let said = self.keyring.grants.known.values().filter(|grant| grant.granter == own);
-        let said: BTreeSet<&NodeId> = said.flat_map(|grant| &grant.refused).collect();
-        let new: BTreeSet<NodeId> =
-            self.keyring.grants.worthless.iter().filter(|node| !said.contains(node)).copied().collect();
-        // Not the room that is left for rotations.
-        if new.is_empty() || self.own_grants() >= MAX_GRANTS_OF_ONE / 2 {
-            return;
+        let node = self.node();
+        let said = self.keyring.grants.refused.get(&node).map_or(0, BTreeSet::len);
+        let refused = self.keyring.grants.refused.get(&node).into_iter().flatten();
+        let refused: BTreeSet<NodeId> = refused.chain(&self.keyring.grants.worthless).copied().collect();
+        if refused.len() > said && refused.len() <= MAX_REFUSED {
+            let refusal = Refusal { node, refused };
+            let (version, bytes) = (refusal.version(), refusal.to_bytes(&self.identity.signing));
+            self.add_card(CardKind::Refusal.key(node.0), version, bytes);
         }
-        let bytes = grant::refusal(&new, &self.identity.signing);
-        self.add_card(CardKind::Grant.key(*blake3::hash(&bytes).as_bytes()), 0, bytes);
     }
 
     /// Checks a grant from a peer: whose it is, if it is to be kept.
@@ -154,31 +161,68 @@ impl Replica {
             let mut all = self.trust.certificates_of(&grant.granter);
             all.any(|certificate| policy::may_read(&certificate.scopes, family))
         };
-        let is_new = !self.cards.contains_key(key);
-        let may_say = match grant.keys.as_slice() {
-            // A refusal: matters only while its node may be given keys.
-            [] => self.trust.current(&grant.granter).is_some(),
-            keys => keys.iter().all(|(family, _)| reads(family)),
-        };
-        let is_wanted = is_new && may_say;
-        Ok(is_wanted.then_some(grant.granter).filter(|granter| self.is_among_least(*granter, &key.key)))
+        let is_wanted = !self.cards.contains_key(key)
+            && grant.keys.iter().all(|(family, _)| reads(family))
+            && !self.is_useless(&grant, &self.exchange_keys(), &self.minted_keys())
+            && self.is_among_least(grant.granter, &key.key);
+        Ok(is_wanted.then_some(grant.granter))
+    }
+
+    /// How many grants of a node are kept. Whoever has the file of an invite can make any number of keys, which share the
+    /// room of one.
+    fn grant_room(&self, granter: &NodeId) -> usize {
+        (MAX_GRANTS_OF_ONE / self.trust.sharers_of_invite(granter).max(1)).max(1)
     }
 
     /// Whether a grant is among the least of its granter, of as many as are kept. All nodes keep the same, so that two
     /// who took different ones first do not offer each other the rest for ever.
     fn is_among_least(&self, granter: NodeId, key: &[u8; 32]) -> bool {
+        let room = self.grant_room(&granter);
         let least = self.keyring.grants.known.iter().filter(|(_, known)| known.granter == granter);
-        least.take(MAX_GRANTS_OF_ONE).nth(MAX_GRANTS_OF_ONE - 1).is_none_or(|(greatest, _)| key < greatest)
+        least.take(room).nth(room - 1).is_none_or(|(greatest, _)| key < greatest)
     }
 
-    /// Forgets a grant of a removed node that nobody who is enrolled can open. False if there is none.
+    /// Grants that are told to others and kept when there is no room for all: the least of each granter, if anybody can
+    /// use them.
+    pub(super) fn grants_that_count(&self) -> BTreeSet<[u8; 32]> {
+        let (readers, minted) = (self.exchange_keys(), self.minted_keys());
+        let mut left: BTreeMap<NodeId, usize> = BTreeMap::new();
+        let mut count = BTreeSet::new();
+        for (key, grant) in &self.keyring.grants.known {
+            let left = left.entry(grant.granter).or_insert_with(|| self.grant_room(&grant.granter));
+            if *left > 0 {
+                *left -= 1;
+                if !self.is_useless(grant, &readers, &minted) {
+                    count.insert(*key);
+                }
+            }
+        }
+        count
+    }
+
+    /// Whether nobody who is enrolled can open a grant, and it does not tell either that a minted key leaked.
+    fn is_useless(&self, grant: &Grant, readers: &BTreeSet<[u8; 32]>, minted: &BTreeSet<&(String, KeyId)>) -> bool {
+        let tells = || !grant.excluded.is_empty() || grant.keys.iter().any(|key| minted.contains(key));
+        !grant.recipients().any(|recipient| readers.contains(recipient))
+            && !(self.trust.current(&grant.granter).is_some() && tells())
+    }
+
+    /// Exchange keys of all who are enrolled.
+    fn exchange_keys(&self) -> BTreeSet<[u8; 32]> {
+        self.trust.nodes().map(|(.., own)| own.exchange).collect()
+    }
+
+    /// Keys that somebody who is enrolled minted at a removal.
+    fn minted_keys(&self) -> BTreeSet<&(String, KeyId)> {
+        let minting = self.keyring.grants.known.values().filter(|grant| !grant.excluded.is_empty());
+        let minting = minting.filter(|grant| self.trust.current(&grant.granter).is_some());
+        minting.flat_map(|grant| &grant.keys).collect()
+    }
+
+    /// Forgets a grant that does not count. False if there is none.
     pub(super) fn drop_useless_grant(&mut self) -> bool {
-        let readers: BTreeSet<[u8; 32]> = self.trust.nodes().map(|(.., own)| own.exchange).collect();
-        let is_useless = |grant: &Grant| {
-            self.trust.current(&grant.granter).is_none()
-                && readers.iter().all(|exchange| grant.keys_for(exchange).next().is_none())
-        };
-        let found = self.keyring.grants.known.iter().find(|(_, grant)| is_useless(grant)).map(|(key, _)| *key);
+        let count = self.grants_that_count();
+        let found = self.keyring.grants.known.keys().find(|key| !count.contains(*key)).copied();
         found.inspect(|key| self.forget_grant(*key)).is_some()
     }
 
@@ -194,7 +238,7 @@ impl Replica {
     pub(super) fn drop_greatest_grant(&mut self, granter: NodeId) {
         let of_one = self.keyring.grants.known.iter().filter(|(_, known)| known.granter == granter);
         let keys: Vec<[u8; 32]> = of_one.map(|(key, _)| *key).collect();
-        keys.into_iter().skip(MAX_GRANTS_OF_ONE - 1).for_each(|key| self.forget_grant(key));
+        keys.into_iter().skip(self.grant_room(&granter) - 1).for_each(|key| self.forget_grant(key));
     }
 
     /// The id of the key to write under in a namespace; `None` without any key of it.
@@ -329,7 +373,7 @@ impl Replica {
     /// widened, where the news of a removal had not arrived.
     pub(super) fn grant_missing(&mut self, peer: NodeId) {
         // What is left is for rotations of its own.
-        if self.own_grants() >= MAX_GRANTS_OF_ONE / 2
+        if self.own_grants() >= self.grant_room(&self.node()) / 2
             || !self.keyring.grants.served.insert(peer)
             || self.trust.current(&self.node()).is_none()
         {
@@ -337,12 +381,12 @@ impl Replica {
         }
         let Some((_, own)) = self.trust.current(&peer) else { return };
         let (exchange, scopes) = (own.exchange, own.scopes.clone());
-        let of_peer = self.keyring.grants.known.values().filter(|grant| grant.granter == peer);
-        let refused: BTreeSet<NodeId> = of_peer.flat_map(|grant| grant.refused.iter().copied()).collect();
+        let refused = self.keyring.grants.refused.get(&peer);
         let node = self.node();
         // A share that a removed node made may be none; an own one is what it says.
         let counts = |granter: &NodeId| {
-            *granter == node || (self.trust.current(granter).is_some() && !refused.contains(granter))
+            *granter == node
+                || (self.trust.current(granter).is_some() && !refused.is_some_and(|refused| refused.contains(granter)))
         };
         let counted = self.keyring.grants.known.values().filter(|grant| counts(&grant.granter));
         let given: BTreeSet<&(String, KeyId)> = counted.flat_map(|grant| grant.keys_for(&exchange)).collect();

@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 use std::ops::ControlFlow;
 
-use super::Replica;
+use super::{Output, Replica};
 use crate::bounds;
 use crate::entry::{Entry, LogId};
 use crate::id::NodeId;
@@ -103,7 +103,7 @@ impl Replica {
         };
         let mut entries: Vec<Entry> = Vec::new();
         let (mut size, mut signed) = (0, 0);
-        self.store.entries(number, cursor + 1, |entry| {
+        let read = self.store.entries(number, cursor + 1, |entry| {
             if entry.check_body().is_err() {
                 // A peer would take it for a forgery and end every session here.
                 return ControlFlow::Break(());
@@ -119,12 +119,20 @@ impl Replica {
             let enough = size >= bounds::RUN_BYTES || seq >= until;
             let full = entries.len() >= bounds::RUN_ENTRIES;
             if full || (enough && signed > 0) { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
-        })?;
+        });
+        match read {
+            // What stands before a damaged entry is sent.
+            Ok(()) | Err(StoreError::Damaged(_)) => {}
+            Err(error) => return Err(error),
+        }
         entries.truncate(signed);
+        keep_sound(&mut entries);
         let (count, last) = (entries.len() as u64, entries.last().map(|entry| entry.header.seq));
         let Some((run, last)) = Run::new(entries).zip(last) else {
-            // Nothing presentable: an entry of this log was lost.
+            // Nothing presentable: an entry of this log is damaged.
             session.behind.remove(&(priority, log));
+            let reason = "it is damaged here, so it is not sent to others".to_owned();
+            self.emit(Output::Unreadable { log, seq: cursor + 1, reason });
             return Ok(None);
         };
         session.sent_auth = priority == 0;
@@ -172,5 +180,16 @@ impl Replica {
         session.summary_sent = true;
         self.check_equal(peer);
         Ok(Some(Message::Summary { shared: summary.0, auth: summary.1 }))
+    }
+}
+
+/// Leaves out what a peer would refuse since it was damaged here: the links vouch for all headers but the last, whose
+/// signature vouches for it.
+fn keep_sound(entries: &mut Vec<Entry>) {
+    let linked = entries.windows(2).take_while(|pair| matches!(pair, [one, next] if next.header.backlink == one.id()));
+    let linked = linked.count() + 1;
+    entries.truncate(linked);
+    while entries.last().is_some_and(|last| !last.is_signed_by_author()) {
+        entries.pop();
     }
 }

@@ -14,13 +14,12 @@ use std::collections::BTreeSet;
 use minicbor::{Decoder, Encoder};
 
 use super::Trust;
-use crate::bounds;
-use crate::certificate::{Certificate, CertificateKind, Statement, StatementError};
+use crate::certificate::{Certificate, CertificateKind, Claim, Statement, StatementError};
 use crate::namespace::Namespace;
 use crate::policy;
 
 /// Most statements and periods of an introduction, each.
-const MAX_TOLD: usize = bounds::MAX_NAMESPACES;
+const MAX_TOLD: usize = 65_536;
 
 /// What a newcomer is told, see the module.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -108,10 +107,40 @@ impl Trust {
     /// [`StatementError`] if a statement is not what it says; those before it are trusted.
     pub fn heed_introduction(&mut self, told: &Introduction) -> Result<(), StatementError> {
         for bytes in &told.statements {
-            self.add(Statement::from_bytes(bytes, &self.town)?)?;
+            let statement = Statement::from_bytes(bytes, &self.town)?;
+            if !is_of_introduction(&statement.claim) {
+                return Err(StatementError::NotAllowed("an introduction tells of authorities and families only"));
+            }
+            if statement.issuer.is_some_and(|issuer| !self.certificates.contains_key(&issuer)) {
+                return Err(StatementError::NotAllowed("it does not say who its authority is"));
+            }
+            self.add(statement)?;
         }
-        told.periods.iter().cloned().for_each(|period| self.open_period(period));
+        for period in &told.periods {
+            let is_new =
+                self.families.contains_key(&period.family()) && !self.namespaces.contains_key(&period.id(&self.town));
+            self.open_period(period.clone());
+            if is_new {
+                self.told.insert(period.clone());
+            }
+        }
         Ok(())
+    }
+
+    /// The periods of a family up to one that this node knows from its invite alone, the earliest first: whoever invited
+    /// it may never have told anybody else.
+    pub(crate) fn only_told(&self, until: &Namespace) -> Vec<Namespace> {
+        let family = until.family();
+        let told = self.told.iter().filter(|period| *period <= until && period.family() == family);
+        told.cloned().collect()
+    }
+}
+
+fn is_of_introduction(claim: &Claim) -> bool {
+    match claim {
+        Claim::Certificate(certificate) => certificate.kind == CertificateKind::Authority,
+        Claim::Family { .. } => true,
+        Claim::Revocation { .. } | Claim::Ratification { .. } | Claim::Erasure(_) => false,
     }
 }
 
@@ -170,6 +199,28 @@ mod tests {
         let other = enrol::found(&["110115005001".to_owned()], "2026", "2026-11", 1, &mut rng);
         let stated = other.statements.iter().map(Statement::to_bytes).collect();
         let mut new = Trust::new(*trust.town());
+        assert!(new.heed_introduction(&Introduction { statements: stated, periods: vec![] }).is_err());
+        assert_eq!(new.namespaces().len(), 1);
+    }
+
+    #[test]
+    fn only_authorities_and_families_are_told() {
+        let (founded, trust, mut rng) = founded();
+        let place = Place {
+            name: "langfa".into(),
+            role: NodeRole::Village,
+            regions: vec!["110115005001".into()],
+            carries: vec![],
+            acts_as: None,
+        };
+        let invite = enrol::invite(&founded.authority, &place, &founded.secrets, 1, &mut rng).unwrap();
+        let told = trust.introduction(invite.chain[1].claim.certificate().unwrap());
+        let mut new = Trust::new(*trust.town());
+        // An invite's certificate, rightly signed, and families whose authority is left out.
+        let stated = invite.chain.iter().map(Statement::to_bytes).collect();
+        assert!(new.heed_introduction(&Introduction { statements: stated, periods: vec![] }).is_err());
+        let mut new = Trust::new(*trust.town());
+        let stated = told.statements[1..].to_vec();
         assert!(new.heed_introduction(&Introduction { statements: stated, periods: vec![] }).is_err());
         assert_eq!(new.namespaces().len(), 1);
     }

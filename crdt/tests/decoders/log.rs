@@ -8,6 +8,7 @@ use townmesh_crdt::codec::BodyCodec;
 use townmesh_crdt::entry::{self, Entry, HEADER_LEN, Header, LOG_ID_LEN, LogId};
 use townmesh_crdt::fork::ForkProof;
 use townmesh_crdt::grant::Grant;
+use townmesh_crdt::refusal::Refusal;
 use townmesh_crdt::replica::Manifest;
 use townmesh_crdt::seal;
 use townmesh_crdt::sync::Message;
@@ -100,7 +101,8 @@ pub(super) fn card(bytes: &[u8]) -> Option<usize> {
     let _ = accepted(seal::open_own(&secret, &[9; 32], bytes));
     let _ = seal::personal_place(bytes);
     let beacon = accepted(Beacon::from_bytes(bytes)).map(|beacon| 16 * beacon.heads.len());
-    opened.or(beacon).or_else(|| accepted(PositionCard::from_bytes(bytes)).map(|_| 48))
+    let refusal = accepted(Refusal::from_bytes(bytes)).map(|refusal| 32 * refusal.refused.len());
+    opened.or(beacon).or(refusal).or_else(|| accepted(PositionCard::from_bytes(bytes)).map(|_| 48))
 }
 
 pub(super) fn fork_proof(bytes: &[u8]) -> Option<usize> {

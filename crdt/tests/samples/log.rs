@@ -17,9 +17,10 @@ use townmesh_crdt::domain::role::Role;
 use townmesh_crdt::enrol;
 use townmesh_crdt::entry::{self, Entry, HEADER_LEN, Header, Lane, LogId};
 use townmesh_crdt::fork::{Branch, ForkProof};
-use townmesh_crdt::grant::{Handout, refusal};
+use townmesh_crdt::grant::Handout;
 use townmesh_crdt::id::{CertificateId, DocumentId, EntryId, KeyId, NamespaceId, NodeId};
 use townmesh_crdt::namespace::{Namespace, NamespaceKind};
+use townmesh_crdt::refusal::Refusal;
 use townmesh_crdt::seal::{FamilySecret, PersonKeyPlace};
 use townmesh_crdt::shelf::{BLOCK, Row, ShelfSeal};
 use townmesh_crdt::store::CardKey;
@@ -435,6 +436,10 @@ fn cards() -> Vec<Sample> {
         let excluded = BTreeSet::from([[1; 8], [2; 8]]);
         Handout { excluded: &excluded, secrets: &founded.secrets, recipients: &recipients }.cards(&key(), rng).remove(0)
     };
+    let refusal = |refused: &[u8]| {
+        let refused = refused.iter().map(|byte| NodeId([*byte; 32])).collect();
+        Refusal { node: log().author, refused }.to_bytes(&key())
+    };
     let mut samples = [damaged("card", &valid), prolonged("card", &valid), hostile_cbor("card", &[])].concat();
     samples.extend([
         sample("card", "valid-beacon", valid.clone()),
@@ -443,8 +448,13 @@ fn cards() -> Vec<Sample> {
         sample("card", "beacon-of-65-namespaces", crowded.to_bytes(&key())),
         sample("card", "valid-grant", grant(own.as_bytes(), &mut rng)),
         sample("card", "valid-grant-for-another", grant(&[9; 32], &mut rng)),
-        sample("card", "valid-refusal", refusal(&[NodeId([7; 32])].into(), &key())),
-        sample("card", "refusal-of-nobody", refusal(&[].into(), &key())),
+        sample("card", "valid-refusal", refusal(&[7])),
+        sample("card", "refusal-of-nobody", refusal(&[])),
+        sample("card", "refusal-signed-by-another", {
+            let mut refusal = refusal(&[7]);
+            *refusal.last_mut().expect("a refusal is not empty") ^= 1;
+            refusal
+        }),
         sample("card", "grant-with-another-signature", {
             let mut grant = grant(own.as_bytes(), &mut rng);
             *grant.last_mut().expect("a grant is not empty") ^= 1;

@@ -55,17 +55,22 @@ impl Peers {
         std::mem::take(&mut self.0).into_keys().collect()
     }
 
-    /// Sends to every peer with room; true if there is more to send at once.
+    /// Sends to every peer with room; true if there is more to send at once. After an error with one peer the others
+    /// are served all the same.
     pub(super) fn transmit(&mut self, replica: &mut Replica) -> Result<bool, StoreError> {
-        let mut more = false;
+        let (mut more, mut failed) = (false, None);
         for (node, peer) in &mut self.0 {
             let mut sent = 0;
             while peer.has_room {
                 let message = match peer.waiting.take() {
                     Some(message) => message,
-                    None => match replica.poll_transmit(*node)? {
-                        Some(message) => message.into(),
-                        None => break,
+                    None => match replica.poll_transmit(*node) {
+                        Ok(Some(message)) => message.into(),
+                        Ok(None) => break,
+                        Err(error) => {
+                            failed = Some(error);
+                            break;
+                        }
                     },
                 };
                 match peer.sender.try_send(message.clone()) {
@@ -83,6 +88,6 @@ impl Peers {
                 }
             }
         }
-        Ok(more)
+        failed.map_or(Ok(more), Err)
     }
 }

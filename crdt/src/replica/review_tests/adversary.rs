@@ -7,6 +7,7 @@ use crate::certificate::{Certificate, CertificateKind, Claim};
 use crate::domain::household::Resident;
 use crate::grant::{Grant, Handout};
 use crate::id::KeyId;
+use crate::refusal::Refusal;
 use x25519_dalek::{PublicKey, StaticSecret};
 
 fn family() -> String {
@@ -45,6 +46,15 @@ fn join(town: &mut Town, secrets: &[(String, FamilySecret)], name: &str) -> Repl
 fn offer(to: &mut Replica, cards: Vec<Vec<u8>>) -> usize {
     let key = |bytes: &[u8]| CardKind::Grant.key(*blake3::hash(bytes).as_bytes());
     let kept = cards.into_iter().filter(|bytes| to.ingest_card(key(bytes), 0, bytes.clone(), NOW).unwrap()).count();
+    to.commit(NOW).unwrap();
+    kept
+}
+
+/// Offers the refusal of a node; whether it is kept.
+fn refuse(to: &mut Replica, by: &Replica, refused: BTreeSet<NodeId>) -> bool {
+    let refusal = Refusal { node: by.node(), refused };
+    let bytes = refusal.to_bytes(&by.identity.signing);
+    let kept = to.ingest_card(CardKind::Refusal.key(by.node().0), refusal.version(), bytes, NOW).unwrap();
     to.commit(NOW).unwrap();
     kept
 }
@@ -221,8 +231,8 @@ fn a_worthless_share_does_not_keep_a_newcomer_from_its_key() {
     meet(&mut center, &mut new);
     assert!(new.keyring.holds_key(&family(), key), "the newcomer cannot read what is written now");
     let refusals = |replica: &Replica| {
-        let grants = replica.cards.values().filter_map(|(_, bytes)| Grant::from_bytes(bytes).ok());
-        grants.filter(|grant| grant.refused.contains(&hostile.node())).count()
+        let refusals = replica.cards.values().filter_map(|(_, bytes)| Refusal::from_bytes(bytes).ok());
+        refusals.filter(|refusal| refusal.refused.contains(&hostile.node())).count()
     };
     assert_eq!((refusals(&new), refusals(&center)), (1, 1));
     let (_, again) = meet(&mut center, &mut new);
@@ -242,13 +252,13 @@ fn who_refuses_every_share_is_given_keys_once_by_each() {
     remove(&mut center, &town, "vehicle");
     edit(&mut center, LANGFA, "1", "after");
     let everybody = BTreeSet::from([center.node(), vehicle.node(), hostile.node()]);
-    offer(&mut center, vec![crate::grant::refusal(&everybody, &hostile.identity.signing)]);
+    assert!(refuse(&mut center, &hostile, everybody.clone()));
     let before = center.own_grants();
     for round in 1..4 {
         // Each card is another one, and every card makes the center look again.
-        let mut again = center.node();
-        again.0[0] ^= round;
-        offer(&mut center, vec![crate::grant::refusal(&BTreeSet::from([again]), &hostile.identity.signing)]);
+        let mut again = everybody.clone();
+        again.extend((0..=round).map(|byte| NodeId([byte; 32])));
+        assert!(refuse(&mut center, &hostile, again));
         meet(&mut center, &mut hostile);
         meet(&mut center, &mut hostile);
     }
@@ -260,8 +270,8 @@ fn who_refuses_every_share_is_given_keys_once_by_each() {
 fn spoil_share(bytes: &mut Vec<u8>, key: &ed25519_dalek::SigningKey) {
     let (content, _) = crate::card::unsigned(bytes).unwrap();
     let mut content = content.to_vec();
-    // Before the empty list of refused nodes stand the last bytes of the share.
-    let at = content.len() - 2;
+    // The last bytes are those of the share.
+    let at = content.len() - 1;
     content[at] ^= 1;
     *bytes = crate::card::signed(crate::grant::CONTEXT, key, |e| {
         e.writer_mut().extend_from_slice(&content);
@@ -269,10 +279,17 @@ fn spoil_share(bytes: &mut Vec<u8>, key: &ed25519_dalek::SigningKey) {
     });
 }
 
-/// Nodes that joined with one invite fill the room for grants, and are removed.
+/// Nodes that joined with one invite fill the room for grants, and are removed: their grants are for nobody, or name an
+/// honest node, which may have got keys that somebody wrote under.
 #[test]
 fn grants_of_removed_nodes_do_not_keep_others_from_rotating() {
-    let mut town = Town::new(305);
+    for names_the_center in [false, true] {
+        fill_the_room_for_grants(305 + u64::from(names_the_center), names_the_center);
+    }
+}
+
+fn fill_the_room_for_grants(seed: u64, names_the_center: bool) {
+    let mut town = Town::new(seed);
     let mut center = town.node("center", NodeRole::Center, &[], &[]);
     let invite =
         enrol::invite(&town.founded.authority, &place("many"), &town.founded.secrets, NOW, &mut town.rng).unwrap();
@@ -285,7 +302,8 @@ fn grants_of_removed_nodes_do_not_keep_others_from_rotating() {
     }
     for node in &many {
         let nobody = PublicKey::from(&StaticSecret::from([7; 32])).to_bytes();
-        offer(&mut center, junk(&node.identity, &nobody, 256, 1, &mut town.rng));
+        let recipient = if names_the_center { center.own.exchange } else { nobody };
+        offer(&mut center, junk(&node.identity, &recipient, 256, 1, &mut town.rng));
     }
     for node in &many {
         let _ = center.revoke(&town.founded.authority, node.node(), true, NOW);
@@ -363,4 +381,66 @@ fn a_key_minted_at_a_place_that_was_erased_before_is_not_given_to_anybody() {
     put(&mut center, two, second.clone());
     let opened = center.open_personal(&namespace, document, two, &second);
     assert!(opened.is_ok(), "what was recorded and acknowledged is lost: {opened:?}");
+}
+
+/// Each refusal makes an honest node hand out keys once more; whoever signs ever new ones takes no room for good.
+#[test]
+fn what_was_handed_to_nodes_that_were_removed_makes_room() {
+    let mut town = Town::new(312);
+    let mut center = town.node("center", NodeRole::Center, &[], &[]);
+    let mut hostile = town.node("hostile", NodeRole::Village, &[LANGFA], &[]);
+    meet(&mut center, &mut hostile);
+    let both = BTreeSet::from([center.node(), hostile.node()]);
+    assert!(refuse(&mut center, &hostile, both));
+    meet(&mut center, &mut hostile);
+    let handed = |center: &Replica| {
+        let grants = center.cards.values().filter_map(|(_, bytes)| Grant::from_bytes(bytes).ok());
+        grants.filter(|grant| grant.recipients().any(|recipient| *recipient == hostile.own.exchange)).count()
+    };
+    assert!(handed(&center) > 0, "the point of the test");
+    remove(&mut center, &town, "hostile");
+    let refusals =
+        |center: &Replica| center.cards_that_count().filter(|(key, _)| key.kind == CardKind::Refusal as u8).count();
+    assert_eq!(refusals(&center), 0, "it is told to nobody");
+    while center.drop_useless_grant() {}
+    assert_eq!(handed(&center), 0);
+    assert!(center.own_grants() > 0, "what somebody can use stays");
+}
+
+/// One of two nodes hears of a removal before it sees the refusal.
+#[test]
+fn a_refusal_of_a_removed_node_does_not_make_cards_differ_for_ever() {
+    let mut town = Town::new(313);
+    let mut center = town.node("center", NodeRole::Center, &[], &[]);
+    let mut langfa = town.node("langfa", NodeRole::Village, &[LANGFA], &[]);
+    let mut vehicle = town.node("vehicle", NodeRole::Patrol, &[LANGFA], &[]);
+    meet(&mut center, &mut vehicle);
+    meet(&mut center, &mut langfa);
+    assert!(refuse(&mut langfa, &vehicle, BTreeSet::from([center.node()])));
+    remove(&mut center, &town, "vehicle");
+    meet(&mut center, &mut langfa);
+    assert_eq!(center.cards_digest(), langfa.cards_digest());
+}
+
+/// A reader that is enrolled hands a newcomer shares that hold nothing, again and again: each refusal replaces the last.
+#[test]
+fn a_node_refuses_in_one_card_whatever_it_refuses() {
+    let mut town = Town::new(314);
+    let mut center = town.node("center", NodeRole::Center, &[], &[]);
+    let mut hostile = [1, 2, 3].map(|_| town.node("hostile", NodeRole::Village, &[LANGFA], &[]));
+    for node in &mut hostile {
+        meet(&mut center, node);
+    }
+    for node in &hostile {
+        let secret = (family(), FamilySecret::random(&mut town.rng));
+        let recipients = BTreeMap::from([(center.own.exchange, BTreeSet::from([0]))]);
+        let handout = Handout { excluded: &BTreeSet::new(), secrets: &[secret], recipients: &recipients };
+        let mut bytes = handout.cards(&node.identity.signing, &mut town.rng).remove(0);
+        spoil_share(&mut bytes, &node.identity.signing);
+        assert_eq!(offer(&mut center, vec![bytes]), 1);
+    }
+    let own = CardKind::Refusal.key(center.node().0);
+    let refusal = Refusal::from_bytes(&center.cards[&own].1).unwrap();
+    assert_eq!(refusal.refused, hostile.iter().map(Replica::node).collect());
+    assert_eq!(center.cards.keys().filter(|key| key.kind == CardKind::Refusal as u8).count(), 1);
 }

@@ -59,10 +59,20 @@ fn a_node_that_was_put_back_withdraws_what_it_claimed_at_once() {
     assert_eq!(beacon.epoch, own, "the new opening says so itself; the village heard {}", said.epoch);
 }
 
-/// A byte of an entry's body rotted on the disk.
+/// A byte of an entry rotted on the disk: in its format, its header, its signature, its body.
 #[test]
 fn a_rotten_entry_is_not_sent_and_the_rest_arrives() {
-    let mut town = Town::new(332);
+    for (seed, at) in (340..).zip([0, ENTRY_LANE - 1, ENTRY_LANE, ENTRY_LANE + 8, ENTRY_SIGNATURE, usize::MAX]) {
+        a_rotten_byte(seed, at);
+    }
+}
+
+/// Where the lane and the signature stand in the stored form.
+const ENTRY_LANE: usize = 57;
+const ENTRY_SIGNATURE: usize = crate::entry::HEADER_LEN + 1;
+
+fn a_rotten_byte(seed: u64, at: usize) {
+    let mut town = Town::new(seed);
     let mut center = town.node("center", NodeRole::Center, &[], &[]);
     let mut langfa = Member::join(&mut town, "langfa", NodeRole::Village, &[LANGFA], &[]);
     meet(&mut center, langfa.replica());
@@ -70,7 +80,7 @@ fn a_rotten_entry_is_not_sent_and_the_rest_arrives() {
     edit(langfa.replica(), LANGFA, "2", "two");
     let log = langfa.replica().epoch;
     drop(langfa.replica.take());
-    rot_last_entry(&langfa.disk);
+    rot_last_entry(&langfa.disk, at);
     let (own, rng) = (langfa.node(), &mut town.rng);
     langfa.reopen(rng, NOW);
     let three = edit(langfa.replica(), LANGFA, "3", "three");
@@ -80,10 +90,10 @@ fn a_rotten_entry_is_not_sent_and_the_rest_arrives() {
     let namespace = center.namespace_id(&Namespace::registry(LANGFA));
     let held =
         center.logs().find(|state| (state.log.author, state.log.epoch, state.log.namespace) == (own, log, namespace));
-    assert_eq!(held.map(|state| state.height), Some(1), "up to the rotten entry");
+    assert_eq!(held.map(|state| state.height), Some(1), "up to the rotten entry (byte {at})");
 }
 
-fn rot_last_entry(disk: &Disk) {
+fn rot_last_entry(disk: &Disk, at: usize) {
     let database = redb::Database::builder().create_with_backend(disk.clone()).unwrap();
     let table: redb::TableDefinition<'_, (u32, u64), &[u8]> = redb::TableDefinition::new("entries");
     let (key, mut bytes) = {
@@ -92,9 +102,59 @@ fn rot_last_entry(disk: &Disk) {
         let last = all.filter(|(key, _)| key.value().1 == 2).last().unwrap();
         (last.0.value(), last.1.value().to_vec())
     };
-    *bytes.last_mut().unwrap() ^= 1;
+    let at = at.min(bytes.len() - 1);
+    bytes[at] ^= 0x80;
     let mut write = database.begin_write().unwrap();
     write.set_quick_repair(true);
     write.open_table(table).unwrap().insert(key, bytes.as_slice()).unwrap();
     write.commit().unwrap();
+}
+
+/// Rot at one place of one log, found while foreign entries are opened.
+#[test]
+fn a_rotten_entry_keeps_no_other_log_from_being_read() {
+    let mut town = Town::new(339);
+    let mut center = town.node("center", NodeRole::Center, &[], &[]);
+    let mut others =
+        [HAIZI, LANGFA, HAIZI, LANGFA].map(|region| town.node("village", NodeRole::Village, &[region], &[]));
+    let mut member = Member::join(&mut town, "second", NodeRole::Center, &[], &[]);
+    meet(&mut center, member.replica());
+    let recorded: Vec<DocumentId> = [HAIZI, LANGFA, HAIZI, LANGFA]
+        .iter()
+        .zip(&mut others)
+        .enumerate()
+        .map(|(house, (region, node))| {
+            meet(&mut center, node);
+            edit(node, region, &format!("{house}-1"), "one");
+            edit(node, region, &format!("{house}-2"), "two")
+        })
+        .collect();
+    others.iter_mut().for_each(|node| _ = meet(&mut center, node));
+    // It holds everything, and has opened nothing of it yet.
+    connect(&mut center, member.replica());
+    for _ in 0..50 {
+        while let Some(message) = center.poll_transmit(member.node()).unwrap() {
+            member.replica().receive(center.node(), &message, NOW).unwrap();
+        }
+        member.replica().commit(NOW).unwrap();
+        while let Some(message) = member.replica().poll_transmit(center.node()).unwrap() {
+            center.receive(member.identity.node(), &message, NOW).unwrap();
+        }
+        center.commit(NOW).unwrap();
+    }
+    drop(member.replica.take());
+    rot_last_entry(&member.disk, ENTRY_LANE);
+    member.replica = None;
+    member.reopen(&mut town.rng, NOW);
+    let replica = member.replica();
+    for _ in 0..20 {
+        replica.fold(NOW).unwrap();
+        replica.commit(NOW).unwrap();
+    }
+    let read = [HAIZI, LANGFA, HAIZI, LANGFA]
+        .iter()
+        .zip(recorded)
+        .filter(|(region, document)| texts(replica, region, *document).contains(&"two".to_owned()));
+    assert_eq!(read.count(), 3, "all but the one behind the rotten entry");
+    assert_eq!(replica.unfolded(), 1, "people are told that something is missing");
 }

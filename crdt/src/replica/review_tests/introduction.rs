@@ -66,3 +66,38 @@ fn what_is_told_of_another_town_is_refused() {
     stranger.commit(NOW).unwrap();
     assert!(stranger.store().meta("introduction").unwrap().is_none());
 }
+
+/// Whoever made the invite had opened a period that nobody else has heard of, and is gone.
+#[test]
+fn a_period_that_only_the_inviter_knew_is_recorded_by_who_uses_it() {
+    let mut town = Town::new(324);
+    let mut center = town.node("center", NodeRole::Center, &[], &[]);
+    let mut old = town.node("langfa", NodeRole::Village, &[LANGFA], &[]);
+    meet(&mut center, &mut old);
+    let years = ["2027", "2028"].map(|year| Namespace::cases(LANGFA, year));
+    years.iter().for_each(|year| _ = old.period(year, NOW).unwrap());
+    old.commit(NOW).unwrap();
+    let mut new = invited(&mut town, &old, "langfa 2", NodeRole::Village, &[LANGFA]);
+    drop(old);
+    let [first, last] = &years;
+    assert_eq!(new.replica().period(last, NOW).unwrap(), *last);
+    let document = DocumentId([5; 16]);
+    new.replica().put(last, DocumentKind::Case, document, b"case".to_vec(), Lane::Work, NOW).unwrap();
+    new.replica().commit(NOW).unwrap();
+    new.reopen(&mut town.rng, NOW);
+    meet(new.replica(), &mut center);
+    let id = center.namespace_id(last);
+    assert_eq!(center.records(id, document).unwrap().len(), 1);
+    assert_eq!(center.period(first, NOW).unwrap(), *first);
+    let own = new.node();
+    let written = |center: &Replica| {
+        let auth = center.namespace_id(&Namespace::auth());
+        let logs = center.logs().filter(|state| state.log.author == own && state.log.namespace == auth);
+        logs.map(|state| state.bytes).sum::<u64>()
+    };
+    let before = written(&center);
+    assert_eq!(new.replica().period(last, NOW).unwrap(), *last);
+    new.replica().commit(NOW).unwrap();
+    meet(new.replica(), &mut center);
+    assert_eq!(written(&center), before, "once");
+}

@@ -136,7 +136,7 @@ fn offers_that_come_to_nothing_keep_a_carrier_from_nothing() {
 fn crowd(center: &mut Replica, authority: &Authority) -> Vec<(NodeId, CertificateId)> {
     let template = center.own.clone();
     let mut nodes = Vec::new();
-    for number in 0..(crate::card::MAX_CARDS / 5) as u64 {
+    for number in 0..(crate::card::MAX_CARDS / crate::card::CARD_KINDS) as u64 {
         let mut seed = [3; 32];
         seed[..8].copy_from_slice(&number.to_be_bytes());
         let key = NodeId(ed25519_dalek::SigningKey::from_bytes(&seed).verifying_key().to_bytes());
@@ -203,4 +203,57 @@ fn with_little_room_on_the_disk_bulk_waits_and_work_goes_on() {
     import(&mut center, "again").unwrap();
     meet(&mut langfa, &mut carrier);
     assert_eq!(held(&carrier, Lane::Bulk), 1, "it comes with the next session");
+}
+
+fn open_periods(replica: &mut Replica, names: impl Iterator<Item = String>) {
+    for name in names {
+        let document = DocumentId(crate::change::record_id(name.as_bytes()).0);
+        let bytes = name.into_bytes();
+        replica.put(&Namespace::auth(), DocumentKind::Period, document, bytes, Lane::Urgent, NOW).unwrap();
+    }
+    replica.commit(NOW).unwrap();
+}
+
+/// A node opens more periods of its own region than a town has namespaces, most of them before the first.
+#[test]
+fn who_opens_any_number_of_periods_keeps_nobody_from_opening_the_next() {
+    let mut town = Town::new(151);
+    let mut center = town.node("center", NodeRole::Center, &[], &[]);
+    let mut hostile = town.node("hostile", NodeRole::Village, &[LANGFA], &[]);
+    let mut haizi = town.node("haizi", NodeRole::Village, &[HAIZI], &[]);
+    let mut langfa = town.node("langfa", NodeRole::Village, &[LANGFA], &[]);
+    for node in [&mut hostile, &mut haizi, &mut langfa] {
+        meet(&mut center, node);
+    }
+    let month = |number: u32| format!("events/{LANGFA}/{:04}-{:02}", number / 100, number % 100);
+    open_periods(&mut hostile, (0..9_000).map(month));
+    meet(&mut center, &mut hostile);
+    for (node, region) in [(&mut haizi, HAIZI), (&mut langfa, LANGFA)] {
+        meet(&mut center, node);
+        let next = Namespace::events(region, "2026-12");
+        assert_eq!(node.period(&next, NOW).unwrap(), next);
+        node.put(&next, DocumentKind::DeviceDay, DocumentId([1; 16]), b"x".to_vec(), Lane::Telemetry, NOW).unwrap();
+        node.commit(NOW).unwrap();
+        meet(&mut center, node);
+        assert!(center.trust.namespaces().contains_key(&center.namespace_id(&next)));
+    }
+}
+
+/// Months to the end of time: those nearest to the first are kept, in whatever order they are heard of.
+#[test]
+fn of_too_many_periods_all_nodes_keep_the_same() {
+    let mut town = Town::new(152);
+    let center = town.node("center", NodeRole::Center, &[], &[]);
+    let months: Vec<Namespace> = (2026..2100)
+        .flat_map(|year| (1..=12).map(move |month| Namespace::events(LANGFA, &format!("{year}-{month:02}"))))
+        .collect();
+    let known = |months: &mut dyn Iterator<Item = &Namespace>| {
+        let mut trust = center.trust.clone();
+        months.for_each(|month| _ = trust.open_period(month.clone()));
+        trust.namespaces().clone()
+    };
+    let (forward, backward) = (known(&mut months.iter()), known(&mut months.iter().rev()));
+    assert_eq!(forward, backward);
+    let events = forward.values().filter(|namespace| namespace.family() == months[0].family());
+    assert_eq!(events.count(), bounds::MAX_PERIODS + 1);
 }

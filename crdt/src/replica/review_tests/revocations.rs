@@ -74,3 +74,18 @@ fn a_removal_that_could_not_be_recorded_has_no_effect_and_can_be_tried_again() {
         assert!(!langfa.has_staged() && !langfa.trust.has_revocations());
     }
 }
+
+/// A node id has 64 characters, and so may a name have.
+#[test]
+fn a_name_that_looks_like_the_id_of_another_node_keeps_nobody_from_removing_that_one() {
+    let mut town = Town::new(129);
+    let mut center = town.node("center", NodeRole::Center, &[], &[]);
+    let mut stolen = town.node("vehicle", NodeRole::Patrol, &[LANGFA], &[]);
+    let id = stolen.node().to_string();
+    let mut hostile = town.node(&id, NodeRole::Patrol, &[LANGFA], &[]);
+    meet(&mut center, &mut stolen);
+    meet(&mut center, &mut hostile);
+    assert_eq!(center.node_called(&id).unwrap(), stolen.node());
+    remove(&mut center, &town, &id);
+    assert_eq!(center.node_called(&id).unwrap(), hostile.node(), "now it is the only one that is meant");
+}

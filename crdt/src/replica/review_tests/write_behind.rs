@@ -88,26 +88,24 @@ fn listing_knows_documents_that_are_not_written_yet() {
 }
 
 #[test]
-fn how_far_a_removal_has_travelled_is_told_after_a_crash_too() {
+fn how_far_an_own_statement_has_travelled_is_told_after_a_crash_too() {
     let mut town = Town::new(305);
     let mut center = Member::join(&mut town, "center", NodeRole::Center, &[], &[]);
     let mut langfa = town.node("langfa", NodeRole::Village, &[LANGFA], &[]);
-    let mut stolen = town.node("vehicle", NodeRole::Patrol, &[HAIZI], &[]);
     meet(center.replica(), &mut langfa);
-    meet(center.replica(), &mut stolen);
     center.replica().commit(NOW).unwrap();
     let auth = center.replica().namespace_id(&Namespace::auth());
     let stated = |center: &Replica| -> Vec<_> { center.documents(auth, None, 1000).unwrap() };
     let before = stated(center.replica());
-    center.replica().revoke(&town.founded.authority, stolen.node(), true, NOW).unwrap();
+    center.replica().period(&Namespace::cases(LANGFA, "2027"), NOW).unwrap();
     center.replica().commit(NOW).unwrap();
     assert!(center.replica().has_unwritten(), "the point of the test");
     center.reopen(&mut town.rng, NOW);
-    let removal = stated(center.replica()).into_iter().find(|document| !before.contains(document)).unwrap();
-    let told = center.replica().delivery(&Namespace::auth(), removal.0).unwrap();
+    let new = stated(center.replica()).into_iter().find(|document| !before.contains(document)).unwrap();
+    let told = center.replica().delivery(&Namespace::auth(), new.0).unwrap();
     assert!(told.iter().any(|one| one.node == langfa.node() && !one.delivered));
-    let end = center.replica().feed_end();
     center.replica().commit(NOW).unwrap();
+    let end = center.replica().feed_end();
     center.reopen(&mut town.rng, NOW);
     assert_eq!(center.replica().feed_end(), end, "made once");
 }
