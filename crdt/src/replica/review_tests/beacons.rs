@@ -78,6 +78,8 @@ fn a_rotten_byte(seed: u64, at: usize) {
     meet(&mut center, langfa.replica());
     edit(langfa.replica(), LANGFA, "1", "one");
     edit(langfa.replica(), LANGFA, "2", "two");
+    // What is derived is written, too: the log's height stands in the store.
+    langfa.replica().commit(NOW).unwrap();
     let log = langfa.replica().epoch;
     drop(langfa.replica.take());
     rot_last_entry(&langfa.disk, at);
