@@ -29,6 +29,7 @@ pub struct CaseRef {
 
 /// Who does something, in which role, and with which words beside it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Actor {
     /// A member's code, or the code of a device.
     pub by: String,

@@ -22,6 +22,7 @@ pub const MAX_TEXT_BYTES: usize = 200;
 
 /// One thing that one device said. Ordered by time, then kind.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct DeviceEvent {
     /// When, by the device where it has a clock, in milliseconds since 1970.
     pub time_ms: i64,

@@ -47,6 +47,7 @@ pub struct PhotoHashError;
 /// An inspection (入户检查). Bytes as in [`immutable`]: version 1, then a map with the keys given in the source.
 #[derive(Debug, Clone, PartialEq, Eq, Encode, Decode, Serialize, Deserialize)]
 #[cbor(map)]
+#[serde(deny_unknown_fields)]
 pub struct Inspection {
     /// The household (or dwelling, enterprise) that was visited.
     #[n(0)]

@@ -21,6 +21,7 @@ mod failures;
 mod photos;
 mod revocations;
 mod town;
+mod values;
 
 use super::*;
 use crate::engine::{Parts, TownAdmission, now};
