@@ -236,6 +236,7 @@ impl Explain for CommandError {
             Self::Record(error) => error.explain(),
             Self::Store(error) => error.explain(),
             Self::Personal(_)
+            | Self::Input(_)
             | Self::PersonalTooLong(_)
             | Self::Immutable(_)
             | Self::Event(_)

@@ -23,7 +23,7 @@ async fn a_photo_is_recorded_named_in_an_inspection_and_shown_for_a_reason() {
     assert_eq!((status, &again["value"]), (StatusCode::OK, &answer["value"]));
 
     let inspection = json!({
-        "household": household, "by": "xc-1", "time_ms": now(), "checklist": 2, "answers": {}, "photos": [photo]
+        "household": household, "by": "xc-1", "time_ms": now(), "checklist": 2, "answers": {"1": "ok"}, "photos": [photo]
     });
     let (status, recorded) = node.post("/v1/inspections", &inspection).await;
     assert_eq!(status, StatusCode::CREATED, "{recorded}");
