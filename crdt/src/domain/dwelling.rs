@@ -69,6 +69,7 @@ impl Dwelling {
     /// The first field that is wrong.
     pub fn check(&self) -> Result<(), InputError> {
         input::texts(&self.fields(), Self::table)?;
+        input::word("usage", self.usage, DwellingUse::ALL)?;
         input::number("rooms", self.rooms, input::ROOMS)?;
         input::number("area_dm2", self.area_dm2, input::AREA_DM2)?;
         input::built("built", self.built)?;

@@ -63,6 +63,7 @@ impl Household {
     /// The first field that is wrong.
     pub fn check(&self) -> Result<(), InputError> {
         self.address.iter().try_for_each(|address| input::line("address", address))?;
+        input::word("usage", self.usage, DwellingUse::ALL)?;
         input::number("number", self.number, 1..=u16::MAX.into())?;
         input::number("rooms", self.rooms, input::ROOMS)?;
         input::number("area_dm2", self.area_dm2, input::AREA_DM2)?;
@@ -139,6 +140,8 @@ impl Resident {
     /// # Errors
     /// The first field that is wrong.
     pub fn check(&self, known_kind: Option<ResidentKind>) -> Result<(), InputError> {
+        input::word("kind", self.kind, ResidentKind::ALL)?;
+        input::word("relation", self.relation, Relation::ALL)?;
         input::day("moved_in", self.moved_in)?;
         input::day("moved_out", self.moved_out)?;
         input::stay(self.moved_in, self.moved_out)?;

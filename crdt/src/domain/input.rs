@@ -4,6 +4,7 @@
 //! line or an import. They are never applied to what entries say: another version may have let a value through, and a
 //! node that refused to show it would differ from those that do.
 
+use std::fmt::Display;
 use std::ops::RangeInclusive;
 
 use super::date::Day;
@@ -65,6 +66,11 @@ pub enum Fault {
         /// What is accepted.
         range: RangeInclusive<u64>,
     },
+    /// A word that this version does not know: such codes are read, not entered.
+    Word {
+        /// Those that it knows.
+        known: String,
+    },
     /// A day that nobody can mean.
     Day(Day),
     /// Moved out before moving in.
@@ -100,6 +106,7 @@ impl Fault {
             Self::Control => "control_character",
             Self::TooLong { .. } => "too_long",
             Self::Number { .. } => "number",
+            Self::Word { .. } => "word_unknown",
             Self::Day(_) => "day",
             Self::DayOrder => "day_order",
             Self::Time => "time",
@@ -119,6 +126,7 @@ impl Fault {
             Self::Control => "含有控制字符，请删除（只有备注等可以换行）".into(),
             Self::TooLong { limit } => format!("超过{limit}字，请缩短"),
             Self::Number { got, range } => format!("{got} 不合理，应为{}至{}", range.start(), range.end()),
+            Self::Word { known } => format!("不认识这个词，请填：{known}"),
             Self::Day(day) => format!("日期 {day} 不合理，应在 {} 至 {} 之间", DAYS.start(), DAYS.end()),
             Self::DayOrder => "迁出日期早于迁入日期，请核对".into(),
             Self::Time => format!("时间不合理，应为 1970 年以来的毫秒数，0至{LAST_MS}"),
@@ -143,6 +151,7 @@ impl Fault {
             }
             Self::TooLong { limit } => format!("more than {limit} characters; shorten it"),
             Self::Number { got, range } => format!("{got} cannot be; write {} to {}", range.start(), range.end()),
+            Self::Word { known } => format!("this version does not know the word; write one of: {known}"),
             Self::Day(day) => format!("{day} cannot be; write a day from {} to {}", DAYS.start(), DAYS.end()),
             Self::DayOrder => "moved out before moving in; compare the two dates".into(),
             Self::Time => format!("this time cannot be; write milliseconds since 1970, 0 to {LAST_MS}"),
@@ -235,6 +244,12 @@ pub(crate) fn built(field: &str, year: Option<u16>) -> Checked {
     number(field, year, BUILT)
 }
 
+/// A word of a coded enum that this version knows; `all` are those.
+pub(crate) fn word<T: Copy + PartialEq + Display>(field: &str, word: Option<T>, all: &[T]) -> Checked {
+    let known = || all.iter().map(T::to_string).collect::<Vec<_>>().join(", ");
+    require(word.is_none_or(|word| all.contains(&word)), field, || Fault::Word { known: known() })
+}
+
 /// A day of somebody's life.
 pub(crate) fn day(field: &str, day: Option<Day>) -> Checked {
     let Some(day) = day else { return Ok(()) };
@@ -289,6 +304,15 @@ pub fn is_document_number(number: &str) -> bool {
     DOCUMENT.contains(&number.len()) && number.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
 }
 
+/// Checks an identity number in its normalised form, and that somebody born then can be alive or remembered.
+///
+/// # Errors
+/// [`IdNumberError`].
+pub fn check_card(number: &str) -> Result<(), IdNumberError> {
+    let birth = IdNumber::parse(number)?.birth();
+    if is_likely(birth) { Ok(()) } else { Err(IdNumberError::BirthDate) }
+}
+
 /// Whose identity document a number is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Holder {
@@ -324,7 +348,7 @@ fn id_number(number: &str, holder: Holder) -> Result<(), Fault> {
         Holder::Owner => number.bytes().filter(u8::is_ascii_digit).count() >= CARD_DIGITS,
     };
     if is_card {
-        IdNumber::parse(number).map(drop).map_err(Fault::IdNumber)
+        check_card(number).map_err(Fault::IdNumber)
     } else if is_document_number(number) {
         Ok(())
     } else {

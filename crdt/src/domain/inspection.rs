@@ -105,6 +105,9 @@ impl Inspection {
         if self.answers.is_empty() {
             return Err(InputError::new("answers", Fault::NoAnswers));
         }
+        for (item, answer) in &self.answers {
+            input::word(&format!("answers.{item}"), Some(*answer), Answer::ALL)?;
+        }
         match self.answers.keys().find(|item| pack.item(**item).is_none()) {
             Some(item) => {
                 let known = listed(pack.items.iter().map(|item| item.code));

@@ -100,6 +100,7 @@ impl Region {
     /// # Errors
     /// The first field that is wrong.
     pub fn check(&self) -> Result<(), InputError> {
+        input::word("kind", self.kind, RegionKind::ALL)?;
         input::texts(&self.fields(), Self::table)
     }
 }

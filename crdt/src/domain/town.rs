@@ -78,6 +78,7 @@ impl Grid {
     /// # Errors
     /// The first field that is wrong.
     pub fn check(&self) -> Result<(), InputError> {
+        input::word("kind", self.kind, GridKind::ALL)?;
         input::texts(&self.fields(), Self::table)
     }
 }
@@ -115,6 +116,7 @@ impl Team {
     /// # Errors
     /// The first field that is wrong.
     pub fn check(&self) -> Result<(), InputError> {
+        input::word("kind", self.kind, TeamKind::ALL)?;
         input::texts(&self.fields(), Self::table)?;
         input::work_phone("phone", self.phone.as_deref())
     }

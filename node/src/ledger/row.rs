@@ -7,8 +7,10 @@ use std::str::FromStr;
 use townmesh_crdt::domain::date::Day;
 use townmesh_crdt::domain::dwelling::DwellingUse;
 use townmesh_crdt::domain::household::{Household, Relation, Resident, ResidentKind};
-use townmesh_crdt::domain::id_number::{IdNumber, normalise_id_number};
-use townmesh_crdt::domain::input::{AREA_DM2, MAX_LINE_CHARS, ROOMS, is_document_number, is_likely, is_masked};
+use townmesh_crdt::domain::id_number::normalise_id_number;
+use townmesh_crdt::domain::input::{
+    AREA_DM2, MAX_LINE_CHARS, ROOMS, check_card, is_document_number, is_likely, is_masked,
+};
 use townmesh_crdt::domain::key::normalise;
 use townmesh_crdt::domain::person::{MAX_TEXT_BYTES, PersonalData};
 use townmesh_crdt::domain::phone::check_phone;
@@ -210,7 +212,7 @@ impl<'a> Check<'a> {
             }
         } else if number.contains("E+") {
             self.fault(Column::IdNumber, ProblemKind::IdNumberRounded);
-        } else if let Err(error) = IdNumber::parse(&number) {
+        } else if let Err(error) = check_card(&number) {
             self.fault(Column::IdNumber, ProblemKind::IdNumber(error));
         }
         Some(number)

@@ -12,17 +12,20 @@ use crate::domain::case::{Action, Report, Source};
 use crate::domain::date::Day;
 use crate::domain::device::Device;
 use crate::domain::device_event::DeviceEvent;
-use crate::domain::dwelling::Dwelling;
+use crate::domain::dwelling::{Dwelling, DwellingUse};
 use crate::domain::hazard::HazardStep;
 use crate::domain::household::{Household, Resident, ResidentKind};
 use crate::domain::input::LAST_MS;
-use crate::domain::inspection::Inspection;
+use crate::domain::inspection::{Answer, Inspection};
 use crate::domain::person::PersonalData;
 use crate::domain::role::Role;
 use crate::domain::town::{Grid, Member, Team};
 use crate::entry::Lane;
 use crate::policy::DocumentKind;
 use crate::value::Value;
+
+/// An identity number whose every digit fits, of somebody born in 1820.
+const BORN_1820: &str = "11010118200307461X";
 
 /// The code of a refusal, having seen that it names the field in both languages.
 fn refused<T: std::fmt::Debug>(outcome: Result<T, CommandError>, field: &str) -> &'static str {
@@ -47,6 +50,7 @@ fn absurd_values_of_a_household_are_refused_by_name() {
     let mut town = Town::new(60);
     let long = "长".repeat(201);
     let wrong: Vec<(&str, &str, Box<dyn Fn(&mut Household)>)> = vec![
+        ("household.usage", "word_unknown", Box::new(|one| one.usage = Some(DwellingUse::from_code(99)))),
         ("household.number", "number", Box::new(|one| one.number = Some(0))),
         ("household.rooms", "number", Box::new(|one| one.rooms = Some(10_001))),
         ("household.tenant_limit", "number", Box::new(|one| one.tenant_limit = Some(u16::MAX))),
@@ -97,6 +101,8 @@ fn absurd_values_of_a_resident_are_refused_by_name() {
         (stay("2024-03-05", "2024-03-04"), "residents[0].moved_out", "day_order"),
         (stay("1849-12-31", ""), "residents[0].moved_in", "day"),
         (stay("", "2200-01-01"), "residents[0].moved_out", "day"),
+        (resident(Some(ResidentKind::from_code(99)), person("甲", "", "")), "residents[0].kind", "word_unknown"),
+        (resident(migrant, person("甲", BORN_1820, "")), "residents[0].personal.id_number", "id_number"),
         (resident(migrant, person("甲", "", "1")), "residents[0].personal.phone", "phone"),
         (resident(migrant, person("甲", "EA1234567", "")), "residents[0].personal.id_number", "id_number"),
         (resident(None, person("甲", "1101**********1234", "")), "residents[0].personal.id_number", "masked"),
@@ -132,6 +138,7 @@ fn an_inspection_says_who_when_and_what_of_a_checklist_that_exists() {
         (Inspection { time_ms: i64::MIN, ..sound.clone() }, "time_ms", "time"),
         (Inspection { checklist: 9, ..sound.clone() }, "checklist", "checklist_unknown"),
         (Inspection { checklist: 3, ..sound.clone() }, "answers.5", "item_unknown"),
+        (Inspection { answers: [(4, Answer::from_code(99))].into(), ..sound.clone() }, "answers.4", "word_unknown"),
         (Inspection { answers: BTreeMap::new(), ..sound.clone() }, "answers", "answers_missing"),
         (Inspection { note: Some("\u{1b}[31m".into()), ..sound.clone() }, "note", "control_character"),
     ] {
@@ -167,6 +174,8 @@ fn what_the_town_knows_has_names_and_phones_that_can_be_called() {
     assert_eq!(refused(device::register(center, &place, Writing::Known, NOW), "place"), "blank");
     let long = Device { code: Some("x".repeat(97)), region: Some(langfa()), ..Device::default() };
     assert_eq!(refused(device::register(center, &long, Writing::Known, NOW), "code"), "too_long");
+    let silent = Device { code: code(), region: Some(langfa()), silence_limit_s: Some(0), ..Device::default() };
+    assert_eq!(refused(device::register(center, &silent, Writing::Known, NOW), "silence_limit_s"), "number");
     let built =
         Dwelling { region: Some(langfa()), address: Some("1号".into()), built: Some(3), ..Dwelling::default() };
     assert_eq!(refused(dwelling::record(center, &built, Lane::Work, NOW), "built"), "number");

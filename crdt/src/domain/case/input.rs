@@ -1,7 +1,7 @@
 //! What people may say in a case; see [`crate::domain::input`]. How long it may be is checked with the event itself.
 
-use super::action::{Action, Assignment, Report};
-use crate::domain::input::{InputError, line, lines, words};
+use super::action::{Action, Assignment, LimitClock, ReopenCause, Report, Satisfaction, Severity, Source};
+use crate::domain::input::{InputError, line, lines, word, words};
 
 type Checked = Result<(), InputError>;
 
@@ -11,6 +11,7 @@ impl Report {
     /// # Errors
     /// The first field that is wrong.
     pub fn check_input(&self) -> Result<(), InputError> {
+        word("source", Some(self.source), Source::ALL)?;
         self.category.iter().try_for_each(|category| line("category", category))?;
         self.device.iter().try_for_each(|device| line("device", device))?;
         // Where the place is on the map, words may be missing.
@@ -28,7 +29,13 @@ impl Action {
         match self {
             Self::Report(report) => report.check_input().map_err(|error| error.within("report")),
             Self::AskCheck { question } => words("question", question),
-            Self::File { category, .. } => line("category", category),
+            Self::File { category, severity, clock, .. } => {
+                line("category", category)?;
+                word("severity", Some(*severity), Severity::ALL)?;
+                word("clock", Some(*clock), LimitClock::ALL)
+            }
+            Self::Callback { satisfaction, .. } => word("satisfaction", Some(*satisfaction), Satisfaction::ALL),
+            Self::Reopen { cause } => word("cause", Some(*cause), ReopenCause::ALL),
             Self::Dispatch { orders, .. } => assignments("orders", orders),
             Self::Whistle { callers, called } => {
                 callers.iter().try_for_each(|caller| line("callers", caller))?;
@@ -58,8 +65,6 @@ impl Action {
             | Self::Approve { .. }
             | Self::Resume
             | Self::Close
-            | Self::Callback { .. }
-            | Self::Reopen { .. }
             | Self::Audit { .. }
             | Self::Settle { .. }
             | Self::Unknown(_) => Ok(()),

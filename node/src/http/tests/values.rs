@@ -60,6 +60,7 @@ async fn absurd_values_are_refused_with_field_reason_and_remedy() {
     let moved = json!({ "moved_in": "2024-03-05", "moved_out": "2024-03-04" });
     let stay = json!({ "household": { "region": REGION, "address": "2号" }, "residents": [moved] });
     for (path, body, field, expected) in [
+        ("/v1/households", door(json!({ "usage": "unknown_99" })), "household.usage", "word_unknown"),
         ("/v1/households", door(json!({ "number": 0 })), "household.number", "number"),
         ("/v1/households", door(json!({ "area_dm2": 0 })), "household.area_dm2", "number"),
         ("/v1/households", door(json!({ "address": "1\u{8}号" })), "household.address", "control_character"),
