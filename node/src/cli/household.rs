@@ -35,7 +35,9 @@ pub(super) enum HouseholdCommand {
 #[derive(Debug, Args)]
 pub(super) struct RecordArgs {
     /// JSON 文件 {household, residents}，代替其他参数 / a JSON file instead of the other flags
-    #[arg(long, value_name = "FILE", exclusive = false)]
+    #[arg(long, value_name = "FILE", conflicts_with_all = [
+        "region", "address", "number", "usage", "rooms", "tenant_limit", "position", "note", "owner", "residents",
+    ])]
     file: Option<PathBuf>,
     /// 村居区划代码 / village or community
     #[arg(long, value_name = "CODE", required_unless_present = "file")]
