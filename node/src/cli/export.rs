@@ -44,6 +44,7 @@ impl ExportArgs {
                 .remedy("加上 --format csv|xlsx|geojson", "add --format csv|xlsx|geojson")
         })?;
         let client = Client::of(&context.config.data_dir)?;
+        let masked = self.reveal.is_none();
         let query = [
             ("format", Some(format)),
             ("region", self.region.map(|region| region.to_string())),
@@ -51,9 +52,12 @@ impl ExportArgs {
         ];
         let answer = client.open("/v1/export", &query)?;
         let bytes = save(answer, &self.out)?;
-        context.output.result(&json!({ "export": self.out, "bytes": bytes }), |value| {
+        context.output.result(&json!({ "export": self.out, "bytes": bytes, "masked": masked }), |value| {
             format!("已导出 / exported\n{}", fields(value))
         });
+        if masked {
+            context.output.note("姓名、证件号和电话已打码；需要原文请用 --reveal 理由 重新导出 / names, identity numbers and phones are masked: export again with --reveal <reason> to have them in full");
+        }
         Ok(ExitCode::SUCCESS)
     }
 }
