@@ -18,6 +18,8 @@ use townmesh_crdt::store::Store;
 
 mod erasures;
 mod failures;
+mod ledgers;
+mod lists;
 mod photos;
 mod revocations;
 mod town;
