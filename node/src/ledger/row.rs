@@ -91,10 +91,12 @@ impl<'a> Check<'a> {
             let personal =
                 matches!(column, Column::Owner | Column::OwnerPhone | Column::Name | Column::IdNumber | Column::Phone);
             // Three bytes a character: what passes here fits into a sealed value.
-            let limit = match column {
-                _ if personal => MAX_TEXT_BYTES / 4,
-                Column::Note => self.rules.limits.cell_chars,
-                _ => MAX_LINE_CHARS.min(self.rules.limits.cell_chars),
+            let limit = if personal {
+                MAX_TEXT_BYTES / 4
+            } else if column == Column::Note {
+                self.rules.limits.cell_chars
+            } else {
+                MAX_LINE_CHARS.min(self.rules.limits.cell_chars)
             };
             if cell.chars().nth(limit).is_some() {
                 self.fault(column, ProblemKind::TooLong { limit });
