@@ -68,8 +68,11 @@ pub struct Founded {
 /// Why an invite cannot be made or redeemed.
 #[derive(Debug, thiserror::Error)]
 pub enum EnrolError {
-    /// The name is empty or too long.
-    #[error("the node's name must have 1 to {limit} characters", limit = bounds::MAX_NAME)]
+    /// The name is blank, too long, or holds control characters.
+    #[error(
+        "the node's name must have 1 to {limit} characters, no control characters and not only spaces",
+        limit = bounds::MAX_NAME
+    )]
     Name,
     /// No region of the town has this code, or a code that begins with it.
     #[error("the town has no region {0}: check the code against the table of regions")]
@@ -218,7 +221,8 @@ pub fn invite(
     now: Millis,
     rng: &mut dyn CryptoRng,
 ) -> Result<Invite, EnrolError> {
-    if place.name.is_empty() || place.name.chars().count() > bounds::MAX_NAME {
+    let fits = place.name.chars().count() <= bounds::MAX_NAME && !place.name.contains(char::is_control);
+    if place.name.trim().is_empty() || !fits {
         return Err(EnrolError::Name);
     }
     let scopes = policy::default_scopes(place.role, &place.regions, &place.carries);
@@ -305,6 +309,19 @@ mod tests {
         assert_eq!(trust.namespaces().len(), 2 + 2 * 3);
         let families: Vec<&str> = invite.secrets.iter().map(|(family, _)| family.as_str()).collect();
         assert_eq!(families, ["town", "registry/110115005001", "cases/110115005001", "events/110115005001"]);
+    }
+
+    #[test]
+    fn a_name_can_be_read_by_people() {
+        let mut rng = ChaCha8Rng::seed_from_u64(3);
+        let founded = found(&[], "2026", "2026-11", 1, &mut rng);
+        let mut named = |name: &str| {
+            let (name, role) = (name.to_owned(), NodeRole::Center);
+            let place = Place { name, role, regions: vec![], carries: vec![], acts_as: None };
+            invite(&founded.authority, &place, &founded.secrets, 1, &mut rng).is_ok()
+        };
+        assert!(named("center") && named("一村 2"));
+        assert!(!named("") && !named(" ") && !named("a\u{1b}[2J") && !named(&"x".repeat(bounds::MAX_NAME + 1)));
     }
 
     #[test]

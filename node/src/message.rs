@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use townmesh_crdt::command::CommandError;
 use townmesh_crdt::command::read::ReadError;
 use townmesh_crdt::enrol::EnrolError;
+use townmesh_crdt::id::NodeId;
 use townmesh_crdt::replica::{EraseError, OpenError, RatifyError, RecordError, RevokeError};
 use townmesh_crdt::store::StoreError;
 use townmesh_transport::StartError;
@@ -156,7 +157,7 @@ impl Explain for EnrolError {
     fn explain(&self) -> Message {
         let en = self.to_string();
         match self {
-            Self::Name => Message::new("name", "节点名称须为1至64个字符", en),
+            Self::Name => Message::new("name", "节点名称须为1至64个字符，不能只有空格或含控制字符", en),
             Self::UnknownRegion(code) => Message::new("region_unknown", format!("本镇没有区划代码 {code}"), en)
                 .remedy("请对照区划表核对代码", "look the code up in the table of regions"),
             Self::NoKeys(code) => Message::new("no_keys", format!("本节点不持有 {code} 的密钥"), en)
@@ -180,11 +181,7 @@ impl Explain for RevokeError {
                 "用 townmesh delivery 查看节点，或先与指挥中心同步",
                 "see `townmesh delivery`, or synchronise with the center first",
             ),
-            Self::Ambiguous { name, nodes } => {
-                let ids: Vec<String> = nodes.iter().map(ToString::to_string).collect();
-                Message::new("node_ambiguous", format!("有多个节点名为 {name}：{}", ids.join("、")), en)
-                    .remedy("写明其中一个编号", "give one of these ids")
-            }
+            Self::Ambiguous { name, nodes } => node_ambiguous(name, nodes, en),
             Self::Itself => {
                 Message::new("itself", "节点不能注销自己", en).remedy("在另一节点上操作", "do it on another node")
             }
@@ -195,6 +192,12 @@ impl Explain for RevokeError {
             Self::Record(error) => error.explain(),
         }
     }
+}
+
+fn node_ambiguous(name: &str, nodes: &[NodeId], en: String) -> Message {
+    let ids: Vec<String> = nodes.iter().map(ToString::to_string).collect();
+    Message::new("node_ambiguous", format!("有多个节点名为 {name}：{}", ids.join("、")), en)
+        .remedy("写明其中一个编号", "give one of these ids")
 }
 
 impl Explain for EraseError {
@@ -216,8 +219,11 @@ impl Explain for RatifyError {
     fn explain(&self) -> Message {
         let en = self.to_string();
         match self {
-            Self::Unknown(name) => Message::new("not_enrolled", format!("本镇从未有节点 {name}，或名称不唯一"), en)
-                .remedy("用 townmesh delivery 查看节点，或写明编号", "see `townmesh delivery`, or give its id"),
+            Self::Unknown(name) => Message::new("not_enrolled", format!("本镇从未有节点 {name}"), en).remedy(
+                "用 townmesh delivery 查看节点，或先与指挥中心同步",
+                "see `townmesh delivery`, or synchronise with the center first",
+            ),
+            Self::Ambiguous { name, nodes } => node_ambiguous(name, nodes, en),
             Self::AuthorityRemoved => Message::new("authority_removed", "该授权机构已被注销，其追认无效", en)
                 .remedy("换用另一授权机构的密钥", "use the key of another authority"),
             Self::Nothing(name) => {
@@ -236,6 +242,7 @@ impl Explain for CommandError {
             Self::Record(error) => error.explain(),
             Self::Store(error) => error.explain(),
             Self::Personal(_)
+            | Self::Input(_)
             | Self::PersonalTooLong(_)
             | Self::Immutable(_)
             | Self::Event(_)

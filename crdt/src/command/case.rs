@@ -10,6 +10,7 @@ use crate::change::record_id;
 use crate::clock::{HybridTime, Millis};
 use crate::domain::case::{Action, Case, CaseEvent, Effect, FoldInput, Report, TransitionTable, VoidReason, fold};
 use crate::domain::date::Day;
+use crate::domain::input::{self, Fault, InputError};
 use crate::domain::region::RegionCode;
 use crate::domain::role::Role;
 use crate::id::{DocumentId, RecordId};
@@ -29,6 +30,7 @@ pub struct CaseRef {
 
 /// Who does something, in which role, and with which words beside it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Actor {
     /// A member's code, or the code of a device.
     pub by: String,
@@ -37,6 +39,13 @@ pub struct Actor {
     /// Words beside the action.
     #[serde(default)]
     pub note: Option<String>,
+}
+
+impl Actor {
+    fn check(&self) -> Result<(), InputError> {
+        input::line("by", &self.by)?;
+        self.note.iter().try_for_each(|note| input::lines("note", note))
+    }
 }
 
 /// A problem to be reported.
@@ -66,7 +75,8 @@ pub struct Acted {
 /// Reports a problem. A report of a case that this node knows already (by its natural key) stages nothing.
 ///
 /// # Errors
-/// [`CommandError::RoleNotHeld`], [`CommandError::Event`], [`CommandError::CaseRefused`], [`CommandError::Record`].
+/// [`CommandError::RoleNotHeld`], [`CommandError::Input`], [`CommandError::Event`], [`CommandError::CaseRefused`],
+/// [`CommandError::Record`].
 pub fn report(
     replica: &mut Replica,
     actor: &Actor,
@@ -74,6 +84,11 @@ pub fn report(
     now: Millis,
 ) -> Result<Outcome<CaseRef>, CommandError> {
     check_role(replica, actor)?;
+    input::time("noticed_ms", i64::try_from(new.noticed).unwrap_or(i64::MAX))?;
+    // Every report without a key of its own would be one case.
+    if new.natural_key.as_ref().is_some_and(|key| key.trim_ascii().is_empty()) {
+        return Err(InputError::new("natural_key", Fault::Blank).into());
+    }
     let (year, ..) = Day::of_time(i64::try_from(new.noticed).unwrap_or(i64::MAX), UTC_OFFSET_MINUTES).calendar();
     let wanted = Namespace::cases(&new.region.to_string(), &format!("{year:04}"));
     let namespace = replica.period(&wanted, now)?;
@@ -96,8 +111,8 @@ pub fn report(
 /// reason, in the words of the domain.
 ///
 /// # Errors
-/// [`CommandError::NotFound`], [`CommandError::RoleNotHeld`], [`CommandError::Event`], [`CommandError::CaseRefused`],
-/// [`CommandError::Record`].
+/// [`CommandError::NotFound`], [`CommandError::RoleNotHeld`], [`CommandError::Input`], [`CommandError::Event`],
+/// [`CommandError::CaseRefused`], [`CommandError::Record`].
 pub fn act(
     replica: &mut Replica,
     case: &CaseRef,
@@ -183,6 +198,8 @@ fn add(
     now: Millis,
 ) -> Result<(RecordId, Recorded), CommandError> {
     check_role(replica, actor)?;
+    actor.check().map_err(|error| error.within("actor"))?;
+    action.check_input().map_err(|error| error.within("action"))?;
     let before = known.fold();
     let event = CaseEvent {
         case: case.document,

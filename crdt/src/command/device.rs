@@ -79,13 +79,17 @@ pub fn read(
 /// repeated frame gives no second event. Alarms go before everything else, the rest travels as telemetry.
 ///
 /// # Errors
-/// [`CommandError::Batch`] if an event breaks a limit, nothing is staged then; [`CommandError::Record`].
+/// [`CommandError::Input`] or [`CommandError::Batch`] if an event is wrong, nothing is staged then;
+/// [`CommandError::Record`].
 pub fn record_events(
     replica: &mut Replica,
     region: RegionCode,
     events: Vec<DeviceEvent>,
     now: Millis,
 ) -> Result<Outcome<EventsRecorded>, CommandError> {
+    for (place, event) in events.iter().enumerate() {
+        event.check().map_err(|error| error.within(&format!("events[{place}]")))?;
+    }
     let given = events.len();
     let mut result = EventsRecorded::default();
     let (mut last, mut is_new) = (None, true);

@@ -45,7 +45,7 @@ pub struct DwellingRecord {
 /// Recording the same twice stages nothing the second time.
 ///
 /// # Errors
-/// [`CommandError::MissingKey`], [`CommandError::PersonalTooLong`], [`CommandError::Record`].
+/// [`CommandError::MissingKey`], [`CommandError::Input`], [`CommandError::PersonalTooLong`], [`CommandError::Record`].
 pub fn record(
     replica: &mut Replica,
     input: &Dwelling,
@@ -57,6 +57,7 @@ pub fn record(
             thing: "dwelling", what: "region or address", chinese: "缺少所在村居或门牌号"
         };
     let (Some(region), Some(key)) = (input.region, input.natural_key()) else { return Err(missing) };
+    input.check()?;
     let namespace = Namespace::registry(&region.to_string());
     let document = replica.document_id(&namespace, DocumentKind::Dwelling, &key)?;
     let place = Place::new(replica, &namespace, document);
@@ -93,6 +94,7 @@ pub fn edit(
     edit: &Edit<Dwelling>,
     now: Millis,
 ) -> Result<Outcome<DocumentId>, CommandError> {
+    edit.set.check().map_err(|error| error.within("set"))?;
     let (place, content) = existing(replica, namespace, document)?;
     let mut fields = written(&content, ITSELF, edit.set.fields(), &edit.clear, Dwelling::table)?;
     if KEY.iter().any(|field| fields.contains_key(field)) {

@@ -9,6 +9,7 @@ use crate::clock::Millis;
 use crate::document::Content;
 use crate::domain::device::Device;
 use crate::domain::hazard::Hazard;
+use crate::domain::input::InputError;
 use crate::domain::record;
 use crate::domain::region::Region;
 use crate::domain::town::{Grid, Member, Team};
@@ -37,7 +38,7 @@ pub trait Entity: Sized + sealed::Entity {}
 
 /// What the implementations consist of; nobody else adds one, since a document kind belongs to one type.
 mod sealed {
-    use super::{DocumentKind, FieldId, Fields, Label};
+    use super::{DocumentKind, FieldId, Fields, InputError, Label};
 
     pub trait Entity {
         const KIND: DocumentKind;
@@ -48,6 +49,7 @@ mod sealed {
         const MISSING: (&'static str, &'static str, &'static str);
 
         fn key(&self) -> Option<Vec<u8>>;
+        fn check(&self) -> Result<(), InputError>;
         fn to_fields(&self) -> Fields;
         fn from_fields(fields: &Fields) -> Self;
     }
@@ -65,6 +67,9 @@ macro_rules! entities {
 
             fn key(&self) -> Option<Vec<u8>> {
                 self.natural_key()
+            }
+            fn check(&self) -> Result<(), InputError> {
+                <$type>::check(self)
             }
             fn to_fields(&self) -> Fields {
                 self.fields()
@@ -89,7 +94,7 @@ entities! {
 /// Records an entity: makes its document, or writes what differs from it.
 ///
 /// # Errors
-/// [`CommandError::MissingKey`], [`CommandError::Record`].
+/// [`CommandError::MissingKey`], [`CommandError::Input`], [`CommandError::Record`].
 pub fn record<T: Entity>(
     replica: &mut Replica,
     namespace: &Namespace,
@@ -98,7 +103,9 @@ pub fn record<T: Entity>(
     lane: Lane,
     now: Millis,
 ) -> Result<Outcome<DocumentId>, CommandError> {
-    let document = replica.document_id(namespace, T::KIND, &require_key(entity)?)?;
+    let key = require_key(entity)?;
+    entity.check()?;
+    let document = replica.document_id(namespace, T::KIND, &key)?;
     let content = replica.content(replica.namespace_id(namespace), document)?;
     if content.records.is_empty() {
         let recorded = edit::<T>(replica, namespace, document, entity.to_fields(), lane, now)?;

@@ -4,6 +4,7 @@ use crate::domain::case::{CaseState, EventError, MAX_EVENTS, Reason};
 use crate::domain::device_batch::BatchError;
 use crate::domain::hazard::HazardStepError;
 use crate::domain::immutable::ImmutableError;
+use crate::domain::input::InputError;
 use crate::domain::person::{PersonalDataTooLong, PersonalField};
 use crate::domain::role::Role;
 use crate::id::{DocumentId, RecordId};
@@ -22,6 +23,9 @@ pub enum CommandError {
     /// Somebody's data cannot be read, and what they say decides what to write.
     #[error(transparent)]
     Personal(#[from] PersonalError),
+    /// A value that is not recorded, whoever enters it.
+    #[error(transparent)]
+    Input(#[from] InputError),
     /// A name, number or phone is too long.
     #[error(transparent)]
     PersonalTooLong(#[from] PersonalDataTooLong),
@@ -128,6 +132,7 @@ impl CommandError {
             Self::Personal(PersonalError::NoKey) => "person_key_missing",
             Self::Personal(PersonalError::Seal(_)) => "unreadable",
             Self::Personal(PersonalError::Store(_)) => "store",
+            Self::Input(error) => error.code(),
             Self::PersonalTooLong(_) | Self::Immutable(_) | Self::Event(_) | Self::Batch(_) => "invalid",
             Self::HazardStep(HazardStepError::NotFromHere { .. }) => "wrong_state",
             Self::HazardStep(HazardStepError::OwnWork) => "own_work",
@@ -151,6 +156,7 @@ impl CommandError {
             Self::Personal(PersonalError::Erased) => "此人的信息已被删除".into(),
             Self::Personal(PersonalError::NoKey) => "此人信息的密钥尚未到达，请先同步".into(),
             Self::Personal(PersonalError::Seal(_)) => SEAL.into(),
+            Self::Input(error) => error.chinese(),
             Self::PersonalTooLong(error) => {
                 format!("{}过长（{} 字节），请缩短", personal_chinese(error.field), error.bytes)
             }

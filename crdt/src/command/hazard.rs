@@ -7,6 +7,7 @@ use crate::clock::Millis;
 use crate::document::Content;
 use crate::domain::checklist::Checklist;
 use crate::domain::hazard::{Hazard, HazardState, HazardStep};
+use crate::domain::input;
 use crate::domain::inspection::Inspection;
 use crate::domain::record::Scalar;
 use crate::entry::Lane;
@@ -23,7 +24,7 @@ const MAX_OCCURRENCES: u16 = 64;
 /// Takes a step: take up, report done, pass, fail, reopen. `at` is when, in milliseconds since 1970.
 ///
 /// # Errors
-/// [`CommandError::NotFound`], [`CommandError::HazardStep`], [`CommandError::Record`].
+/// [`CommandError::Input`], [`CommandError::NotFound`], [`CommandError::HazardStep`], [`CommandError::Record`].
 pub fn step(
     replica: &mut Replica,
     namespace: &Namespace,
@@ -33,6 +34,8 @@ pub fn step(
     at: i64,
     now: Millis,
 ) -> Result<Outcome<HazardState>, CommandError> {
+    input::line("by", by)?;
+    input::time("at_ms", at)?;
     let known = existing(replica, namespace, document)?;
     let next = known.after(step, by, at)?;
     let mut fields = Hazard::difference(&known, &next);

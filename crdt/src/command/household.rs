@@ -17,6 +17,7 @@ use crate::change::RecordKey;
 use crate::clock::Millis;
 use crate::document::Content;
 use crate::domain::household::{Household, Resident};
+use crate::domain::input;
 use crate::domain::person::PersonalData;
 use crate::domain::record::{FieldTable, apply};
 use crate::entry::Lane;
@@ -32,7 +33,7 @@ const PEOPLE_PER_EDIT: usize = 128;
 
 /// A household as somebody entered it, or as a row of a ledger tells it.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default)]
+#[serde(default, deny_unknown_fields)]
 pub struct HouseholdInput {
     /// The household; what is not known is left as it is recorded.
     pub household: Household,
@@ -54,7 +55,7 @@ pub struct HouseholdIds {
 /// Unlike an import it also settles: a field in conflict takes the value given, even the one that is shown. Within
 /// personal data an empty number or phone clears, and what is not given stays.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default)]
+#[serde(default, deny_unknown_fields)]
 pub struct Edit<T> {
     /// New values.
     pub set: T,
@@ -76,8 +77,8 @@ pub fn owner_id(document: DocumentId) -> ResidentId {
 /// nothing the second time.
 ///
 /// # Errors
-/// [`CommandError::MissingKey`], [`CommandError::KeysMissing`], [`CommandError::PersonalTooLong`],
-/// [`CommandError::Record`].
+/// [`CommandError::MissingKey`], [`CommandError::Input`], [`CommandError::KeysMissing`],
+/// [`CommandError::PersonalTooLong`], [`CommandError::Record`].
 pub fn record(
     replica: &mut Replica,
     input: &HouseholdInput,
@@ -106,6 +107,10 @@ pub fn record_apart(
     let (Some(region), Some(key)) = (input.household.region, input.household.natural_key()) else {
         return Err(missing);
     };
+    input.household.check().map_err(|error| error.within("household"))?;
+    for (place, resident) in input.residents.iter().enumerate() {
+        resident.check(None).map_err(|error| error.within(&format!("residents[{place}]")))?;
+    }
     let namespace = Namespace::registry(&region.to_string());
     let document = replica.document_id(&namespace, DocumentKind::Household, &key)?;
     let place = Place::new(replica, &namespace, document);
@@ -136,6 +141,7 @@ pub fn add_resident(
     resident: &Resident,
     now: Millis,
 ) -> Result<Outcome<Option<ResidentId>>, CommandError> {
+    resident.check(None)?;
     let (place, content) = existing(replica, namespace, document)?;
     let current = Current::of(replica, place, &content)?;
     let mut edits = BTreeMap::new();
@@ -162,6 +168,7 @@ pub fn edit_household(
     edit: &Edit<Household>,
     now: Millis,
 ) -> Result<Outcome<DocumentId>, CommandError> {
+    edit.set.check().map_err(|error| error.within("set"))?;
     let (place, content) = existing(replica, namespace, document)?;
     let mut fields = written(&content, ITSELF, edit.set.fields(), &edit.clear, Household::table)?;
     if Household::KEY.iter().any(|field| fields.contains_key(field)) {
@@ -201,7 +208,10 @@ pub fn edit_resident(
     if !content.records.contains_key(record) {
         return Err(CommandError::NotFound { thing: "resident in household", chinese: "户内人员", document });
     }
+    let known = content.fields(record);
+    edit.set.check(Resident::read(&known).kind).map_err(|error| error.within("set"))?;
     let mut fields = written(&content, record, edit.set.fields(), &edit.clear, Resident::table)?;
+    check_stay(&known, &fields)?;
     if let Some(personal) = &edit.set.personal {
         let person = people::open(replica, place, Slot { record, field: Resident::PERSONAL, resident }, &content)?;
         if let Some(sealed) = person.edit(replica, place, resident, personal, true)? {
@@ -373,6 +383,7 @@ fn resident_edits(
     for (Given { mut fields, personal }, matched) in assigned(given, &candidates) {
         if let Some(known) = matched.and_then(|place| open.get(place)) {
             let mut fields = news(&known.fields, fields);
+            check_stay(&known.fields, &fields)?;
             if let Some(sealed) = known.person.edit(replica, place, known.id, &personal, false)? {
                 fields.insert(Resident::PERSONAL, sealed);
             }
@@ -391,6 +402,17 @@ fn resident_edits(
         ids.push(id);
     }
     Ok(ids)
+}
+
+/// Checks the days of a stay as they will be, where an edit writes one of them.
+fn check_stay(known: &Fields, edit: &Fields) -> Result<(), CommandError> {
+    if [Resident::MOVED_IN, Resident::MOVED_OUT].iter().any(|day| edit.contains_key(day)) {
+        let mut after = known.clone();
+        apply(&mut after, edit);
+        let Resident { moved_in, moved_out, .. } = Resident::read(&after);
+        input::stay(moved_in, moved_out)?;
+    }
+    Ok(())
 }
 
 /// Somebody of an input; `None` of whom it says nothing.

@@ -42,13 +42,14 @@ pub fn document_of(
 /// that says so. Recording the same inspection twice stages nothing the second time.
 ///
 /// # Errors
-/// [`CommandError::Immutable`], [`CommandError::Record`].
+/// [`CommandError::Input`], [`CommandError::Immutable`], [`CommandError::Record`].
 pub fn record(
     replica: &mut Replica,
     namespace: &Namespace,
     inspection: &Inspection,
     now: Millis,
 ) -> Result<Outcome<InspectionIds>, CommandError> {
+    inspection.check()?;
     let bytes = inspection.encode()?;
     let id = record_id(&bytes);
     let document = document_of(replica, namespace, inspection.household)?;

@@ -1,6 +1,8 @@
 //! Devices: what reports by itself.
 
 use super::codes::coded;
+use super::device_event::MAX_DEVICE_BYTES;
+use super::input::{self, Fault, InputError};
 use super::key;
 use super::position::Position;
 use super::record::record;
@@ -94,6 +96,9 @@ record! {
     }
 }
 
+/// Seconds without a sign of life after which a device may count as silent: up to a year.
+const SILENCE_S: std::ops::RangeInclusive<u64> = 1..=366 * 86_400;
+
 /// The code of a device: its protocol's key, a colon, its own number, such as `hj212:010000a8900016f000169dc0`.
 /// Normalised as natural keys are, since events name their device by it.
 pub fn device_code(protocol: Protocol, number: &str) -> String {
@@ -104,6 +109,20 @@ impl Device {
     /// The key of its document; `None` while the code is not known.
     pub fn natural_key(&self) -> Option<Vec<u8>> {
         self.code.as_deref().filter(|code| !key::normalise(code).is_empty()).map(natural_key)
+    }
+
+    /// Checks what somebody entered; see [`input`].
+    ///
+    /// # Errors
+    /// The first field that is wrong.
+    pub fn check(&self) -> Result<(), InputError> {
+        input::texts(&self.fields(), Self::table)?;
+        input::word("kind", self.kind, DeviceKind::ALL)?;
+        input::word("protocol", self.protocol, Protocol::ALL)?;
+        input::number("silence_limit_s", self.silence_limit_s, SILENCE_S)?;
+        // Its events could not name it.
+        let is_long = self.code.as_ref().is_some_and(|code| code.len() > MAX_DEVICE_BYTES);
+        if is_long { Err(InputError::new("code", Fault::TooLong { limit: MAX_DEVICE_BYTES })) } else { Ok(()) }
     }
 
     /// Whether it should have been heard since `last_heard`; both times in milliseconds since 1970.

@@ -10,6 +10,7 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 
 use super::date::Day;
+use super::input::{self, InputError};
 use super::key;
 use super::position::Position;
 
@@ -22,6 +23,7 @@ pub const MAX_TEXT_BYTES: usize = 200;
 
 /// One thing that one device said. Ordered by time, then kind.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct DeviceEvent {
     /// When, by the device where it has a clock, in milliseconds since 1970.
     pub time_ms: i64,
@@ -127,6 +129,20 @@ impl DeviceEvent {
         let mut id = [0; 16];
         hasher.finalize_xof().fill(&mut id);
         EventId(id)
+    }
+
+    /// Checks what somebody entered; see [`input`].
+    ///
+    /// # Errors
+    /// The first field that is wrong.
+    pub fn check(&self) -> Result<(), InputError> {
+        input::line("device", &self.device)?;
+        input::line("kind", &self.kind)?;
+        input::time("time_ms", self.time_ms)?;
+        match &self.value {
+            EventValue::Text(text) => input::lines("value.text", text),
+            EventValue::Empty | EventValue::Number(_) | EventValue::Position(_) => Ok(()),
+        }
     }
 
     /// The day whose document it belongs to, in the time zone `offset_minutes` east of UTC.

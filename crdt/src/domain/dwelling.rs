@@ -1,6 +1,7 @@
 //! Dwellings: the buildings behind the doors.
 
 use super::codes::coded;
+use super::input::{self, Holder, InputError};
 use super::key;
 use super::person::PersonalData;
 use super::position::Position;
@@ -60,6 +61,20 @@ impl Dwelling {
     pub fn natural_key(&self) -> Option<Vec<u8>> {
         let address = self.address.as_deref().filter(|address| !key::normalise(address).is_empty())?;
         Some(key::natural_key(&[&self.region?.to_string(), address]))
+    }
+
+    /// Checks what somebody entered; see [`input`].
+    ///
+    /// # Errors
+    /// The first field that is wrong.
+    pub fn check(&self) -> Result<(), InputError> {
+        input::texts(&self.fields(), Self::table)?;
+        input::word("usage", self.usage, DwellingUse::ALL)?;
+        input::number("rooms", self.rooms, input::ROOMS)?;
+        input::number("area_dm2", self.area_dm2, input::AREA_DM2)?;
+        input::built("built", self.built)?;
+        let owner = self.owner.iter().try_for_each(|owner| input::person(owner, Holder::Owner));
+        owner.map_err(|error| error.within("owner"))
     }
 }
 

@@ -9,6 +9,7 @@
 
 use super::checklist::Grade;
 use super::codes::coded;
+use super::input::{self, InputError};
 use super::key;
 use super::record::record;
 use crate::id::{DocumentId, RecordId};
@@ -131,6 +132,14 @@ impl Hazard {
             HazardStep::Reopen | HazardStep::Unknown(_) => {}
         }
         Ok(next)
+    }
+
+    /// Checks what somebody entered; see [`input`].
+    ///
+    /// # Errors
+    /// The first field that is wrong.
+    pub fn check(&self) -> Result<(), InputError> {
+        input::texts(&self.fields(), Self::table)
     }
 
     /// The key of its document: two offices that find one thing apart from each other write about one hazard.

@@ -7,6 +7,7 @@
 use super::codes::coded;
 use super::date::Day;
 use super::dwelling::DwellingUse;
+use super::input::{self, Holder, InputError};
 use super::key;
 use super::person::PersonalData;
 use super::position::Position;
@@ -54,6 +55,22 @@ impl Household {
     /// The key of its document; `None` while region or address is not known.
     pub fn natural_key(&self) -> Option<Vec<u8>> {
         natural_key(self.region?, self.address.as_deref()?, self.number_or_first())
+    }
+
+    /// Checks what somebody entered; see [`input`].
+    ///
+    /// # Errors
+    /// The first field that is wrong.
+    pub fn check(&self) -> Result<(), InputError> {
+        self.address.iter().try_for_each(|address| input::line("address", address))?;
+        input::word("usage", self.usage, DwellingUse::ALL)?;
+        input::number("number", self.number, 1..=u16::MAX.into())?;
+        input::number("rooms", self.rooms, input::ROOMS)?;
+        input::number("area_dm2", self.area_dm2, input::AREA_DM2)?;
+        input::number("tenant_limit", self.tenant_limit, input::ROOMS)?;
+        self.note.iter().try_for_each(|note| input::note("note", note))?;
+        let owner = self.owner.iter().try_for_each(|owner| input::person(owner, Holder::Owner));
+        owner.map_err(|error| error.within("owner"))
     }
 }
 
@@ -118,6 +135,21 @@ record! {
 }
 
 impl Resident {
+    /// Checks what somebody entered; see [`input`]. `known_kind` is the kind that is recorded, for an edit without one.
+    ///
+    /// # Errors
+    /// The first field that is wrong.
+    pub fn check(&self, known_kind: Option<ResidentKind>) -> Result<(), InputError> {
+        input::word("kind", self.kind, ResidentKind::ALL)?;
+        input::word("relation", self.relation, Relation::ALL)?;
+        input::day("moved_in", self.moved_in)?;
+        input::day("moved_out", self.moved_out)?;
+        input::stay(self.moved_in, self.moved_out)?;
+        let holder = Holder::Resident(self.kind.or(known_kind));
+        let personal = self.personal.iter().try_for_each(|personal| input::person(personal, holder));
+        personal.map_err(|error| error.within("personal"))
+    }
+
     /// Whether they live here on `day`, as far as is known.
     pub fn lives_here_on(&self, day: Day) -> bool {
         let arrived = self.moved_in.is_none_or(|first| first <= day);

@@ -7,8 +7,10 @@ use std::str::FromStr;
 use minicbor::{Decode, Encode};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+use super::checklist::Checklist;
 use super::codes::coded;
 use super::immutable::{self, Immutable, ImmutableError, Limit};
+use super::input::{self, Fault, InputError};
 use super::position::Position;
 use crate::id::{DocumentId, hex};
 
@@ -47,6 +49,7 @@ pub struct PhotoHashError;
 /// An inspection (入户检查). Bytes as in [`immutable`]: version 1, then a map with the keys given in the source.
 #[derive(Debug, Clone, PartialEq, Eq, Encode, Decode, Serialize, Deserialize)]
 #[cbor(map)]
+#[serde(deny_unknown_fields)]
 pub struct Inspection {
     /// The household (or dwelling, enterprise) that was visited.
     #[n(0)]
@@ -83,6 +86,37 @@ impl Inspection {
         self.answers.iter().filter(|(_, answer)| **answer == Answer::Hazard).map(|(code, _)| *code)
     }
 
+    /// Checks what somebody entered; see [`input`]. The checklist is one of those that a town starts with: no other can be
+    /// recorded yet.
+    ///
+    /// # Errors
+    /// The first field that is wrong.
+    pub fn check(&self) -> Result<(), InputError> {
+        input::line("by", &self.by)?;
+        input::time("time_ms", self.time_ms)?;
+        self.note.iter().try_for_each(|note| input::note("note", note))?;
+        let packs = Checklist::defaults();
+        let Some(pack) = packs.iter().find(|pack| pack.id == self.checklist) else {
+            return Err(InputError::new(
+                "checklist",
+                Fault::Checklist { known: listed(packs.iter().map(|pack| pack.id)) },
+            ));
+        };
+        if self.answers.is_empty() {
+            return Err(InputError::new("answers", Fault::NoAnswers));
+        }
+        for (item, answer) in &self.answers {
+            input::word(&format!("answers.{item}"), Some(*answer), Answer::ALL)?;
+        }
+        match self.answers.keys().find(|item| pack.item(**item).is_none()) {
+            Some(item) => {
+                let known = listed(pack.items.iter().map(|item| item.code));
+                Err(InputError::new(format!("answers.{item}"), Fault::Item { known }))
+            }
+            None => Ok(()),
+        }
+    }
+
     /// The bytes to store.
     pub fn encode(&self) -> Result<Vec<u8>, ImmutableError> {
         immutable::encode(self)
@@ -92,6 +126,10 @@ impl Inspection {
     pub fn decode(bytes: &[u8]) -> Result<Self, ImmutableError> {
         immutable::decode(bytes)
     }
+}
+
+fn listed(numbers: impl Iterator<Item = u16>) -> String {
+    numbers.map(|number| number.to_string()).collect::<Vec<_>>().join(", ")
 }
 
 impl Immutable for Inspection {

@@ -17,6 +17,7 @@ pub mod hazard;
 pub mod household;
 pub mod id_number;
 pub mod immutable;
+pub mod input;
 pub mod inspection;
 pub mod key;
 pub mod person;

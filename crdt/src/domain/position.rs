@@ -33,6 +33,7 @@ pub struct PositionError {
 
 /// The form in JSON: degrees.
 #[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 struct Degrees {
     lat: f64,
     lon: f64,

@@ -135,7 +135,7 @@ macro_rules! record {
         $( #[doc = concat!("| ", stringify!($number), " | `", stringify!($field), "` |")] )+
         $($( #[doc = concat!("| ", stringify!($sealed_number), " | `", stringify!($sealed), "`, sealed |")] )+)?
         #[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
-        #[serde(default)]
+        #[serde(default, deny_unknown_fields)]
         pub struct $name {
             $( $(#[$field_doc])* pub $field: $type, )+
             $($( $(#[$sealed_doc])* pub $sealed: $sealed_type, )+)?

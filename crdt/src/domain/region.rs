@@ -10,6 +10,7 @@ use std::str::FromStr;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::codes::coded;
+use super::input::{self, InputError};
 use super::record::{Scalar, record};
 use crate::domain::key;
 use crate::value::Value;
@@ -92,6 +93,15 @@ impl Region {
     /// The key of its document; `None` while the code is not known.
     pub fn natural_key(&self) -> Option<Vec<u8>> {
         self.code.map(RegionCode::natural_key)
+    }
+
+    /// Checks what somebody entered; see [`input`].
+    ///
+    /// # Errors
+    /// The first field that is wrong.
+    pub fn check(&self) -> Result<(), InputError> {
+        input::word("kind", self.kind, RegionKind::ALL)?;
+        input::texts(&self.fields(), Self::table)
     }
 }
 

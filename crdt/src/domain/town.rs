@@ -6,6 +6,7 @@
 use std::collections::BTreeSet;
 
 use super::codes::coded;
+use super::input::{self, InputError};
 use super::key;
 use super::polygon::Polygon;
 use super::record::record;
@@ -71,6 +72,15 @@ impl Grid {
     pub fn natural_key(&self) -> Option<Vec<u8>> {
         Some(key::natural_key(&[&self.region?.to_string(), named(self.code.as_deref())?]))
     }
+
+    /// Checks what somebody entered; see [`input`].
+    ///
+    /// # Errors
+    /// The first field that is wrong.
+    pub fn check(&self) -> Result<(), InputError> {
+        input::word("kind", self.kind, GridKind::ALL)?;
+        input::texts(&self.fields(), Self::table)
+    }
 }
 
 record! {
@@ -99,6 +109,16 @@ impl Team {
     /// The key of its document; `None` while the code is not known.
     pub fn natural_key(&self) -> Option<Vec<u8>> {
         named(self.code.as_deref()).map(|code| key::natural_key(&[code]))
+    }
+
+    /// Checks what somebody entered; see [`input`].
+    ///
+    /// # Errors
+    /// The first field that is wrong.
+    pub fn check(&self) -> Result<(), InputError> {
+        input::word("kind", self.kind, TeamKind::ALL)?;
+        input::texts(&self.fields(), Self::table)?;
+        input::work_phone("phone", self.phone.as_deref())
     }
 }
 
@@ -130,6 +150,15 @@ impl Member {
     /// The key of their document; `None` while the code is not known.
     pub fn natural_key(&self) -> Option<Vec<u8>> {
         named(self.code.as_deref()).map(|code| key::natural_key(&[code]))
+    }
+
+    /// Checks what somebody entered; see [`input`].
+    ///
+    /// # Errors
+    /// The first field that is wrong.
+    pub fn check(&self) -> Result<(), InputError> {
+        input::texts(&self.fields(), Self::table)?;
+        input::work_phone("phone", self.phone.as_deref())
     }
 }
 

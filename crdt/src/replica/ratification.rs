@@ -1,6 +1,7 @@
 //! Ratifying what a removed node wrote before anybody had seen it, and the branch of a forked log that is held here.
 
 use super::Replica;
+use super::revocation::ids;
 use crate::certificate::Claim;
 use crate::clock::Millis;
 use crate::enrol::Authority;
@@ -16,6 +17,14 @@ pub enum RatifyError {
     /// No certificate of this node is known, removed ones included.
     #[error("no node {0} was ever enrolled here: check its id, or synchronise with the center")]
     Unknown(String),
+    /// Several nodes have this name.
+    #[error("several nodes are or were called {name}; use one of these ids: {}", ids(nodes))]
+    Ambiguous {
+        /// Which name.
+        name: String,
+        /// Whose it is.
+        nodes: Vec<NodeId>,
+    },
     /// The authority was removed: what it ratifies has no effect.
     #[error("this authority was removed: use the key of another one")]
     AuthorityRemoved,
@@ -53,6 +62,19 @@ pub struct Ratified {
 }
 
 impl Replica {
+    /// The node with this id or name, removed or not.
+    ///
+    /// # Errors
+    /// [`RatifyError::Unknown`], [`RatifyError::Ambiguous`].
+    pub fn author_called(&self, name: &str) -> Result<NodeId, RatifyError> {
+        let nodes = self.trust.authors_called(name);
+        match nodes.as_slice() {
+            [] => Err(RatifyError::Unknown(name.to_owned())),
+            [node] => Ok(*node),
+            _ => Err(RatifyError::Ambiguous { name: name.to_owned(), nodes }),
+        }
+    }
+
     /// Stages the ratification of what is held here and does not count: logs of a removed node past their cuts, and of
     /// forked logs the branch that is held. Wherever the news arrives it counts, and of a forked log the other branches
     /// are set aside (DESIGN 12.4). What is held nowhere but elsewhere is to be ratified there.

@@ -42,7 +42,7 @@ pub enum RevokeError {
     Record(#[from] RecordError),
 }
 
-fn ids(nodes: &[NodeId]) -> String {
+pub(super) fn ids(nodes: &[NodeId]) -> String {
     nodes.iter().map(NodeId::to_string).collect::<Vec<_>>().join(", ")
 }
 

@@ -70,14 +70,12 @@ impl Trust {
         all.filter(move |(seq, _)| after < *seq && *seq <= until)
     }
 
-    /// The node with this id or, where no other has the same, this name, removed or not.
-    pub fn author_called(&self, name: &str) -> Option<NodeId> {
+    /// The nodes with this id or name, removed or not.
+    pub(crate) fn authors_called(&self, name: &str) -> Vec<NodeId> {
         let is_called = |node: &NodeId| {
             node.to_string() == name || self.certificates_of(node).any(|certificate| certificate.name == name)
         };
-        let mut called = self.nodes.keys().filter(|node| is_called(node));
-        let found = called.next()?;
-        called.next().is_none().then_some(*found)
+        self.nodes.keys().filter(|node| is_called(node)).copied().collect()
     }
 
     /// Every certificate of a node by its id, revoked ones too.

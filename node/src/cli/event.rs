@@ -39,7 +39,7 @@ pub(super) struct RecordArgs {
     #[arg(long, value_name = "CODE")]
     region: RegionCode,
     /// JSON 文件：事件列表，代替其他参数 / a JSON list of events instead of the other flags
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["device", "kind", "value", "time_ms", "alarm"])]
     file: Option<PathBuf>,
     /// 设备编号 / code of the device
     #[arg(long, required_unless_present = "file")]

@@ -1,10 +1,10 @@
 //! `export`: households as CSV, XLSX or GeoJSON.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::Args;
-use serde_json::json;
+use serde_json::{Value, json};
 use townmesh_crdt::domain::region::RegionCode;
 
 use super::client::{Client, save};
@@ -44,6 +44,7 @@ impl ExportArgs {
                 .remedy("加上 --format csv|xlsx|geojson", "add --format csv|xlsx|geojson")
         })?;
         let client = Client::of(&context.config.data_dir)?;
+        let masked = self.reveal.is_none();
         let query = [
             ("format", Some(format)),
             ("region", self.region.map(|region| region.to_string())),
@@ -51,9 +52,28 @@ impl ExportArgs {
         ];
         let answer = client.open("/v1/export", &query)?;
         let bytes = save(answer, &self.out)?;
-        context.output.result(&json!({ "export": self.out, "bytes": bytes }), |value| {
-            format!("已导出 / exported\n{}", fields(value))
-        });
+        let result = result(&self.out, bytes, masked);
+        context.output.result(&result, |value| format!("已导出 / exported\n{}", fields(value)));
+        if masked {
+            context.output.note("姓名、证件号和电话已打码；需要原文请用 --reveal 理由 重新导出 / names, identity numbers and phones are masked: export again with --reveal <reason> to have them in full");
+        }
         Ok(ExitCode::SUCCESS)
+    }
+}
+
+/// What was written, and whether personal data in it is masked.
+fn result(file: &Path, bytes: u64, masked: bool) -> Value {
+    json!({ "export": file, "bytes": bytes, "masked": masked })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn programs_are_told_whether_a_file_is_masked() {
+        for masked in [true, false] {
+            assert_eq!(result(Path::new("a.csv"), 3, masked)["masked"], masked);
+        }
     }
 }

@@ -17,6 +17,7 @@ use super::output::{fields, recorded, table};
 use super::{Context, Done, Failure};
 use crate::data_dir::read_small;
 use crate::message::Message;
+use crate::refusal;
 
 /// Largest input file in bytes; the API's own bound.
 pub(super) const MAX_INPUT: u64 = 1 << 20;
@@ -34,7 +35,9 @@ pub(super) enum HouseholdCommand {
 #[derive(Debug, Args)]
 pub(super) struct RecordArgs {
     /// JSON 文件 {household, residents}，代替其他参数 / a JSON file instead of the other flags
-    #[arg(long, value_name = "FILE", exclusive = false)]
+    #[arg(long, value_name = "FILE", conflicts_with_all = [
+        "region", "address", "number", "usage", "rooms", "tenant_limit", "position", "note", "owner", "residents",
+    ])]
     file: Option<PathBuf>,
     /// 村居区划代码 / village or community
     #[arg(long, value_name = "CODE", required_unless_present = "file")]
@@ -156,10 +159,26 @@ impl HouseholdCommand {
 /// The JSON of a file as an input.
 pub(super) fn from_file<T: serde::de::DeserializeOwned>(path: &std::path::Path, limit: u64) -> Result<T, Failure> {
     let bytes = read_small(path, limit)?;
-    serde_json::from_slice(&bytes).map_err(|error| {
-        let zh = format!("{} 的内容不符合要求", path.display());
-        Message::new("input", zh, format!("{}: {error}", path.display())).into()
+    parsed(&bytes).map_err(|reason| {
+        let zh = match refusal::in_chinese(&reason) {
+            Some(point) => format!("{} 的内容有误：{point}", path.display()),
+            None => format!("{} 的内容不是有效的 JSON", path.display()),
+        };
+        Message::new("input", zh, format!("{}: {reason}", path.display())).into()
     })
+}
+
+/// A value in JSON and nothing after it; else why not, with the path of the field that is to blame.
+fn parsed<T: serde::de::DeserializeOwned>(json: &[u8]) -> Result<T, String> {
+    let mut parser = serde_json::Deserializer::from_slice(json);
+    let value = serde_path_to_error::deserialize(&mut parser).map_err(|error| match error.inner().classify() {
+        serde_json::error::Category::Data => error.to_string(),
+        serde_json::error::Category::Io | serde_json::error::Category::Syntax | serde_json::error::Category::Eof => {
+            error.inner().to_string()
+        }
+    })?;
+    parser.end().map_err(|error| error.to_string())?;
+    Ok(value)
 }
 
 fn wrong_flag(flag: &str, value: &str, expected: &str) -> Failure {
@@ -230,6 +249,27 @@ fn person(flag: &str, text: &str) -> Result<Resident, Failure> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_file_with_a_misspelt_field_is_refused_with_its_path_and_those_that_exist() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("household.json");
+        for (json, named) in [
+            (r#"{"household":{"region":"110115005001"},"resident":[]}"#, ["resident", "residents"]),
+            (r#"{"residents":[{"personal":{"phon":"1"}}]}"#, ["residents[0].personal.phon", "phone"]),
+            (r#"{"household":{"position":{"lat":1,"lon":1,"alt":1}}}"#, ["household.position", "lon"]),
+            (r#"{} {}"#, ["JSON", "JSON"]),
+        ] {
+            std::fs::write(&path, json).unwrap();
+            let message = from_file::<HouseholdInput>(&path, MAX_INPUT).unwrap_err().message;
+            assert_eq!(message.code, "input", "{json}");
+            for name in named {
+                assert!(message.zh.contains(name), "{name}: {message}");
+            }
+        }
+        std::fs::write(&path, r#"{"household":{"region":"110115005001","address":"1号"}}"#).unwrap();
+        assert!(from_file::<HouseholdInput>(&path, MAX_INPUT).is_ok());
+    }
 
     #[test]
     fn a_person_is_written_as_pairs() {

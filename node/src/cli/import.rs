@@ -29,6 +29,9 @@ pub(super) struct ImportArgs {
     /// 列对应，如 房东=head，可多次给出 / how a column is understood, such as 房东=head, repeatable
     #[arg(long = "map", value_name = "COLUMN=FIELD")]
     map: Vec<String>,
+    /// 工作簿中的工作表，默认第一个有内容的 / sheet of a workbook; by default the first with rows
+    #[arg(long, value_name = "NAME")]
+    sheet: Option<String>,
     /// 没有村居列时的区划代码 / region of rows without one
     #[arg(long, value_name = "CODE")]
     region: Option<RegionCode>,
@@ -61,6 +64,7 @@ impl ImportArgs {
         let query = [
             ("format", format.map(str::to_owned)),
             ("map", map),
+            ("sheet", self.sheet.clone()),
             ("region", self.region.map(|region| region.to_string())),
             ("rejects", self.rejects.as_ref().map(|_| "true".to_owned())),
         ];
@@ -72,6 +76,9 @@ impl ImportArgs {
         });
         bar.finish_and_clear();
         let mut done = done?;
+        if let Some(note) = sheets_left_out(&done) {
+            context.output.note(&note);
+        }
         self.report(context, &rejected, &done)?;
         if let Some(parts) = done.as_object_mut() {
             parts.remove("rejects_file");
@@ -118,6 +125,17 @@ impl ImportArgs {
         context.output.note(&format!("{count} 行被退回；用 --rejects <文件> 取回并附原因 / rows were rejected: --rejects <file> gives them back with reasons"));
         Ok(())
     }
+}
+
+/// What to say of sheets of the workbook that hold rows and were not read.
+fn sheets_left_out(done: &Value) -> Option<String> {
+    let names = done.pointer("/summary/sheets_left_out")?.as_array()?;
+    let names: Vec<&str> = names.iter().filter_map(Value::as_str).collect();
+    let read = done.pointer("/summary/sheet").and_then(Value::as_str).unwrap_or_default();
+    let (count, left_out) = (names.len(), names.join("、"));
+    (count > 0).then(|| {
+        format!("只读了工作表“{read}”；另有 {count} 个有内容的工作表没有导入：{left_out}；用 --sheet 名称 导入其中一个 / only the sheet “{read}” was read; {count} more with rows were left out: {left_out}; --sheet <name> imports one of them")
+    })
 }
 
 /// Opens a ledger: a file, or a pipe.
@@ -170,6 +188,14 @@ mod tests {
     fn a_directory_is_told_from_a_ledger() {
         let directory = tempfile::tempdir().unwrap();
         assert_eq!(open(directory.path()).unwrap_err().message.code, "is_directory");
+    }
+
+    #[test]
+    fn sheets_that_were_left_out_are_named() {
+        let done = |left_out: Value| json!({ "summary": { "sheet": "一村", "sheets_left_out": left_out } });
+        assert_eq!(sheets_left_out(&done(json!([]))), None);
+        let note = sheets_left_out(&done(json!(["二村", "三村"]))).unwrap();
+        assert!(["一村", "二村、三村", " 2 "].iter().all(|part| note.contains(part)), "{note}");
     }
 
     #[test]

@@ -38,7 +38,7 @@ pub(super) enum InspectionCommand {
 #[derive(Debug, Args)]
 pub(super) struct RecordArgs {
     /// JSON 文件，代替其他参数 / a JSON file instead of the other flags
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["household", "by", "checklist", "answers", "note", "photos"])]
     file: Option<PathBuf>,
     /// 户的编号 / id of the household
     #[arg(long, required_unless_present = "file")]
@@ -56,7 +56,7 @@ pub(super) struct RecordArgs {
     #[arg(long)]
     note: Option<String>,
     /// 照片文件，可多次给出 / a photo, repeatable
-    #[arg(long = "photo", value_name = "FILE", conflicts_with = "file")]
+    #[arg(long = "photo", value_name = "FILE")]
     photos: Vec<PathBuf>,
 }
 

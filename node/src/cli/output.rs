@@ -144,6 +144,15 @@ mod tests {
     use serde_json::json;
 
     #[test]
+    fn any_time_can_be_shown() {
+        for time in [i64::MIN, -1, 0, 253_402_300_799_999, i64::MAX] {
+            assert!(moment(time).contains(':'), "{time}");
+        }
+        let listed = json!({ "rows": [{ "at_ms": u64::MAX }, { "at_ms": i64::MIN }, { "at_ms": i64::MAX }] });
+        assert!(table(&listed, &[("/at_ms", "at")]).contains(&u64::MAX.to_string()));
+    }
+
+    #[test]
     fn times_in_a_table_are_shown_as_people_read_them() {
         let listed = json!({ "rows": [{ "code": "1", "at_ms": 1_763_900_000_000_i64, "count": 7 }, { "code": "2" }] });
         let shown = table(&listed, &[("/code", "code"), ("/at_ms", "at"), ("/count", "count")]);

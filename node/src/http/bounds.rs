@@ -116,7 +116,11 @@ impl<S: Send + Sync, T: DeserializeOwned + Send> FromRequestParts<S> for Params<
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
         let Query(value) =
             Query::<T>::from_request_parts(parts, state).await.map_err(|rejection: QueryRejection| {
-                ApiError::bad_request(Message::new("query", "网址中的参数有误", rejection.body_text()))
+                let zh = match refusal::in_chinese(&rejection.body_text()) {
+                    Some(point) => format!("网址中的参数有误：{point}"),
+                    None => "网址中的参数有误".to_owned(),
+                };
+                ApiError::bad_request(Message::new("query", zh, rejection.body_text()))
             })?;
         Ok(Self(value))
     }

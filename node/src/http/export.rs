@@ -50,7 +50,7 @@ pub(super) async fn export(State(api): State<Api>, Params(query): Params<ExportQ
             Message::new("format", "格式须为 csv、xlsx 或 geojson", "the format must be csv, xlsx or geojson");
         ApiError::bad_request(message)
     })?;
-    let reveal = reveal(query.reveal.as_deref(), "export");
+    let reveal = reveal(query.reveal.as_deref(), "export")?;
     let (regions, registries) = api.engine().read(move |replica| registries(replica, query.region)).await??;
     let mut households = Vec::new();
     for namespace in registries {

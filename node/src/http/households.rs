@@ -55,12 +55,18 @@ pub(super) fn bounding_box(text: Option<&str>) -> Result<Option<BoundingBox>, Ap
 }
 
 /// Whether personal data is shown in clear: only for a stated reason, which is noted in the log.
-pub(super) fn reveal(reason: Option<&str>, what: &str) -> bool {
-    let reason = reason.map(str::trim).filter(|reason| !reason.is_empty());
-    if let Some(reason) = reason {
-        tracing::info!(target: "townmesh::access", what, reason, "personal data was revealed");
+///
+/// # Errors
+/// When a reason is given that says nothing: whoever gave it would take masked data for all there is.
+pub(super) fn reveal(reason: Option<&str>, what: &str) -> Result<bool, ApiError> {
+    let Some(reason) = reason.map(str::trim) else { return Ok(false) };
+    if reason.is_empty() {
+        let message = Message::new("reason_empty", "reveal 的理由为空", "the reason given for reveal is empty");
+        let remedy = ("写明理由；不写 reveal 则打码", "state a reason; without reveal personal data is masked");
+        return Err(ApiError::bad_request(message.remedy(remedy.0, remedy.1)));
     }
-    reason.is_some()
+    tracing::info!(target: "townmesh::access", what, reason, "personal data was revealed");
+    Ok(true)
 }
 
 /// Which households, and how.
@@ -81,7 +87,7 @@ pub(super) struct HouseholdQuery {
 
 pub(super) async fn list(State(api): State<Api>, Params(query): Params<HouseholdQuery>) -> Result<Response, ApiError> {
     let bounds = bounding_box(query.bbox.as_deref())?;
-    let reveal = reveal(query.reveal.as_deref(), "households");
+    let reveal = reveal(query.reveal.as_deref(), "households")?;
     let HouseholdQuery { region, usage, mark, text, conflicts, limit, after, .. } = query;
     let filter = HouseholdFilter { region, usage, mark, bounds, text, conflicts };
     let page = Page { limit, after };
@@ -114,7 +120,7 @@ pub(super) async fn show(
     Params(query): Params<ShowQuery>,
 ) -> Result<Response, ApiError> {
     api.views_follow().await;
-    let reveal = reveal(query.reveal.as_deref(), &id.to_string());
+    let reveal = reveal(query.reveal.as_deref(), &id.to_string())?;
     let found = api.readers().query(move |reader| reader.household(id, reveal)).await?;
     let found = found.ok_or_else(|| ApiError::not_found("本节点没有此户", "there is no such household here"))?;
     Ok(Json(found).into_response())
@@ -246,7 +252,7 @@ pub(super) async fn conflicts(
     State(api): State<Api>,
     Params(query): Params<ConflictQuery>,
 ) -> Result<Response, ApiError> {
-    let reveal = reveal(query.reveal.as_deref(), "conflicts");
+    let reveal = reveal(query.reveal.as_deref(), "conflicts")?;
     let page = Page { limit: query.limit, after: query.after };
     let listed = api.readers().query(move |reader| reader.conflicts(query.region, &page, reveal)).await?;
     Ok(Json(listed).into_response())

@@ -57,6 +57,8 @@ const KEPT: usize = 50_000;
 pub(super) struct ImportQuery {
     /// `csv`, `xlsx` or `jsonl`; told from the content where not given.
     format: Option<String>,
+    /// The sheet of a workbook; the first with rows where none is named.
+    sheet: Option<String>,
     /// A JSON list of rules `column=field`.
     map: Option<String>,
     /// The village of rows without one.
@@ -97,7 +99,9 @@ pub(super) async fn import(
     let file = receive(api.directory(), body).await?;
     Ok(lines::answer(async move |lines| {
         // A reader that went away stops the import after the batch that is being recorded.
-        let _ = run(&api, &lines, file, Options { regions, mapping, format, rejects: query.rejects }).await;
+        let _ =
+            run(&api, &lines, file, Options { regions, mapping, format, sheet: query.sheet, rejects: query.rejects })
+                .await;
         drop(place);
     }))
 }
@@ -165,6 +169,7 @@ struct Options {
     regions: RegionTable,
     mapping: Mapping,
     format: Option<Format>,
+    sheet: Option<String>,
     rejects: bool,
 }
 
@@ -212,6 +217,7 @@ fn read(mut file: File, options: &Options, parts: mpsc::Sender<Part>) -> Result<
     let mut reading = Reading::new(&options.regions);
     reading.mapping = options.mapping.clone();
     reading.format = options.format;
+    reading.sheet = options.sheet.clone();
     let mut sender = Sender { parts, batch: Vec::new(), rows: 0 };
     let summary = reading.each(io::BufReader::new(file), &mut sender)?;
     if sender.flush().is_break() { Err(LedgerError::Stopped) } else { Ok(summary) }

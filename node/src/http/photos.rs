@@ -83,7 +83,7 @@ pub(super) async fn show(
     Params(query): Params<ShowQuery>,
 ) -> Result<Response, ApiError> {
     // A photo cannot be masked.
-    if !reveal(query.reveal.as_deref(), &hash.to_string()) {
+    if !reveal(query.reveal.as_deref(), &hash.to_string())? {
         let message = Message::new("reason_missing", "查看照片须写明理由", "a photo is shown for a stated reason only");
         let message = message.remedy("在网址中加上 reveal=理由", "add reveal=<reason> to the address");
         return Err(ApiError { status: StatusCode::FORBIDDEN, message });

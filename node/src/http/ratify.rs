@@ -33,8 +33,9 @@ pub(super) async fn ratify(
 ) -> Result<Json<RatifyAnswer>, ApiError> {
     let authority = api.authority(&input.authority).await?;
     let job = move |replica: &mut Replica, now| -> Result<Result<Ratified, RatifyError>, _> {
-        let Some(node) = replica.trust().author_called(&input.node) else {
-            return Ok(Err(RatifyError::Unknown(input.node)));
+        let node = match replica.author_called(&input.node) {
+            Ok(node) => node,
+            Err(error) => return Ok(Err(error)),
         };
         match replica.ratify(&authority, Work::Of(node), now) {
             Err(RatifyError::Record(error)) => Err(error.into()),

@@ -18,9 +18,12 @@ use townmesh_crdt::store::Store;
 
 mod erasures;
 mod failures;
+mod ledgers;
+mod lists;
 mod photos;
 mod revocations;
 mod town;
+mod values;
 
 use super::*;
 use crate::engine::{Parts, TownAdmission, now};
@@ -255,8 +258,17 @@ async fn what_was_acknowledged_is_shown_masked_and_revealed_for_a_reason() {
     assert_eq!((status, &shown["head"]["name"]), (StatusCode::OK, &json!("甲*")), "{shown}");
     let (_, revealed) = node.fetch(&format!("/v1/households/{id}?reveal=visit")).await;
     assert_eq!(revealed["head"]["name"], "甲乙");
-    let (_, unrevealed) = node.fetch(&format!("/v1/households/{id}?reveal=")).await;
-    assert_eq!(unrevealed["head"]["name"], "甲*", "an empty reason is none");
+    let photo = "0".repeat(64);
+    for path in [
+        format!("/v1/households/{id}?reveal="),
+        "/v1/households?reveal=%20".into(),
+        "/v1/conflicts?reveal=".into(),
+        "/v1/export?reveal=".into(),
+        format!("/v1/photos/{photo}?reveal="),
+    ] {
+        let (status, answer) = node.fetch(&path).await;
+        assert_eq!((status, code(&answer)), (StatusCode::BAD_REQUEST, "reason_empty"), "{path}: {answer}");
+    }
     let again = json!({ "household": { "region": REGION, "address": "幸福路1号" } });
     let (status, answer) = node.post("/v1/households", &again).await;
     assert_eq!((status, &answer["outcome"]), (StatusCode::OK, &json!("unchanged")));

@@ -31,6 +31,19 @@ pub enum LedgerError {
         /// What is damaged.
         reason: String,
     },
+    /// The workbook has no sheet of that name.
+    #[error("工作簿里没有工作表“{name}”，现有：{known} / the workbook has no sheet “{name}”; it has: {known}")]
+    SheetUnknown {
+        /// The name given.
+        name: String,
+        /// Those that exist.
+        known: String,
+    },
+    /// A sheet was named, but the file is text.
+    #[error(
+        "文件不是工作簿，没有工作表，请去掉 --sheet / the file is no workbook and has no sheets; leave out --sheet"
+    )]
+    NoSheets,
     /// The workbook is larger inside than allowed.
     #[error(
         "工作簿解压后超过 {limit} 字节，请按村居拆分 / the workbook unpacks to more than {limit} bytes; split it by village"
@@ -110,6 +123,8 @@ impl LedgerError {
             Self::WrongEncoding => "wrong_encoding",
             Self::OldOrEncryptedWorkbook => "old_or_encrypted_workbook",
             Self::DamagedWorkbook { .. } => "damaged_workbook",
+            Self::SheetUnknown { .. } => "sheet_unknown",
+            Self::NoSheets => "no_sheets",
             Self::UnpacksTooLarge { .. } => "unpacks_too_large",
             Self::FileTooLarge { .. } => "file_too_large",
             Self::TooManyRows { .. } => "too_many_rows",

@@ -118,6 +118,10 @@ pub struct Summary {
     pub format: Format,
     /// The encoding of its text, such as `UTF-8` or `gb18030`; `None` for workbooks.
     pub encoding: Option<String>,
+    /// The sheet that was read; `None` for text.
+    pub sheet: Option<String>,
+    /// Other sheets of the workbook that hold rows; they were not read.
+    pub sheets_left_out: Vec<String>,
     /// Its headers; empty for JSON lines.
     pub header: Vec<String>,
     /// Headers that were not understood.

@@ -1,5 +1,7 @@
 //! What can be wrong with one row, with a stable code and the remedy in Chinese and English.
 
+use std::ops::RangeInclusive;
+
 use serde::Serialize;
 use townmesh_crdt::domain::id_number::IdNumberError;
 
@@ -46,8 +48,8 @@ pub enum ProblemKind {
     Number {
         /// What stands there.
         text: String,
-        /// The greatest number allowed.
-        most: u32,
+        /// What is accepted.
+        range: RangeInclusive<u64>,
     },
     /// No coordinate, or only one of the two.
     Position,
@@ -146,7 +148,9 @@ impl ProblemKind {
             Self::Phone => "电话号码不正确，请填11位手机号或区号-座机号".into(),
             Self::Day(text) => format!("“{text}”不是日期，请填如 2024-03-05"),
             Self::DayOrder => "迁出日期早于迁入日期，请核对".into(),
-            Self::Number { text, most } => format!("“{text}”不是有效数字，请填0到{most}之间的数"),
+            Self::Number { text, range } => {
+                format!("“{text}”不是有效数字，请填{}到{}之间的数", range.start(), range.end())
+            }
             Self::Position => "经纬度须同时填写，单位为度（WGS-84），如 116.3310 和 39.7354".into(),
             Self::PersonDuplicate { row } => format!("与第{row}行是同一人，请保留一行；已搬走的请填迁出日期"),
             Self::HouseholdConflict { row } => format!("与同一户的第{row}行不一致，请改成一致；若是另一户请填户号"),
@@ -188,7 +192,9 @@ impl ProblemKind {
             Self::Phone => "no phone number; write 11 digits of a mobile, or area code and landline".into(),
             Self::Day(text) => format!("“{text}” is no day; write it like 2024-03-05"),
             Self::DayOrder => "moved out before moving in; compare the two dates".into(),
-            Self::Number { text, most } => format!("“{text}” is no number from 0 to {most}"),
+            Self::Number { text, range } => {
+                format!("“{text}” is no number from {} to {}", range.start(), range.end())
+            }
             Self::Position => {
                 "write both longitude and latitude in degrees (WGS-84), such as 116.3310 and 39.7354".into()
             }

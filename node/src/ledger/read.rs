@@ -44,6 +44,8 @@ pub struct Reading<'a> {
     pub mapping: Mapping,
     /// The format; told from the content where it is not known.
     pub format: Option<Format>,
+    /// The sheet of a workbook; the first with rows where none is named.
+    pub sheet: Option<String>,
     /// What reading may cost.
     pub limits: Limits,
 }
@@ -51,7 +53,7 @@ pub struct Reading<'a> {
 impl<'a> Reading<'a> {
     /// The default reading with these regions.
     pub fn new(regions: &'a RegionTable) -> Self {
-        Self { regions, mapping: Mapping::default(), format: None, limits: Limits::default() }
+        Self { regions, mapping: Mapping::default(), format: None, sheet: None, limits: Limits::default() }
     }
 
     /// Reads a file household by household.
@@ -103,18 +105,23 @@ impl<'a> Reading<'a> {
                 self.format.filter(|format| *format != Format::Xlsx).unwrap_or(text)
             }
         };
+        if self.sheet.is_some() && format != Format::Xlsx {
+            return Err(LedgerError::NoSheets);
+        }
         let mut table = Table::new(self, visitor, format);
         let mut sink = |row| table.row(row);
+        let mut sheets = xlsx::Sheets::default();
         let encoding = match format {
             Format::Csv => Some(csv_rows::each_row(&mut file, &self.limits, &mut sink)?),
             Format::JsonLines => Some(jsonl::each_row(&mut file, &self.mapping, &mut sink)?),
             Format::Xlsx => {
-                xlsx::each_row(file, &self.limits, &mut sink)?;
+                sheets = xlsx::each_row(file, self.sheet.as_deref(), &self.limits, &mut sink)?;
                 None
             }
         };
         let mut summary = table.finish()?;
         summary.encoding = encoding.map(|encoding| encoding.name().to_owned());
+        (summary.sheet, summary.sheets_left_out) = (sheets.read, sheets.left_out);
         Ok(summary)
     }
 }

@@ -1,12 +1,16 @@
 //! One row, checked: its household and its resident, or everything that is wrong with it.
 
 use std::fmt::Display;
+use std::ops::RangeInclusive;
 use std::str::FromStr;
 
 use townmesh_crdt::domain::date::Day;
 use townmesh_crdt::domain::dwelling::DwellingUse;
 use townmesh_crdt::domain::household::{Household, Relation, Resident, ResidentKind};
-use townmesh_crdt::domain::id_number::{IdNumber, normalise_id_number};
+use townmesh_crdt::domain::id_number::normalise_id_number;
+use townmesh_crdt::domain::input::{
+    AREA_DM2, MAX_LINE_CHARS, ROOMS, check_card, is_document_number, is_likely, is_masked,
+};
 use townmesh_crdt::domain::key::normalise;
 use townmesh_crdt::domain::person::{MAX_TEXT_BYTES, PersonalData};
 use townmesh_crdt::domain::phone::check_phone;
@@ -19,8 +23,8 @@ use super::problem::{Problem, ProblemKind, excerpt};
 use super::regions::RegionTable;
 use super::source::RawRow;
 
-const MOST_ROOMS: u32 = 10_000;
-const MOST_SQUARE_METRES: u32 = 1_000_000;
+/// Square decimetres in a square metre, as areas are kept.
+const DM2: u64 = 100;
 
 /// The cells of the row above that lower rows of merged cells leave empty.
 #[derive(Debug, Clone, Default)]
@@ -87,7 +91,13 @@ impl<'a> Check<'a> {
             let personal =
                 matches!(column, Column::Owner | Column::OwnerPhone | Column::Name | Column::IdNumber | Column::Phone);
             // Three bytes a character: what passes here fits into a sealed value.
-            let limit = if personal { MAX_TEXT_BYTES / 4 } else { self.rules.limits.cell_chars };
+            let limit = if personal {
+                MAX_TEXT_BYTES / 4
+            } else if column == Column::Note {
+                self.rules.limits.cell_chars
+            } else {
+                MAX_LINE_CHARS.min(self.rules.limits.cell_chars)
+            };
             if cell.chars().nth(limit).is_some() {
                 self.fault(column, ProblemKind::TooLong { limit });
             }
@@ -107,8 +117,8 @@ impl<'a> Check<'a> {
 
     fn household(&mut self, above: &mut Above) -> Household {
         self.door(above);
-        let rooms = self.whole_number(Column::Rooms, MOST_ROOMS);
-        let tenant_limit = self.whole_number(Column::TenantLimit, MOST_ROOMS);
+        let rooms = self.whole_number(Column::Rooms, ROOMS);
+        let tenant_limit = self.whole_number(Column::TenantLimit, ROOMS);
         Household {
             region: above.region,
             address: Some(above.door.clone()).filter(|door| !door.is_empty()),
@@ -127,7 +137,7 @@ impl<'a> Check<'a> {
     fn door(&mut self, above: &mut Above) {
         let (region, door) = (self.cell(Column::Region), self.cell(Column::Door));
         // 1 is what a household without number has, so that both ways of saying it are one household.
-        let number = self.whole_number(Column::Number, u32::from(u16::MAX)).filter(|number| *number > 1);
+        let number = self.whole_number(Column::Number, 1..=u16::MAX.into()).filter(|number| *number > 1);
         let inherits = self.rules.inherits && normalise(region).is_empty();
         if inherits && normalise(door).is_empty() && !above.door.is_empty() {
             if !above.sound {
@@ -199,14 +209,12 @@ impl<'a> Check<'a> {
             return None;
         }
         if kind == Some(ResidentKind::Overseas) {
-            let usual = (5..=20).contains(&number.len())
-                && number.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
-            if !usual {
+            if !is_document_number(&number) {
                 self.fault(Column::IdNumber, ProblemKind::Document);
             }
         } else if number.contains("E+") {
             self.fault(Column::IdNumber, ProblemKind::IdNumberRounded);
-        } else if let Err(error) = IdNumber::parse(&number) {
+        } else if let Err(error) = check_card(&number) {
             self.fault(Column::IdNumber, ProblemKind::IdNumber(error));
         }
         Some(number)
@@ -223,8 +231,12 @@ impl<'a> Check<'a> {
     fn day(&mut self, column: Column) -> Option<Day> {
         let text = self.text(column)?;
         // Spreadsheets add the time of day.
-        let day = normalise(text.split([' ', 'T']).next().unwrap_or_default()).parse();
-        day.map_err(|_| self.fault(column, ProblemKind::Day(excerpt(&text)))).ok()
+        let day = normalise(text.split([' ', 'T']).next().unwrap_or_default()).parse().ok();
+        let day = day.filter(|day| is_likely(*day));
+        if day.is_none() {
+            self.fault(column, ProblemKind::Day(excerpt(&text)));
+        }
+        day
     }
 
     /// A word of a coded enum, by key or name. Codes of newer versions cannot be typed in.
@@ -245,14 +257,14 @@ impl<'a> Check<'a> {
         word
     }
 
-    fn whole_number(&mut self, column: Column, most: u32) -> Option<u16> {
+    fn whole_number(&mut self, column: Column, range: RangeInclusive<u64>) -> Option<u16> {
         let text = self.text(column)?;
         let digits = normalise(&text);
         let digits = digits.trim_end_matches(['间', '人', '户', '室']);
-        let number =
-            digits.strip_suffix(".0").unwrap_or(digits).parse::<u16>().ok().filter(|number| u32::from(*number) <= most);
+        let number = digits.strip_suffix(".0").unwrap_or(digits).parse::<u16>().ok();
+        let number = number.filter(|number| range.contains(&u64::from(*number)));
         if number.is_none() || digits.starts_with('+') {
-            self.fault(column, ProblemKind::Number { text: excerpt(&text), most });
+            self.fault(column, ProblemKind::Number { text: excerpt(&text), range });
         }
         number
     }
@@ -262,12 +274,14 @@ impl<'a> Check<'a> {
         let text = self.text(Column::Area)?;
         let digits = normalise(&text);
         let digits = digits.trim_end_matches("平方米").trim_end_matches(['平', '㎡']).trim_end_matches("m2");
-        let metres = digits.parse::<f64>().ok().filter(|metres| (0.0..=f64::from(MOST_SQUARE_METRES)).contains(metres));
-        if metres.is_none() {
-            self.fault(Column::Area, ProblemKind::Number { text: excerpt(&text), most: MOST_SQUARE_METRES });
+        let (least, most) = (AREA_DM2.start().div_ceil(DM2), AREA_DM2.end() / DM2);
+        // The cast saturates, so that what is no area at all is out of the range as well.
+        let area = digits.parse::<f64>().ok().map(|metres| (metres * DM2 as f64).round() as u64);
+        let area = area.filter(|area| AREA_DM2.contains(area)).and_then(|area| u32::try_from(area).ok());
+        if area.is_none() {
+            self.fault(Column::Area, ProblemKind::Number { text: excerpt(&text), range: least..=most });
         }
-        // At most 100,000,000 after the check.
-        metres.map(|metres| (metres * 100.0).round() as u32)
+        area
     }
 
     fn position(&mut self) -> Option<Position> {
@@ -287,11 +301,6 @@ impl<'a> Check<'a> {
         }
         position
     }
-}
-
-/// Whether a text is what a masked export shows; no name or number has a star.
-fn is_masked(text: &str) -> bool {
-    text.contains(['*', '＊'])
 }
 
 /// Words that ledgers use for those of the coded enums.

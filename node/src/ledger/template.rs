@@ -7,6 +7,9 @@ use super::column::Column;
 use super::export::BOM;
 use super::sheet::{Sheet, SheetCell, write_workbook};
 
+/// Name of the sheet that explains the columns.
+pub(super) const EXPLANATIONS: &str = "说明";
+
 /// Writes a template: CSV with the headers and a row of explanations that begins with `#` and is skipped when read;
 /// XLSX with the headers and a second sheet of explanations; JSON lines with nothing but one line of empty fields.
 ///
@@ -27,7 +30,7 @@ pub fn write_template(format: Format, output: &mut impl Write) -> io::Result<()>
         Format::Xlsx => {
             let header: Vec<_> = Column::written().map(Column::header).collect();
             let ledger = Sheet::new("住户台账", &header)?;
-            let mut explained = Sheet::new("说明", &["列 / column", "字段 / field", "说明 / what to fill in"])?;
+            let mut explained = Sheet::new(EXPLANATIONS, &["列 / column", "字段 / field", "说明 / what to fill in"])?;
             for column in Column::written() {
                 explained.row(
                     [column.header(), column.field(), column.explained()].map(|text| SheetCell::Text(text.to_owned())),

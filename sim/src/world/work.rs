@@ -268,7 +268,8 @@ impl Task<'_> {
         let device = format!("mqtt:{}-{}", self.region, self.dice.below(6));
         let count = 1 + i64::from(self.dice.below(12));
         let events = (0..count).map(|number| DeviceEvent {
-            time_ms: self.now as i64 + ahead - number * 60_000,
+            // A clock that was reset says 1970; nothing is recorded from before that.
+            time_ms: (self.now as i64 + ahead - number * 60_000).max(number),
             kind: "water_depth".into(),
             key: EventKey::Time,
             value: EventValue::Text(format!("{} {}", self.canary, self.dice.below(100))),

@@ -118,7 +118,7 @@ fn an_action_that_is_not_allowed_is_refused_with_the_reason_and_leaves_nothing()
     assert_eq!(refused(Role::DutyHead, "zbz-1", Action::Close), "wrong_state");
     assert_eq!(refused(Role::Handler, "csd-8", verify(true)), "wrong_role");
     assert_eq!(refused(Role::Inspector, "csd-7", verify(true)), "handler");
-    assert_eq!(refused(Role::Inspector, "", verify(true)), "invalid");
+    assert_eq!(refused(Role::Inspector, "", verify(true)), "blank");
     assert!(!town.one.has_staged());
     let nothing = CaseRef { document: DocumentId([1; 16]), ..case };
     let error = case::act(&mut town.one, &nothing, &actor(Role::DutyHead, "zbz-1"), Action::Close, NOW);

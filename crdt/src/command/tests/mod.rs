@@ -10,6 +10,7 @@ mod matching;
 mod photos;
 mod roles;
 mod town;
+mod values;
 
 use std::collections::BTreeMap;
 

@@ -108,6 +108,7 @@ mod bytes_of_hash {
 /// Names one order of one dispatch or whistle: the event and the order's place in its list.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Encode, Decode, Serialize, Deserialize)]
 #[cbor(array)]
+#[serde(deny_unknown_fields)]
 pub struct OrderRef {
     /// The dispatching or whistling event.
     #[n(0)]
@@ -120,6 +121,7 @@ pub struct OrderRef {
 /// What one team is asked to do.
 #[derive(Debug, Clone, PartialEq, Eq, Encode, Decode, Serialize, Deserialize)]
 #[cbor(map)]
+#[serde(deny_unknown_fields)]
 pub struct Assignment {
     /// The team's code or name; not empty.
     #[n(0)]
@@ -132,6 +134,7 @@ pub struct Assignment {
 /// The first account of a problem.
 #[derive(Debug, Clone, PartialEq, Eq, Encode, Decode, Serialize, Deserialize)]
 #[cbor(map)]
+#[serde(deny_unknown_fields)]
 pub struct Report {
     /// Where the report comes from.
     #[n(0)]
@@ -170,6 +173,7 @@ pub struct Report {
 
 /// An action of a newer version: kept, shown, without effect.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct UnknownAction {
     /// Its code.
     pub code: u16,
@@ -183,7 +187,7 @@ pub struct UnknownAction {
 /// References (`request`, `order`, `question`, ...) name events that the author must have seen.
 #[derive(Debug, Clone, PartialEq, Eq, Encode, Decode, Serialize, Deserialize)]
 #[cbor(map)]
-#[serde(rename_all = "snake_case")]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
 #[allow(missing_docs, reason = "each field is named by its variant's documentation")]
 pub enum Action {
     /// 上报: a problem is reported.

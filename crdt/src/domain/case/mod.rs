@@ -28,6 +28,7 @@ mod effect;
 mod event;
 mod fold;
 mod history;
+mod input;
 mod judge;
 mod limit;
 mod state;

@@ -26,11 +26,29 @@ fn wrong_values_of_flags_end_with_code_2() {
         "join i --listen bad",
         "export --out x.pdf",
         "demo --households 5",
+        "household record --file f --region 110115005001",
+        "household record --file f --note x",
+        "household record --file f --resident name=x",
+        "inspection record --file f --checklist 2",
+        "inspection record --file f --photo p",
+        "event record --region 110115005001 --file f --alarm",
     ] {
         assert_eq!(exit_code(&format!("townmesh {line} --data-dir {path}")), 2, "{line}");
     }
     let mapping = Message::new("mapping", "", "");
     assert_eq!(Failure::from(mapping).code, 2, "import --map foo, which the node looks at");
+}
+
+#[test]
+fn a_file_goes_alone_or_the_flags_without_it() {
+    for line in [
+        "household record --file f",
+        "household record --region 110115005001 --address 1 --note x",
+        "inspection record --file f",
+        "event record --region 110115005001 --file f",
+    ] {
+        assert!(parse(&format!("townmesh {line}")).is_ok(), "{line}");
+    }
 }
 
 #[test]

@@ -23,7 +23,7 @@ async fn a_photo_is_recorded_named_in_an_inspection_and_shown_for_a_reason() {
     assert_eq!((status, &again["value"]), (StatusCode::OK, &answer["value"]));
 
     let inspection = json!({
-        "household": household, "by": "xc-1", "time_ms": now(), "checklist": 2, "answers": {}, "photos": [photo]
+        "household": household, "by": "xc-1", "time_ms": now(), "checklist": 2, "answers": {"1": "ok"}, "photos": [photo]
     });
     let (status, recorded) = node.post("/v1/inspections", &inspection).await;
     assert_eq!(status, StatusCode::CREATED, "{recorded}");
@@ -43,9 +43,11 @@ async fn wrong_photos_and_reasonless_looks_are_refused() {
     let household = node.household("幸福路1号").await;
     let (_, answer) = node.send_photo(&household, PHOTO).await;
     let photo = answer["value"]["photo"].as_str().unwrap();
-    for path in [format!("/v1/photos/{photo}"), format!("/v1/photos/{photo}?reveal=%20")] {
-        let (status, answer) = node.fetch(&path).await;
-        assert_eq!((status, code(&answer)), (StatusCode::FORBIDDEN, "reason_missing"), "{path}");
+    for (query, refusal) in
+        [("", (StatusCode::FORBIDDEN, "reason_missing")), ("?reveal=%20", (StatusCode::BAD_REQUEST, "reason_empty"))]
+    {
+        let (status, answer) = node.fetch(&format!("/v1/photos/{photo}{query}")).await;
+        assert_eq!((status, code(&answer)), refusal, "{query}");
     }
     let nowhere = "00000000000000000000000000000000";
     let large = [PHOTO, &vec![0; crate::http::photos::PHOTO_BYTES]].concat();

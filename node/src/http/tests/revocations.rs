@@ -83,11 +83,13 @@ async fn of_nodes_with_one_name_the_ids_are_told() {
         node.engine.record(job).await.unwrap();
     }
     let input = json!({ "authority": text(&node.authority), "node": "v1" });
-    let (status, answer) = node.post("/v1/revoke", &input).await;
-    assert_eq!((status, code(&answer)), (StatusCode::CONFLICT, "node_ambiguous"), "{answer}");
-    for id in &ids {
-        for language in ["message_zh", "message_en"] {
-            assert!(answer[language].as_str().unwrap().contains(&id.to_string()), "{answer}");
+    for path in ["/v1/revoke", "/v1/ratify"] {
+        let (status, answer) = node.post(path, &input).await;
+        assert_eq!((status, code(&answer)), (StatusCode::CONFLICT, "node_ambiguous"), "{path}: {answer}");
+        for id in &ids {
+            for language in ["message_zh", "message_en"] {
+                assert!(answer[language].as_str().unwrap().contains(&id.to_string()), "{path}: {answer}");
+            }
         }
     }
     let (_, status) = node.fetch("/v1/status").await;

@@ -185,6 +185,47 @@ fn numbers_dates_and_merged_cells_of_a_workbook_are_read_as_people_see_them() {
     assert_eq!(one.residents[0].personal.as_ref().unwrap().phone.as_deref(), Some("13812345678"));
 }
 
+#[test]
+fn of_several_sheets_one_is_read_and_the_others_are_named() {
+    use rust_xlsxwriter::Workbook;
+    let mut workbook = Workbook::new();
+    for (name, door) in [("空", ""), ("一组", "1号"), ("二组", "2号"), ("三组", "3号"), ("说明", "各列的说明")]
+    {
+        let sheet = workbook.add_worksheet();
+        sheet.set_name(name).unwrap();
+        if !door.is_empty() {
+            for (column, title) in (0_u16..).zip(["村居", "门牌号", "姓名"]) {
+                sheet.write_string(0, column, title).unwrap();
+            }
+            for (column, cell) in (0_u16..).zip(["狼垡一村", door, "甲"]) {
+                sheet.write_string(1, column, cell).unwrap();
+            }
+        }
+    }
+    let bytes = workbook.save_to_buffer().unwrap();
+    let regions = regions();
+    let mut reading = Reading::new(&regions);
+    let doors = |ledger: &Ledger| -> Vec<String> {
+        ledger.households.iter().filter_map(|one| one.household.address.clone()).collect()
+    };
+    let first = reading.bytes(&bytes).unwrap();
+    assert_eq!((doors(&first), first.summary.sheet.as_deref()), (vec!["1号".to_owned()], Some("一组")));
+    assert_eq!(first.summary.sheets_left_out, ["二组", "三组"], "neither the empty one nor the template's own");
+    reading.sheet = Some("三组".into());
+    let third = reading.bytes(&bytes).unwrap();
+    assert_eq!(
+        (doors(&third), third.summary.sheets_left_out),
+        (vec!["3号".to_owned()], vec!["一组".into(), "二组".into()])
+    );
+    reading.sheet = Some("四组".into());
+    let error = reading.bytes(&bytes).unwrap_err();
+    assert_eq!(error.code(), "sheet_unknown");
+    assert!(error.to_string().contains("四组") && error.to_string().contains("一组、二组、三组"), "{error}");
+    reading.sheet = Some("空".into());
+    assert_eq!(reading.bytes(&bytes).unwrap_err().code(), "empty");
+    assert_eq!(reading.bytes("村居,门牌号,姓名\n".as_bytes()).unwrap_err().code(), "no_sheets");
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(60))]
 

@@ -45,10 +45,14 @@ fn each_wrong_cell_has_its_code_and_column() {
         (7, "邻居家的猫", "word_unknown", "与户主关系"),
         (8, "火星", "word_unknown", "人员类别"),
         (9, "2024-02-30", "day", "迁入日期"),
+        (9, "1023-02-03", "day", "迁入日期"),
         (10, "2024-03-04", "day_order", "迁出日期"),
         (11, "三", "number", "房间数"),
         (11, "-1", "number", "房间数"),
         (11, "70000", "number", "房间数"),
+        (12, "0", "number", "面积"),
+        (12, "10000.01", "number", "面积"),
+        (12, "-3", "number", "面积"),
         (12, "NaN", "number", "面积"),
         (12, "1e9", "number", "面积"),
         (13, "", "position", "经度"),
@@ -183,6 +187,8 @@ fn several_households_behind_one_door_have_numbers() {
     let listed: Vec<_> =
         ledger.households.iter().map(|one| (one.household.number_or_first(), one.residents.len())).collect();
     assert_eq!(listed, [(1, 2), (2, 2)]);
+    let none = read("村居,门牌号,户号,姓名\n狼垡一村,1号,0,甲\n".as_bytes()).unwrap();
+    assert_eq!((codes(&none), none.households.len()), (vec!["number"], 0));
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! Workbooks: rows of the first sheet that has any.
+//! Workbooks: rows of one sheet, and which others have any.
 
 mod guard;
 mod inflate;
@@ -11,13 +11,31 @@ use calamine::{Cell, DataRef, Reader as _, Xlsx, XlsxError};
 use self::guard::GuardError;
 use super::error::LedgerError;
 use super::limits::Limits;
+use super::problem::excerpt;
 use super::source::{RawRow, RowSink};
+use super::template::EXPLANATIONS;
 
-/// Sheets that are tried before the workbook counts as empty.
+/// Sheets that are looked at where none is named.
 const MAX_SHEETS: usize = 100;
+/// Sheets that a message names.
+const NAMED: usize = 20;
 
-/// Hands the rows of the first sheet that is not empty to `sink`.
-pub(super) fn each_row(mut file: impl Read + Seek, limits: &Limits, sink: &mut RowSink<'_>) -> Result<(), LedgerError> {
+/// Which sheet of a workbook was read.
+#[derive(Debug, Default)]
+pub(super) struct Sheets {
+    /// Its name; `None` where all are empty.
+    pub(super) read: Option<String>,
+    /// Names of the others with rows.
+    pub(super) left_out: Vec<String>,
+}
+
+/// Hands the rows of a sheet to `sink`: the one that is `wanted`, or the first that is not empty.
+pub(super) fn each_row(
+    mut file: impl Read + Seek,
+    wanted: Option<&str>,
+    limits: &Limits,
+    sink: &mut RowSink<'_>,
+) -> Result<Sheets, LedgerError> {
     guard::check(&mut file, limits.unpacked_bytes).map_err(|error| match error {
         GuardError::NotAWorkbook => LedgerError::DamagedWorkbook { reason: error.to_string() },
         GuardError::Encrypted => LedgerError::OldOrEncryptedWorkbook,
@@ -26,12 +44,31 @@ pub(super) fn each_row(mut file: impl Read + Seek, limits: &Limits, sink: &mut R
         GuardError::Io(source) => LedgerError::Io(source),
     })?;
     let mut workbook = contained(|| Xlsx::new(file))?;
-    for sheet in workbook.sheet_names().iter().take(MAX_SHEETS) {
-        if sheet_rows(&mut workbook, sheet, limits, sink)? {
-            return Ok(());
+    let names = workbook.sheet_names();
+    if let Some(wanted) = wanted.filter(|wanted| !names.iter().any(|name| name == wanted)) {
+        let known: Vec<_> = names.iter().take(NAMED).map(|name| excerpt(name)).collect();
+        return Err(LedgerError::SheetUnknown { name: excerpt(wanted), known: known.join("、") });
+    }
+    let mut sheets = Sheets::default();
+    let is_wanted = |name: &str| wanted.is_some_and(|wanted| wanted == name);
+    let names = names.into_iter().enumerate().filter(|(place, name)| *place < MAX_SHEETS || is_wanted(name));
+    for (_, name) in names {
+        if (wanted.is_some() && !is_wanted(&name)) || sheets.read.is_some() {
+            // Nobody misses what the template says of its columns.
+            if name != EXPLANATIONS && has_rows(&mut workbook, &name, limits) {
+                sheets.left_out.push(name);
+            }
+        } else if sheet_rows(&mut workbook, &name, limits, sink)? {
+            sheets.read = Some(name);
         }
     }
-    Ok(())
+    Ok(sheets)
+}
+
+/// Whether a sheet that is not read has any row with content. One that cannot be read has none that would be missed.
+fn has_rows<F: Read + Seek>(workbook: &mut Xlsx<F>, sheet: &str, limits: &Limits) -> bool {
+    let mut first = |_| Err(LedgerError::Stopped);
+    matches!(sheet_rows(workbook, sheet, limits, &mut first), Err(LedgerError::Stopped))
 }
 
 /// Runs the library. It indexes into tables that the file itself supplies, so a crafted file may make it panic; that

@@ -1,0 +1,80 @@
+//! What people may say in a case; see [`crate::domain::input`]. How long it may be is checked with the event itself.
+
+use super::action::{Action, Assignment, LimitClock, ReopenCause, Report, Satisfaction, Severity, Source};
+use crate::domain::input::{InputError, line, lines, word, words};
+
+type Checked = Result<(), InputError>;
+
+impl Report {
+    /// Checks what somebody entered.
+    ///
+    /// # Errors
+    /// The first field that is wrong.
+    pub fn check_input(&self) -> Result<(), InputError> {
+        word("source", Some(self.source), Source::ALL)?;
+        self.category.iter().try_for_each(|category| line("category", category))?;
+        self.device.iter().try_for_each(|device| line("device", device))?;
+        // Where the place is on the map, words may be missing.
+        if self.position.is_some() { lines("place", &self.place) } else { words("place", &self.place) }?;
+        words("description", &self.description)
+    }
+}
+
+impl Action {
+    /// Checks what somebody entered: reasons, questions, demands and results say something.
+    ///
+    /// # Errors
+    /// The first field that is wrong.
+    pub fn check_input(&self) -> Result<(), InputError> {
+        match self {
+            Self::Report(report) => report.check_input().map_err(|error| error.within("report")),
+            Self::AskCheck { question } => words("question", question),
+            Self::File { category, severity, clock, .. } => {
+                line("category", category)?;
+                word("severity", Some(*severity), Severity::ALL)?;
+                word("clock", Some(*clock), LimitClock::ALL)
+            }
+            Self::Callback { satisfaction, .. } => word("satisfaction", Some(*satisfaction), Satisfaction::ALL),
+            Self::Reopen { cause } => word("cause", Some(*cause), ReopenCause::ALL),
+            Self::Dispatch { orders, .. } => assignments("orders", orders),
+            Self::Whistle { callers, called } => {
+                callers.iter().try_for_each(|caller| line("callers", caller))?;
+                assignments("called", called)
+            }
+            Self::Refuse { reason }
+            | Self::RequestReturn { reason, .. }
+            | Self::RequestExtension { reason, .. }
+            | Self::RequestSuspension { reason }
+            | Self::RequestVoid { reason }
+            | Self::Decline { reason, .. } => words("reason", reason),
+            Self::OrderDone { result, .. } | Self::HandleOnSpot { result, .. } => words("result", result),
+            Self::LeadClose { team, summary } => {
+                line("team", team)?;
+                lines("summary", summary)
+            }
+            Self::Supervise { demand } => words("demand", demand),
+            Self::Reply { answer, .. } => words("answer", answer),
+            Self::Comment { text } => words("text", text),
+            // What was found, and whether it passed, says enough.
+            Self::AnswerCheck { answer, .. } => lines("answer", answer),
+            Self::Verify { finding, .. } => lines("finding", finding),
+            Self::Accept
+            | Self::Merge { .. }
+            | Self::Acknowledge { .. }
+            | Self::ReportIn { .. }
+            | Self::Approve { .. }
+            | Self::Resume
+            | Self::Close
+            | Self::Audit { .. }
+            | Self::Settle { .. }
+            | Self::Unknown(_) => Ok(()),
+        }
+    }
+}
+
+fn assignments(field: &str, orders: &[Assignment]) -> Checked {
+    orders.iter().enumerate().try_for_each(|(place, order)| {
+        let checked = line("team", &order.team).and_then(|()| lines("task", &order.task));
+        checked.map_err(|error| error.within(&format!("{field}[{place}]")))
+    })
+}
