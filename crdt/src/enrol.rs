@@ -206,8 +206,7 @@ impl Place {
     /// # Errors
     /// [`EnrolError`], the first that is found.
     pub fn check(&self, trust: &Trust, secrets: &[(String, FamilySecret)], now: Millis) -> Result<(), EnrolError> {
-        check_name(&self.name)?;
-        self.check_scope()?;
+        self.check_form()?;
         let exists = |code: &str| {
             let mut regions = trust.namespaces().values().filter(|known| known.kind == NamespaceKind::Registry);
             // The empty text, with which every code begins, is no code.
@@ -233,8 +232,13 @@ impl Place {
         }
     }
 
-    /// Refuses what would be left out of the certificate, and a node that could do nothing.
-    fn check_scope(&self) -> Result<(), EnrolError> {
+    /// The part of [`Self::check`] that needs no town: a name that people can write, and a scope that neither is left out
+    /// of the certificate nor makes a node that could do nothing.
+    ///
+    /// # Errors
+    /// [`EnrolError`].
+    pub fn check_form(&self) -> Result<(), EnrolError> {
+        check_name(&self.name)?;
         let (reads, carries) = (!self.regions.is_empty(), !self.carries.is_empty());
         match self.role {
             NodeRole::Center if reads || carries => Err(EnrolError::CenterScope),

@@ -14,6 +14,7 @@ mod household;
 mod import;
 mod inspection;
 mod invite;
+mod invites;
 mod join;
 mod local;
 mod member;
@@ -45,7 +46,7 @@ const FAILED: u8 = 1;
 /// Wrong usage.
 const USAGE: u8 = 2;
 /// Codes of messages about how a command was given, wherever that is noticed.
-const USAGE_CODES: [&str; 10] = [
+const USAGE_CODES: [&str; 12] = [
     "usage",
     "config_value",
     "config_syntax",
@@ -54,6 +55,8 @@ const USAGE_CODES: [&str; 10] = [
     "center_scope",
     "no_region",
     "no_scope",
+    "name",
+    "nodes_fall",
     "mapping",
     "format",
 ];
@@ -84,7 +87,9 @@ enum Command {
     Town(town::TownCommand),
     /// 制作入网邀请 / make an invite for a new node
     Invite(invite::InviteArgs),
-    /// 注销一个节点 / remove a node, such as a stolen one
+    /// 查看入网邀请及其去向 / list invites, and what became of them
+    Invites(invites::InvitesArgs),
+    /// 注销一个节点，或撤回一份邀请 / remove a node, such as a stolen one, or withdraw an invite
     Revoke(revoke::RevokeArgs),
     /// 彻底删除某人的信息 / destroy what is recorded of a person, everywhere
     Erase(erase::EraseArgs),
@@ -190,6 +195,7 @@ impl Cli {
         match self.command {
             Command::Town(command) => command.run(&context),
             Command::Invite(args) => args.run(&context),
+            Command::Invites(args) => args.run(&context),
             Command::Revoke(args) => args.run(&context),
             Command::Erase(args) => args.run(&context),
             Command::Ratify(args) => args.run(&context),

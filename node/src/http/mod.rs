@@ -25,7 +25,8 @@
 //! | `/v1/import` | POST | a ledger file; answers JSON lines |
 //! | `/v1/export` | GET | households as CSV, XLSX, GeoJSON |
 //! | `/v1/verify`, `/v1/dump` | POST, GET | checks everything; tells everything; JSON lines |
-//! | `/v1/invite`, `/v1/revoke` | POST | makes an invite; removes a node |
+//! | `/v1/invite`, `/v1/revoke` | POST | makes an invite; removes a node or withdraws an invite |
+//! | `/v1/invites` | GET | which invites there are, and what became of them |
 //! | `/v1/erase` | POST | destroys the keys of what is recorded of a person, on every node |
 //! | `/v1/ratify` | POST | what is held here of a removed node, or of a forked log, counts |
 
@@ -68,8 +69,8 @@ use townmesh_crdt::enrol::Authority;
 pub use access::{Access, ApiFile};
 pub use erase::EraseInput;
 pub use error::ApiError;
-pub(crate) use invite::acting_roles;
 pub use invite::{InviteAnswer, InviteInput};
+pub(crate) use invite::{Invites, acting_roles};
 pub use ratify::RatifyInput;
 pub use revoke::RevokeInput;
 pub use server::{Patience, serve};
@@ -161,6 +162,7 @@ impl Api {
             .route("/v1/positions", get(positions::list).post(positions::record))
             .route("/v1/delivery", get(delivery::list))
             .route("/v1/invite", post(invite::invite))
+            .route("/v1/invites", get(invite::list))
             .route("/v1/revoke", post(revoke::revoke))
             .route("/v1/erase", post(erase::erase))
             .route("/v1/ratify", post(ratify::ratify))

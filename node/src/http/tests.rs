@@ -18,6 +18,7 @@ use townmesh_crdt::store::Store;
 
 mod erasures;
 mod failures;
+mod invites;
 mod photos;
 mod revocations;
 mod town;
