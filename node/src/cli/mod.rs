@@ -22,6 +22,7 @@ mod output;
 mod photo;
 mod position;
 mod ratify;
+mod reveals;
 mod revoke;
 mod run;
 mod status;
@@ -46,7 +47,7 @@ const FAILED: u8 = 1;
 /// Wrong usage.
 const USAGE: u8 = 2;
 /// Codes of messages about how a command was given, wherever that is noticed.
-const USAGE_CODES: [&str; 12] = [
+const USAGE_CODES: [&str; 14] = [
     "usage",
     "config_value",
     "config_syntax",
@@ -57,6 +58,8 @@ const USAGE_CODES: [&str; 12] = [
     "no_scope",
     "name",
     "nodes_fall",
+    "reason_too_long",
+    "cursor",
     "mapping",
     "format",
 ];
@@ -107,6 +110,8 @@ enum Command {
     Export(export::ExportArgs),
     /// 重新核验全部数据 / check everything in the store again
     Verify(verify::VerifyArgs),
+    /// 查看何人因何查看过个人信息 / list who was shown personal data, when and why
+    Reveals(reveals::RevealsArgs),
     /// 住户 / households
     #[command(subcommand)]
     Household(household::HouseholdCommand),
@@ -205,6 +210,7 @@ impl Cli {
             Command::Import(args) => args.run(&context),
             Command::Export(args) => args.run(&context),
             Command::Verify(args) => args.run(&context),
+            Command::Reveals(args) => args.run(&context),
             Command::Household(command) => command.run(&context),
             Command::Inspection(command) => command.run(&context),
             Command::Case(command) => command.run(&context),

@@ -19,7 +19,7 @@ pub(super) struct RevokeArgs {
     #[arg(long, value_name = "ID|NAME")]
     invite: Option<String>,
     /// 已用该邀请加入的节点也一并注销 / also removes the nodes that joined with the invite
-    #[arg(long, requires = "invite")]
+    #[arg(long, conflicts_with = "node")]
     with_nodes: bool,
     /// 授权机构密钥文件 / authority file
     #[arg(long, value_name = "FILE")]

@@ -44,6 +44,7 @@ fn the_commands_of_the_manual_are_understood() {
         "townmesh revoke vehicle-1 --authority k --void-all",
         "townmesh revoke --invite 0a1b2c3d --authority k --with-nodes",
         "townmesh invites --json",
+        "townmesh reveals --since 2026-11-01 --limit 10 --json",
         "townmesh ratify vehicle-1 --authority k --json",
         "townmesh position list --json",
         "townmesh delivery 00000000000000000000000000000000",

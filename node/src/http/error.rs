@@ -12,6 +12,7 @@ use crate::engine::EngineError;
 use crate::keys::KeyError;
 use crate::ledger::{ExportError, LedgerError, MappingError};
 use crate::message::{Explain, Message};
+use crate::reveals::{PageError, RevealError};
 use crate::verify::VerifyError;
 use crate::views::QueryError;
 
@@ -100,6 +101,7 @@ from_explained! {
     VerifyError => INTERNAL_SERVER_ERROR,
     ExportError => INTERNAL_SERVER_ERROR,
     FileError => INSUFFICIENT_STORAGE,
+    RevealError => INSUFFICIENT_STORAGE,
     KeyError => BAD_REQUEST,
     LedgerError => UNPROCESSABLE_ENTITY,
     MappingError => BAD_REQUEST,
@@ -125,6 +127,15 @@ impl From<EnrolError> for ApiError {
             | EnrolError::Incomplete
             | EnrolError::Statement(_)
             | EnrolError::Seal(_) => Self::bad_request(message),
+        }
+    }
+}
+
+impl From<PageError> for ApiError {
+    fn from(error: PageError) -> Self {
+        match error {
+            PageError::File(error) => Self::from(error),
+            PageError::Cursor(error) => Self::from(error),
         }
     }
 }
