@@ -3,6 +3,7 @@
 //! Exit codes: 0 done, 1 failed, 2 wrong usage, 75 not fully synced yet. With `--json` a command prints one JSON value on
 //! standard output, errors as `{code, message_zh, message_en, remedy?}` on standard error.
 
+mod authority;
 mod case;
 mod client;
 mod delivery;
@@ -94,6 +95,9 @@ enum Command {
     Invites(invites::InvitesArgs),
     /// 注销一个节点，或撤回一份邀请 / remove a node, such as a stolen one, or withdraw an invite
     Revoke(revoke::RevokeArgs),
+    /// 授权机构：签发、列出、接替、注销 / authorities: create, list, replace, revoke
+    #[command(subcommand)]
+    Authority(authority::AuthorityCommand),
     /// 彻底删除某人的信息 / destroy what is recorded of a person, everywhere
     Erase(erase::EraseArgs),
     /// 追认已注销节点或分叉日志的记录 / ratify what is held of a removed node, or of a forked log
@@ -202,6 +206,7 @@ impl Cli {
             Command::Invite(args) => args.run(&context),
             Command::Invites(args) => args.run(&context),
             Command::Revoke(args) => args.run(&context),
+            Command::Authority(command) => command.run(&context),
             Command::Erase(args) => args.run(&context),
             Command::Ratify(args) => args.run(&context),
             Command::Join(args) => args.run(&context),

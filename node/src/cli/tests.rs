@@ -1,6 +1,7 @@
 use clap::CommandFactory as _;
 use clap::Parser as _;
 
+mod authorities;
 mod damage;
 mod founding;
 mod invites;
@@ -44,6 +45,10 @@ fn the_commands_of_the_manual_are_understood() {
         "townmesh revoke vehicle-1 --authority k --void-all",
         "townmesh revoke --invite 0a1b2c3d --authority k --with-nodes",
         "townmesh invites --json",
+        "townmesh authority create --root r --name second --out k",
+        "townmesh authority list --json",
+        "townmesh authority adopt authority --authority k",
+        "townmesh authority revoke authority --root r --with-nodes --void-all",
         "townmesh reveals --since 2026-11-01 --limit 10 --json",
         "townmesh ratify vehicle-1 --authority k --json",
         "townmesh position list --json",

@@ -28,10 +28,13 @@
 //! | `/v1/reveals` | GET | who was shown personal data, when and why |
 //! | `/v1/invite`, `/v1/revoke` | POST | makes an invite; removes a node or withdraws an invite |
 //! | `/v1/invites` | GET | which invites there are, and what became of them |
+//! | `/v1/authorities` | GET, POST | list; record a new one that the root key signed |
+//! | `/v1/authorities/adopt`, `/v1/authorities/revoke` | POST | certifies the nodes of an authority anew; revokes one |
 //! | `/v1/erase` | POST | destroys the keys of what is recorded of a person, on every node |
 //! | `/v1/ratify` | POST | what is held here of a removed node, or of a forked log, counts |
 
 mod access;
+mod authority;
 mod bounds;
 mod cases;
 mod delivery;
@@ -69,6 +72,8 @@ use axum::routing::{get, post};
 use townmesh_crdt::enrol::Authority;
 
 pub use access::{Access, ApiFile};
+pub use authority::{AdoptInput, AuthorityInput, AuthorityRevokeInput};
+pub(crate) use authority::{Authorities, introduce as introduce_authority};
 pub use erase::EraseInput;
 pub use error::ApiError;
 pub use invite::{InviteAnswer, InviteInput};
@@ -175,6 +180,9 @@ impl Api {
             .route("/v1/invite", post(invite::invite))
             .route("/v1/invites", get(invite::list))
             .route("/v1/revoke", post(revoke::revoke))
+            .route("/v1/authorities", get(authority::list).post(authority::create))
+            .route("/v1/authorities/adopt", post(authority::adopt))
+            .route("/v1/authorities/revoke", post(authority::revoke))
             .route("/v1/erase", post(erase::erase))
             .route("/v1/ratify", post(ratify::ratify))
             .layer(from_fn(bounds::limit_time));
