@@ -107,6 +107,9 @@ pub enum EnrolError {
     /// The inviting node cannot hand over what it does not hold.
     #[error("this node does not hold the keys of region {0}: make the invite on a node that does, such as the center")]
     NoKeys(String),
+    /// What the authority signs counts nowhere.
+    #[error("the authority was revoked: nobody could join with its invite")]
+    AuthorityRevoked,
     /// The invite holds no usable certificate.
     #[error("the invite is incomplete: ask for a new one")]
     Incomplete,
@@ -334,6 +337,9 @@ pub fn invite_at(
     now: Millis,
     rng: &mut dyn CryptoRng,
 ) -> Result<Invite, EnrolError> {
+    if replica.trust().is_revoked(&authority.statement.id) {
+        return Err(EnrolError::AuthorityRevoked);
+    }
     let secrets = replica.secrets();
     place.check(replica.trust(), &secrets, now)?;
     let invite = invite(authority, place, &secrets, now, rng)?.introduced_by(replica.trust());

@@ -187,6 +187,8 @@ impl Explain for EnrolError {
                 .remedy("请对照区划表核对代码", "look the code up in the table of regions"),
             Self::NoKeys(code) => Message::new("no_keys", format!("本节点不持有 {code} 的密钥"), en)
                 .remedy("请在指挥中心制作邀请", "make the invite at the center"),
+            Self::AuthorityRevoked => Message::new("authority_removed", "该授权机构已被注销，其邀请无效", en)
+                .remedy("换用另一授权机构的密钥", "use the key of another authority"),
             Self::Incomplete => Message::new("invite_incomplete", "邀请文件不完整", en)
                 .remedy("请重新申请邀请文件", "ask for a new invite file"),
             Self::Statement(_) => Message::new("statement", "邀请中的证书无效", en)
@@ -240,6 +242,11 @@ impl Explain for RevokeError {
                 let zh = format!("有 {} 个节点由{} {name} 登记，将随之注销：{listed}", nodes.len(), of_kind(*kind));
                 Message::new("nodes_fall", zh, en)
                     .remedy("若要一并注销，加上 --with-nodes", "if they are to be removed as well, add --with-nodes")
+            }
+            Self::UnfitAuthority { name } => {
+                let zh = format!("授权机构 {name} 不能重新认证这些节点：它们本由其登记，或它已被注销");
+                Message::new("authority_unfit", zh, en)
+                    .remedy("换用另一授权机构的密钥", "use the key of another authority")
             }
             Self::StandsOnIt { kind, name } => {
                 let zh = format!("本节点由{} {name} 登记，将随之注销", of_kind(*kind));

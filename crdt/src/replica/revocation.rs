@@ -76,6 +76,12 @@ pub enum RevokeError {
         /// Which nodes.
         nodes: Vec<Fallen>,
     },
+    /// This authority cannot take the nodes of another one over.
+    #[error("authority {name} cannot certify these nodes anew: they stand on it already, or it was revoked")]
+    UnfitAuthority {
+        /// Its name.
+        name: String,
+    },
     /// This node itself stands on it, so that it could not tell anybody.
     #[error(
         "this node itself was enrolled by the {kind} {name} and would be removed with it: do it on a node that was not"

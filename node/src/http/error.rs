@@ -124,6 +124,7 @@ impl From<EnrolError> for ApiError {
             | EnrolError::TooManyRegions { .. }
             | EnrolError::UnknownRegion(_)
             | EnrolError::NoKeys(_)
+            | EnrolError::AuthorityRevoked
             | EnrolError::Incomplete
             | EnrolError::Statement(_)
             | EnrolError::Seal(_) => Self::bad_request(message),

@@ -214,6 +214,8 @@ fn a_stolen_authority_is_replaced_without_anybody_joining_again() {
     let refused = center.revoke_authority(&root, stolen.statement.id, WITH_NODES, NOW);
     assert!(matches!(refused, Err(RevokeError::StandsOnIt { .. })), "{refused:?}");
     let second: Authority = enrol::authority(&root, "second", NOW, &mut town.rng).unwrap();
+    let same = center.certify_anew(&stolen, stolen.statement.id, NOW);
+    assert!(matches!(same, Err(RevokeError::UnfitAuthority { .. })), "{same:?}");
     let certified = center.certify_anew(&second, stolen.statement.id, NOW).unwrap();
     assert_eq!(certified.len(), 2);
     center.commit(NOW).unwrap();
@@ -236,7 +238,8 @@ fn a_stolen_authority_is_replaced_without_anybody_joining_again() {
             assert_eq!(texts(replica, LANGFA, document), [text]);
         }
     }
-    // What the thief signs from now on counts nowhere.
+    // What the thief signs from now on counts nowhere, and nobody makes an invite that could not be used.
+    assert!(matches!(invite_at(&mut town, &mut center, "late"), Err(EnrolError::AuthorityRevoked)));
     let thief = enrol::invite(&stolen, &place("thief"), &center.secrets(), NOW, &mut town.rng).unwrap();
     let thief = redeem(&mut town, &thief);
     center

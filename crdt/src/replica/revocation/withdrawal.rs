@@ -115,7 +115,7 @@ impl Replica {
     /// back without them. Those who hear of theirs go on under it; nobody has to join again.
     ///
     /// # Errors
-    /// [`RevokeError::RevokedBefore`] if this authority does not count; [`RevokeError::Record`].
+    /// [`RevokeError::UnfitAuthority`] if it is the same authority, or was revoked; [`RevokeError::Record`].
     pub fn certify_anew(
         &mut self,
         authority: &Authority,
@@ -124,7 +124,8 @@ impl Replica {
     ) -> Result<Vec<Fallen>, RevokeError> {
         let by = authority.statement.id;
         if by == certificate || self.trust.is_revoked(&by) {
-            return Err(RevokeError::RevokedBefore { kind: CertificateKind::Authority, name: by.short() });
+            let name = authority.statement.claim.certificate().map(|own| own.name.clone()).unwrap_or_default();
+            return Err(RevokeError::UnfitAuthority { name });
         }
         // The authority may be new here.
         let (mut statements, mut certified) = (vec![authority.statement.clone()], vec![]);

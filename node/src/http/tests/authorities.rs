@@ -89,7 +89,7 @@ async fn a_stolen_authority_is_replaced_and_revoked() {
     }
     let adopt = |authority: &enrol::Authority| json!({ "authority": text(authority), "from": "authority" });
     let (status, answer) = node.post("/v1/authorities/adopt", &adopt(&node.authority)).await;
-    assert!(status.is_client_error(), "not by itself: {answer}");
+    assert_eq!((status, code(&answer)), (StatusCode::CONFLICT, "authority_unfit"), "not by itself");
     let (status, answer) = node.post("/v1/authorities/adopt", &adopt(&second)).await;
     assert_eq!((status, &answer["nodes"][0]["name"]), (StatusCode::OK, &json!("center")), "{answer}");
 
@@ -100,6 +100,10 @@ async fn a_stolen_authority_is_replaced_and_revoked() {
     assert_eq!((&rows[0]["name"], &rows[0]["nodes"][0]["name"]), (&json!("second"), &json!("center")), "{rows:?}");
     assert_eq!((&rows[1]["revoked"], &rows[1]["open_invites"]), (&json!(true), &json!([])), "{rows:?}");
     node.household("幸福路9号").await;
+    let mut late = invite.clone();
+    late["name"] = json!("late");
+    let (status, answer) = node.post("/v1/invite", &late).await;
+    assert_eq!((status, code(&answer)), (StatusCode::BAD_REQUEST, "authority_removed"), "{answer}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
