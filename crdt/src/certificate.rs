@@ -56,6 +56,16 @@ pub enum CertificateKind {
     Node = 2,
 }
 
+impl std::fmt::Display for CertificateKind {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Authority => "authority",
+            Self::Invite => "invite",
+            Self::Node => "node",
+        })
+    }
+}
+
 /// What a node is in the town; its scopes say what it holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "snake_case")]

@@ -7,15 +7,17 @@ use x25519_dalek::{PublicKey, StaticSecret};
 use crate::bounds;
 use crate::certificate::{Certificate, CertificateKind, Claim, NodeRole, Statement, StatementError};
 use crate::clock::Millis;
+use crate::domain::region::RegionCode;
 use crate::domain::role::Roles;
 use crate::id::{CertificateId, NodeId};
 use crate::namespace::{Namespace, NamespaceKind};
 use crate::policy;
+use crate::replica::{RecordError, Replica};
 use crate::seal::{FamilySecret, SealError};
-use crate::trust::{Introduction, Trust};
+use crate::trust::{Introduction, NameHolder, Trust};
 
 /// How long a certificate is meant to last: ten years. Its end means "ask", never "cut off".
-const VALIDITY: Millis = 10 * 365 * 24 * 3600 * 1000;
+pub(crate) const VALIDITY: Millis = 10 * 365 * 24 * 3600 * 1000;
 
 /// What a node signs with and opens grants with.
 #[derive(Clone)]
@@ -68,18 +70,46 @@ pub struct Founded {
 /// Why an invite cannot be made or redeemed.
 #[derive(Debug, thiserror::Error)]
 pub enum EnrolError {
-    /// The name is blank, too long, or holds control characters.
+    /// The name is blank, too long, or holds what cannot be typed again.
     #[error(
-        "the node's name must have 1 to {limit} characters, no control characters and not only spaces",
+        "a name must have 1 to {limit} characters, without control characters and without spaces at its ends",
         limit = bounds::MAX_NAME
     )]
     Name,
+    /// Nodes are removed by name, so that a second one must not have it.
+    #[error("the name {name} is taken by {holder}")]
+    NameTaken {
+        /// Which name.
+        name: String,
+        /// Who has it.
+        holder: NameHolder,
+    },
+    /// A center holds everything, so that regions would be left out of its certificate.
+    #[error("a center reads and writes everything: it has no regions of its own and carries for none")]
+    CenterScope,
+    /// A village or patrol node without a region could do nothing.
+    #[error("a {} node needs a region that it reads and writes", .0.name())]
+    NoRegion(NodeRole),
+    /// A carrier without a region could do nothing.
+    #[error("a carrier needs a region that it carries for")]
+    NoScope,
+    /// A certificate cannot list that many.
+    #[error(
+        "{count} regions are more than a certificate can list: name the town or district that holds them, or make several nodes"
+    )]
+    TooManyRegions {
+        /// How many were named.
+        count: usize,
+    },
     /// No region of the town has this code, or a code that begins with it.
     #[error("the town has no region {0}: check the code against the table of regions")]
     UnknownRegion(String),
     /// The inviting node cannot hand over what it does not hold.
     #[error("this node does not hold the keys of region {0}: make the invite on a node that does, such as the center")]
     NoKeys(String),
+    /// What the authority signs counts nowhere.
+    #[error("the authority was revoked: nobody could join with its invite")]
+    AuthorityRevoked,
     /// The invite holds no usable certificate.
     #[error("the invite is incomplete: ask for a new one")]
     Incomplete,
@@ -89,6 +119,9 @@ pub enum EnrolError {
     /// A key in it is not right.
     #[error(transparent)]
     Seal(#[from] SealError),
+    /// It could not be recorded.
+    #[error(transparent)]
+    Record(#[from] RecordError),
 }
 
 fn key(rng: &mut dyn CryptoRng) -> SigningKey {
@@ -106,19 +139,8 @@ fn nonce(rng: &mut dyn CryptoRng) -> [u8; 8] {
 pub fn found(regions: &[String], year: &str, month: &str, now: Millis, rng: &mut dyn CryptoRng) -> Founded {
     let root = key(rng);
     let town = root.verifying_key().to_bytes();
-    let signing = key(rng);
-    let certificate = Certificate {
-        kind: CertificateKind::Authority,
-        key: NodeId(signing.verifying_key().to_bytes()),
-        exchange: [0; 32],
-        name: "authority".into(),
-        role: NodeRole::Center,
-        scopes: vec![],
-        roles: Roles::new(),
-        not_before: now,
-        not_after: now.saturating_add(VALIDITY),
-    };
-    let statement = Statement::sign(&town, Claim::Certificate(certificate), None, nonce(rng), &root);
+    let authority = sign_authority(&root, "authority", now, rng);
+    let (signing, statement) = (&authority.signing, &authority.statement);
     let mut foundings = vec![Namespace::town()];
     for region in regions {
         foundings.extend([
@@ -132,10 +154,36 @@ pub fn found(regions: &[String], year: &str, month: &str, now: Millis, rng: &mut
     for founding in foundings {
         let (family, secret) = (founding.family(), FamilySecret::random(rng));
         let claim = Claim::Family { founding, key: secret.key_id(&family) };
-        statements.push(Statement::sign(&town, claim, Some(statement.id), nonce(rng), &signing));
+        statements.push(Statement::sign(&town, claim, Some(statement.id), nonce(rng), signing));
         secrets.push((family, secret));
     }
-    Founded { root, authority: Authority { town, signing, statement }, statements, secrets }
+    Founded { root, authority, statements, secrets }
+}
+
+/// Makes another authority of the town that this root key is of: to be recorded in `auth` by its statement.
+///
+/// # Errors
+/// [`EnrolError::Name`].
+pub fn authority(root: &SigningKey, name: &str, now: Millis, rng: &mut dyn CryptoRng) -> Result<Authority, EnrolError> {
+    check_name(name)?;
+    Ok(sign_authority(root, name, now, rng))
+}
+
+fn sign_authority(root: &SigningKey, name: &str, now: Millis, rng: &mut dyn CryptoRng) -> Authority {
+    let (town, signing) = (root.verifying_key().to_bytes(), key(rng));
+    let certificate = Certificate {
+        kind: CertificateKind::Authority,
+        key: NodeId(signing.verifying_key().to_bytes()),
+        exchange: [0; 32],
+        name: name.to_owned(),
+        role: NodeRole::Center,
+        scopes: vec![],
+        roles: Roles::new(),
+        not_before: now,
+        not_after: now.saturating_add(VALIDITY),
+    };
+    let statement = Statement::sign(&town, Claim::Certificate(certificate), None, nonce(rng), root);
+    Authority { town, signing, statement }
 }
 
 /// What a new node is to be.
@@ -154,28 +202,61 @@ pub struct Place {
 }
 
 impl Place {
-    /// Checks that the regions exist in the town and that the inviting node holds the keys of those that are read.
-    /// Whoever joins with a wrong code would hold nothing and not know why.
+    /// Checks everything that would make a node that does nothing, that nobody could remove by its name, or that would
+    /// hold nothing and not know why: the name, the scope that goes with the role, that the regions exist in the town, and
+    /// that the inviting node holds the keys of those that are read.
     ///
     /// # Errors
-    /// [`EnrolError::UnknownRegion`], [`EnrolError::NoKeys`].
-    pub fn check(&self, trust: &Trust, secrets: &[(String, FamilySecret)]) -> Result<(), EnrolError> {
+    /// [`EnrolError`], the first that is found.
+    pub fn check(&self, trust: &Trust, secrets: &[(String, FamilySecret)], now: Millis) -> Result<(), EnrolError> {
+        self.check_form()?;
         let exists = |code: &str| {
             let mut regions = trust.namespaces().values().filter(|known| known.kind == NamespaceKind::Registry);
-            regions.any(|known| known.region.starts_with(code))
+            // The empty text, with which every code begins, is no code.
+            code.parse::<RegionCode>().is_ok() && regions.any(|known| known.region.starts_with(code))
         };
         if let Some(code) = self.regions.iter().chain(&self.carries).find(|code| !exists(code)) {
             return Err(EnrolError::UnknownRegion(code.clone()));
+        }
+        let count = self.regions.len() + self.carries.len();
+        if policy::default_scopes(self.role, &self.regions, &self.carries).len() > bounds::MAX_SCOPES {
+            return Err(EnrolError::TooManyRegions { count });
         }
         let holds = |code: &str| {
             let family = Namespace::registry(code).family();
             secrets.iter().any(|(known, _)| known.starts_with(&family))
         };
-        match self.regions.iter().find(|code| !holds(code)) {
-            Some(code) => Err(EnrolError::NoKeys(code.clone())),
+        if let Some(code) = self.regions.iter().find(|code| !holds(code)) {
+            return Err(EnrolError::NoKeys(code.clone()));
+        }
+        match trust.name_holder(&self.name, now) {
+            Some(holder) => Err(EnrolError::NameTaken { name: self.name.clone(), holder }),
             None => Ok(()),
         }
     }
+
+    /// The part of [`Self::check`] that needs no town: a name that people can write, and a scope that neither is left out
+    /// of the certificate nor makes a node that could do nothing.
+    ///
+    /// # Errors
+    /// [`EnrolError`].
+    pub fn check_form(&self) -> Result<(), EnrolError> {
+        check_name(&self.name)?;
+        let (reads, carries) = (!self.regions.is_empty(), !self.carries.is_empty());
+        match self.role {
+            NodeRole::Center if reads || carries => Err(EnrolError::CenterScope),
+            NodeRole::Village | NodeRole::Patrol if !reads => Err(EnrolError::NoRegion(self.role)),
+            NodeRole::Carrier if !reads && !carries => Err(EnrolError::NoScope),
+            NodeRole::Center | NodeRole::Village | NodeRole::Patrol | NodeRole::Carrier => Ok(()),
+        }
+    }
+}
+
+/// Whether people can write a name again as they read it.
+fn check_name(name: &str) -> Result<(), EnrolError> {
+    let is_long = name.chars().count() > bounds::MAX_NAME;
+    let is_right = !name.is_empty() && !is_long && name.trim() == name && !name.contains(char::is_control);
+    if is_right { Ok(()) } else { Err(EnrolError::Name) }
 }
 
 /// A one-time invite. Secret: whoever has it can join once with its scopes.
@@ -221,10 +302,7 @@ pub fn invite(
     now: Millis,
     rng: &mut dyn CryptoRng,
 ) -> Result<Invite, EnrolError> {
-    let fits = place.name.chars().count() <= bounds::MAX_NAME && !place.name.contains(char::is_control);
-    if place.name.trim().is_empty() || !fits {
-        return Err(EnrolError::Name);
-    }
+    check_name(&place.name)?;
     let scopes = policy::default_scopes(place.role, &place.regions, &place.carries);
     let signing = key(rng);
     let certificate = Certificate {
@@ -245,6 +323,29 @@ pub fn invite(
         Statement::sign(&authority.town, claim, Some(authority.statement.id), nonce(rng), &authority.signing);
     let chain = vec![authority.statement.clone(), statement];
     Ok(Invite { town: authority.town, chain, signing, secrets, introduction: Introduction::default() })
+}
+
+/// Makes an invite on a node of the town and stages its certificate there, so that it can be listed and withdrawn also if
+/// nobody redeems it. To be given out only after a commit.
+///
+/// # Errors
+/// [`EnrolError`]; nothing is staged then, and there is no invite.
+pub fn invite_at(
+    replica: &mut Replica,
+    authority: &Authority,
+    place: &Place,
+    now: Millis,
+    rng: &mut dyn CryptoRng,
+) -> Result<Invite, EnrolError> {
+    if replica.trust().is_revoked(&authority.statement.id) {
+        return Err(EnrolError::AuthorityRevoked);
+    }
+    let secrets = replica.secrets();
+    place.check(replica.trust(), &secrets, now)?;
+    let invite = invite(authority, place, &secrets, now, rng)?.introduced_by(replica.trust());
+    // The authority may be new here.
+    replica.record_missing(invite.chain.clone(), now)?;
+    Ok(invite)
 }
 
 /// A node that has joined: what it must keep and record.

@@ -14,9 +14,11 @@ use crate::namespace::{Namespace, NamespaceKind};
 use crate::policy;
 use crate::seal::PersonKeyPlace;
 pub use introduction::Introduction;
+pub use issued::{InviteState, NameHolder};
 use waiting::Waiting;
 
 mod introduction;
+mod issued;
 mod ratification;
 #[cfg(test)]
 mod tests;
@@ -177,7 +179,7 @@ impl Trust {
     }
 
     /// Nodes that an invite certified, with their certificates.
-    pub(crate) fn redeemed_by(&self, invite: &CertificateId) -> impl Iterator<Item = (NodeId, CertificateId)> {
+    pub fn redeemed_by(&self, invite: &CertificateId) -> impl Iterator<Item = (NodeId, CertificateId)> {
         let all = self.redemptions.get(invite).into_iter().flatten();
         all.filter_map(|id| Some((self.certificates.get(id)?.key, *id)))
     }

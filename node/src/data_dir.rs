@@ -121,6 +121,11 @@ impl DataDir {
         }
     }
 
+    /// Who was shown personal data, when and why.
+    pub fn reveals(&self) -> PathBuf {
+        self.0.join("reveals.jsonl")
+    }
+
     /// Uploads that are being read.
     pub fn uploads(&self) -> PathBuf {
         self.0.join("uploads")

@@ -12,5 +12,6 @@ pub mod keys;
 pub mod ledger;
 pub mod message;
 mod refusal;
+pub mod reveals;
 pub mod verify;
 pub mod views;

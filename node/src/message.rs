@@ -7,12 +7,14 @@ use std::borrow::Cow;
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
+use townmesh_crdt::certificate::CertificateKind;
 use townmesh_crdt::command::CommandError;
 use townmesh_crdt::command::read::ReadError;
 use townmesh_crdt::enrol::EnrolError;
 use townmesh_crdt::id::NodeId;
 use townmesh_crdt::replica::{EraseError, OpenError, RatifyError, RecordError, RevokeError};
 use townmesh_crdt::store::StoreError;
+use townmesh_crdt::trust::NameHolder;
 use townmesh_transport::StartError;
 
 use crate::engine::EngineError;
@@ -157,11 +159,37 @@ impl Explain for EnrolError {
     fn explain(&self) -> Message {
         let en = self.to_string();
         match self {
-            Self::Name => Message::new("name", "节点名称须为1至64个字符，不能只有空格或含控制字符", en),
+            Self::Name => Message::new("name", "名称须为1至64个字符，不含控制字符，首尾没有空格", en)
+                .remedy("换一个名称", "give another name"),
+            Self::NameTaken { name, holder } => {
+                let holder = match holder {
+                    NameHolder::Node(node) => format!("节点 {}", node.short()),
+                    NameHolder::Invite(invite) => format!("尚未使用的邀请 {}", invite.short()),
+                };
+                Message::new("name_taken", format!("名称 {name} 已被{holder}占用"), en).remedy(
+                    "换一个名称；若要替换旧的，先用 townmesh revoke 注销它（邀请用 --invite）",
+                    "give another name; to replace the old one `townmesh revoke` it first (an invite with --invite)",
+                )
+            }
+            Self::CenterScope => Message::new("center_scope", "指挥中心读写全镇，不能有 --region 或 --carry", en)
+                .remedy("去掉它们，或换一个 --role", "leave out --region and --carry, or give another --role"),
+            Self::NoRegion(_) => Message::new("no_region", "村居和巡逻节点须有 --region", en)
+                .remedy("加上 --region <区划代码>", "add --region CODE"),
+            Self::NoScope => Message::new("no_scope", "携带节点须有 --carry 或 --region", en)
+                .remedy("加上 --carry <区划代码>", "add --carry CODE"),
+            Self::TooManyRegions { count } => {
+                Message::new("too_many_regions", format!("{count} 个区划超出一份证书所能列出的数量"), en).remedy(
+                    "改写所属镇街或区县的代码，或分成几个节点",
+                    "name the town or district that holds them, or make several nodes",
+                )
+            }
+            Self::Record(error) => error.explain(),
             Self::UnknownRegion(code) => Message::new("region_unknown", format!("本镇没有区划代码 {code}"), en)
                 .remedy("请对照区划表核对代码", "look the code up in the table of regions"),
             Self::NoKeys(code) => Message::new("no_keys", format!("本节点不持有 {code} 的密钥"), en)
                 .remedy("请在指挥中心制作邀请", "make the invite at the center"),
+            Self::AuthorityRevoked => Message::new("authority_removed", "该授权机构已被注销，其邀请无效", en)
+                .remedy("换用另一授权机构的密钥", "use the key of another authority"),
             Self::Incomplete => Message::new("invite_incomplete", "邀请文件不完整", en)
                 .remedy("请重新申请邀请文件", "ask for a new invite file"),
             Self::Statement(_) => Message::new("statement", "邀请中的证书无效", en)
@@ -186,8 +214,40 @@ impl Explain for RevokeError {
                 Message::new("itself", "节点不能注销自己", en).remedy("在另一节点上操作", "do it on another node")
             }
             Self::TooManyLogs { logs, limit } => {
-                Message::new("too_many_logs", format!("该节点有 {logs} 份日志，最多可保留 {limit} 份"), en)
-                    .remedy("加上 --void-all，其记录一并作废", "add --void-all: what it recorded no longer counts")
+                Message::new("too_many_logs", format!("共有 {logs} 份日志，一次最多可保留 {limit} 份"), en).remedy(
+                    "加上 --void-all，其记录一并作废；之后可用 townmesh ratify 追认",
+                    "add --void-all: what was recorded no longer counts; `townmesh ratify` makes it count afterwards",
+                )
+            }
+            Self::UnknownCertificate { kind, name } => {
+                Message::new("certificate_unknown", format!("本节点不知道{} {name}", of_kind(*kind)), en).remedy(
+                    "用 townmesh invites 或 townmesh authority list 查看，或先与指挥中心同步",
+                    "see `townmesh invites` or `townmesh authority list`, or synchronise with the center first",
+                )
+            }
+            Self::AmbiguousCertificate { kind, name, ids } => {
+                let ids: Vec<String> = ids.iter().map(ToString::to_string).collect();
+                let zh = format!("有多个{}名为 {name}：{}", of_kind(*kind), ids.join("、"));
+                Message::new("certificate_ambiguous", zh, en).remedy("写明其中一个编号", "give one of these ids")
+            }
+            Self::RevokedBefore { kind, name } => {
+                Message::new("revoked_before", format!("{} {name} 此前已被撤销", of_kind(*kind)), en)
+            }
+            Self::NodesFall { kind, name, nodes } => {
+                let listed: Vec<String> = nodes.iter().map(ToString::to_string).collect();
+                let listed = listed.join("、");
+                let zh = format!("有 {} 个节点由{} {name} 登记，将随之注销：{listed}", nodes.len(), of_kind(*kind));
+                Message::new("nodes_fall", zh, en)
+                    .remedy("若要一并注销，加上 --with-nodes", "if they are to be removed as well, add --with-nodes")
+            }
+            Self::UnfitAuthority { name } => {
+                let zh = format!("授权机构 {name} 不能重新认证这些节点：它们本由其登记，或它已被注销");
+                Message::new("authority_unfit", zh, en)
+                    .remedy("换用另一授权机构的密钥", "use the key of another authority")
+            }
+            Self::StandsOnIt { kind, name } => {
+                let zh = format!("本节点由{} {name} 登记，将随之注销", of_kind(*kind));
+                Message::new("itself", zh, en).remedy("在另一节点上操作", "do it on another node")
             }
             Self::Record(error) => error.explain(),
         }
@@ -198,6 +258,14 @@ fn node_ambiguous(name: &str, nodes: &[NodeId], en: String) -> Message {
     let ids: Vec<String> = nodes.iter().map(ToString::to_string).collect();
     Message::new("node_ambiguous", format!("有多个节点名为 {name}：{}", ids.join("、")), en)
         .remedy("写明其中一个编号", "give one of these ids")
+}
+
+fn of_kind(kind: CertificateKind) -> &'static str {
+    match kind {
+        CertificateKind::Authority => "授权机构",
+        CertificateKind::Invite => "邀请",
+        CertificateKind::Node => "节点",
+    }
 }
 
 impl Explain for EraseError {

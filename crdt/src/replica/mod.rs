@@ -59,7 +59,7 @@ pub use output::Output;
 pub use people::PersonalError;
 pub use ratification::{Ratified, RatifyError, Work};
 pub use record::{RecordError, Recorded};
-pub use revocation::{RevokeError, Revoked};
+pub use revocation::{Fallen, RevokeError, Revoked, Withdrawal, Withdrawn};
 
 use crate::bounds;
 use crate::certificate::{Access, Certificate, Statement, StatementError};
@@ -320,11 +320,7 @@ impl Replica {
         self.batch.meta.push(("node", node.as_bytes().to_vec()));
         self.batch.weight += 1;
         self.name_store()?;
-        let missing: Vec<Statement> =
-            chain.into_iter().filter(|statement| !self.recorded_statements.contains(&statement.id)).collect();
-        if !missing.is_empty() {
-            self.record_statements(missing, now)?;
-        }
+        self.record_missing(chain, now)?;
         self.commit(now)?;
         Ok(())
     }

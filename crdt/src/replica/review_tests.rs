@@ -7,6 +7,7 @@ mod branches;
 mod erasure;
 mod hostile;
 mod introduction;
+mod invites;
 mod limits;
 mod newer;
 mod ratifications;

@@ -1,16 +1,19 @@
 //! Removing a node: what of its work still counts, and what views have to show anew.
 
+mod withdrawal;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::Replica;
 use crate::bounds;
-use crate::certificate::{Claim, Cut, Statement};
+use crate::certificate::{CertificateKind, Claim, Cut, Statement};
 use crate::clock::Millis;
 use crate::enrol::Authority;
 use crate::id::{CertificateId, NodeId};
 use crate::replica::RecordError;
+pub use withdrawal::{Fallen, Withdrawal, Withdrawn};
 
-/// Why a node was not removed.
+/// Why a node was not removed, or a certificate that nodes stand on.
 #[derive(Debug, thiserror::Error)]
 pub enum RevokeError {
     /// No certificate of this node counts.
@@ -37,6 +40,58 @@ pub enum RevokeError {
         /// How many can be named.
         limit: usize,
     },
+    /// No certificate of this kind has this id or name.
+    #[error("no {kind} {name} is known here: list them, or synchronise with the center first")]
+    UnknownCertificate {
+        /// An invite or an authority.
+        kind: CertificateKind,
+        /// What it was called.
+        name: String,
+    },
+    /// Several certificates have this name, or ids that begin so.
+    #[error("several certificates of the kind {kind} are called {name}; use one of these ids: {}", certificates(ids))]
+    AmbiguousCertificate {
+        /// Invites or authorities.
+        kind: CertificateKind,
+        /// What they were called.
+        name: String,
+        /// Which ones.
+        ids: Vec<CertificateId>,
+    },
+    /// It was taken back before.
+    #[error("the {kind} {name} was revoked before: there is nothing to do")]
+    RevokedBefore {
+        /// An invite or an authority.
+        kind: CertificateKind,
+        /// What it was called.
+        name: String,
+    },
+    /// Nodes stand on it, and it was not said that they may fall.
+    #[error("{} nodes are enrolled by the {kind} {name} and would be removed with it: {}", nodes.len(), fallen(nodes))]
+    NodesFall {
+        /// An invite or an authority.
+        kind: CertificateKind,
+        /// Its name.
+        name: String,
+        /// Which nodes.
+        nodes: Vec<Fallen>,
+    },
+    /// This authority cannot take the nodes of another one over.
+    #[error("authority {name} cannot certify these nodes anew: they stand on it already, or it was revoked")]
+    UnfitAuthority {
+        /// Its name.
+        name: String,
+    },
+    /// This node itself stands on it, so that it could not tell anybody.
+    #[error(
+        "this node itself was enrolled by the {kind} {name} and would be removed with it: do it on a node that was not"
+    )]
+    StandsOnIt {
+        /// An invite or an authority.
+        kind: CertificateKind,
+        /// Its name.
+        name: String,
+    },
     /// It could not be recorded.
     #[error(transparent)]
     Record(#[from] RecordError),
@@ -44,6 +99,14 @@ pub enum RevokeError {
 
 pub(super) fn ids(nodes: &[NodeId]) -> String {
     nodes.iter().map(NodeId::to_string).collect::<Vec<_>>().join(", ")
+}
+
+fn certificates(ids: &[CertificateId]) -> String {
+    ids.iter().map(CertificateId::to_string).collect::<Vec<_>>().join(", ")
+}
+
+fn fallen(nodes: &[Fallen]) -> String {
+    nodes.iter().map(Fallen::to_string).collect::<Vec<_>>().join(", ")
 }
 
 /// Cuts that fit into a record beside the rest of a statement: log, seq and head take less than 128 bytes.
@@ -110,6 +173,12 @@ impl Replica {
         for invite in invites {
             self.withdraw(authority, invite, node, &cuts, &mut statements);
         }
+        self.record_removal(statements, now)?;
+        Ok(Revoked { node, name, kept_logs })
+    }
+
+    /// Records statements among which are revocations.
+    fn record_removal(&mut self, statements: Vec<Statement>, now: Millis) -> Result<(), RevokeError> {
         let too_many = statements.iter().find_map(|statement| {
             let Claim::Revocation { cuts, .. } = &statement.claim else { return None };
             Some(cuts.len()).filter(|logs| *logs > MAX_CUTS)
@@ -117,11 +186,16 @@ impl Replica {
         if let Some(logs) = too_many {
             return Err(RevokeError::TooManyLogs { logs, limit: MAX_CUTS });
         }
-        statements.retain(|statement| !self.recorded_statements.contains(&statement.id));
-        self.record_statements(statements, now)?;
+        self.record_missing(statements, now)?;
         // In the same commit as the news, so that those who hear it need not mint keys themselves.
         self.rotate();
-        Ok(Revoked { node, name, kept_logs })
+        Ok(())
+    }
+
+    /// Records those of the statements that `auth` does not hold yet, see [`Self::record_statements`].
+    pub(crate) fn record_missing(&mut self, mut statements: Vec<Statement>, now: Millis) -> Result<(), RecordError> {
+        statements.retain(|statement| !self.recorded_statements.contains(&statement.id));
+        if statements.is_empty() { Ok(()) } else { self.record_statements(statements, now) }
     }
 
     /// Withdraws the invite that a removed node joined with: whoever kept its file could join with it again. Others

@@ -8,11 +8,11 @@ use std::time::Duration;
 use serde::Serialize;
 use serde_json::Value;
 use ureq::http::Response;
-use ureq::{Agent, Body, SendBody};
+use ureq::{Agent, Body, RequestBuilder, SendBody};
 
 use super::Failure;
 use crate::data_dir::{DataDir, FileError};
-use crate::http::ApiFile;
+use crate::http::{ApiFile, USER_HEADER};
 use crate::message::Message;
 
 /// Largest answer in one piece.
@@ -54,8 +54,14 @@ impl Client {
         format!("http://{}{path}", self.file.address)
     }
 
-    fn bearer(&self) -> String {
-        format!("Bearer {}", self.file.token)
+    /// A request that bears the token and says for whom it asks.
+    fn asking<B>(&self, request: RequestBuilder<B>) -> RequestBuilder<B> {
+        let request = request.header("Authorization", format!("Bearer {}", self.file.token));
+        let named = ["USER", "LOGNAME", "USERNAME"].into_iter().find_map(|name| std::env::var(name).ok());
+        match named.filter(|user| user.chars().all(|c| c.is_ascii_graphic())) {
+            Some(user) => request.header(USER_HEADER, user),
+            None => request,
+        }
     }
 
     /// Fetches JSON. `query` holds the parameters that are given.
@@ -71,7 +77,7 @@ impl Client {
     /// # Errors
     /// As [`Self::fetch`].
     pub(super) fn open(&self, path: &str, query: &[(&str, Option<String>)]) -> Result<Response<Body>, Failure> {
-        let mut request = self.agent.get(self.url(path)).header("Authorization", self.bearer());
+        let mut request = self.asking(self.agent.get(self.url(path)));
         for (name, value) in query {
             if let Some(value) = value {
                 request = request.query(*name, value);
@@ -85,7 +91,7 @@ impl Client {
     /// # Errors
     /// As [`Self::fetch`].
     pub(super) fn post(&self, path: &str, body: &impl Serialize) -> Result<Value, Failure> {
-        let request = self.agent.post(self.url(path)).header("Authorization", self.bearer());
+        let request = self.asking(self.agent.post(self.url(path)));
         let answer = self.answer(request.send_json(body))?;
         self.json(answer)
     }
@@ -95,7 +101,7 @@ impl Client {
     /// # Errors
     /// As [`Self::fetch`].
     pub(super) fn tell(&self, path: &str, body: &impl Serialize) -> Result<(), Failure> {
-        let request = self.agent.post(self.url(path)).header("Authorization", self.bearer());
+        let request = self.asking(self.agent.post(self.url(path)));
         self.answer(request.send_json(body)).map(drop)
     }
 
@@ -104,7 +110,7 @@ impl Client {
     /// # Errors
     /// As [`Self::fetch`].
     pub(super) fn upload(&self, path: &str, query: &[(&str, Option<String>)], file: File) -> Result<Value, Failure> {
-        let mut request = self.agent.post(self.url(path)).header("Authorization", self.bearer());
+        let mut request = self.asking(self.agent.post(self.url(path)));
         request = request.header("Content-Type", "application/octet-stream");
         for (name, value) in query {
             if let Some(value) = value {
@@ -126,7 +132,7 @@ impl Client {
         file: Option<File>,
         mut show: impl FnMut(&str, &Value),
     ) -> Result<Value, Failure> {
-        let mut request = self.agent.post(self.url(path)).header("Authorization", self.bearer());
+        let mut request = self.asking(self.agent.post(self.url(path)));
         request = request.header("Accept", "application/x-ndjson").header("Content-Type", "application/octet-stream");
         for (name, value) in query {
             if let Some(value) = value {

@@ -18,6 +18,7 @@ use super::{Context, Done, Failure};
 use crate::data_dir::read_small;
 use crate::message::Message;
 use crate::refusal;
+use crate::views::Page;
 
 /// Largest input file in bytes; the API's own bound.
 pub(super) const MAX_INPUT: u64 = 1 << 20;
@@ -104,6 +105,10 @@ pub(super) struct PageArgs {
 }
 
 impl PageArgs {
+    pub(super) fn page(&self) -> Page {
+        Page { limit: Some(self.limit), after: self.after.clone() }
+    }
+
     pub(super) fn query(self) -> [(&'static str, Option<String>); 2] {
         [("limit", Some(self.limit.to_string())), ("after", self.after)]
     }

@@ -19,7 +19,7 @@ use crate::data_dir::{Existing, FileError, read_small, write_whole};
 use crate::engine::now;
 use crate::http::{InviteAnswer, InviteInput, acting_roles};
 use crate::keys::{InviteFile, os_rng, other_town, read_authority};
-use crate::message::Message;
+use crate::message::{Explain as _, Message};
 
 #[derive(Debug, Args)]
 pub(super) struct InviteArgs {
@@ -54,7 +54,8 @@ impl InviteArgs {
     pub(super) fn run(self, context: &Context) -> Done {
         addresses(&Origin::Flag, "peers", self.peers.clone())?;
         let role = NodeRole::ALL.into_iter().find(|role| role.name() == self.role).unwrap_or(NodeRole::Village);
-        self.check_scope(role)?;
+        let place = self.place(role);
+        place.check_form()?;
         if self.out.exists() {
             return Err(FileError::at(&self.out)(std::io::ErrorKind::AlreadyExists.into()).into());
         }
@@ -62,36 +63,13 @@ impl InviteArgs {
         read_authority(&self.authority)?;
         let text = match Client::of(&context.config.data_dir) {
             Ok(client) if client.is_alive() => self.ask(&client, role)?,
-            Ok(_) | Err(_) => self.make(context, role)?,
+            Ok(_) | Err(_) => self.make(context, &place)?,
         };
-        write_whole(&self.out, text.as_bytes(), Existing::Keep)?;
+        write_whole(&self.out, text.as_bytes(), Existing::Keep).map_err(|error| not_written(&error, &self.name))?;
         let result = json!({ "invite": self.out, "name": self.name, "role": self.role });
         context.output.result(&result, |value| format!("邀请已写入 / the invite is written\n{}", fields(value)));
         context.output.note("该文件只能用一次，请安全传递 / it is for one node: pass it on safely");
         Ok(ExitCode::SUCCESS)
-    }
-
-    /// Refuses what would be left out of the certificate, and a node that could do nothing.
-    fn check_scope(&self, role: NodeRole) -> Result<(), Failure> {
-        let has_regions = !self.regions.is_empty();
-        let message = match role {
-            NodeRole::Center if has_regions || !self.carries.is_empty() => Message::new(
-                "center_scope",
-                "指挥中心读写全镇，不能有 --region 或 --carry",
-                "a center reads and writes everything: it has neither --region nor --carry",
-            )
-            .remedy("去掉它们，或换一个 --role", "leave them out, or give another --role"),
-            NodeRole::Village | NodeRole::Patrol if !has_regions => {
-                Message::new("no_region", "村居和巡逻节点须有 --region", "a village or patrol node needs --region")
-                    .remedy("加上 --region <区划代码>", "add --region CODE")
-            }
-            NodeRole::Carrier if !has_regions && self.carries.is_empty() => {
-                Message::new("no_scope", "携带节点须有 --carry 或 --region", "a carrier needs --carry or --region")
-                    .remedy("加上 --carry <区划代码>", "add --carry CODE")
-            }
-            NodeRole::Center | NodeRole::Village | NodeRole::Patrol | NodeRole::Carrier => return Ok(()),
-        };
-        Err(message.into())
     }
 
     fn codes(codes: &[RegionCode]) -> Vec<String> {
@@ -116,29 +94,39 @@ impl InviteArgs {
         Ok(answer.invite)
     }
 
-    fn make(&self, context: &Context, role: NodeRole) -> Result<String, Failure> {
-        let file = local::identity(&context.config.data_dir)?;
-        let authority = read_authority(&self.authority)?;
-        if authority.town != file.town {
-            return Err(other_town().into());
-        }
-        let place = Place {
+    fn place(&self, role: NodeRole) -> Place {
+        Place {
             name: self.name.clone(),
             role,
             regions: Self::codes(&self.regions),
             carries: Self::codes(&self.carries),
             acts_as: acting_roles(self.acts_as.clone()),
-        };
+        }
+    }
+
+    fn make(&self, context: &Context, place: &Place) -> Result<String, Failure> {
+        let file = local::identity(&context.config.data_dir)?;
+        let authority = read_authority(&self.authority)?;
+        if authority.town != file.town {
+            return Err(other_town().into());
+        }
         let mut rng = os_rng()?;
         let invite = local::with_replica(&context.config, &file, |replica| {
-            let secrets = replica.secrets();
-            place.check(replica.trust(), &secrets)?;
-            let invite = enrol::invite(&authority, &place, &secrets, now(), &mut rng)?;
-            Ok(invite.introduced_by(replica.trust()))
+            let invite = enrol::invite_at(replica, &authority, place, now(), &mut rng)?;
+            // Before it is given out: what is not recorded could not be withdrawn.
+            replica.commit(now())?;
+            Ok(invite)
         });
         let invite = invite.map_err(when_in_use)?;
         Ok(InviteFile { invite, peers: self.peers.clone() }.to_text())
     }
+}
+
+/// The invite is recorded, and nobody has it.
+fn not_written(error: &FileError, name: &str) -> Failure {
+    let zh = format!("先撤回它再重试：townmesh revoke --invite {name} --authority <文件>");
+    let en = format!("withdraw it, then try again: townmesh revoke --invite {name} --authority FILE");
+    error.explain().remedy(&zh, &en).into()
 }
 
 /// A node that is running but does not answer yet holds its store.

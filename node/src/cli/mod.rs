@@ -3,6 +3,7 @@
 //! Exit codes: 0 done, 1 failed, 2 wrong usage, 75 not fully synced yet. With `--json` a command prints one JSON value on
 //! standard output, errors as `{code, message_zh, message_en, remedy?}` on standard error.
 
+mod authority;
 mod case;
 mod client;
 mod delivery;
@@ -14,6 +15,7 @@ mod household;
 mod import;
 mod inspection;
 mod invite;
+mod invites;
 mod join;
 mod local;
 mod member;
@@ -21,6 +23,7 @@ mod output;
 mod photo;
 mod position;
 mod ratify;
+mod reveals;
 mod revoke;
 mod run;
 mod status;
@@ -45,7 +48,7 @@ const FAILED: u8 = 1;
 /// Wrong usage.
 const USAGE: u8 = 2;
 /// Codes of messages about how a command was given, wherever that is noticed.
-const USAGE_CODES: [&str; 10] = [
+const USAGE_CODES: [&str; 14] = [
     "usage",
     "config_value",
     "config_syntax",
@@ -54,6 +57,10 @@ const USAGE_CODES: [&str; 10] = [
     "center_scope",
     "no_region",
     "no_scope",
+    "name",
+    "nodes_fall",
+    "reason_too_long",
+    "cursor",
     "mapping",
     "format",
 ];
@@ -84,8 +91,13 @@ enum Command {
     Town(town::TownCommand),
     /// 制作入网邀请 / make an invite for a new node
     Invite(invite::InviteArgs),
-    /// 注销一个节点 / remove a node, such as a stolen one
+    /// 查看入网邀请及其去向 / list invites, and what became of them
+    Invites(invites::InvitesArgs),
+    /// 注销一个节点，或撤回一份邀请 / remove a node, such as a stolen one, or withdraw an invite
     Revoke(revoke::RevokeArgs),
+    /// 授权机构：签发、列出、接替、注销 / authorities: create, list, replace, revoke
+    #[command(subcommand)]
+    Authority(authority::AuthorityCommand),
     /// 彻底删除某人的信息 / destroy what is recorded of a person, everywhere
     Erase(erase::EraseArgs),
     /// 追认已注销节点或分叉日志的记录 / ratify what is held of a removed node, or of a forked log
@@ -102,6 +114,8 @@ enum Command {
     Export(export::ExportArgs),
     /// 重新核验全部数据 / check everything in the store again
     Verify(verify::VerifyArgs),
+    /// 查看何人因何查看过个人信息 / list who was shown personal data, when and why
+    Reveals(reveals::RevealsArgs),
     /// 住户 / households
     #[command(subcommand)]
     Household(household::HouseholdCommand),
@@ -190,7 +204,9 @@ impl Cli {
         match self.command {
             Command::Town(command) => command.run(&context),
             Command::Invite(args) => args.run(&context),
+            Command::Invites(args) => args.run(&context),
             Command::Revoke(args) => args.run(&context),
+            Command::Authority(command) => command.run(&context),
             Command::Erase(args) => args.run(&context),
             Command::Ratify(args) => args.run(&context),
             Command::Join(args) => args.run(&context),
@@ -199,6 +215,7 @@ impl Cli {
             Command::Import(args) => args.run(&context),
             Command::Export(args) => args.run(&context),
             Command::Verify(args) => args.run(&context),
+            Command::Reveals(args) => args.run(&context),
             Command::Household(command) => command.run(&context),
             Command::Inspection(command) => command.run(&context),
             Command::Case(command) => command.run(&context),

@@ -1,8 +1,10 @@
 use clap::CommandFactory as _;
 use clap::Parser as _;
 
+mod authorities;
 mod damage;
 mod founding;
+mod invites;
 mod usage;
 
 use super::*;
@@ -41,6 +43,13 @@ fn the_commands_of_the_manual_are_understood() {
         "townmesh position record 39.7354,-116.3310",
         "townmesh erase 00000000000000000000000000000000 --resident 0000000000000000 --authority k --for-good",
         "townmesh revoke vehicle-1 --authority k --void-all",
+        "townmesh revoke --invite 0a1b2c3d --authority k --with-nodes",
+        "townmesh invites --json",
+        "townmesh authority create --root r --name second --out k",
+        "townmesh authority list --json",
+        "townmesh authority adopt authority --authority k",
+        "townmesh authority revoke authority --root r --with-nodes --void-all",
+        "townmesh reveals --since 2026-11-01 --limit 10 --json",
         "townmesh ratify vehicle-1 --authority k --json",
         "townmesh position list --json",
         "townmesh delivery 00000000000000000000000000000000",
@@ -69,6 +78,9 @@ fn wrong_usage_ends_with_code_2() {
         "townmesh inspection record --household 00000000000000000000000000000000 --by a --answer 4=bad",
         "townmesh household record --address 1",
         "townmesh position record 99,0",
+        "townmesh revoke --authority k",
+        "townmesh revoke vehicle-1 --invite vehicle-1 --authority k",
+        "townmesh revoke vehicle-1 --with-nodes --authority k",
         "townmesh photo record a.jpg",
         "townmesh photo record a.jpg --region 110115005001 --resident 0000000000000000",
         "townmesh photo show abc --reveal r --out a",

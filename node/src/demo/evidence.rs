@@ -32,7 +32,7 @@ pub fn collect(town: &Town, folder: &Path, carried: &[String]) -> anyhow::Result
         // Named by whoever asked, so that a node cannot answer for another.
         let (name, path) = (running.plan.name, dumps.join(format!("{}.jsonl", running.plan.name)));
         let mut file = BufWriter::new(File::create(&path)?);
-        running.api.copy("/v1/dump", &mut file).with_context(|| format!("the dump of {name}"))?;
+        running.api.copy("/v1/dump?reveal=verdict", &mut file).with_context(|| format!("the dump of {name}"))?;
         file.flush()?;
         let lines = BufReader::new(File::open(&path)?).lines();
         documents

@@ -58,11 +58,16 @@ impl Admission for TownAdmission {
         let chain = decode_chain(credentials, trust.town()).ok_or_else(|| {
             refusal("证书不属于本镇，请索取邀请", "the certificate is not of this town: ask for an invite")
         })?;
+        let own = chain.last().map(|statement| statement.id);
         for statement in chain {
             trust.add(statement).map_err(|error| Refusal::new(NOT_ENROLLED, error.to_string()))?;
         }
         match trust.current(&NodeId(peer)) {
             Some(_) => Ok(()),
+            None if own.is_some_and(|own| trust.withdrawn_invite_of(&own).is_some()) => Err(refusal(
+                "入网所用的邀请已被撤回，请索取新的邀请",
+                "the invite that this node joined with was withdrawn: ask for a new one, then join again",
+            )),
             None => Err(refusal(
                 "节点未登记或已注销，请索取新的邀请",
                 "the node is not enrolled or was removed: ask for a new invite",
@@ -73,7 +78,36 @@ impl Admission for TownAdmission {
 
 #[cfg(test)]
 mod tests {
+    use rand_chacha::ChaCha8Rng;
+    use rand_chacha::rand_core::SeedableRng as _;
+    use townmesh_crdt::certificate::{Claim, NodeRole};
+    use townmesh_crdt::enrol::{self, Place};
+
     use super::*;
+
+    #[test]
+    fn who_redeems_a_withdrawn_invite_is_told_so() {
+        let mut rng = ChaCha8Rng::seed_from_u64(1);
+        let founded = enrol::found(&["110115005001".to_owned()], "2026", "2026-11", 1, &mut rng);
+        let authority = &founded.authority;
+        let regions = vec!["110115005001".to_owned()];
+        let place = Place { name: "lost".into(), role: NodeRole::Village, regions, carries: vec![], acts_as: None };
+        let invite = enrol::invite(authority, &place, &[], 1, &mut rng).unwrap();
+        let joined = enrol::redeem(&invite, &mut rng).unwrap();
+        let admission = TownAdmission::new(authority.town, &[]);
+        let node = joined.identity.node().0;
+        let mut trust = Trust::new(authority.town);
+        trust.add(authority.statement.clone()).unwrap();
+        admission.renew(&trust);
+        assert!(admission.admit(node, &encode_chain(&joined.chain)).is_ok());
+
+        let claim = Claim::Revocation { certificate: invite.chain.last().unwrap().id, cuts: vec![] };
+        let by = Some(authority.statement.id);
+        trust.add(Statement::sign(&authority.town, claim, by, [0; 8], &authority.signing)).unwrap();
+        admission.renew(&trust);
+        let refusal = admission.admit(node, &encode_chain(&joined.chain)).unwrap_err();
+        assert!(format!("{refusal:?}").contains("the invite that this node joined with was withdrawn"), "{refusal:?}");
+    }
 
     #[test]
     fn garbage_is_refused() {

@@ -3,12 +3,14 @@
 //! For each namespace, in order of names, one line `{"namespace": {name, access, readable, digest, entries}}`; then, if it
 //! can be read, one line `{"document": {namespace, kind, id, content}}` for each document in order of ids; at the end
 //! `{"end": {documents, stable}}`, where `stable` says that nothing changed meanwhile. Fields are sorted by name, so equal
-//! documents give equal lines. Personal data is in clear: the token allows it.
+//! documents give equal lines. Personal data is in clear, since masked values would compare equal where the data is not: so
+//! a dump is made for a stated reason only, which is noted.
 
 use std::collections::BTreeMap;
 
 use axum::extract::State;
 use axum::response::Response;
+use serde::Deserialize;
 use serde_json::{Value, json};
 use townmesh_crdt::certificate::Access;
 use townmesh_crdt::command::read::{self, ReadError, Reading};
@@ -17,17 +19,37 @@ use townmesh_crdt::namespace::Namespace;
 use townmesh_crdt::policy::DocumentKind;
 use townmesh_crdt::replica::Replica;
 
+use super::bounds::Params;
 use super::error::ApiError;
 use super::lines::{self, Gone, Lines};
+use super::reveal::{Asker, Reason, Shown};
 use super::{Api, status};
 use crate::message::{Explain as _, Message};
+use crate::reveals::RevealKind;
 
 /// Documents read in one go.
 const PAGE: usize = 100;
 
-pub(super) async fn dump(State(api): State<Api>) -> Result<Response, ApiError> {
+/// Why everything is told.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct DumpQuery {
+    reveal: Option<String>,
+}
+
+pub(super) async fn dump(
+    State(api): State<Api>,
+    asker: Asker,
+    Params(query): Params<DumpQuery>,
+) -> Result<Response, ApiError> {
+    let reason = Reason::required(
+        query.reveal,
+        "全部导出含未打码的个人信息，须写明理由",
+        "a dump holds personal data in clear: it is made for a stated reason only",
+    )?;
     let place = api.bounds().heavy()?;
     let before = api.engine().read(digests).await?;
+    api.note_reveal(asker, reason, Shown::many(RevealKind::Dump, None)).await?;
     Ok(lines::answer(async move |lines| {
         // A reader that went away needs no more lines.
         let _ = write(&api, &lines, before).await;

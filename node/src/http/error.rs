@@ -5,12 +5,14 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use townmesh_crdt::command::CommandError;
 use townmesh_crdt::command::read::ReadError;
+use townmesh_crdt::enrol::EnrolError;
 
 use crate::data_dir::FileError;
 use crate::engine::EngineError;
 use crate::keys::KeyError;
 use crate::ledger::{ExportError, LedgerError, MappingError};
 use crate::message::{Explain, Message};
+use crate::reveals::{PageError, RevealError};
 use crate::verify::VerifyError;
 use crate::views::QueryError;
 
@@ -99,14 +101,44 @@ from_explained! {
     VerifyError => INTERNAL_SERVER_ERROR,
     ExportError => INTERNAL_SERVER_ERROR,
     FileError => INSUFFICIENT_STORAGE,
+    RevealError => INSUFFICIENT_STORAGE,
     KeyError => BAD_REQUEST,
     LedgerError => UNPROCESSABLE_ENTITY,
     MappingError => BAD_REQUEST,
-    townmesh_crdt::enrol::EnrolError => BAD_REQUEST,
     townmesh_crdt::replica::EraseError => CONFLICT,
     townmesh_crdt::replica::RevokeError => CONFLICT,
     townmesh_crdt::replica::RatifyError => CONFLICT,
     townmesh_crdt::store::StoreError => INTERNAL_SERVER_ERROR,
+}
+
+impl From<EnrolError> for ApiError {
+    fn from(error: EnrolError) -> Self {
+        let message = error.explain();
+        match error {
+            EnrolError::NameTaken { .. } => Self { status: StatusCode::CONFLICT, message },
+            EnrolError::Record(error) => Self::from(CommandError::from(error)),
+            EnrolError::Name
+            | EnrolError::CenterScope
+            | EnrolError::NoRegion(_)
+            | EnrolError::NoScope
+            | EnrolError::TooManyRegions { .. }
+            | EnrolError::UnknownRegion(_)
+            | EnrolError::NoKeys(_)
+            | EnrolError::AuthorityRevoked
+            | EnrolError::Incomplete
+            | EnrolError::Statement(_)
+            | EnrolError::Seal(_) => Self::bad_request(message),
+        }
+    }
+}
+
+impl From<PageError> for ApiError {
+    fn from(error: PageError) -> Self {
+        match error {
+            PageError::File(error) => Self::from(error),
+            PageError::Cursor(error) => Self::from(error),
+        }
+    }
 }
 
 impl From<QueryError> for ApiError {

@@ -20,10 +20,11 @@ use townmesh_crdt::store::StoreError;
 use super::Api;
 use super::bounds::Params;
 use super::error::ApiError;
-use super::households::reveal;
 use super::lines::{self, Pieces};
+use super::reveal::{Asker, Reason, Shown};
 use crate::ledger::{ExportFormat, ExportedHousehold, RegionTable, write_households};
 use crate::message::Message;
+use crate::reveals::RevealKind;
 
 /// Documents read in one go.
 const PAGE: usize = 200;
@@ -42,7 +43,11 @@ pub(super) struct ExportQuery {
     reveal: Option<String>,
 }
 
-pub(super) async fn export(State(api): State<Api>, Params(query): Params<ExportQuery>) -> Result<Response, ApiError> {
+pub(super) async fn export(
+    State(api): State<Api>,
+    asker: Asker,
+    Params(query): Params<ExportQuery>,
+) -> Result<Response, ApiError> {
     let place = api.bounds().heavy()?;
     let name = query.format.unwrap_or_else(|| "csv".to_owned());
     let format = ExportFormat::of_name(&format!(".{name}")).ok_or_else(|| {
@@ -50,20 +55,13 @@ pub(super) async fn export(State(api): State<Api>, Params(query): Params<ExportQ
             Message::new("format", "格式须为 csv、xlsx 或 geojson", "the format must be csv, xlsx or geojson");
         ApiError::bad_request(message)
     })?;
-    let reveal = reveal(query.reveal.as_deref(), "export")?;
+    let reason = Reason::of(query.reveal)?;
+    let reveal = reason.is_some();
     let (regions, registries) = api.engine().read(move |replica| registries(replica, query.region)).await??;
-    let mut households = Vec::new();
-    for namespace in registries {
-        let mut after = None;
-        loop {
-            let namespace = namespace.clone();
-            let (found, last) = api.engine().read(move |replica| page(replica, &namespace, after, reveal)).await??;
-            households.extend(found);
-            match last {
-                Some(last) => after = Some(last),
-                None => break,
-            }
-        }
+    let households = collect(&api, registries, reveal).await?;
+    if let Some(reason) = reason {
+        let count = Some(households.len() as u64);
+        api.note_reveal(asker, reason, Shown::many(RevealKind::Export, count)).await?;
     }
     let (sender, body) = lines::body();
     tokio::task::spawn_blocking(move || {
@@ -86,6 +84,24 @@ pub(super) async fn export(State(api): State<Api>, Params(query): Params<ExportQ
     Ok(([(header::CONTENT_TYPE, kind.to_owned()), (header::CONTENT_DISPOSITION, disposition)], body).into_response())
 }
 
+/// Every household of these registries.
+async fn collect(api: &Api, registries: Vec<Namespace>, reveal: bool) -> Result<Vec<Exported>, ApiError> {
+    let mut households = Vec::new();
+    for namespace in registries {
+        let mut after = None;
+        loop {
+            let namespace = namespace.clone();
+            let (found, last) = api.engine().read(move |replica| page(replica, &namespace, after, reveal)).await??;
+            households.extend(found);
+            match last {
+                Some(last) => after = Some(last),
+                None => break,
+            }
+        }
+    }
+    Ok(households)
+}
+
 /// The names of regions, and the registries to read.
 fn registries(replica: &mut Replica, region: Option<RegionCode>) -> Result<(RegionTable, Vec<Namespace>), StoreError> {
     let regions: Vec<Region> = town::all::<Region>(replica)?.into_iter().map(|found| found.record).collect();
@@ -98,7 +114,8 @@ fn registries(replica: &mut Replica, region: Option<RegionCode>) -> Result<(Regi
     Ok((RegionTable::new(&regions), registries))
 }
 
-type HouseholdPage = (Vec<(Household, Vec<Resident>)>, Option<DocumentId>);
+type Exported = (Household, Vec<Resident>);
+type HouseholdPage = (Vec<Exported>, Option<DocumentId>);
 
 /// Some households of a registry, and after which to go on.
 fn page(

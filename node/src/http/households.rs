@@ -25,7 +25,9 @@ use super::Api;
 use super::bounds::{Named, Params, Payload};
 use super::error::ApiError;
 use super::locate::namespace_of;
+use super::reveal::{Asker, Reason, Shown};
 use crate::message::Message;
+use crate::reveals::RevealKind;
 use crate::views::{BoundingBox, HazardFilter, HouseholdFilter, Page};
 
 /// What a command came to, as every POST answers: 201 for something new, 200 otherwise; `value` names what was recorded,
@@ -54,21 +56,6 @@ pub(super) fn bounding_box(text: Option<&str>) -> Result<Option<BoundingBox>, Ap
     Ok(Some(BoundingBox { southwest, northeast }))
 }
 
-/// Whether personal data is shown in clear: only for a stated reason, which is noted in the log.
-///
-/// # Errors
-/// When a reason is given that says nothing: whoever gave it would take masked data for all there is.
-pub(super) fn reveal(reason: Option<&str>, what: &str) -> Result<bool, ApiError> {
-    let Some(reason) = reason.map(str::trim) else { return Ok(false) };
-    if reason.is_empty() {
-        let message = Message::new("reason_empty", "reveal 的理由为空", "the reason given for reveal is empty");
-        let remedy = ("写明理由；不写 reveal 则打码", "state a reason; without reveal personal data is masked");
-        return Err(ApiError::bad_request(message.remedy(remedy.0, remedy.1)));
-    }
-    tracing::info!(target: "townmesh::access", what, reason, "personal data was revealed");
-    Ok(true)
-}
-
 /// Which households, and how.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -85,13 +72,22 @@ pub(super) struct HouseholdQuery {
     reveal: Option<String>,
 }
 
-pub(super) async fn list(State(api): State<Api>, Params(query): Params<HouseholdQuery>) -> Result<Response, ApiError> {
+pub(super) async fn list(
+    State(api): State<Api>,
+    asker: Asker,
+    Params(query): Params<HouseholdQuery>,
+) -> Result<Response, ApiError> {
     let bounds = bounding_box(query.bbox.as_deref())?;
-    let reveal = reveal(query.reveal.as_deref(), "households")?;
+    let reason = Reason::of(query.reveal)?;
+    let reveal = reason.is_some();
     let HouseholdQuery { region, usage, mark, text, conflicts, limit, after, .. } = query;
     let filter = HouseholdFilter { region, usage, mark, bounds, text, conflicts };
     let page = Page { limit, after };
     let listed = api.readers().query(move |reader| reader.households(&filter, &page, reveal)).await?;
+    if let Some(reason) = reason {
+        let documents = listed.rows.iter().map(|row| row.document.clone()).collect();
+        api.note_reveal(asker, reason, Shown::documents(RevealKind::List, documents)).await?;
+    }
     Ok(Json(listed).into_response())
 }
 
@@ -116,13 +112,18 @@ pub(super) struct ShowQuery {
 
 pub(super) async fn show(
     State(api): State<Api>,
+    asker: Asker,
     Named(id): Named<DocumentId>,
     Params(query): Params<ShowQuery>,
 ) -> Result<Response, ApiError> {
+    let reason = Reason::of(query.reveal)?;
+    let reveal = reason.is_some();
     api.views_follow().await;
-    let reveal = reveal(query.reveal.as_deref(), &id.to_string())?;
     let found = api.readers().query(move |reader| reader.household(id, reveal)).await?;
     let found = found.ok_or_else(|| ApiError::not_found("本节点没有此户", "there is no such household here"))?;
+    if let Some(reason) = reason {
+        api.note_reveal(asker, reason, Shown::documents(RevealKind::Household, vec![id.to_string()])).await?;
+    }
     Ok(Json(found).into_response())
 }
 
@@ -250,10 +251,16 @@ pub(super) struct ConflictQuery {
 
 pub(super) async fn conflicts(
     State(api): State<Api>,
+    asker: Asker,
     Params(query): Params<ConflictQuery>,
 ) -> Result<Response, ApiError> {
-    let reveal = reveal(query.reveal.as_deref(), "conflicts")?;
+    let reason = Reason::of(query.reveal)?;
+    let reveal = reason.is_some();
     let page = Page { limit: query.limit, after: query.after };
     let listed = api.readers().query(move |reader| reader.conflicts(query.region, &page, reveal)).await?;
+    if let Some(reason) = reason {
+        let documents = listed.rows.iter().map(|row| row.document.clone()).collect();
+        api.note_reveal(asker, reason, Shown::documents(RevealKind::Conflicts, documents)).await?;
+    }
     Ok(Json(listed).into_response())
 }

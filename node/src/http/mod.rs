@@ -24,12 +24,17 @@
 //! | `/v1/conflicts` | GET | what people have to settle |
 //! | `/v1/import` | POST | a ledger file; answers JSON lines |
 //! | `/v1/export` | GET | households as CSV, XLSX, GeoJSON |
-//! | `/v1/verify`, `/v1/dump` | POST, GET | checks everything; tells everything; JSON lines |
-//! | `/v1/invite`, `/v1/revoke` | POST | makes an invite; removes a node |
+//! | `/v1/verify`, `/v1/dump` | POST, GET | checks everything; tells everything, for a stated reason; JSON lines |
+//! | `/v1/reveals` | GET | who was shown personal data, when and why |
+//! | `/v1/invite`, `/v1/revoke` | POST | makes an invite; removes a node or withdraws an invite |
+//! | `/v1/invites` | GET | which invites there are, and what became of them |
+//! | `/v1/authorities` | GET, POST | list; record a new one that the root key signed |
+//! | `/v1/authorities/adopt`, `/v1/authorities/revoke` | POST | certifies the nodes of an authority anew; revokes one |
 //! | `/v1/erase` | POST | destroys the keys of what is recorded of a person, on every node |
 //! | `/v1/ratify` | POST | what is held here of a removed node, or of a forked log, counts |
 
 mod access;
+mod authority;
 mod bounds;
 mod cases;
 mod delivery;
@@ -48,6 +53,7 @@ mod photos;
 mod positions;
 mod ratify;
 mod readers;
+mod reveal;
 mod revoke;
 mod server;
 mod status;
@@ -66,11 +72,14 @@ use axum::routing::{get, post};
 use townmesh_crdt::enrol::Authority;
 
 pub use access::{Access, ApiFile};
+pub use authority::{AdoptInput, AuthorityInput, AuthorityRevokeInput};
+pub(crate) use authority::{Authorities, introduce as introduce_authority};
 pub use erase::EraseInput;
 pub use error::ApiError;
-pub(crate) use invite::acting_roles;
 pub use invite::{InviteAnswer, InviteInput};
+pub(crate) use invite::{Invites, acting_roles};
 pub use ratify::RatifyInput;
+pub use reveal::USER_HEADER;
 pub use revoke::RevokeInput;
 pub use server::{Patience, serve};
 
@@ -78,6 +87,7 @@ use crate::data_dir::DataDir;
 use crate::engine::Engine;
 use crate::keys::parse_authority;
 use crate::message::Message;
+use crate::reveals::Reveals;
 use bounds::Bounds;
 use readers::Readers;
 
@@ -92,13 +102,15 @@ struct Inner {
     access: Access,
     bounds: Bounds,
     directory: DataDir,
+    reveals: Reveals,
 }
 
 impl Api {
     /// The API of a node.
     pub fn new(engine: Engine, directory: DataDir, access: Access) -> Self {
         let readers = Readers::new(directory.views());
-        Self(Arc::new(Inner { engine, readers, access, bounds: Bounds::new(), directory }))
+        let reveals = Reveals::new(directory.reveals());
+        Self(Arc::new(Inner { engine, readers, access, bounds: Bounds::new(), directory, reveals }))
     }
 
     fn engine(&self) -> &Engine {
@@ -126,6 +138,10 @@ impl Api {
 
     fn directory(&self) -> &DataDir {
         &self.0.directory
+    }
+
+    fn reveals(&self) -> &Reveals {
+        &self.0.reveals
     }
 
     /// Every path, behind the guards.
@@ -160,8 +176,13 @@ impl Api {
             .route("/v1/devices", get(town::devices).post(town::record_device))
             .route("/v1/positions", get(positions::list).post(positions::record))
             .route("/v1/delivery", get(delivery::list))
+            .route("/v1/reveals", get(reveal::list))
             .route("/v1/invite", post(invite::invite))
+            .route("/v1/invites", get(invite::list))
             .route("/v1/revoke", post(revoke::revoke))
+            .route("/v1/authorities", get(authority::list).post(authority::create))
+            .route("/v1/authorities/adopt", post(authority::adopt))
+            .route("/v1/authorities/revoke", post(authority::revoke))
             .route("/v1/erase", post(erase::erase))
             .route("/v1/ratify", post(ratify::ratify))
             .layer(from_fn(bounds::limit_time));

@@ -18,8 +18,10 @@ use townmesh_crdt::replica::Replica;
 use super::Api;
 use super::bounds::{Named, Params};
 use super::error::ApiError;
-use super::households::{household_namespace, recorded, reveal};
+use super::households::{household_namespace, recorded};
+use super::reveal::{Asker, Reason, Shown};
 use crate::message::Message;
+use crate::reveals::RevealKind;
 
 /// Largest photo in bytes: what phones make, uncut.
 pub(super) const PHOTO_BYTES: usize = 16 << 20;
@@ -79,21 +81,19 @@ struct OnItsWay {
 
 pub(super) async fn show(
     State(api): State<Api>,
+    asker: Asker,
     Named(hash): Named<PhotoHash>,
     Params(query): Params<ShowQuery>,
 ) -> Result<Response, ApiError> {
     // A photo cannot be masked.
-    if !reveal(query.reveal.as_deref(), &hash.to_string())? {
-        let message = Message::new("reason_missing", "查看照片须写明理由", "a photo is shown for a stated reason only");
-        let message = message.remedy("在网址中加上 reveal=理由", "add reveal=<reason> to the address");
-        return Err(ApiError { status: StatusCode::FORBIDDEN, message });
-    }
+    let reason = Reason::required(query.reveal, "查看照片须写明理由", "a photo is shown for a stated reason only")?;
     let found = api.engine().read(move |replica| photo::read(replica, hash)).await??;
     let found = found.ok_or_else(|| ApiError::not_found("本节点没有这张照片", "there is no such photo here"))?;
     let Photo { media_type, length, content, .. } = found;
     let Some(content) = content else {
         return Ok((StatusCode::ACCEPTED, Json(OnItsWay { photo: hash, length, complete: false })).into_response());
     };
+    api.note_reveal(asker, reason, Shown::documents(RevealKind::Photo, vec![hash.to_string()])).await?;
     let shown = SHOWN.into_iter().find(|known| *known == media_type).unwrap_or("application/octet-stream");
     let headers: [(HeaderName, HeaderValue); 3] = [
         (header::CONTENT_TYPE, HeaderValue::from_static(shown)),

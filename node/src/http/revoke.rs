@@ -1,50 +1,104 @@
-//! Removing a node, such as a stolen vehicle's.
+//! Removing a node, such as a stolen vehicle's, or withdrawing an invite.
 
 use axum::Json;
 use axum::extract::State;
 use serde::{Deserialize, Serialize};
-use townmesh_crdt::replica::{Replica, RevokeError, Revoked};
+use townmesh_crdt::certificate::CertificateKind;
+use townmesh_crdt::command::CommandError;
+use townmesh_crdt::enrol::Authority;
+use townmesh_crdt::replica::{Fallen, Replica, RevokeError, Revoked, Withdrawal, Withdrawn};
 
 use super::Api;
 use super::bounds::Payload;
 use super::error::ApiError;
+use crate::message::Message;
 
-/// Which node, and by whose right. The authority's key is used for this one removal and forgotten.
+/// Which node or invite, and by whose right. The authority's key is used for this one removal and forgotten.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct RevokeInput {
     /// Text of the authority file.
     pub authority: String,
     /// Id or name of the node.
-    pub node: String,
-    /// Also what this node has of its work no longer counts.
+    #[serde(default)]
+    pub node: Option<String>,
+    /// Beginning of the id, or name, of the invite; instead of a node.
+    #[serde(default)]
+    pub invite: Option<String>,
+    /// Also removes the nodes that redeemed the invite.
+    #[serde(default)]
+    pub with_nodes: bool,
+    /// Also what this node has of their work no longer counts.
     #[serde(default)]
     pub void_all: bool,
 }
 
 /// What was removed.
 #[derive(Debug, Serialize)]
-pub(super) struct RevokeAnswer {
+#[serde(untagged)]
+pub(super) enum RevokeAnswer {
+    Node { node: String, name: String, kept_logs: usize },
+    Invite { invite: String, name: String, nodes: Vec<FallenNode>, kept_logs: usize },
+}
+
+/// A node that fell with a certificate.
+#[derive(Debug, Serialize)]
+pub(crate) struct FallenNode {
     node: String,
     name: String,
-    kept_logs: usize,
+}
+
+impl From<Fallen> for FallenNode {
+    fn from(Fallen { node, name }: Fallen) -> Self {
+        Self { node: node.to_string(), name }
+    }
+}
+
+impl From<Revoked> for RevokeAnswer {
+    fn from(Revoked { node, name, kept_logs }: Revoked) -> Self {
+        Self::Node { node: node.to_string(), name, kept_logs }
+    }
+}
+
+impl From<Withdrawn> for RevokeAnswer {
+    fn from(Withdrawn { certificate, name, nodes, kept_logs }: Withdrawn) -> Self {
+        let nodes = nodes.into_iter().map(FallenNode::from).collect();
+        Self::Invite { invite: certificate.to_string(), name, nodes, kept_logs }
+    }
 }
 
 pub(super) async fn revoke(
     State(api): State<Api>,
     Payload(input): Payload<RevokeInput>,
 ) -> Result<Json<RevokeAnswer>, ApiError> {
+    if input.node.is_some() == input.invite.is_some() {
+        let message = Message::new("body", "须写明 node 或 invite 之一", "name either a node or an invite");
+        return Err(ApiError::bad_request(message));
+    }
     let authority = api.authority(&input.authority).await?;
-    let job = move |replica: &mut Replica, now| -> Result<Result<Revoked, RevokeError>, _> {
-        let node = match replica.node_called(&input.node) {
-            Ok(node) => node,
-            Err(error) => return Ok(Err(error)),
-        };
-        match replica.revoke(&authority, node, !input.void_all, now) {
-            Err(RevokeError::Record(error)) => Err(error.into()),
-            outcome => Ok(outcome),
-        }
-    };
-    let Revoked { node, name, kept_logs } = api.engine().record(job).await??;
-    Ok(Json(RevokeAnswer { node: node.to_string(), name, kept_logs }))
+    let job = move |replica: &mut Replica, now| recordable(remove(replica, &authority, &input, now));
+    Ok(Json(api.engine().record(job).await??))
+}
+
+fn remove(
+    replica: &mut Replica,
+    authority: &Authority,
+    input: &RevokeInput,
+    now: u64,
+) -> Result<RevokeAnswer, RevokeError> {
+    if let Some(invite) = &input.invite {
+        let invite = replica.certificate_called(CertificateKind::Invite, invite)?;
+        let how = Withdrawal { with_nodes: input.with_nodes, keep: !input.void_all };
+        return Ok(replica.withdraw_invite(authority, invite, how, now)?.into());
+    }
+    let node = replica.node_called(input.node.as_deref().unwrap_or_default())?;
+    Ok(replica.revoke(authority, node, !input.void_all, now)?.into())
+}
+
+/// What could not be recorded fails the job; what the rules refuse is its answer.
+pub(super) fn recordable<T>(outcome: Result<T, RevokeError>) -> Result<Result<T, RevokeError>, CommandError> {
+    match outcome {
+        Err(RevokeError::Record(error)) => Err(error.into()),
+        outcome => Ok(outcome),
+    }
 }

@@ -2,13 +2,17 @@
 
 use std::future::Future;
 use std::io;
+use std::net::SocketAddr;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
 use axum::Router;
+use hyper::Request;
+use hyper::body::Incoming;
 use hyper::server::conn::http1;
+use hyper::service::{Service as _, service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
@@ -16,6 +20,8 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
 use tokio::time::{Sleep, sleep};
+
+use super::reveal::PeerAddress;
 
 /// Connections at a time; more wait in the operating system's queue.
 const CONNECTIONS: usize = 512;
@@ -56,8 +62,8 @@ pub async fn serve(listener: TcpListener, router: Router, patience: Patience, st
             () = &mut stop => break,
             Some(_) = connections.join_next(), if !connections.is_empty() => {}
             (place, accepted) = accepted => match accepted {
-                Ok((stream, _)) => {
-                    let connection = answer(stream, router.clone(), patience, ended.clone());
+                Ok((stream, peer)) => {
+                    let connection = answer((stream, peer), router.clone(), patience, ended.clone());
                     connections.spawn(async move {
                         connection.await;
                         drop(place);
@@ -75,13 +81,23 @@ pub async fn serve(listener: TcpListener, router: Router, patience: Patience, st
     let _ = tokio::time::timeout(FAREWELL, async { while connections.join_next().await.is_some() {} }).await;
 }
 
-async fn answer(stream: TcpStream, router: Router, patience: Patience, mut ended: watch::Receiver<()>) {
+async fn answer(
+    (stream, peer): (TcpStream, SocketAddr),
+    router: Router,
+    patience: Patience,
+    mut ended: watch::Receiver<()>,
+) {
+    let router = TowerToHyperService::new(router);
+    let service = service_fn(move |mut request: Request<Incoming>| {
+        request.extensions_mut().insert(PeerAddress(peer));
+        router.call(request)
+    });
     let io = TokioIo::new(Stalling { inner: stream, limit: patience.stall, timer: None });
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(patience.head)
         .max_buf_size(HEAD_BYTES)
-        .serve_connection(io, TowerToHyperService::new(router));
+        .serve_connection(io, service);
     let mut connection = pin!(connection);
     let result = tokio::select! {
         result = connection.as_mut() => result,

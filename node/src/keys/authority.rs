@@ -69,6 +69,14 @@ pub fn read_root(path: &Path) -> Result<SigningKey, KeyError> {
     super::read::<Root>(path).map(|root| root.0)
 }
 
+/// Reads a root key from text that came with a request; `source` stands for the path in errors.
+///
+/// # Errors
+/// [`KeyError`].
+pub fn parse_root(text: &str, source: &str) -> Result<SigningKey, KeyError> {
+    super::from_text::<Root>(text.as_bytes(), Path::new(source)).map(|root| root.0)
+}
+
 /// Writes an authority to a new file.
 ///
 /// # Errors

@@ -15,7 +15,7 @@ use std::path::{Path, PathBuf};
 use townmesh_crdt::certificate::StatementError;
 
 pub use armour::{ArmourError, FileKind};
-pub use authority::{parse_authority, read_authority, read_root, write_authority, write_root};
+pub use authority::{parse_authority, parse_root, read_authority, read_root, write_authority, write_root};
 pub use identity::IdentityFile;
 pub use invite::InviteFile;
 

@@ -22,7 +22,7 @@ fn last_entry(replica: &Replica, lane: Lane, region: &str) -> Entry {
     last.unwrap()
 }
 
-fn key_of_last(replica: &Replica, region: &str) -> KeyId {
+pub(super) fn key_of_last(replica: &Replica, region: &str) -> KeyId {
     last_entry(replica, Lane::Work, region).header.key
 }
 

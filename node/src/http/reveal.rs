@@ -1,0 +1,136 @@
+//! Personal data in clear: for a stated reason only, and noted before anything is shown.
+
+use std::net::SocketAddr;
+
+use axum::Json;
+use axum::extract::{FromRequestParts, State};
+use axum::http::StatusCode;
+use axum::http::request::Parts;
+use serde::Deserialize;
+use townmesh_crdt::domain::date::Day;
+
+use super::Api;
+use super::bounds::Params;
+use super::error::ApiError;
+use crate::engine::now;
+use crate::message::Message;
+use crate::reveals::{MAX_REASON, MAX_USER, Reveal, RevealKind, RevealPage};
+use crate::views::Page;
+
+/// Header in which a program says for whom it asks.
+pub const USER_HEADER: &str = "townmesh-user";
+
+/// Where a connection comes from; added to each of its requests.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct PeerAddress(pub(super) SocketAddr);
+
+/// Who asks, as far as that is known.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Asker {
+    peer: Option<String>,
+    user: Option<String>,
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for Asker {
+    type Rejection = std::convert::Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Self, Self::Rejection> {
+        let peer = parts.extensions.get::<PeerAddress>().map(|peer| peer.0.to_string());
+        let named = parts.headers.get(USER_HEADER).and_then(|user| user.to_str().ok());
+        let user = named.map(|user| user.chars().take(MAX_USER).collect());
+        Ok(Self { peer, user })
+    }
+}
+
+/// A stated reason.
+#[derive(Debug, Clone)]
+pub(super) struct Reason(String);
+
+impl Reason {
+    /// The reason of a request.
+    ///
+    /// # Errors
+    /// [`ApiError`] if it is longer than a note of it may be, or says nothing: whoever gave it would take masked data for
+    /// all there is.
+    pub(super) fn of(stated: Option<String>) -> Result<Option<Self>, ApiError> {
+        let Some(reason) = stated.map(|stated| stated.trim().to_owned()) else { return Ok(None) };
+        if reason.is_empty() {
+            let message = Message::new("reason_empty", "reveal 的理由为空", "the reason given for reveal is empty");
+            let remedy = ("写明理由；不写 reveal 则打码", "state a reason; without reveal personal data is masked");
+            return Err(ApiError::bad_request(message.remedy(remedy.0, remedy.1)));
+        }
+        if reason.chars().count() > MAX_REASON {
+            let zh = format!("理由最多 {MAX_REASON} 个字符");
+            let message = Message::new("reason_too_long", zh, format!("a reason has at most {MAX_REASON} characters"));
+            return Err(ApiError::bad_request(message.remedy("写得短一些", "write a shorter one")));
+        }
+        Ok(Some(Self(reason)))
+    }
+
+    /// The reason for something that cannot be masked.
+    ///
+    /// # Errors
+    /// [`ApiError`] without one.
+    pub(super) fn required(stated: Option<String>, zh: &str, en: &str) -> Result<Self, ApiError> {
+        Self::of(stated)?.ok_or_else(|| {
+            let message = Message::new("reason_missing", zh, en);
+            let message = message.remedy("在网址中加上 reveal=理由", "add reveal=<reason> to the address");
+            ApiError { status: StatusCode::FORBIDDEN, message }
+        })
+    }
+}
+
+/// What is about to be shown.
+#[derive(Debug)]
+pub(super) struct Shown {
+    kind: RevealKind,
+    documents: Vec<String>,
+    count: Option<u64>,
+}
+
+impl Shown {
+    /// These documents.
+    pub(super) fn documents(kind: RevealKind, documents: Vec<String>) -> Self {
+        let count = Some(documents.len() as u64);
+        Self { kind, documents, count }
+    }
+
+    /// So many that their ids are not listed; `None`: nobody knows yet.
+    pub(super) fn many(kind: RevealKind, count: Option<u64>) -> Self {
+        Self { kind, documents: vec![], count }
+    }
+}
+
+impl Api {
+    /// Notes what is about to be shown in clear. Only after this may it be shown.
+    ///
+    /// # Errors
+    /// [`ApiError`] if it could not be noted.
+    pub(super) async fn note_reveal(&self, asker: Asker, reason: Reason, shown: Shown) -> Result<(), ApiError> {
+        let Shown { kind, documents, count } = shown;
+        let Asker { peer, user } = asker;
+        tracing::info!(target: "townmesh::access", ?kind, count, reason = reason.0, "personal data is revealed");
+        let reveal = Reveal { time_ms: now(), kind, reason: reason.0, peer, user, documents, count };
+        let api = self.clone();
+        let noted = tokio::task::spawn_blocking(move || api.reveals().note(&reveal));
+        Ok(noted.await.map_err(|_| ApiError::busy())??)
+    }
+}
+
+/// Which reveals.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct RevealQuery {
+    since: Option<Day>,
+    limit: Option<u32>,
+    after: Option<String>,
+}
+
+pub(super) async fn list(
+    State(api): State<Api>,
+    Params(query): Params<RevealQuery>,
+) -> Result<Json<RevealPage>, ApiError> {
+    let page = Page { limit: query.limit, after: query.after };
+    let read = tokio::task::spawn_blocking(move || api.reveals().page(query.since, &page));
+    Ok(Json(read.await.map_err(|_| ApiError::busy())??))
+}
