@@ -148,7 +148,7 @@ fn is_of_introduction(claim: &Claim) -> bool {
 mod tests {
     use super::*;
     use crate::certificate::NodeRole;
-    use crate::enrol::{self, Founded, Place};
+    use crate::enrol::{self, Founded, Invite, Place};
     use proptest::prelude::*;
     use rand_chacha::ChaCha8Rng;
     use rand_chacha::rand_core::SeedableRng;
@@ -164,9 +164,7 @@ mod tests {
         (founded, trust, rng)
     }
 
-    #[test]
-    fn a_newcomer_is_told_what_concerns_it_and_learns_nothing_else() {
-        let (founded, trust, mut rng) = founded();
+    fn langfa(founded: &Founded, rng: &mut ChaCha8Rng) -> Invite {
         let place = Place {
             name: "langfa".into(),
             role: NodeRole::Village,
@@ -174,7 +172,13 @@ mod tests {
             carries: vec![],
             acts_as: None,
         };
-        let invite = enrol::invite(&founded.authority, &place, &founded.secrets, 1, &mut rng).unwrap();
+        enrol::invite(&founded.authority, &place, &founded.secrets, 1, rng).unwrap()
+    }
+
+    #[test]
+    fn a_newcomer_is_told_what_concerns_it_and_learns_nothing_else() {
+        let (founded, trust, mut rng) = founded();
+        let invite = langfa(&founded, &mut rng);
         let told = trust.introduction(invite.chain.last().unwrap().claim.certificate().unwrap());
         assert_eq!(told.len(), 1 + 4 + 1, "the authority, town, registry, cases, events, and the cases of 2027");
         assert_eq!(Introduction::from_bytes(&told.to_bytes()), Some(told.clone()));
@@ -206,14 +210,7 @@ mod tests {
     #[test]
     fn only_authorities_and_families_are_told() {
         let (founded, trust, mut rng) = founded();
-        let place = Place {
-            name: "langfa".into(),
-            role: NodeRole::Village,
-            regions: vec!["110115005001".into()],
-            carries: vec![],
-            acts_as: None,
-        };
-        let invite = enrol::invite(&founded.authority, &place, &founded.secrets, 1, &mut rng).unwrap();
+        let invite = langfa(&founded, &mut rng);
         let told = trust.introduction(invite.chain[1].claim.certificate().unwrap());
         let mut new = Trust::new(*trust.town());
         // An invite's certificate, rightly signed, and families whose authority is left out.
