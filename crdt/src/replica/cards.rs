@@ -146,6 +146,7 @@ impl Replica {
                     // Its certificate is still on its way; the beacon comes again with the next session.
                     return Ok(false);
                 }
+                self.heed_own_beacon(&beacon);
             }
             Some(CardKind::Grant) if blake3::hash(&bytes) != key.key || version != 0 => {
                 return Err(CardError::new(CardKind::Grant, "it is not under its hash"));

@@ -261,8 +261,7 @@ impl Replica {
             beacon_at: 0,
             beacon_interval,
             grown: BTreeMap::new(),
-            // The first beacon of an opening comes without any growth: it withdraws what an older one claimed.
-            growth: 1,
+            growth: 0,
             beacon_growth: 0,
             beacon_turn: 0,
             failed: false,

@@ -114,6 +114,16 @@ impl Replica {
         self.add_card(key, counter, beacon.to_bytes(&self.identity.signing));
     }
 
+    /// A beacon of this node that its own store does not know: the store was put back, emptied or cloned since, and holds
+    /// less than was claimed. The next beacon withdraws that. After any other opening nothing is to be withdrawn, because a
+    /// beacon is stored together with what it claims.
+    pub(super) fn heed_own_beacon(&mut self, beacon: &Beacon) {
+        let held = self.cards.get(&CardKind::Beacon.key(beacon.node.0));
+        if beacon.node == self.node() && held.is_none_or(|(version, _)| *version < beacon.counter) {
+            self.growth += 1;
+        }
+    }
+
     /// Of the logs, those that grew last; of those that did not grow since the store was opened, the younger ones.
     fn newest_heads(&self) -> Vec<([u8; 8], u64)> {
         let logs = self.logs.values().filter(|(_, state)| state.height > 0);

@@ -47,16 +47,50 @@ fn a_node_that_was_put_back_withdraws_what_it_claimed_at_once() {
     assert!(langfa.receipts(&log, 1).contains(&center.node()), "of {document}");
     center.disk = backup;
     center.reopen(&mut town.rng, NOW + 200_000);
-    connect(center.replica(), &mut langfa);
-    // Only the greeting and the cards: the entry itself is still under way.
-    while let Some(message) = center.replica().poll_transmit(langfa.node()).unwrap() {
-        langfa.receive(center.node(), &message, NOW + 200_000).unwrap();
-    }
-    langfa.commit(NOW + 200_000).unwrap();
-    let said = langfa.beacons().into_iter().find(|beacon| beacon.node == center.node()).unwrap();
     let own = center.replica().epoch;
-    let beacon = center.replica().beacons().into_iter().find(|beacon| beacon.node == center.node()).unwrap();
-    assert_eq!(beacon.epoch, own, "the new opening says so itself; the village heard {}", said.epoch);
+    let epoch_heard = |by: &Replica, of: NodeId| {
+        by.beacons().into_iter().find(|beacon| beacon.node == of).map_or(0, |beacon| beacon.epoch)
+    };
+    let id = center.node();
+    // The cards alone: the entry itself is still under way when the claim is withdrawn.
+    connect(center.replica(), &mut langfa);
+    for _ in 0..20 {
+        if epoch_heard(&langfa, id) == own {
+            break;
+        }
+        if let Some(message) = langfa.poll_transmit(id).unwrap() {
+            _ = center.replica().receive(langfa.node(), &message, NOW + 200_000);
+            center.replica().commit(NOW + 200_000).unwrap();
+        }
+        while let Some(message) = center.replica().poll_transmit(langfa.node()).unwrap() {
+            langfa.receive(id, &message, NOW + 200_000).unwrap();
+        }
+        langfa.commit(NOW + 200_000).unwrap();
+    }
+    assert_eq!(epoch_heard(&langfa, id), own, "it says itself what it holds now");
+}
+
+/// What was claimed is in the store together with the claim: a restart costs nobody anything.
+#[test]
+fn a_restart_withdraws_nothing() {
+    let mut town = Town::new(333);
+    let mut center = Member::join(&mut town, "center", NodeRole::Center, &[], &[]);
+    let mut langfa = Member::join(&mut town, "langfa", NodeRole::Village, &[LANGFA], &[]);
+    meet(center.replica(), langfa.replica());
+    (0..50).for_each(|house| _ = edit(langfa.replica(), LANGFA, &house.to_string(), "x"));
+    meet(center.replica(), langfa.replica());
+    for node in [&mut center, &mut langfa] {
+        node.replica().commit(NOW + 61_000).unwrap();
+    }
+    meet(center.replica(), langfa.replica());
+    for node in [&mut center, &mut langfa] {
+        node.reopen(&mut town.rng, NOW + 200_000);
+    }
+    let (messages, bytes) = meet(center.replica(), langfa.replica());
+    assert!(messages == 2 && bytes <= 2048, "the greetings say all: {messages} messages, {bytes} bytes");
+    let own = langfa.node();
+    let log = langfa.replica().logs().find(|state| state.log.author == own).unwrap().log;
+    assert!(langfa.replica().receipts(&log, 1).contains(&center.node()));
 }
 
 /// A byte of an entry rotted on the disk: in its format, its header, its signature, its body.
