@@ -439,9 +439,13 @@ impl Replica {
         }
     }
 
-    /// When [`Self::commit`] wants to be called even if nothing happens: the next beacon.
+    /// When [`Self::commit`] wants to be called even if nothing happens: for the next beacon, if there is anything to say.
     pub fn poll_timeout(&self) -> Millis {
-        self.beacon_at.saturating_add(self.beacon_interval)
+        if self.growth == self.beacon_growth {
+            Millis::MAX
+        } else {
+            self.beacon_at.saturating_add(self.beacon_interval)
+        }
     }
 
     /// Whether new bulk is refused because little room is left on the disk (DESIGN section 10): imports and photos are
