@@ -76,6 +76,8 @@ pub struct Trust {
     proposed: BTreeMap<String, BTreeSet<Namespace>>,
     /// Periods that are known from an invite and not from `auth`.
     told: BTreeSet<Namespace>,
+    /// A family has another founding since [`Self::take_refounded`]: its periods are to be read again.
+    refounded: bool,
     /// Grows with the certificates and families: what had to wait for one is to be tried again.
     growth: usize,
     namespaces: BTreeMap<NamespaceId, Namespace>,
@@ -109,6 +111,7 @@ impl Trust {
             families: BTreeMap::new(),
             proposed: BTreeMap::new(),
             told: BTreeSet::new(),
+            refounded: false,
             growth: 0,
             namespaces: BTreeMap::from([(auth.id(&town), auth)]),
             waiting: Waiting::default(),
@@ -172,10 +175,16 @@ impl Trust {
         self.redemptions.get(invite).map_or(0, BTreeSet::len)
     }
 
-    /// How many nodes joined with the invite that a node joined with, itself among them; 0 if with none.
+    /// How many nodes joined with the invite that a node joined with, itself among them; 0 if with none. For one that is
+    /// enrolled, those of them that are: whom the authority kept does not pay for the removed ones.
     pub(crate) fn sharers_of_invite(&self, node: &NodeId) -> usize {
+        let is_enrolled = self.current(node).is_some();
         let invites = self.nodes.get(node).into_iter().flatten().filter_map(|id| self.invite_of(id));
-        invites.map(|invite| self.redemptions_of(&invite)).max().unwrap_or(0)
+        let sharers = invites.map(|invite| {
+            let all = self.redeemed_by(&invite);
+            all.filter(|(sharer, _)| !is_enrolled || self.current(sharer).is_some()).count()
+        });
+        sharers.max().unwrap_or(0)
     }
 
     /// Nodes that an invite certified, with their certificates.
@@ -236,7 +245,9 @@ impl Trust {
                     self.growth += 1;
                     if self.families.insert(name.clone(), family).is_some() {
                         self.namespaces.retain(|_, namespace| namespace.family() != name);
+                        // Those between the two foundings were not kept.
                         self.proposed.remove(&name);
+                        self.refounded = true;
                     }
                     self.derive_namespaces(&name);
                 }
@@ -324,6 +335,11 @@ impl Trust {
         };
         let all = self.certificates.iter().filter(move |(_, certificate)| reads(certificate));
         all.filter(move |(id, certificate)| is_former(id, certificate)).map(|(id, _)| *id)
+    }
+
+    /// Whether a family has another founding since this was last asked.
+    pub(crate) fn take_refounded(&mut self) -> bool {
+        std::mem::take(&mut self.refounded)
     }
 
     /// Grows with each certificate and family.

@@ -111,6 +111,26 @@ impl Replica {
         read.map(|()| budget)
     }
 
+    /// Whether what follows in a log is still to be read: it is being opened, stands behind a damaged entry, or its key is
+    /// known to be on its way. A key that nobody handed out may have been made up.
+    pub(super) fn is_to_be_read(&self, number: u32, state: &LogState) -> bool {
+        let Some(namespace) = self.trust.namespaces().get(&state.log.namespace) else { return false };
+        if !self.keyring.holds(namespace) {
+            return false;
+        }
+        if self.unfolded.contains(&state.log) {
+            return true;
+        }
+        match self.store.entry(number, state.folded.saturating_add(1)) {
+            Ok(Some(entry)) => {
+                self.keyring.holds_key(&namespace.family(), entry.header.key)
+                    || self.is_handed_out(&namespace.family(), entry.header.key)
+            }
+            Ok(None) => false,
+            Err(_) => true,
+        }
+    }
+
     /// What lies behind a damaged entry waits; other logs go on.
     fn stop_folding(&mut self, log: LogId, reason: String) {
         self.unfolded.remove(&log);

@@ -169,6 +169,8 @@ pub struct Replica {
     /// When each log last grew, in steps of `growth`.
     grown: BTreeMap<LogId, u64>,
     growth: u64,
+    /// Other openings of this node whose beacons were heard.
+    heeded: BTreeSet<u64>,
     /// `growth` at the last beacon.
     beacon_growth: u64,
     /// Which namespace the next beacon goes on with.
@@ -262,6 +264,7 @@ impl Replica {
             beacon_interval,
             grown: BTreeMap::new(),
             growth: 0,
+            heeded: BTreeSet::new(),
             beacon_growth: 0,
             beacon_turn: 0,
             failed: false,
@@ -308,6 +311,7 @@ impl Replica {
         }
         self.unfold();
         self.recall_passed_over()?;
+        self.recall_beacon()?;
         // A crash may have come between the news of an erasure and the erasure.
         self.heed_erasures();
         Ok(())
@@ -374,7 +378,8 @@ impl Replica {
             self.derived = Derived::default();
             self.stored_feed_end = self.feed_end;
         }
-        if self.left_out && self.tried_at != self.trust.growth() {
+        let is_refounded = self.trust.take_refounded();
+        if is_refounded || (self.left_out && self.tried_at != self.trust.growth()) {
             self.tried_at = self.trust.growth();
             self.heed_left_out()?;
         }
@@ -511,9 +516,9 @@ impl Replica {
     /// still on its way, and those behind a damaged one.
     pub fn unfolded(&self) -> u64 {
         let auth = self.namespace_id(&Namespace::auth());
-        let logs = self.logs.values().map(|(_, state)| state).filter(|state| state.log.namespace != auth);
-        let behind = logs.map(|state| (state, self.effective(state).0.saturating_sub(state.folded)));
-        let behind = behind.filter(|(state, left)| *left > 0 && self.can_read(&state.log.namespace));
+        let logs = self.logs.values().filter(|(_, state)| state.log.namespace != auth);
+        let behind = logs.map(|known| (known, self.effective(&known.1).0.saturating_sub(known.1.folded)));
+        let behind = behind.filter(|((number, state), left)| *left > 0 && self.is_to_be_read(*number, state));
         behind.map(|(_, left)| left).sum::<u64>() + self.recalled.len() as u64
     }
 

@@ -12,7 +12,11 @@ use crate::card::{self, Beacon, CardKind, MAX_HEADS, MAX_SPACES};
 use crate::clock::Millis;
 use crate::entry::LogId;
 use crate::id::{NamespaceId, NodeId};
+use crate::store::StoreError;
+use crate::sync::message::{Digest, digest_of};
 
+/// Most openings of this node whose beacons are answered in one of its openings.
+const MAX_HEEDED: usize = 64;
 /// Heads remembered of one node.
 const MAX_CLAIMED: usize = 16_384;
 
@@ -105,6 +109,8 @@ impl Replica {
         }
         self.beacon_at = now;
         self.beacon_growth = self.growth;
+        let said = self.held_digest().to_vec();
+        self.batch.meta.push(("said", said));
         let heads = self.newest_heads();
         let spaces = self.next_spaces();
         let node = self.identity.node();
@@ -114,12 +120,33 @@ impl Replica {
         self.add_card(key, counter, beacon.to_bytes(&self.identity.signing));
     }
 
+    /// If the last opening ended before a beacon told of all that it held, one is due. Else nothing is to be said: a beacon
+    /// is stored together with what it claims, so it still holds.
+    pub(super) fn recall_beacon(&mut self) -> Result<(), StoreError> {
+        let said = self.store.meta("said")?;
+        if said.is_none_or(|said| said != self.held_digest()) {
+            self.growth += 1;
+        }
+        Ok(())
+    }
+
+    fn held_digest(&mut self) -> Digest {
+        let mut hasher = blake3::Hasher::new();
+        let namespaces: Vec<NamespaceId> = self.numbers.keys().copied().collect();
+        for namespace in namespaces {
+            hasher.update(&namespace.0);
+            hasher.update(&self.digest(namespace));
+        }
+        digest_of(&hasher)
+    }
+
     /// A beacon of this node that its own store does not know: the store was put back, emptied or cloned since, and holds
-    /// less than was claimed. The next beacon withdraws that. After any other opening nothing is to be withdrawn, because a
-    /// beacon is stored together with what it claims.
+    /// less than was claimed. The next beacon withdraws that. Each opening is answered once, so that two copies which both
+    /// run do not answer each other for ever.
     pub(super) fn heed_own_beacon(&mut self, beacon: &Beacon) {
         let held = self.cards.get(&CardKind::Beacon.key(beacon.node.0));
-        if beacon.node == self.node() && held.is_none_or(|(version, _)| *version < beacon.counter) {
+        let is_unknown = beacon.node == self.node() && held.is_none_or(|(version, _)| *version < beacon.counter);
+        if is_unknown && self.heeded.len() < MAX_HEEDED && self.heeded.insert(beacon.epoch) {
             self.growth += 1;
         }
     }

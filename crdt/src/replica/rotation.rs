@@ -169,9 +169,15 @@ impl Replica {
     }
 
     /// How many grants of a node are kept. Whoever has the file of an invite can make any number of keys, which share the
-    /// room of one.
+    /// room of one, also after they were removed; whoever is left then has the room again.
     fn grant_room(&self, granter: &NodeId) -> usize {
-        (MAX_GRANTS_OF_ONE / self.trust.sharers_of_invite(granter).max(1)).max(1)
+        MAX_GRANTS_OF_ONE / self.trust.sharers_of_invite(granter).max(1)
+    }
+
+    /// Whether somebody who is enrolled says that a key was handed out.
+    pub(super) fn is_handed_out(&self, family: &str, id: KeyId) -> bool {
+        let grants = self.keyring.grants.known.values().filter(|grant| self.reads_now(&grant.granter, family));
+        grants.flat_map(|grant| &grant.keys).any(|(known, key)| known == family && *key == id)
     }
 
     /// Whether a grant is among the least of its granter, of as many as are kept. All nodes keep the same, so that two
@@ -179,7 +185,8 @@ impl Replica {
     fn is_among_least(&self, granter: NodeId, key: &[u8; 32]) -> bool {
         let room = self.grant_room(&granter);
         let least = self.keyring.grants.known.iter().filter(|(_, known)| known.granter == granter);
-        least.take(room).nth(room - 1).is_none_or(|(greatest, _)| key < greatest)
+        let Some(last) = room.checked_sub(1) else { return false };
+        least.take(room).nth(last).is_none_or(|(greatest, _)| key < greatest)
     }
 
     /// Grants that are told to others and kept when there is no room for all: the least of each granter, if anybody can
@@ -238,7 +245,7 @@ impl Replica {
     pub(super) fn drop_greatest_grant(&mut self, granter: NodeId) {
         let of_one = self.keyring.grants.known.iter().filter(|(_, known)| known.granter == granter);
         let keys: Vec<[u8; 32]> = of_one.map(|(key, _)| *key).collect();
-        keys.into_iter().skip(self.grant_room(&granter) - 1).for_each(|key| self.forget_grant(key));
+        keys.into_iter().skip(self.grant_room(&granter).saturating_sub(1)).for_each(|key| self.forget_grant(key));
     }
 
     /// The id of the key to write under in a namespace; `None` without any key of it.
@@ -388,7 +395,11 @@ impl Replica {
             *granter == node
                 || (self.trust.current(granter).is_some() && !refused.is_some_and(|refused| refused.contains(granter)))
         };
-        let counted = self.keyring.grants.known.values().filter(|grant| counts(&grant.granter));
+        // Those that do not count are told to nobody.
+        let told = self.grants_that_count();
+        let counted =
+            self.keyring.grants.known.iter().filter(|(key, grant)| told.contains(*key) && counts(&grant.granter));
+        let counted = counted.map(|(_, grant)| grant);
         let given: BTreeSet<&(String, KeyId)> = counted.flat_map(|grant| grant.keys_for(&exchange)).collect();
         let mut missing = self.keyring.secrets();
         missing.retain(|(family, secret)| {

@@ -184,7 +184,7 @@ impl RevokeArgs {
         context.output.result(&answer, |value| format!("已注销 / revoked\n{}", fields(value)));
         context
             .output
-            .note("消息到达之处，它签发的一切不再有效 / nothing that it signs counts wherever the news arrives");
+            .note("消息到达之处，它不能再登记节点；它签发的注销和删除仍然有效 / wherever the news arrives it enrols nobody any more; removals and erasures that it signed stand");
         Ok(ExitCode::SUCCESS)
     }
 }

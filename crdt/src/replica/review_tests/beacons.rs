@@ -194,3 +194,44 @@ fn a_rotten_entry_keeps_no_other_log_from_being_read() {
     assert_eq!(read.count(), 3, "all but the one behind the rotten entry");
     assert_eq!(replica.unfolded(), 1, "people are told that something is missing");
 }
+
+/// The ignition goes off within a minute of taking something in, and afterwards nothing happens.
+#[test]
+fn what_was_taken_in_just_before_a_restart_is_told_after_it() {
+    let mut town = Town::new(334);
+    let mut center = Member::join(&mut town, "center", NodeRole::Center, &[], &[]);
+    let mut langfa = town.node("langfa", NodeRole::Village, &[LANGFA], &[]);
+    meet(center.replica(), &mut langfa);
+    edit(&mut langfa, LANGFA, "1", "x");
+    meet(center.replica(), &mut langfa);
+    center.reopen(&mut town.rng, NOW + 30_000);
+    center.replica().commit(NOW + 200_000).unwrap();
+    let namespace = langfa.namespace_id(&Namespace::registry(LANGFA));
+    let log = LogId { namespace, author: langfa.node(), epoch: langfa.epoch, lane: Lane::Work };
+    let mut other = town.node("other", NodeRole::Center, &[], &[]);
+    meet(center.replica(), &mut other);
+    assert!(other.receipts(&log, 1).contains(&center.node()));
+}
+
+/// Both copies of a disk run: each hears the other's beacons, and answers once.
+#[test]
+fn two_copies_of_a_disk_do_not_answer_each_other_for_ever() {
+    let mut town = Town::new(335);
+    let mut first = Member::join(&mut town, "center", NodeRole::Center, &[], &[]);
+    let mut langfa = town.node("langfa", NodeRole::Village, &[LANGFA], &[]);
+    meet(first.replica(), &mut langfa);
+    let (identity, chain) = (first.identity.clone(), first.chain.clone());
+    let mut second = Member { name: "copy", disk: first.disk.copy(), identity, chain, town: first.town, replica: None };
+    second.reopen(&mut town.rng, NOW);
+    let mut counters = BTreeSet::new();
+    for round in 1..12 {
+        let now = NOW + round * 100_000;
+        for copy in [&mut first, &mut second] {
+            meet(copy.replica(), &mut langfa);
+            copy.replica().commit(now).unwrap();
+            meet(copy.replica(), &mut langfa);
+        }
+        counters.extend(langfa.beacons().into_iter().filter(|one| one.node == first.node()).map(|one| one.counter));
+    }
+    assert!(counters.len() <= 4, "{} beacons", counters.len());
+}

@@ -238,7 +238,7 @@ fn a_stolen_authority_is_replaced_without_anybody_joining_again() {
             assert_eq!(texts(replica, LANGFA, document), [text]);
         }
     }
-    // What the thief signs from now on counts nowhere, and nobody makes an invite that could not be used.
+    // Whom the thief enrols from now on counts nowhere, and nobody makes an invite that could not be used.
     assert!(matches!(invite_at(&mut town, &mut center, "late"), Err(EnrolError::AuthorityRevoked)));
     let thief = enrol::invite(&stolen, &place("thief"), &center.secrets(), NOW, &mut town.rng).unwrap();
     let thief = redeem(&mut town, &thief);

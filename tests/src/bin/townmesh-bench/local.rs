@@ -21,6 +21,8 @@ use crate::town::{self, BenchTown};
 /// How long each rate is measured.
 const PERIOD: Duration = Duration::from_secs(3);
 const WRITERS: usize = 64;
+/// How often one writer and the floor take turns.
+const TURNS: u32 = 6;
 /// Documents that are edited again and again: all of them stay in memory.
 const CACHED: usize = 512;
 
@@ -38,9 +40,6 @@ pub(crate) async fn measure(town: &BenchTown, report: &mut Report) -> anyhow::Re
     let n = town.households;
     eprintln!("{n} households: W4 local edits");
     let directory = town.source.parent().unwrap_or(&town.source);
-    let commits = commit_rate(&directory.join("commits.redb"))?;
-    report.add("W4 local edits", n, "redb commits, same settings", commits, "1/s", Goal::None, None);
-
     let began = Instant::now();
     let engine = start(&town.source)?;
     let first = engine.read(|replica| some_households(replica, 1)).await??;
@@ -52,9 +51,15 @@ pub(crate) async fn measure(town: &BenchTown, report: &mut Report) -> anyhow::Re
     let edited = write_each(&engine, &cold[..cold.len().saturating_sub(CACHED).max(1)]).await?;
     report.add("W4 local edits", n, "64 writers, documents not in memory", edited, "1/s", Goal::AtLeast(5_000.0), None);
     write_each(&engine, &hot).await?;
-    let cached = write_again(&engine, &hot, WRITERS).await?;
+    let cached = write_again(&engine, &hot, WRITERS, PERIOD).await?;
     report.add("W4 local edits", n, "64 writers, documents in memory", cached, "1/s", Goal::AtLeast(15_000.0), None);
-    let single = write_again(&engine, &hot, 1).await?;
+    // In turns: a disk of a shared machine is not equally fast from one second to the next.
+    let (mut commits, mut single) = (0.0, 0.0);
+    for _ in 0..TURNS {
+        commits += commit_rate(&directory.join("commits.redb"), PERIOD / TURNS)? / f64::from(TURNS);
+        single += write_again(&engine, &hot, 1, PERIOD / TURNS).await? / f64::from(TURNS);
+    }
+    report.add("W4 local edits", n, "redb commits, same settings", commits, "1/s", Goal::None, None);
     report.add("W4 local edits", n, "1 writer, documents in memory", single, "1/s", Goal::None, Some(commits));
     report.add("W4 local edits", n, "1 writer / redb commits", single / commits, "", Goal::AtLeast(0.6), Some(1.0));
     engine.stop().await;
@@ -62,13 +67,13 @@ pub(crate) async fn measure(town: &BenchTown, report: &mut Report) -> anyhow::Re
 }
 
 /// Durable redb commits a second of one small row, with the store's settings.
-fn commit_rate(path: &Path) -> anyhow::Result<f64> {
+fn commit_rate(path: &Path, period: Duration) -> anyhow::Result<f64> {
     const TABLE: TableDefinition<'_, u64, &[u8]> = TableDefinition::new("rows");
     let database = Database::create(path)?;
     let row = [0x5a; 400];
     let began = Instant::now();
     let mut count = 0;
-    while began.elapsed() < PERIOD {
+    while began.elapsed() < period {
         let mut transaction = database.begin_write()?;
         transaction.set_quick_repair(true);
         transaction.open_table(TABLE)?.insert(count, row.as_slice())?;
@@ -112,8 +117,13 @@ async fn write_each(engine: &Engine, households: &[(Namespace, DocumentId)]) -> 
     Ok(households.len() as f64 / began.elapsed().as_secs_f64())
 }
 
-/// Writers edit the same households over and over for [`PERIOD`]; edits a second.
-async fn write_again(engine: &Engine, households: &[(Namespace, DocumentId)], writers: usize) -> anyhow::Result<f64> {
+/// Writers edit the same households over and over for a while; edits a second.
+async fn write_again(
+    engine: &Engine,
+    households: &[(Namespace, DocumentId)],
+    writers: usize,
+    period: Duration,
+) -> anyhow::Result<f64> {
     let began = Instant::now();
     let mut tasks = Vec::new();
     for writer in 0..writers {
@@ -121,7 +131,7 @@ async fn write_again(engine: &Engine, households: &[(Namespace, DocumentId)], wr
         tasks.push(tokio::spawn(async move {
             let mut count = 0u64;
             let mut next = writer * households.len() / writers;
-            while began.elapsed() < PERIOD {
+            while began.elapsed() < period {
                 write(&engine, households[next % households.len()].clone(), (count % 1000) as u16 + 50).await?;
                 next += 1;
                 count += 1;
