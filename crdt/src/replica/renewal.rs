@@ -38,7 +38,8 @@ impl Replica {
         Ok(entries)
     }
 
-    /// Tries statements again that had found no room to wait: more certificates are known by now.
+    /// Tries statements again that had found no room to wait, and periods of unknown authors and families: more is known
+    /// by now.
     pub(super) fn heed_left_out(&mut self) -> Result<(), StoreError> {
         let known = (self.recorded_statements.len(), self.trust.namespaces().len());
         self.left_out = false;

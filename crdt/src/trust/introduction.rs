@@ -130,9 +130,8 @@ impl Trust {
     /// The periods of a family up to one that this node knows from its invite alone, the earliest first: whoever invited
     /// it may never have told anybody else.
     pub(crate) fn only_told(&self, until: &Namespace) -> Vec<Namespace> {
-        let family = until.family();
-        let told = self.told.iter().filter(|period| *period <= until && period.family() == family);
-        told.cloned().collect()
+        let is_of_family = |period: &Namespace| period.kind == until.kind && period.region == until.region;
+        self.told.iter().filter(|period| *period <= until && is_of_family(period)).cloned().collect()
     }
 }
 

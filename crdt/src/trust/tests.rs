@@ -102,6 +102,35 @@ fn any_order_of_arrival_gives_the_same_trust() {
     }
 }
 
+/// Whom the authority kept does not pay for those whom it removed; those share their room for ever.
+#[test]
+fn who_is_left_of_those_who_share_an_invite_counts_the_others_no_more() {
+    let mut trust = Trust::new(town());
+    statements().into_iter().for_each(|statement| _ = trust.add(statement));
+    let [kept, removed] = [6, 7].map(|seed| NodeId(key(seed).verifying_key().to_bytes()));
+    assert_eq!((trust.sharers_of_invite(&kept), trust.sharers_of_invite(&removed)), (1, 2));
+}
+
+/// The founding with the lesser key stands, and periods that were refused under the other are to be read again.
+#[test]
+fn another_founding_of_a_family_has_its_periods_read_again() {
+    let year = |year: &str| Namespace::cases("110115005001", year);
+    let all = statements();
+    let [authority, stands, other] = [0, 5, 6].map(|at| all[at].clone());
+    for (first, second, is_refounded) in [(&stands, &other, false), (&other, &stands, true)] {
+        let mut trust = Trust::new(town());
+        trust.add(authority.clone()).unwrap();
+        trust.add(first.clone()).unwrap();
+        assert!(trust.open_period(year("2026")) && trust.open_period(year("2027")));
+        _ = trust.add(second.clone()).unwrap();
+        assert_eq!(trust.take_refounded(), is_refounded);
+        assert!(!trust.take_refounded(), "once");
+        assert!(trust.open_period(year("2027")));
+        let names: Vec<String> = trust.namespaces().values().map(|known| known.period.clone()).collect();
+        assert_eq!(names.iter().filter(|name| !name.is_empty()).count(), 2, "{names:?}");
+    }
+}
+
 #[test]
 fn periods_open_one_after_the_other() {
     let mut trust = Trust::new(town());

@@ -328,3 +328,46 @@ fn grants_of_strangers_and_too_many_of_one_node_take_no_room() {
     let grants = kept.filter_map(|(_, (_, bytes))| Grant::from_bytes(bytes).ok());
     assert_eq!(grants.filter(|grant| grant.granter == vehicle.node()).count(), 256);
 }
+
+/// An enrolled node seals an entry under a key that it made up; a key that was handed out is on its way.
+#[test]
+fn nobody_waits_for_a_key_that_nobody_handed_out() {
+    let mut town = Town::new(149);
+    let mut center = town.node("center", NodeRole::Center, &[], &[]);
+    let mut hostile = town.node("hostile", NodeRole::Village, &[LANGFA], &[]);
+    let mut vehicle = town.node("vehicle", NodeRole::Patrol, &[LANGFA], &[]);
+    meet(&mut center, &mut vehicle);
+    meet(&mut center, &mut hostile);
+    let namespace = Namespace::registry(LANGFA);
+    let secret = FamilySecret::random(&mut town.rng);
+    let log = LogId { namespace: center.namespace_id(&namespace), author: hostile.node(), epoch: 5, lane: Lane::Work };
+    let mut header = Header {
+        log,
+        seq: 1,
+        backlink: log.origin(),
+        time: HybridTime::at(NOW),
+        certificate: hostile.identity.certificate,
+        key: secret.key_id(&namespace.family()),
+        body_len: 0,
+        body_hash: [0; 32],
+    };
+    let plain = BodyCodec::new().unwrap().compress(&change::encode_items(&[]));
+    let keys = secret.namespace_keys(&namespace);
+    let body = keys.seal_body(&plain, &header.to_bytes(), &mut town.rng).unwrap();
+    header.body_len = body.len() as u32;
+    header.body_hash = blake3::hash(&body).into();
+    let signature = Some(entry::sign(&header, &hostile.identity.signing));
+    center.ingest(Run::new(vec![Entry { header, signature, body }]).unwrap()).unwrap();
+    center.commit(NOW).unwrap();
+    while center.fold(NOW).unwrap() {
+        center.commit(NOW).unwrap();
+    }
+    assert_eq!(center.unfolded(), 0, "it may have been made up");
+    let recipients = BTreeMap::from([(vehicle.own.exchange, BTreeSet::from([0]))]);
+    let secrets = [(namespace.family(), secret)];
+    let handout = Handout { excluded: &BTreeSet::new(), secrets: &secrets, recipients: &recipients };
+    let bytes = handout.cards(&vehicle.identity.signing, &mut town.rng).remove(0);
+    let key = crate::card::CardKind::Grant.key(*blake3::hash(&bytes).as_bytes());
+    assert!(center.ingest_card(key, 0, bytes, NOW).unwrap());
+    assert_eq!(center.unfolded(), 1, "somebody says that it was handed out");
+}
