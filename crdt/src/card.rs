@@ -22,7 +22,7 @@
 //!   `town` under the key with this id, whose header is 190 zeros with the node in the first 32 bytes and `at` in the
 //!   next 8, big-endian.
 
-use ed25519_dalek::{Signature, Signer, SigningKey, VerifyingKey};
+use ed25519_dalek::{Signer, SigningKey};
 use minicbor::{Decoder, Encoder};
 use rand_core::CryptoRng;
 
@@ -30,6 +30,7 @@ use crate::clock::Millis;
 use crate::entry::{HEADER_LEN, LogId};
 use crate::id::{KeyId, NamespaceId, NodeId};
 use crate::seal::{NamespaceKeys, SealError};
+use crate::signature;
 use crate::store::CardKey;
 use crate::sync::message::Digest;
 
@@ -163,6 +164,11 @@ impl Beacon {
         let beacon = Self::read(content).ok_or_else(|| error("malformed"))?;
         verify(BEACON_CONTEXT, &beacon.node, content, &signature).ok_or_else(|| error("wrong signature"))?;
         Ok(beacon)
+    }
+
+    /// Reads a beacon whose signature was checked before; `None` if it is malformed.
+    pub(crate) fn of_checked(bytes: &[u8]) -> Option<Self> {
+        Self::read(unsigned(bytes)?.0)
     }
 
     fn read(content: &[u8]) -> Option<Self> {
@@ -310,8 +316,7 @@ pub(crate) fn unsigned(bytes: &[u8]) -> Option<(&[u8], [u8; 64])> {
 
 /// Whether the node signed the content.
 pub(crate) fn verify(context: &[u8], node: &NodeId, content: &[u8], signature: &[u8; 64]) -> Option<()> {
-    let key = VerifyingKey::from_bytes(&node.0).ok()?;
-    key.verify_strict(&[context, content].concat(), &Signature::from_bytes(signature)).ok()
+    signature::verify(&node.0, &[context, content].concat(), signature).ok()
 }
 
 #[cfg(test)]

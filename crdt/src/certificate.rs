@@ -23,7 +23,7 @@
 
 use std::collections::BTreeSet;
 
-use ed25519_dalek::{Signature, Signer, SigningKey, VerifyingKey};
+use ed25519_dalek::{Signer, SigningKey};
 use minicbor::{Decoder, Encoder};
 
 use crate::bounds;
@@ -33,6 +33,7 @@ use crate::entry::{LOG_ID_LEN, LogId, SIGNATURE_LEN};
 use crate::id::{CertificateId, DocumentId, EntryId, KeyId, NamespaceId, NodeId};
 use crate::namespace::{Namespace, NamespaceKind};
 use crate::seal::PersonKeyPlace;
+use crate::signature;
 
 const CONTEXT: &[u8] = b"townmesh/statement/1";
 const POSSESSION_CONTEXT: &[u8] = b"townmesh/possession/1";
@@ -485,10 +486,7 @@ impl Statement {
     /// [`StatementError::WrongSignature`], [`StatementError::NotAllowed`].
     pub fn verify(&self, town: &[u8; 32], issuer: Option<&Certificate>) -> Result<(), StatementError> {
         let key = issuer.map_or(town, |issuer| &issuer.key.0);
-        VerifyingKey::from_bytes(key)
-            .and_then(|key| {
-                key.verify_strict(&[CONTEXT, &self.bytes].concat(), &Signature::from_bytes(&self.signature))
-            })
+        signature::verify(key, &[CONTEXT, &self.bytes].concat(), &self.signature)
             .map_err(|_| StatementError::WrongSignature)?;
         may_state(issuer, &self.claim).map_err(StatementError::NotAllowed)?;
         if issuer.is_some_and(|issuer| issuer.kind == CertificateKind::Invite) && !self.is_possessed() {
@@ -500,16 +498,12 @@ impl Statement {
     fn is_possessed(&self) -> bool {
         let (Claim::Certificate(certificate), Some(possession)) = (&self.claim, &self.possession) else { return false };
         let signed = [POSSESSION_CONTEXT, &self.bytes].concat();
-        VerifyingKey::from_bytes(&certificate.key.0)
-            .is_ok_and(|key| key.verify_strict(&signed, &Signature::from_bytes(possession)).is_ok())
+        signature::verify(&certificate.key.0, &signed, possession).is_ok()
     }
 }
 
 fn refuse_weak(certificate: &Certificate) -> Result<(), StatementError> {
-    match VerifyingKey::from_bytes(&certificate.key.0) {
-        Ok(key) if !key.is_weak() => Ok(()),
-        Ok(_) | Err(_) => Err(StatementError::WeakKey),
-    }
+    if signature::is_sound_key(&certificate.key.0) { Ok(()) } else { Err(StatementError::WeakKey) }
 }
 
 fn may_state(issuer: Option<&Certificate>, claim: &Claim) -> Result<(), &'static str> {

@@ -29,11 +29,12 @@
 //! encoding for each header, so what is hashed is what was received. A run of entries needs only the signature
 //! at its end: each backlink vouches for the entry before it.
 
-use ed25519_dalek::{Signature, Signer, SigningKey, VerifyingKey};
+use ed25519_dalek::{Signer, SigningKey};
 
 use crate::bounds;
 use crate::clock::HybridTime;
 use crate::id::{CertificateId, EntryId, KeyId, NamespaceId, NodeId};
+use crate::signature;
 
 /// Length of an encoded [`LogId`].
 pub const LOG_ID_LEN: usize = 57;
@@ -295,8 +296,7 @@ pub fn sign(header: &Header, key: &SigningKey) -> [u8; SIGNATURE_LEN] {
 /// # Errors
 /// [`EntryError::WrongSignature`].
 pub fn verify(header: &Header, signature: &[u8; SIGNATURE_LEN]) -> Result<(), EntryError> {
-    VerifyingKey::from_bytes(&header.log.author.0)
-        .and_then(|key| key.verify_strict(&signed_bytes(header), &Signature::from_bytes(signature)))
+    signature::verify(&header.log.author.0, &signed_bytes(header), signature)
         .map_err(|_| EntryError::WrongSignature(header.log.author))
 }
 

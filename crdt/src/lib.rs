@@ -20,6 +20,7 @@ pub mod refusal;
 pub mod replica;
 pub mod seal;
 pub mod shelf;
+pub mod signature;
 pub mod store;
 pub mod sync;
 pub mod trust;

@@ -18,11 +18,12 @@
 //! has a seal at its end, made when its last key was minted. Of the last, unfinished block the newest seal is kept; the
 //! author makes it when it sends the block, so that an edit costs no signature.
 
-use ed25519_dalek::{Signature, Signer, SigningKey, VerifyingKey};
+use ed25519_dalek::{Signer, SigningKey};
 
 use crate::entry::{Reader, SIGNATURE_LEN};
 use crate::id::{CertificateId, NamespaceId, NodeId};
 use crate::seal::{self, ShelfId, WRAPPED_LEN};
+use crate::signature;
 
 /// Rows of one block: most keys that travel under one signature.
 pub const BLOCK: u32 = 1024;
@@ -118,8 +119,7 @@ impl Shelf {
     /// Whether the author signed exactly these rows. Whether the certificate is the author's is for the caller.
     pub fn is_sealed_by(&self, namespace: NamespaceId, seal: &ShelfSeal) -> bool {
         let signed = self.signed_bytes(namespace, seal.certificate);
-        VerifyingKey::from_bytes(&self.author.0)
-            .is_ok_and(|key| key.verify_strict(&signed, &Signature::from_bytes(&seal.signature)).is_ok())
+        signature::verify(&self.author.0, &signed, &seal.signature).is_ok()
     }
 
     fn signed_bytes(&self, namespace: NamespaceId, certificate: CertificateId) -> Vec<u8> {

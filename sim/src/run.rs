@@ -105,7 +105,8 @@ impl fmt::Display for Report {
         )?;
         writeln!(
             f,
-            "  {} power cuts, {} openings, {} disks replaced, {} alterations and forgeries refused, {} claims checked, {} commands refused",
+            "  {:.0} commits a node-day; {} power cuts, {} openings, {} disks replaced, {} alterations and forgeries refused, {} claims checked, {} commands refused",
+            stats.commits as f64 / days,
             stats.power_cuts,
             stats.openings,
             stats.replaced_disks,

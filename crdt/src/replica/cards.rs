@@ -1,6 +1,6 @@
 //! Cards on this node: what beacons, grants, fork proofs and positions mean to it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::Replica;
 use crate::card::{Beacon, CARD_KINDS, CardError, CardKind, MAX_CARDS, Position, PositionCard};
@@ -12,9 +12,33 @@ use crate::id::NodeId;
 use crate::namespace::Namespace;
 use crate::refusal::Refusal;
 use crate::replica::RecordError;
-use crate::store::CardKey;
+use crate::store::{CardKey, StoreError};
 use crate::sync::Message;
 use crate::sync::message::{Digest, digest_of};
+
+/// How long cards of others may wait for a write: a flash disk of a node that only listens lives longer.
+const LATE: Millis = 5 * 60 * 1000;
+
+/// Cards that were passed on and are not stored yet.
+#[derive(Debug, Default)]
+pub(super) struct LateCards {
+    keys: BTreeSet<CardKey>,
+    /// When the first of them was seen waiting.
+    since: Option<Millis>,
+}
+
+impl LateCards {
+    /// When they want to be written; never if there are none.
+    pub(super) fn due(&self) -> Millis {
+        if self.keys.is_empty() { Millis::MAX } else { self.since.map_or(0, |since| since.saturating_add(LATE)) }
+    }
+
+    /// Whether it is time. A clock that was put back does not make them wait longer.
+    fn is_due(&mut self, now: Millis) -> bool {
+        let since = *self.since.get_or_insert(now);
+        now < since || now >= since.saturating_add(LATE)
+    }
+}
 
 /// Whether the cards of a kind are published by the node that their key names.
 fn is_of_node(kind: u8) -> bool {
@@ -47,11 +71,21 @@ impl Replica {
         self.cards.iter().filter(move |(key, _)| counts(key))
     }
 
-    /// Takes a card over in memory, with what it means.
+    /// Takes over what is stored. The disk may have changed a beacon since it was checked; the others check themselves.
+    pub(super) fn load_cards(&mut self) -> Result<(), StoreError> {
+        for (key, version, bytes) in self.store.cards()? {
+            if key.kind != CardKind::Beacon as u8 || Beacon::from_bytes(&bytes).is_ok() {
+                self.accept_card(key, version, bytes);
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes a card over in memory that was checked, with what it means.
     pub(super) fn accept_card(&mut self, key: CardKey, version: u64, bytes: Vec<u8>) {
         match CardKind::from_code(key.kind) {
             Some(CardKind::Beacon) => {
-                if let Ok(beacon) = Beacon::from_bytes(&bytes) {
+                if let Some(beacon) = Beacon::of_checked(&bytes) {
                     self.take_claims(beacon);
                 }
             }
@@ -81,8 +115,12 @@ impl Replica {
         if !is_newer || !(self.has_room(&key) || self.drop_outdated(key.kind)) {
             return false;
         }
-        self.batch.weight += bytes.len() + 48;
-        self.batch.cards.insert(key, Some((version, bytes.clone())));
+        if self.may_be_late(&key) {
+            self.late_cards.keys.insert(key);
+        } else {
+            self.batch.weight += bytes.len() + 48;
+            self.batch.cards.insert(key, Some((version, bytes.clone())));
+        }
         for session in self.sessions.values_mut().filter(|session| session.certificate.is_some()) {
             session.cards_behind.insert(key);
         }
@@ -120,9 +158,31 @@ impl Replica {
         let found = self.cards.keys().find(outdated).copied();
         let Some(key) = found else { return false };
         self.cards.remove(&key);
+        self.late_cards.keys.remove(&key);
         self.batch.cards.insert(key, None);
         self.batch.weight += 48;
         true
+    }
+
+    /// Whether a card need not be stored before it is passed on: beacons and positions of others come again if a crash
+    /// takes them, and in a large town one arrives every second. What this node says of itself is durable first.
+    fn may_be_late(&self, key: &CardKey) -> bool {
+        let is_passing = [CardKind::Beacon as u8, CardKind::Position as u8].contains(&key.kind);
+        is_passing && key.key != self.identity.node().0
+    }
+
+    /// Late cards go with whatever is written next, and on their own if nothing else is for a while.
+    pub(super) fn stage_late_cards(&mut self, now: Millis) {
+        let is_idle = self.batch.is_empty() && self.derived.is_empty();
+        if self.late_cards.keys.is_empty() || (is_idle && !self.late_cards.is_due(now)) {
+            return;
+        }
+        for key in std::mem::take(&mut self.late_cards).keys {
+            if let Some((version, bytes)) = self.cards.get(&key) {
+                self.batch.weight += bytes.len() + 48;
+                self.batch.cards.insert(key, Some((*version, bytes.clone())));
+            }
+        }
     }
 
     /// Checks a card from a peer and stages it.
@@ -136,6 +196,9 @@ impl Replica {
         bytes: Vec<u8>,
         now: Millis,
     ) -> Result<bool, CardError> {
+        if self.is_outdated(&key, version) {
+            return Ok(false);
+        }
         match CardKind::from_code(key.kind) {
             Some(CardKind::Beacon) => {
                 let beacon = Beacon::from_bytes(&bytes)?;
@@ -192,6 +255,12 @@ impl Replica {
         Ok(self.add_card(key, version, bytes))
     }
 
+    /// Whether a card would change nothing: most arrive on several ways, and only the first of them is worth checking. A
+    /// position can take the place of one that claims to be newer, from the future.
+    fn is_outdated(&self, key: &CardKey, version: u64) -> bool {
+        key.kind != CardKind::Position as u8 && self.cards.get(key).is_some_and(|(held, _)| *held >= version)
+    }
+
     /// Whether a time lies ahead of what the own clock allows. A clock that is behind the own certificate is wrong
     /// itself, and judges nobody.
     fn is_ahead(&self, at: Millis, now: Millis) -> bool {
@@ -227,7 +296,7 @@ impl Replica {
     /// When each node was last heard of by its beacon, by that node's clock.
     pub fn beacons(&self) -> Vec<Beacon> {
         let beacons = self.cards.iter().filter(|(key, _)| key.kind == CardKind::Beacon as u8);
-        beacons.filter_map(|(_, (_, bytes))| Beacon::from_bytes(bytes).ok()).collect()
+        beacons.filter_map(|(_, (_, bytes))| Beacon::of_checked(bytes)).collect()
     }
 
     /// Publishes where this unit is.

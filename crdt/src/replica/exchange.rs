@@ -1,15 +1,16 @@
 //! Sessions on this node: what each message does. The rules are in [`crate::sync`].
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use super::{IngestError, Ingested, Output, Replica};
 use crate::bounds;
 use crate::card::CardError;
-use crate::certificate::{Access, Claim, Statement};
+use crate::certificate::{Claim, Statement};
 use crate::clock::Millis;
 use crate::entry::LogId;
 use crate::id::{NamespaceId, NodeId};
-use crate::namespace::Namespace;
+use crate::namespace::{Namespace, NamespaceKind};
+use crate::policy;
 use crate::store::StoreError;
 use crate::sync::message::{Digest, digest_of};
 use crate::sync::session::{Space, priority};
@@ -123,9 +124,9 @@ impl Replica {
                 }
             }
             Message::Card { key, version, bytes } => {
-                if self.ingest_card(key, version, bytes, now)?
-                    && let Some(session) = self.sessions.get_mut(&peer)
-                {
+                let is_new = self.ingest_card(key, version, bytes, now)?;
+                let has_ours = is_new || self.cards.get(&key).is_some_and(|(held, _)| *held <= version);
+                if has_ours && let Some(session) = self.sessions.get_mut(&peer) {
                     session.cards_behind.remove(&key);
                 }
             }
@@ -232,9 +233,11 @@ impl Replica {
     /// Namespaces, without `auth`, that both this node and a peer may hold or carry.
     pub(super) fn interest(&self, peer: &NodeId) -> Vec<NamespaceId> {
         let Some((_, certificate)) = self.trust.current(peer) else { return vec![] };
-        let theirs: BTreeMap<NamespaceId, Access> = self.trust.interest(certificate);
-        let auth = self.namespace_id(&Namespace::auth());
-        self.trust.interest(&self.own).into_keys().filter(|id| *id != auth && theirs.contains_key(id)).collect()
+        let concerns = |certificate, namespace| policy::access(certificate, namespace).is_some();
+        let shared = self.trust.namespaces().iter().filter(|(_, namespace)| {
+            namespace.kind != NamespaceKind::Auth && concerns(&self.own, namespace) && concerns(certificate, namespace)
+        });
+        shared.map(|(id, _)| *id).collect()
     }
 
     pub(super) fn shared_digest(&mut self, peer: &NodeId) -> Digest {

@@ -141,6 +141,7 @@ pub struct Replica {
     next_log: u32,
     shelves: BTreeMap<NamespaceId, BTreeMap<ShelfId, Shelf>>,
     cards: BTreeMap<CardKey, (u64, Vec<u8>)>,
+    late_cards: cards::LateCards,
     forks: BTreeMap<LogId, branches::Fork>,
     /// Logs of which a ratified branch may be there by now.
     branched: BTreeSet<LogId>,
@@ -243,6 +244,7 @@ impl Replica {
             tried_at: 0,
             shelves: BTreeMap::new(),
             cards: BTreeMap::new(),
+            late_cards: cards::LateCards::default(),
             forks: BTreeMap::new(),
             branched: BTreeSet::new(),
             claims: BTreeMap::new(),
@@ -287,9 +289,7 @@ impl Replica {
 
     /// Reads what is kept in memory: certificates, cards, shelves, and which logs still have to be folded.
     fn load(&mut self) -> Result<(), OpenError> {
-        for (key, version, bytes) in self.store.cards()? {
-            self.accept_card(key, version, bytes);
-        }
+        self.load_cards()?;
         self.heed_introduction()?;
         self.next_log = self.logs.values().map(|(number, _)| number + 1).max().unwrap_or(0);
         let entries = self.auth_entries()?;
@@ -363,6 +363,7 @@ impl Replica {
             return Err(StoreError::Io(error.to_string()));
         }
         self.issue_beacon(now);
+        self.stage_late_cards(now);
         // Derived rows wait for a commit with nothing else to do, or until they are many.
         let writes_derived = self.derived.is_due() || self.batch.is_empty();
         if self.batch.is_empty() && self.derived.is_empty() {
@@ -444,13 +445,10 @@ impl Replica {
         }
     }
 
-    /// When [`Self::commit`] wants to be called even if nothing happens: for the next beacon, if there is anything to say.
+    /// When [`Self::commit`] wants to be called even if nothing happens: for the next beacon, if there is anything to say,
+    /// and for cards of others.
     pub fn poll_timeout(&self) -> Millis {
-        if self.growth == self.beacon_growth {
-            Millis::MAX
-        } else {
-            self.beacon_at.saturating_add(self.beacon_interval)
-        }
+        self.next_beacon().min(self.late_cards.due())
     }
 
     /// Whether new bulk is refused because little room is left on the disk (DESIGN section 10): imports and photos are

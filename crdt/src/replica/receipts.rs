@@ -103,7 +103,7 @@ impl Replica {
     /// beacon is, and not before.
     pub(super) fn issue_beacon(&mut self, now: Millis) {
         // A clock that was ahead and is right again must not silence the node until it gets there.
-        let is_due = now >= self.poll_timeout() || now < self.beacon_at;
+        let is_due = now >= self.next_beacon() || now < self.beacon_at;
         if self.growth == self.beacon_growth || !is_due {
             return;
         }
@@ -118,6 +118,15 @@ impl Replica {
         let counter = self.cards.get(&key).map_or(now, |(version, _)| now.max(version.saturating_add(1)));
         let beacon = Beacon { node, epoch: self.epoch, counter, at: now, heads, spaces };
         self.add_card(key, counter, beacon.to_bytes(&self.identity.signing));
+    }
+
+    /// When the next beacon is due; never if there is nothing new to say.
+    pub(super) fn next_beacon(&self) -> Millis {
+        if self.growth == self.beacon_growth {
+            Millis::MAX
+        } else {
+            self.beacon_at.saturating_add(self.beacon_interval)
+        }
     }
 
     /// If the last opening ended before a beacon told of all that it held, one is due. Else nothing is to be said: a beacon

@@ -183,6 +183,7 @@ impl World {
             clock: node.clock,
             openings: 0,
             work_at: None,
+            busy_until: 0,
             peers: Default::default(),
             pending: vec![],
             cut: None,

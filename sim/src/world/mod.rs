@@ -30,6 +30,9 @@ use net::{Conn, ConnId};
 use roster::Roster;
 use trace::Trace;
 
+/// Signatures that are remembered: 15 MB.
+const SIGNATURES: usize = 200_000;
+
 /// When the town begins: 2026-11-23 06:00 in China.
 pub const BEGIN: Millis = 1_795_384_800_000;
 
@@ -161,6 +164,8 @@ impl World {
     /// # Errors
     /// [`WorldError`] if there is no town; what goes wrong in it stands in the outcome.
     pub fn live(plan: &Plan, with_story: bool) -> Result<Outcome, WorldError> {
+        // Each node checks each signature, and what was right for one is right for all.
+        townmesh_crdt::signature::remember(SIGNATURES);
         let mut world = Self::found(plan, with_story)?;
         let end = DEPLOYMENT + Millis::from(plan.options.hours) * HOUR;
         world.run_until(end);

@@ -80,6 +80,8 @@ pub(crate) struct Node {
     pub(crate) clock: Clock,
     pub(crate) openings: u64,
     pub(crate) work_at: Option<Millis>,
+    /// Its disk is busy with a commit until then.
+    pub(crate) busy_until: Millis,
     pub(crate) peers: BTreeMap<NodeId, ConnId>,
     /// Claims that wait for the commit that makes them durable.
     pub(crate) pending: Vec<Claim>,

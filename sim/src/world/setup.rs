@@ -105,6 +105,7 @@ fn enrol_node(founded: &Founded, spec: &Spec, rng: &mut rand_chacha::ChaCha8Rng)
         clock: Clock::default(),
         openings: 0,
         work_at: None,
+        busy_until: 0,
         peers: BTreeMap::new(),
         pending: vec![],
         cut: None,

@@ -21,16 +21,18 @@ use crate::plan::MINUTE;
 const MESSAGES_A_TURN: usize = 32;
 /// Milliseconds after which what follows from entries is written when there is nothing else to do.
 const WRITE_BEHIND: Millis = 700;
-/// After a failed write the store is opened again so often.
-const REOPEN_EVERY: Millis = 5_000;
+/// What a commit takes on the disk of a cheap machine: what arrives meanwhile waits for the next one.
+const COMMIT: Millis = 15;
+/// After a failed write the store is opened again so often; the binary does it every 5 seconds.
+const REOPEN_EVERY: Millis = 30_000;
 /// One claim of equality in so many is compared with what both sides hold: each comparison reads all logs.
 const CLAIMS_CHECKED: u64 = 40;
 
 impl World {
     /// Gives a node a turn within so many milliseconds.
     pub(super) fn wake(&mut self, number: usize, within: Millis) {
-        let at = self.now + within;
         let Some(node) = self.nodes.get_mut(number).filter(|node| node.is_up()) else { return };
+        let at = (self.now + within).max(node.busy_until);
         if node.work_at.is_none_or(|known| known > at) {
             node.work_at = Some(at);
             self.at(at, Event::Turn(number));
@@ -74,7 +76,10 @@ impl World {
         let local = self.clock(number);
         let Some(node) = self.nodes.get_mut(number) else { return false };
         let Some(replica) = node.replica.as_mut() else { return false };
-        self.stats.commits += u64::from(replica.has_staged());
+        if replica.has_staged() {
+            self.stats.commits += 1;
+            node.busy_until = self.now + COMMIT;
+        }
         let committed = replica.commit(local);
         if node.disk.is_off() {
             self.power_goes(number);
