@@ -25,10 +25,7 @@ pub(crate) fn is_sound_key(key: &[u8; 32]) -> bool {
 }
 
 /// Checks, unless this thread remembers that the same was right.
-fn unless_known(
-    parts: &[&[u8]],
-    check: impl FnOnce() -> Result<(), SignatureError>,
-) -> Result<(), SignatureError> {
+fn unless_known(parts: &[&[u8]], check: impl FnOnce() -> Result<(), SignatureError>) -> Result<(), SignatureError> {
     if MEMORY.with_borrow(Option::is_none) {
         return check();
     }

@@ -65,6 +65,8 @@ pub struct Trust {
     certificates: BTreeMap<CertificateId, Certificate>,
     issuers: BTreeMap<CertificateId, Option<CertificateId>>,
     nodes: BTreeMap<NodeId, BTreeSet<CertificateId>>,
+    /// Of each node that belongs to the town, the certificate that it uses: see [`Self::current`].
+    current: BTreeMap<NodeId, CertificateId>,
     redemptions: BTreeMap<CertificateId, BTreeSet<CertificateId>>,
     revocations: BTreeMap<CertificateId, Vec<Vec<Cut>>>,
     /// Ratified places of each log with who ratified them: the farthest first, of equally far ones the lesser head.
@@ -81,6 +83,8 @@ pub struct Trust {
     /// Grows with the certificates and families: what had to wait for one is to be tried again.
     growth: usize,
     namespaces: BTreeMap<NamespaceId, Namespace>,
+    /// Grows whenever `namespaces` changes.
+    spaces: u64,
     waiting: Waiting,
     /// Those that waited and are trusted since the last [`Self::take_released`].
     released: Vec<CertificateId>,
@@ -104,6 +108,7 @@ impl Trust {
             certificates: BTreeMap::new(),
             issuers: BTreeMap::new(),
             nodes: BTreeMap::new(),
+            current: BTreeMap::new(),
             redemptions: BTreeMap::new(),
             revocations: BTreeMap::new(),
             ratifications: BTreeMap::new(),
@@ -114,6 +119,7 @@ impl Trust {
             refounded: false,
             growth: 0,
             namespaces: BTreeMap::from([(auth.id(&town), auth)]),
+            spaces: 0,
             waiting: Waiting::default(),
             released: Vec::new(),
             stated: BTreeMap::new(),
@@ -211,7 +217,10 @@ impl Trust {
                 }
                 self.issuers.insert(statement.id, statement.issuer);
                 self.growth += 1;
-                self.certificates.insert(statement.id, certificate).is_none()
+                let key = certificate.key;
+                let is_new = self.certificates.insert(statement.id, certificate).is_none();
+                self.find_current(key);
+                is_new
             }
             Claim::Revocation { certificate, cuts } => {
                 let all = self.revocations.entry(certificate).or_default();
@@ -222,6 +231,8 @@ impl Trust {
                     }
                     all.push(cuts);
                     self.newly_revoked.insert(certificate);
+                    let nodes: Vec<NodeId> = self.nodes.keys().copied().collect();
+                    nodes.into_iter().for_each(|node| self.find_current(node));
                 }
                 is_new
             }
@@ -306,6 +317,7 @@ impl Trust {
     fn derive_namespaces(&mut self, family: &str) {
         let opened = self.proposed.get(family);
         let mut next = self.families.get(family).map(|family| family.founding.clone());
+        self.spaces += 1;
         while let Some(namespace) = next {
             next = next_period(&namespace).filter(|next| opened.is_some_and(|opened| opened.contains(next)));
             self.namespaces.insert(namespace.id(&self.town), namespace);
@@ -319,9 +331,22 @@ impl Trust {
 
     /// The certificate that a node uses now: the unrevoked one that is valid longest.
     pub fn current(&self, node: &NodeId) -> Option<(CertificateId, &Certificate)> {
-        let ids = self.nodes.get(node)?.iter().filter(|id| !self.is_revoked(id));
+        let id = self.current.get(node)?;
+        self.certificates.get(id).map(|certificate| (*id, certificate))
+    }
+
+    fn find_current(&mut self, node: NodeId) {
+        let ids = self.nodes.get(&node).into_iter().flatten().filter(|id| !self.is_revoked(id));
         let certificates = ids.filter_map(|id| Some((*id, self.certificates.get(id)?)));
-        certificates.max_by_key(|(id, certificate)| (certificate.not_after, *id))
+        match certificates.max_by_key(|(id, certificate)| (certificate.not_after, *id)).map(|(id, _)| id) {
+            Some(id) => self.current.insert(node, id),
+            None => self.current.remove(&node),
+        };
+    }
+
+    /// Changes with the namespaces that exist.
+    pub(crate) fn spaces(&self) -> u64 {
+        self.spaces
     }
 
     /// Certificates whose holders could read a family and may not any more: removed nodes, nodes whose scopes were
@@ -400,7 +425,7 @@ impl Trust {
 
     /// Every node with a certificate that counts.
     pub fn nodes(&self) -> impl Iterator<Item = (NodeId, CertificateId, &Certificate)> {
-        self.nodes.keys().filter_map(|node| self.current(node).map(|(id, certificate)| (*node, id, certificate)))
+        self.current.iter().filter_map(|(node, id)| Some((*node, *id, self.certificates.get(id)?)))
     }
 
     /// Invites that more than one node redeemed, for an authority to look at.

@@ -229,7 +229,7 @@ impl Replica {
         let interest: BTreeSet<NamespaceId> = if self.wanted.is_empty() || self.spares_disk {
             BTreeSet::new()
         } else {
-            self.interest(&peer).into_iter().collect()
+            self.interest(&peer).iter().copied().collect()
         };
         let session = self.sessions.get_mut(&peer)?;
         let outstanding = session.asked.iter().filter(|chunk| self.wanted.contains(chunk)).count();
@@ -250,7 +250,8 @@ impl Replica {
         let (_, certificate) = self.trust.current(&peer)?;
         let carried = self.trust.interest(certificate).into_iter().filter(|(_, access)| *access == Access::Carry);
         let carried: BTreeSet<NamespaceId> = carried.map(|(namespace, _)| namespace).collect();
-        let shared = self.interest(&peer).into_iter().filter(|namespace| carried.contains(namespace));
+        let shared = self.interest(&peer);
+        let shared = shared.iter().copied().filter(|namespace| carried.contains(namespace));
         let begin = offered.map_or(NamespaceId([0; 16]), |(namespace, _)| namespace);
         let mut offer = None;
         for namespace in shared.filter(|namespace| *namespace >= begin) {

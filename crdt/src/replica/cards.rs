@@ -47,7 +47,8 @@ fn is_of_node(kind: u8) -> bool {
 
 impl Replica {
     /// Digest of all cards.
-    pub(super) fn cards_digest(&self) -> Digest {
+    pub(super) fn cards_digest(&mut self) -> Digest {
+        self.recount_grants();
         let mut hasher = blake3::Hasher::new();
         for (key, (version, _)) in self.cards_that_count() {
             hasher.update(&[key.kind]);

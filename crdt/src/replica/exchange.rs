@@ -1,6 +1,7 @@
 //! Sessions on this node: what each message does. The rules are in [`crate::sync`].
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use super::{IngestError, Ingested, Output, Replica};
 use crate::bounds;
@@ -8,7 +9,7 @@ use crate::card::CardError;
 use crate::certificate::{Claim, Statement};
 use crate::clock::Millis;
 use crate::entry::LogId;
-use crate::id::{NamespaceId, NodeId};
+use crate::id::{CertificateId, NamespaceId, NodeId};
 use crate::namespace::{Namespace, NamespaceKind};
 use crate::policy;
 use crate::store::StoreError;
@@ -45,6 +46,14 @@ pub enum HandleError {
     Store(#[from] StoreError),
 }
 
+/// What both this node and a peer may hold or carry.
+#[derive(Debug)]
+pub(super) struct Interest {
+    /// Of which namespaces ([`crate::trust::Trust::spaces`]) and certificates, the own one first, it was made.
+    of: (u64, CertificateId, CertificateId),
+    shared: Arc<[NamespaceId]>,
+}
+
 impl Replica {
     /// A connection to a peer came up, and with it a session.
     ///
@@ -69,6 +78,7 @@ impl Replica {
 
     /// The connection is gone.
     pub fn close_session(&mut self, peer: &NodeId) {
+        self.interests.remove(peer);
         if let Some(session) = self.sessions.remove(peer) {
             self.forget_offered(session.carrying);
         }
@@ -215,7 +225,7 @@ impl Replica {
         match (auth_equal, shared_equal) {
             (true, true) => {
                 self.send_card_list(peer);
-                self.interest(&peer).into_iter().for_each(|namespace| self.assume_equal(peer, namespace));
+                self.interest(&peer).iter().for_each(|namespace| self.assume_equal(peer, *namespace));
                 self.mark_equal(peer);
                 self.grant_missing(peer);
             }
@@ -231,7 +241,20 @@ impl Replica {
     }
 
     /// Namespaces, without `auth`, that both this node and a peer may hold or carry.
-    pub(super) fn interest(&self, peer: &NodeId) -> Vec<NamespaceId> {
+    pub(super) fn interest(&mut self, peer: &NodeId) -> Arc<[NamespaceId]> {
+        let Some((theirs, _)) = self.trust.current(peer) else { return Arc::default() };
+        let of = (self.trust.spaces(), self.identity.certificate, theirs);
+        if let Some(known) = self.interests.get(peer).filter(|known| known.of == of) {
+            return known.shared.clone();
+        }
+        let shared: Arc<[NamespaceId]> = self.shared_with(peer).into();
+        if self.sessions.contains_key(peer) {
+            self.interests.insert(*peer, Interest { of, shared: shared.clone() });
+        }
+        shared
+    }
+
+    fn shared_with(&self, peer: &NodeId) -> Vec<NamespaceId> {
         let Some((_, certificate)) = self.trust.current(peer) else { return vec![] };
         let concerns = |certificate, namespace| policy::access(certificate, namespace).is_some();
         let shared = self.trust.namespaces().iter().filter(|(_, namespace)| {
@@ -242,9 +265,9 @@ impl Replica {
 
     pub(super) fn shared_digest(&mut self, peer: &NodeId) -> Digest {
         let mut hasher = blake3::Hasher::new();
-        for namespace in self.interest(peer) {
+        for namespace in &*self.interest(peer) {
             hasher.update(&namespace.0);
-            hasher.update(&self.digest(namespace));
+            hasher.update(&self.digest(*namespace));
         }
         digest_of(&hasher)
     }
@@ -254,7 +277,7 @@ impl Replica {
         self.send_card_list(peer);
         let namespaces = self.interest(&peer);
         let digests: Vec<(NamespaceId, Digest)> =
-            namespaces.into_iter().map(|namespace| (namespace, self.digest(namespace))).collect();
+            namespaces.iter().map(|namespace| (*namespace, self.digest(*namespace))).collect();
         if let Some(session) = self.sessions.get_mut(&peer) {
             session.digests_due = false;
             let unsaid: Vec<_> =
@@ -278,7 +301,7 @@ impl Replica {
     }
 
     pub(super) fn compare_digests(&mut self, peer: NodeId, theirs: &[(NamespaceId, Digest)]) {
-        let shared: BTreeSet<NamespaceId> = self.interest(&peer).into_iter().collect();
+        let shared: BTreeSet<NamespaceId> = self.interest(&peer).iter().copied().collect();
         for (namespace, digest) in theirs {
             if !shared.contains(namespace) {
                 if let Some(session) = self.sessions.get_mut(&peer) {

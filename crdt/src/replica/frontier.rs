@@ -142,7 +142,7 @@ impl Replica {
         shelves.into_iter().for_each(|(shelf, count)| _ = space.shelves.entry(shelf).or_insert(count));
     }
 
-    fn shares(&self, peer: &NodeId, namespace: NamespaceId) -> bool {
+    fn shares(&mut self, peer: &NodeId, namespace: NamespaceId) -> bool {
         namespace == self.namespace_id(&Namespace::auth()) || self.interest(peer).contains(&namespace)
     }
 

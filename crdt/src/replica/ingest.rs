@@ -132,6 +132,7 @@ impl Replica {
             if self.run_stands(&run) { self.check_authors(&namespace, &run).map(|()| true) } else { Ok(false) };
         if !matches!(checked, Ok(true)) {
             self.trust = before;
+            self.interests.clear();
             brought.iter().for_each(|id| _ = self.recorded_statements.remove(id));
             return checked.map(|_| Ingested::Early);
         }

@@ -110,7 +110,7 @@ impl Replica {
                 self.close_session(&peer);
                 continue;
             };
-            let interest = self.interest(&peer).into_iter().chain([auth]).collect();
+            let interest = self.interest(&peer).iter().copied().chain([auth]).collect();
             if let Some(session) = self.sessions.get_mut(&peer) {
                 session.certificate = Some(certificate);
                 session.narrow(&interest);

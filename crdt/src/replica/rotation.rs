@@ -7,6 +7,7 @@
 //! for ever.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use super::{Output, Replica};
 use crate::card::{CardError, CardKind};
@@ -35,6 +36,8 @@ pub(super) struct Grants {
     worthless: BTreeSet<NodeId>,
     /// By node, whose grants it refuses.
     refused: BTreeMap<NodeId, BTreeSet<NodeId>>,
+    /// Those that count, if that was found out since certificates or grants last changed.
+    counting: Option<Arc<BTreeSet<[u8; 32]>>>,
 }
 
 impl Grants {
@@ -42,6 +45,7 @@ impl Grants {
     pub(super) fn renew(&mut self) {
         self.chosen.clear();
         self.served.clear();
+        self.counting = None;
     }
 }
 
@@ -191,7 +195,18 @@ impl Replica {
 
     /// Grants that are told to others and kept when there is no room for all: the least of each granter, if anybody can
     /// use them.
-    pub(super) fn grants_that_count(&self) -> BTreeSet<[u8; 32]> {
+    pub(super) fn grants_that_count(&self) -> Arc<BTreeSet<[u8; 32]>> {
+        self.keyring.grants.counting.clone().unwrap_or_else(|| self.count_grants().into())
+    }
+
+    /// Finds out once which grants count, before that is asked for in many sessions.
+    pub(super) fn recount_grants(&mut self) {
+        if self.keyring.grants.counting.is_none() {
+            self.keyring.grants.counting = Some(self.count_grants().into());
+        }
+    }
+
+    fn count_grants(&self) -> BTreeSet<[u8; 32]> {
         let (readers, minted) = (self.exchange_keys(), self.minted_keys());
         let mut left: BTreeMap<NodeId, usize> = BTreeMap::new();
         let mut count = BTreeSet::new();
@@ -235,6 +250,7 @@ impl Replica {
 
     fn forget_grant(&mut self, key: [u8; 32]) {
         self.keyring.grants.known.remove(&key);
+        self.keyring.grants.counting = None;
         let key = CardKind::Grant.key(key);
         self.cards.remove(&key);
         self.batch.cards.insert(key, None);
@@ -388,6 +404,7 @@ impl Replica {
         }
         let Some((_, own)) = self.trust.current(&peer) else { return };
         let (exchange, scopes) = (own.exchange, own.scopes.clone());
+        self.recount_grants();
         let refused = self.keyring.grants.refused.get(&peer);
         let node = self.node();
         // A share that a removed node made may be none; an own one is what it says.

@@ -149,7 +149,8 @@ impl Replica {
         if let Some((namespace, hash)) =
             self.sessions.get_mut(&peer).and_then(|session| session.chunks_wanted.pop_front())
         {
-            let number = self.numbers.get(&namespace).filter(|_| self.interest(&peer).contains(&namespace));
+            let is_shared = self.interest(&peer).contains(&namespace);
+            let number = self.numbers.get(&namespace).filter(|_| is_shared);
             let held = number.map(|number| self.store.chunk(*number, &hash)).transpose()?.flatten();
             return Ok(Some(match held.filter(|bytes| !bytes.is_empty()) {
                 Some(bytes) => Message::Chunk { namespace, bytes },
