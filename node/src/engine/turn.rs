@@ -45,6 +45,8 @@ pub(super) struct Turn {
     replies: Vec<Reply>,
     folded_at: Instant,
     failed_at: Option<Instant>,
+    /// Since when derived rows wait to be written.
+    unwritten_since: Option<Instant>,
     gave_up_at: Option<Instant>,
     stopping: Option<oneshot::Sender<()>>,
     disk: DiskWatch,
@@ -93,6 +95,7 @@ impl Turn {
             replies: Vec::new(),
             folded_at: Instant::now(),
             failed_at: None,
+            unwritten_since: None,
             gave_up_at: None,
             stopping: None,
             disk: DiskWatch::new(parts.disk),
@@ -116,6 +119,9 @@ impl Turn {
                 }
             };
             if let Some(done) = self.stopping.take() {
+                if let Some(Err(error)) = self.replica.as_mut().map(|replica| replica.settle(now())) {
+                    tracing::warn!(%error, "what could wait was not written before the end; peers tell it again");
+                }
                 // Dropping the replica closes the store before anybody is told that it is closed.
                 drop(self.replica.take());
                 let _ = done.send(());
@@ -126,6 +132,7 @@ impl Turn {
 
     /// One turn; true if something is left to do.
     async fn turn(&mut self, woken: Woken) -> bool {
+        let is_idle = matches!(woken, Woken::Work);
         match woken {
             Woken::Request(Some(request)) => self.take(request),
             Woken::Event(Some(event)) => self.happen(event),
@@ -137,7 +144,7 @@ impl Turn {
             replica.spare_disk(low);
         }
         let busy = self.gather();
-        self.commit();
+        self.commit(is_idle);
         self.work(busy).await || busy
     }
 
@@ -293,9 +300,14 @@ impl Turn {
     }
 
     /// Makes durable what was gathered, and answers.
-    fn commit(&mut self) {
+    /// Makes durable what is staged. What follows from it is written once nothing else is to be done, or when it has
+    /// waited for long: else each message that arrives and each question that is asked would cost a write of its own.
+    fn commit(&mut self, is_idle: bool) {
         let Some(replica) = &mut self.replica else { return };
-        let committed = replica.commit(now());
+        let waited = self.unwritten_since.is_some_and(|since| since.elapsed() >= WRITE_BEHIND);
+        let is_due = replica.has_staged() || replica.has_failed() || replica.poll_timeout() <= now();
+        let committed = if is_due || is_idle || waited { replica.commit(now()) } else { Ok(()) };
+        self.unwritten_since = replica.has_unwritten().then(|| self.unwritten_since.unwrap_or_else(Instant::now));
         if let Err(error) = &committed
             && self.failed_at.is_none()
         {

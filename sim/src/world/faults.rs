@@ -184,6 +184,7 @@ impl World {
             openings: 0,
             work_at: None,
             busy_until: 0,
+            write_at: None,
             peers: Default::default(),
             pending: vec![],
             cut: None,

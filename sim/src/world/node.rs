@@ -80,6 +80,8 @@ pub(crate) struct Node {
     pub(crate) clock: Clock,
     pub(crate) openings: u64,
     pub(crate) work_at: Option<Millis>,
+    /// When what follows from entries is to be written.
+    pub(crate) write_at: Option<Millis>,
     /// Its disk is busy with a commit until then.
     pub(crate) busy_until: Millis,
     pub(crate) peers: BTreeMap<NodeId, ConnId>,
@@ -195,6 +197,7 @@ impl Node {
         self.pending.clear();
         self.peers.clear();
         self.work_at = None;
+        self.write_at = None;
     }
 
     /// Heights of the logs that it holds.

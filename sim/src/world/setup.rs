@@ -106,6 +106,7 @@ fn enrol_node(founded: &Founded, spec: &Spec, rng: &mut rand_chacha::ChaCha8Rng)
         openings: 0,
         work_at: None,
         busy_until: 0,
+        write_at: None,
         peers: BTreeMap::new(),
         pending: vec![],
         cut: None,

@@ -19,8 +19,9 @@ use crate::plan::MINUTE;
 
 /// Messages sent to one peer in one turn, as the binary does it.
 const MESSAGES_A_TURN: usize = 32;
-/// Milliseconds after which what follows from entries is written when there is nothing else to do.
-const WRITE_BEHIND: Millis = 700;
+/// Milliseconds after which what follows from entries is written when there is nothing else to do. The binary does it after
+/// 700; longer leaves more to be made again after a crash, and lets a simulated disk rest.
+const WRITE_BEHIND: Millis = 5_000;
 /// What a commit takes on the disk of a cheap machine: what arrives meanwhile waits for the next one.
 const COMMIT: Millis = 15;
 /// After a failed write the store is opened again so often; the binary does it every 5 seconds.
@@ -53,7 +54,8 @@ impl World {
         let more = self.transmit(number);
         self.heed_outputs(number);
         let local = self.clock(number);
-        let Some(replica) = self.nodes.get_mut(number).and_then(|node| node.replica.as_mut()) else { return };
+        let Some(node) = self.nodes.get_mut(number) else { return };
+        let Some(replica) = node.replica.as_mut() else { return };
         match replica.fold(local) {
             Ok(unfinished) => {
                 let staged = replica.has_staged();
@@ -61,7 +63,8 @@ impl World {
                 if more || unfinished || staged {
                     self.wake(number, 3);
                 } else if unwritten {
-                    self.wake(number, WRITE_BEHIND);
+                    let at = *node.write_at.get_or_insert(self.now + WRITE_BEHIND);
+                    self.wake(number, at.saturating_sub(self.now));
                 }
             }
             Err(error) => {
@@ -76,11 +79,16 @@ impl World {
         let local = self.clock(number);
         let Some(node) = self.nodes.get_mut(number) else { return false };
         let Some(replica) = node.replica.as_mut() else { return false };
-        if replica.has_staged() {
+        let has_staged = replica.has_staged();
+        let writes = has_staged || node.write_at.is_some_and(|at| at <= self.now) || local >= replica.poll_timeout();
+        let committed = if writes { replica.commit(local) } else { Ok(()) };
+        if writes {
             self.stats.commits += 1;
             node.busy_until = self.now + COMMIT;
         }
-        let committed = replica.commit(local);
+        if !replica.has_unwritten() {
+            node.write_at = None;
+        }
         if node.disk.is_off() {
             self.power_goes(number);
             return false;

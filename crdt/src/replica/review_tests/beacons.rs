@@ -87,6 +87,7 @@ fn a_restart_withdraws_nothing() {
     }
     meet(center.replica(), langfa.replica());
     for node in [&mut center, &mut langfa] {
+        node.replica().settle(NOW + 62_000).unwrap();
         node.reopen(&mut town.rng, NOW + 200_000);
     }
     let (messages, bytes) = meet(center.replica(), langfa.replica());
@@ -94,6 +95,43 @@ fn a_restart_withdraws_nothing() {
     let own = langfa.node();
     let log = langfa.replica().logs().find(|state| state.log.author == own).unwrap().log;
     assert!(langfa.replica().receipts(&log, 1).contains(&center.node()));
+}
+
+fn on_a_copy(member: &Member) -> Member {
+    let (identity, chain) = (member.identity.clone(), member.chain.clone());
+    Member { disk: member.disk.copy(), identity, chain, replica: None, ..*member }
+}
+
+/// In a large town a beacon arrives every second; a flash disk would not last long if each were written for itself.
+#[test]
+fn beacons_of_others_are_passed_on_at_once_and_written_late() {
+    let mut town = Town::new(334);
+    let mut center = Member::join(&mut town, "center", NodeRole::Center, &[], &[]);
+    let mut langfa = town.node("langfa", NodeRole::Village, &[LANGFA], &[]);
+    let mut haizi = town.node("haizi", NodeRole::Village, &[HAIZI], &[]);
+    meet(center.replica(), &mut langfa);
+    meet(center.replica(), &mut haizi);
+    edit(&mut langfa, LANGFA, "1", "x");
+    meet(center.replica(), &mut langfa);
+    center.replica().settle(NOW + 61_000).unwrap();
+    langfa.commit(NOW + 61_000).unwrap();
+    connect(center.replica(), &mut langfa);
+    settle(center.replica(), &mut langfa);
+    let told = beacon_at(&langfa);
+    let heard = |by: &Replica| by.beacons().iter().any(|beacon| beacon.node == langfa.node() && beacon.at == told);
+    assert!(heard(center.replica()) && !center.replica().has_staged(), "heard, and nothing waits for the disk");
+    meet(center.replica(), &mut haizi);
+    assert!(heard(&haizi), "passed on");
+    let mut copy = on_a_copy(&center);
+    copy.reopen(&mut town.rng, NOW + 62_000);
+    assert!(!heard(copy.replica()), "not written yet: the point of the test");
+    let due = center.replica().poll_timeout();
+    assert!(due > NOW + 62_000 && due < NOW + 600_000, "it is written in some minutes even if nothing else is");
+    center.replica().commit(due).unwrap();
+    let mut copy = on_a_copy(&center);
+    copy.reopen(&mut town.rng, due);
+    assert!(heard(copy.replica()));
+    assert!(center.replica().poll_timeout() > due, "nothing is left to write");
 }
 
 /// A byte of an entry rotted on the disk: in its format, its header, its signature, its body.
