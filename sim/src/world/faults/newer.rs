@@ -124,7 +124,7 @@ impl World {
                 let bytes: Vec<u8> = (0..size / 8).flat_map(|_| dice.serial().to_be_bytes()).collect();
                 let document = DocumentId(record_id(&bytes).0);
                 let plain = encode_items(&[Item::Record { kind: 250, document, bytes }]);
-                let time = HybridTime::at(local);
+                let time = HybridTime(HybridTime::at(local).0 + seq);
                 let place = (log, seq, before);
                 let written = by_hand(node, place, time, KeyId([0; 16]), |_, codec| Some(codec.compress(&plain)));
                 let Some(entry) = written else { return false };
