@@ -362,6 +362,11 @@ impl Disk {
         self.state().fuse == Some(0)
     }
 
+    /// Writes that no sync has followed yet.
+    pub fn unsynced(&self) -> usize {
+        self.state().pending.iter().filter(|op| matches!(op, DiskOp::Write { .. })).count()
+    }
+
     /// Writes and syncs so far.
     pub fn operations(&self) -> (u64, u64) {
         let state = self.state();

@@ -11,12 +11,17 @@ pub(crate) mod view;
 
 use std::collections::BTreeMap;
 
-use townmesh_crdt::certificate::Access;
+use townmesh_crdt::card::CardKind;
+use townmesh_crdt::certificate::{Access, NodeRole};
 use townmesh_crdt::clock::Millis;
 use townmesh_crdt::entry::LogId;
-use townmesh_crdt::id::NamespaceId;
+use townmesh_crdt::id::{NamespaceId, NodeId};
+use townmesh_crdt::namespace::{Namespace, NamespaceKind};
+use townmesh_crdt::store::CardKey;
 
 pub use view::{NodeView, TownView};
+
+use crate::world::Said;
 
 /// Something that must not be.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -35,7 +40,7 @@ const MOST: usize = 5;
 type Checker = fn(&TownView) -> Vec<String>;
 
 /// Every checker, with what it demands.
-pub const CHECKERS: [(&str, Checker); 9] = [
+pub const CHECKERS: [(&str, Checker); 13] = [
     ("acknowledged records are on every holder", acknowledged),
     ("holders hold the same", equal_holders),
     ("what is forged is nowhere", forgeries),
@@ -45,6 +50,10 @@ pub const CHECKERS: [(&str, Checker); 9] = [
     ("forks are known to all by proof", forks),
     ("removals of authorities come out alike everywhere", authorities),
     ("messages and traffic are bounded", bounded),
+    ("the newest cards are everywhere", cards),
+    ("periods follow on each other", periods),
+    ("who was erased is read nowhere", erased),
+    ("an invite that was used twice is known to all", redeemed),
 ];
 
 /// Applies every checker.
@@ -109,7 +118,7 @@ fn equal_holders(town: &TownView) -> Vec<String> {
         for other in others {
             if heights(other) != expected {
                 differences.push(format!("{} and {} hold different logs of {namespace}", first.name, other.name));
-            } else if other.digests.get(id) != first.digests.get(id) && town.removed.is_empty() {
+            } else if other.digests.get(id) != first.digests.get(id) {
                 differences.push(format!("{} and {} have different digests of {namespace}", first.name, other.name));
             }
         }
@@ -122,7 +131,11 @@ fn equal_holders(town: &TownView) -> Vec<String> {
 
 /// Height and last entry of each log of a namespace, as far as it counts.
 fn heights_of(town: &TownView, node: &NodeView, id: &NamespaceId) -> BTreeMap<LogId, (usize, Option<[u8; 32]>)> {
-    let logs = node.logs.iter().filter(|(log, _)| log.namespace == *id);
+    // How much of a flooder's logs is taken differs; digests leave them out.
+    let is_flooded = |log: &LogId| {
+        town.flooders.contains(&log.author) && town.names.get(id).is_some_and(|name| name.kind == NamespaceKind::Auth)
+    };
+    let logs = node.logs.iter().filter(|(log, _)| log.namespace == *id && !is_flooded(log));
     let counted = logs.map(|(log, ids)| {
         let height = ids.len().min(usize::try_from(counts_to(town, log)).unwrap_or(usize::MAX));
         (*log, (height, height.checked_sub(1).and_then(|last| ids.get(last)).map(|id| id.0)))
@@ -211,20 +224,84 @@ fn forks(town: &TownView) -> Vec<String> {
     found
 }
 
+/// Those whose removal is not lost with the only disk that held it are removed everywhere; the others alike.
 fn authorities(town: &TownView) -> Vec<String> {
-    let wrong = members(town).filter(|node| node.removed != town.removed_authorities);
-    wrong
-        .map(|node| {
-            let (seen, all) = (node.removed.len(), town.removed_authorities.len());
-            format!("{} holds {seen} of {all} removed authorities for removed", node.name)
-        })
-        .collect()
+    let mut found = Vec::new();
+    let Some(first) = members(town).next() else { return found };
+    for stated in &town.stated {
+        let Said::AuthorityRemoved(id) = &stated.said else { continue };
+        let without = members(town).filter(|node| !node.removed.contains(id) && !stated.excused);
+        found.extend(without.map(|node| format!("{} does not hold {} for removed", node.name, id.short())));
+    }
+    let unlike = members(town).filter(|node| node.removed != first.removed);
+    found.extend(unlike.map(|node| format!("{} and {} hold other authorities for removed", first.name, node.name)));
+    found
+}
+
+/// Cards are bounded by kind, and grants may be dropped where nobody needs them; positions from the future are not taken.
+fn cards(town: &TownView) -> Vec<String> {
+    let mut newest: BTreeMap<CardKey, u64> = BTreeMap::new();
+    let removed = |key: &CardKey| town.removed.contains_key(&NodeId(key.key));
+    let is_everywhere = |key: &&CardKey| match CardKind::from_code(key.kind) {
+        Some(CardKind::Grant | CardKind::Position) => false,
+        Some(CardKind::Beacon | CardKind::Fork | CardKind::Refusal) | None => !removed(key),
+    };
+    for node in members(town) {
+        for (key, version) in node.cards.iter().filter(|(key, _)| is_everywhere(key)) {
+            let known = newest.entry(*key).or_default();
+            *known = (*version).max(*known);
+        }
+    }
+    let lacks = |node: &NodeView| {
+        let old = newest.iter().find(|(key, version)| node.cards.get(*key).is_none_or(|held| held < *version));
+        old.map(|(key, _)| format!("{} has no or an old card of kind {}", node.name, key.kind))
+    };
+    members(town).filter_map(lacks).collect()
+}
+
+/// The periods of each kind and region that a node knows follow on each other without a gap.
+fn periods(town: &TownView) -> Vec<String> {
+    let number = |namespace: &Namespace| -> Option<u32> {
+        let (year, month) = namespace.period.split_once('-').unwrap_or((&namespace.period, ""));
+        let year: u32 = year.parse().ok()?;
+        if namespace.kind == NamespaceKind::Events { Some(year * 12 + month.parse::<u32>().ok()?) } else { Some(year) }
+    };
+    let mut found = Vec::new();
+    for node in &town.nodes {
+        let mut last: BTreeMap<(NamespaceKind, &str), u32> = BTreeMap::new();
+        let dated = |kind: NamespaceKind| [NamespaceKind::Cases, NamespaceKind::Events].contains(&kind);
+        for namespace in node.namespaces.iter().filter(|namespace| dated(namespace.kind)) {
+            let Some(number) = number(namespace) else { continue };
+            let before = last.insert((namespace.kind, &namespace.region), number);
+            if before.is_some_and(|before| before + 1 != number) {
+                found.push(format!("{} knows of {namespace} and not of the period before", node.name));
+            }
+        }
+    }
+    found
+}
+
+fn erased(town: &TownView) -> Vec<String> {
+    members(town).flat_map(|node| node.unerased.iter().map(|what| format!("{} has {what}", node.name))).collect()
+}
+
+fn redeemed(town: &TownView) -> Vec<String> {
+    let mut found = Vec::new();
+    for stated in town.stated.iter().filter(|stated| !stated.excused) {
+        let Said::Redeemed(invite) = &stated.said else { continue };
+        let without = members(town).filter(|node| !node.redeemed.contains(invite));
+        found.extend(without.map(|node| format!("{} does not know that an invite was used twice", node.name)));
+    }
+    found
 }
 
 /// Bytes that a session may cost beside the entries that it brings: two greetings, digests, frontiers, cards.
 const BYTES_A_SESSION: u64 = 256 * 1024;
 /// How often a byte of an entry may be moved for each node that comes to hold it.
 const MOVED_FOR_HELD: u64 = 4;
+/// Bytes that nodes take in `auth` of an author that is not a center, DESIGN 12.13: what all its logs may hold together,
+/// and one more log.
+const AUTH_OF_ONE: u64 = 5 * 1024 * 1024;
 
 fn bounded(town: &TownView) -> Vec<String> {
     let mut found = Vec::new();
@@ -238,6 +315,13 @@ fn bounded(town: &TownView) -> Vec<String> {
             "{} bytes were moved in {} sessions for {} bytes of entries",
             town.stats.bytes, town.stats.sessions, town.appended_bytes
         ));
+    }
+    for node in members(town) {
+        let is_center = |id: &NodeId| town.nodes.iter().any(|one| one.id == *id && one.role == NodeRole::Center);
+        let filled = node.auth_bytes.iter().filter(|(id, bytes)| **bytes > AUTH_OF_ONE && !is_center(id));
+        let words =
+            |(id, bytes): (&NodeId, &u64)| format!("{} holds {bytes} bytes of {} in auth", node.name, id.short());
+        found.extend(filled.map(words));
     }
     found
 }

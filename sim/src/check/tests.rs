@@ -8,10 +8,11 @@ use townmesh_crdt::id::{CertificateId, DocumentId, EntryId, NodeId, RecordId};
 use townmesh_crdt::namespace::Namespace;
 
 use super::*;
-use crate::world::{Ack, Content, Stats};
+use crate::world::{Ack, Content, Stated, Stats};
 
 const SPACE: NamespaceId = NamespaceId([1; 16]);
 const DOCUMENT: DocumentId = DocumentId([2; 16]);
+const CARD: CardKey = CardKey { kind: CardKind::Beacon as u8, key: [1; 32] };
 const RECORD: RecordId = RecordId([3; 16]);
 
 fn log(author: u8) -> LogId {
@@ -47,6 +48,11 @@ fn node(number: u8, access: Access) -> NodeView {
         proofs: BTreeSet::new(),
         removed: BTreeSet::new(),
         unfolded: 0,
+        cards: BTreeMap::from([(CARD, 1)]),
+        namespaces: ["2026", "2027"].map(|year| Namespace::cases("110115005001", year)).into(),
+        redeemed: BTreeSet::new(),
+        unerased: vec![],
+        auth_bytes: BTreeMap::from([(NodeId([1; 32]), 1_000)]),
     }
 }
 
@@ -58,11 +64,16 @@ fn sound() -> TownView {
         forks: BTreeMap::new(),
         forged: BTreeSet::new(),
         removed: BTreeMap::new(),
-        removed_authorities: BTreeSet::new(),
+        stated: vec![],
+        flooders: BTreeSet::new(),
         names: BTreeMap::from([(SPACE, Namespace::registry("110115005001"))]),
         stats: Stats { sessions: 1, bytes: 100, largest: 50, ..Stats::default() },
         appended_bytes: 100,
     }
+}
+
+fn stated(said: Said, excused: bool) -> Stated {
+    Stated { said, places: BTreeMap::new(), excused }
 }
 
 type Damage = fn(&mut TownView);
@@ -106,13 +117,31 @@ const LIES: &[(&str, usize, Damage)] = &[
         town.nodes[1].logs.get_mut(&log(1)).unwrap()[1] = EntryId([9; 32]);
     }),
     ("one member does not hold an authority for removed", 7, |town| {
-        let removed = CertificateId([4; 32]);
-        town.removed_authorities.insert(removed);
-        town.nodes[0].removed.insert(removed);
-        town.nodes[1].removed.insert(removed);
+        town.stated.push(stated(Said::AuthorityRemoved(CertificateId([4; 32])), false));
+        town.nodes[0].removed.insert(CertificateId([4; 32]));
+        town.nodes[1].removed.insert(CertificateId([4; 32]));
+    }),
+    ("members hold other authorities for removed", 7, |town| {
+        town.stated.push(stated(Said::AuthorityRemoved(CertificateId([4; 32])), true));
+        town.nodes[0].removed.insert(CertificateId([4; 32]));
     }),
     ("a message is too large", 8, |town| town.stats.largest = townmesh_crdt::bounds::MAX_MESSAGE + 1),
     ("far more is moved than is held", 8, |town| town.stats.bytes = BYTES_A_SESSION + 401),
+    ("an office fills auth", 8, |town| _ = town.nodes[0].auth_bytes.insert(NodeId([2; 32]), AUTH_OF_ONE + 1)),
+    ("one member has an old card", 9, |town| _ = town.nodes[1].cards.insert(CARD, 0)),
+    ("one member has no card of a newer version", 9, |town| {
+        town.nodes[0].cards.insert(CardKey { kind: 200, key: [1; 32] }, 1);
+    }),
+    ("a year is skipped", 10, |town| _ = town.nodes[2].namespaces.insert(Namespace::cases("110115005001", "2030"))),
+    ("a month is skipped", 10, |town| {
+        town.nodes[2].namespaces.insert(Namespace::events("110115005001", "2026-12"));
+        town.nodes[2].namespaces.insert(Namespace::events("110115005001", "2027-02"));
+    }),
+    ("a key of somebody erased is left", 11, |town| town.nodes[2].unerased.push("key 3".to_owned())),
+    ("one member does not know that an invite was used twice", 12, |town| {
+        town.stated.push(stated(Said::Redeemed(CertificateId([5; 32])), false));
+        town.nodes[0].redeemed.insert(CertificateId([5; 32]));
+    }),
 ];
 
 #[test]

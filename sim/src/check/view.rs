@@ -4,17 +4,21 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::ControlFlow;
 
+use townmesh_crdt::card::CardKind;
 use townmesh_crdt::certificate::{Access, NodeRole};
 use townmesh_crdt::change;
+use townmesh_crdt::clock::HybridTime;
 use townmesh_crdt::codec::BodyCodec;
 use townmesh_crdt::command::read;
-use townmesh_crdt::entry::{self, LogId};
+use townmesh_crdt::entry::{self, Entry, Header, LogId};
 use townmesh_crdt::id::{CertificateId, DocumentId, EntryId, NamespaceId, NodeId, RecordId};
 use townmesh_crdt::namespace::{Namespace, NamespaceKind};
 use townmesh_crdt::policy::{DocumentKind, Form};
 use townmesh_crdt::replica::Replica;
+use townmesh_crdt::shelf::Row;
+use townmesh_crdt::store::CardKey;
 
-use crate::world::{Ack, Node, Stats, World};
+use crate::world::{Ack, Erased, Node, Said, Stated, Stats, World};
 
 /// Documents read at once.
 const PAGE: usize = 256;
@@ -52,6 +56,16 @@ pub struct NodeView {
     pub removed: BTreeSet<CertificateId>,
     /// Entries that it has not opened yet.
     pub unfolded: u64,
+    /// Its cards, and how new each is; without those of which there is room for some only.
+    pub cards: BTreeMap<CardKey, u64>,
+    /// The namespaces that it knows of.
+    pub namespaces: BTreeSet<Namespace>,
+    /// Invites of which it knows that they were used twice.
+    pub redeemed: BTreeSet<CertificateId>,
+    /// What it still has of persons who were erased.
+    pub unerased: Vec<String>,
+    /// Bytes that each author has in `auth` as it is held here.
+    pub auth_bytes: BTreeMap<NodeId, u64>,
 }
 
 /// The whole town.
@@ -67,8 +81,10 @@ pub struct TownView {
     pub forged: BTreeSet<LogId>,
     /// Removed authors, and up to where their logs count.
     pub removed: BTreeMap<NodeId, BTreeMap<LogId, u64>>,
-    /// Removed authorities.
-    pub removed_authorities: BTreeSet<CertificateId>,
+    /// What was stated in `auth`.
+    pub stated: Vec<Stated>,
+    /// Nodes that fill `auth`.
+    pub flooders: BTreeSet<NodeId>,
     /// Namespaces by id.
     pub names: BTreeMap<NamespaceId, Namespace>,
     /// Counts.
@@ -84,7 +100,7 @@ impl TownView {
         let canaries = world.regions().iter().map(|code| (World::canary(world.seed(), code), code.clone())).collect();
         let ledger = world.ledger();
         let (acks, forks, forged) = (ledger.acks.clone(), ledger.forks.clone(), ledger.forged.clone());
-        let removed_authorities = ledger.removed_authorities.clone();
+        let (stated, flooders) = (ledger.stated.clone(), ledger.flooders.clone());
         let removed = world.nodes().iter().filter_map(|node| Some((node.id(), node.removed.clone()?))).collect();
         let stats = world.stats();
         let mut nodes = Vec::new();
@@ -92,9 +108,9 @@ impl TownView {
         for node in world.nodes_mut() {
             let states = node.replica.iter().flat_map(Replica::logs);
             appended_bytes += states.map(|state| state.bytes).sum::<u64>();
-            nodes.push(node_view(node, &names, &canaries, &forks, &removed_authorities));
+            nodes.push(node_view(node, &names, &canaries, &forks, &stated));
         }
-        Self { nodes, acks, forks, forged, removed, removed_authorities, names, stats, appended_bytes }
+        Self { nodes, acks, forks, forged, removed, stated, flooders, names, stats, appended_bytes }
     }
 }
 
@@ -103,7 +119,7 @@ fn node_view(
     names: &BTreeMap<NamespaceId, Namespace>,
     canaries: &BTreeMap<String, String>,
     forks: &BTreeMap<LogId, u64>,
-    removed_authorities: &BTreeSet<CertificateId>,
+    stated: &[Stated],
 ) -> NodeView {
     let access = names.iter().filter_map(|(id, name)| Some((*id, node.spec.access(name)?))).collect();
     let proofs = forks.keys().filter(|log| node.has_proof(log)).copied().collect();
@@ -122,14 +138,18 @@ fn node_view(
         proofs,
         removed: BTreeSet::new(),
         unfolded: 0,
+        cards: BTreeMap::new(),
+        namespaces: BTreeSet::new(),
+        redeemed: BTreeSet::new(),
+        unerased: vec![],
+        auth_bytes: BTreeMap::new(),
     };
     let Some(replica) = node.replica.as_mut() else {
         view.broken.push("it is not running".into());
         return view;
     };
     view.unfolded = replica.unfolded();
-    let is_removed = |id: &&CertificateId| replica.trust().is_revoked(id);
-    view.removed = removed_authorities.iter().filter(is_removed).copied().collect();
+    read_trust(replica, stated, &mut view);
     read_logs(replica, &mut view);
     let known: Vec<(NamespaceId, Namespace, Access, bool)> = replica.namespaces();
     for (id, namespace, _, readable) in known {
@@ -139,10 +159,48 @@ fn node_view(
             view.cleartext.push(format!("it can read {namespace}"));
         }
         if readable && namespace.kind != NamespaceKind::Auth {
-            read_documents(replica, id, &namespace, &mut view);
+            let erased: Vec<&Erased> = erased(stated).filter(|one| one.namespace == id).collect();
+            read_documents(replica, id, &namespace, &erased, &mut view);
         }
     }
     view
+}
+
+fn erased(stated: &[Stated]) -> impl Iterator<Item = &Erased> {
+    stated.iter().filter(|stated| !stated.excused).filter_map(|stated| match &stated.said {
+        Said::Erased(erased) => Some(erased),
+        Said::AuthorityRemoved(_) | Said::Redeemed(_) | Said::Ratified { .. } => None,
+    })
+}
+
+/// What a node knows of certificates, namespaces, cards and persons' keys.
+fn read_trust(replica: &Replica, stated: &[Stated], view: &mut NodeView) {
+    let trust = replica.trust();
+    let removed = stated.iter().filter_map(|stated| match &stated.said {
+        Said::AuthorityRemoved(id) => Some(*id),
+        Said::Erased(_) | Said::Redeemed(_) | Said::Ratified { .. } => None,
+    });
+    view.removed = removed.filter(|id| trust.is_revoked(id)).collect();
+    view.redeemed = trust.double_redemptions().map(|(invite, _)| *invite).collect();
+    view.namespaces = trust.namespaces().values().cloned().collect();
+    let auth = replica.namespace_id(&Namespace::auth());
+    for state in replica.logs().filter(|state| state.log.namespace == auth) {
+        *view.auth_bytes.entry(state.log.author).or_default() += state.bytes;
+    }
+    let cards = replica.store().cards().unwrap_or_default();
+    view.cards = cards.into_iter().map(|(key, version, _)| (key, version)).collect();
+    // Those of others are stored late.
+    let beacons = replica.beacons().into_iter().map(|beacon| (CardKind::Beacon.key(beacon.node.0), beacon.counter));
+    view.cards.extend(beacons);
+    let numbers: BTreeMap<NamespaceId, u32> = replica.store().namespaces().unwrap_or_default().into_iter().collect();
+    for erased in erased(stated) {
+        let Some(number) = numbers.get(&erased.namespace).copied() else { continue };
+        for place in &erased.keys {
+            if let Ok(Some(Row::Key(_))) = replica.store().person_key(number, *place) {
+                view.unerased.push(format!("key {} of a person who was erased", place.index));
+            }
+        }
+    }
 }
 
 /// Canaries of regions that the node does not read, on its disk in the clear.
@@ -164,41 +222,72 @@ fn read_logs(replica: &mut Replica, view: &mut NodeView) {
     let logs: Vec<LogId> = replica.logs().filter(|state| state.height > 0).map(|state| state.log).collect();
     let mut codec = BodyCodec::new().ok();
     for log in logs {
-        let sealed = view.access.get(&log.namespace) == Some(&Access::Carry);
-        let mut ids: Vec<EntryId> = Vec::new();
-        let mut wrong: Option<String> = None;
-        let mut signed = true;
+        let is_sealed = view.access.get(&log.namespace) == Some(&Access::Carry);
+        let mut chain = Chain { log, ids: vec![], time: HybridTime::default(), signed: true, wrong: None };
         let read = replica.entries(&log, 1, |entry| {
-            let before = ids.last().copied().unwrap_or_else(|| log.origin());
-            if entry.header.log != log || entry.header.seq != ids.len() as u64 + 1 || entry.header.backlink != before {
-                wrong = Some(format!("entry {} does not follow {}", entry.header.seq, ids.len()));
-            }
-            if blake3::hash(&entry.body).as_bytes() != &entry.header.body_hash {
-                wrong = Some(format!("the body of entry {} is another one", entry.header.seq));
-            }
-            signed = entry.signature.is_some_and(|signature| entry::verify(&entry.header, &signature).is_ok());
-            if entry.signature.is_some() && !signed {
-                wrong = Some(format!("entry {} is not its author's", entry.header.seq));
-            }
-            let plain = codec.as_mut().filter(|_| sealed).and_then(|codec| codec.decompress(&entry.body).ok());
-            if plain.is_some_and(|plain| change::decode_items(&plain).is_ok_and(|items| !items.is_empty())) {
+            chain.follow(&entry);
+            if is_sealed && codec.as_mut().is_some_and(|codec| is_in_the_clear(&entry.body, codec)) {
                 view.cleartext.push(format!("entry {} of a carried log is not sealed", entry.header.seq));
             }
-            ids.push(entry.id());
             ControlFlow::Continue(())
         });
-        if !signed {
-            wrong = wrong.or_else(|| Some("its last entry is not signed".into()));
-        }
-        if let Err(error) = read {
-            wrong = Some(error.to_string());
-        }
+        let failed = read.err().map(|error| error.to_string());
+        let wrong = failed.or_else(|| chain.wrong());
         view.broken.extend(wrong.map(|what| format!("log of {}: {what}", log.author.short())));
-        view.logs.insert(log, ids);
+        view.logs.insert(log, chain.ids);
     }
 }
 
-fn read_documents(replica: &mut Replica, id: NamespaceId, namespace: &Namespace, view: &mut NodeView) {
+/// Whether somebody without any key reads a body.
+fn is_in_the_clear(body: &[u8], codec: &mut BodyCodec) -> bool {
+    let plain = codec.decompress(body).ok();
+    plain.is_some_and(|plain| change::decode_items(&plain).is_ok_and(|items| !items.is_empty()))
+}
+
+/// A log as it is read from its first entry on.
+#[derive(Debug)]
+struct Chain {
+    log: LogId,
+    ids: Vec<EntryId>,
+    time: HybridTime,
+    signed: bool,
+    wrong: Option<String>,
+}
+
+impl Chain {
+    /// The next entry: it names the one before, is later than it, has the body and the signature that it says.
+    fn follow(&mut self, entry: &Entry) {
+        let Header { log, seq, backlink, time, body_hash, .. } = entry.header;
+        let before = self.ids.last().copied().unwrap_or_else(|| self.log.origin());
+        if log != self.log || seq != self.ids.len() as u64 + 1 || backlink != before {
+            self.wrong = Some(format!("entry {seq} does not follow {}", self.ids.len()));
+        }
+        if time <= self.time && seq > 1 {
+            self.wrong = Some(format!("entry {seq} is dated before the one that it follows"));
+        }
+        if blake3::hash(&entry.body).as_bytes() != &body_hash {
+            self.wrong = Some(format!("the body of entry {seq} is another one"));
+        }
+        self.signed = entry.signature.is_some_and(|signature| entry::verify(&entry.header, &signature).is_ok());
+        if entry.signature.is_some() && !self.signed {
+            self.wrong = Some(format!("entry {seq} is not its author's"));
+        }
+        self.time = time;
+        self.ids.push(entry.id());
+    }
+
+    fn wrong(&self) -> Option<String> {
+        self.wrong.clone().or_else(|| (!self.signed).then(|| "its last entry is not signed".to_owned()))
+    }
+}
+
+fn read_documents(
+    replica: &mut Replica,
+    id: NamespaceId,
+    namespace: &Namespace,
+    erased: &[&Erased],
+    view: &mut NodeView,
+) {
     let mut after = None;
     loop {
         let page = match replica.documents(id, after, PAGE) {
@@ -213,6 +302,9 @@ fn read_documents(replica: &mut Replica, id: NamespaceId, namespace: &Namespace,
                 Ok(reading) => format!("{reading:?}"),
                 Err(error) => return view.broken.push(error.to_string()),
             };
+            let told = erased.iter().filter(|one| one.document == document).flat_map(|one| &one.words);
+            let shown = told.filter(|word| words.contains(word.as_str()));
+            view.unerased.extend(shown.map(|word| format!("it shows {word} of a person who was erased")));
             let mut hasher = blake3::Hasher::new();
             hasher.update(words.as_bytes());
             if kind.form() == Form::Records {

@@ -4,8 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use townmesh_crdt::clock::Millis;
 use townmesh_crdt::entry::LogId;
-use townmesh_crdt::id::{CertificateId, DocumentId, EntryId, RecordId};
+use townmesh_crdt::id::{CertificateId, DocumentId, EntryId, KeyId, NamespaceId, NodeId, RecordId};
 use townmesh_crdt::namespace::Namespace;
+use townmesh_crdt::seal::PersonKeyPlace;
 
 /// What was recorded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -49,8 +50,68 @@ pub(crate) enum Claim {
         /// What of it was kept.
         kept: BTreeMap<LogId, u64>,
     },
+    /// Something was stated in `auth`.
+    Said(Said),
+}
+
+/// What an authority stated, or a newcomer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Said {
     /// An authority was removed.
     AuthorityRemoved(CertificateId),
+    /// A person was erased.
+    Erased(Erased),
+    /// An invite was redeemed a second time.
+    Redeemed(CertificateId),
+    /// A removed node's late work counts after all.
+    Ratified {
+        /// Whose.
+        node: NodeId,
+        /// What of it counts.
+        kept: BTreeMap<LogId, u64>,
+    },
+}
+
+/// Somebody whose data may be read nowhere any more.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Erased {
+    /// Where.
+    pub namespace: NamespaceId,
+    /// What tells of them.
+    pub document: DocumentId,
+    /// Where the keys of all that was said of them lay.
+    pub keys: Vec<PersonKeyPlace>,
+    /// Words that tell of them.
+    pub words: Vec<String>,
+}
+
+/// What was stated, and where it stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Stated {
+    /// What.
+    pub said: Said,
+    /// The logs in one of which it stands, and up to where.
+    pub places: BTreeMap<LogId, u64>,
+    /// Nobody can be asked for it any more: the only disk that held it was lost, or its author was removed first.
+    pub excused: bool,
+}
+
+/// A node was removed: whoever holds so much of these logs knows of it.
+#[derive(Debug, Clone)]
+pub(crate) struct Removal {
+    /// Which.
+    pub(crate) node: NodeId,
+    /// Where the news stands.
+    pub(crate) news: BTreeMap<LogId, u64>,
+    /// The keys that it had by then, and those that came with its invite.
+    pub(crate) keys: BTreeSet<(String, KeyId)>,
+}
+
+impl Removal {
+    /// Whether somebody who holds this much has heard of it.
+    pub(crate) fn is_known(&self, heights: &BTreeMap<LogId, u64>) -> bool {
+        self.news.iter().all(|(log, height)| heights.get(log).is_some_and(|held| held >= height))
+    }
 }
 
 /// Everything that was promised, and everything that was forged.
@@ -61,8 +122,14 @@ pub(crate) struct Ledger {
     pub(crate) forks: BTreeMap<LogId, u64>,
     /// Logs that nobody may hold.
     pub(crate) forged: BTreeSet<LogId>,
-    /// Authorities that were removed.
-    pub(crate) removed_authorities: BTreeSet<CertificateId>,
+    /// What was stated in `auth`.
+    pub(crate) stated: Vec<Stated>,
+    /// Nodes that were removed.
+    pub(crate) removals: Vec<Removal>,
+    /// Nodes that fill `auth`.
+    pub(crate) flooders: BTreeSet<NodeId>,
+    /// Cards of a newer version, and how new the newest was.
+    pub(crate) newer_cards: BTreeMap<[u8; 32], u64>,
 }
 
 impl Ledger {
@@ -76,7 +143,20 @@ impl Ledger {
                 lost += 1;
             }
         }
+        for stated in &mut self.stated {
+            let is_lost = |(log, seq): (&LogId, &u64)| height(held, log) >= *seq && height(elsewhere, log) < *seq;
+            stated.excused |= stated.places.iter().any(is_lost);
+        }
         lost
+    }
+
+    /// What a node stated before it was removed, and nobody heard, has no effect.
+    pub(crate) fn cut_off(&mut self, removed: NodeId, kept: &BTreeMap<LogId, u64>) {
+        for stated in &mut self.stated {
+            let is_cut =
+                |(log, seq): (&LogId, &u64)| log.author == removed && kept.get(log).is_none_or(|height| height < seq);
+            stated.excused |= stated.places.iter().any(is_cut);
+        }
     }
 }
 
@@ -84,7 +164,6 @@ impl Ledger {
 pub(crate) mod tests {
     use super::*;
     use townmesh_crdt::entry::Lane;
-    use townmesh_crdt::id::{NamespaceId, NodeId};
 
     pub(crate) fn log(author: u8) -> LogId {
         LogId { namespace: NamespaceId([1; 16]), author: NodeId([author; 32]), epoch: 1, lane: Lane::Work }

@@ -26,6 +26,7 @@ impl World {
                 self.wake(number, 1);
             }
         }
+        self.watch_receipts();
         self.at(self.now + MINUTE, Event::Round);
     }
 

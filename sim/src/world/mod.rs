@@ -6,10 +6,12 @@ mod ledger;
 mod links;
 mod net;
 mod node;
+mod rest;
 pub(crate) mod roster;
 mod setup;
 mod trace;
 mod turn;
+mod watch;
 pub(crate) mod work;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -20,7 +22,7 @@ use townmesh_crdt::id::{NamespaceId, NodeId};
 use townmesh_crdt::namespace::Namespace;
 
 pub(crate) use ledger::Ledger;
-pub use ledger::{Ack, Content};
+pub use ledger::{Ack, Content, Erased, Said, Stated};
 pub(crate) use node::Node;
 
 use crate::check::Violation;
@@ -32,6 +34,9 @@ use trace::Trace;
 
 /// Signatures that are remembered: 15 MB.
 const SIGNATURES: usize = 200_000;
+
+/// Within which time what is recorded while all are connected has reached everybody, with the beacons that say so.
+const NEW_YEAR_BOUND: Millis = 2 * HOUR;
 
 /// When the town begins: 2026-11-23 06:00 in China.
 pub const BEGIN: Millis = 1_795_384_800_000;
@@ -181,12 +186,33 @@ impl World {
                 break;
             }
         }
+        if converged.is_some() && world.violations.is_empty() {
+            world.celebrate_new_year();
+        }
         let view = crate::check::view::TownView::of(&mut world);
         let mut found = std::mem::take(&mut world.violations);
         if found.is_empty() {
             found = crate::check::all(&view, converged.is_some());
         }
         Ok(world.outcome(found, converged))
+    }
+
+    /// Once all are alike, the year ends and everybody records something while all links stay up: it reaches everybody
+    /// without a new session, and beacons say so.
+    fn celebrate_new_year(&mut self) {
+        let end = self.now + NEW_YEAR_BOUND;
+        self.trace.tell(self.now, || "the year ends".into());
+        self.begin_new_year();
+        while self.now < end && self.violations.is_empty() {
+            self.run_until((self.now + 2 * MINUTE).min(end));
+            if self.has_converged() && self.is_all_told() {
+                return;
+            }
+        }
+        if self.violations.is_empty() {
+            let what = self.untold().unwrap_or_else(|| "some node lacks something".to_owned());
+            self.violate("what is recorded while all are connected reaches all, and they are told so", what);
+        }
     }
 
     fn outcome(self, violations: Vec<Violation>, converged_after: Option<Millis>) -> Outcome {

@@ -98,6 +98,11 @@ impl Conn {
         Millis::from(self.dice.between(least, greatest))
     }
 
+    /// Whether something of it gets lost.
+    pub(crate) fn is_cut(&self) -> bool {
+        self.ways.iter().any(|way| way.cut)
+    }
+
     /// Which end a node is.
     pub(crate) fn side(&self, node: usize) -> usize {
         usize::from(self.ends[0] != node)

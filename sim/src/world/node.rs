@@ -2,13 +2,15 @@
 
 use std::collections::BTreeMap;
 use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
 
+use rand_core::Rng;
 use townmesh_crdt::card::CardKind;
 use townmesh_crdt::certificate::Statement;
 use townmesh_crdt::clock::Millis;
-use townmesh_crdt::enrol::Identity;
-use townmesh_crdt::entry::LogId;
-use townmesh_crdt::id::{EntryId, NodeId};
+use townmesh_crdt::enrol::{Identity, Invite, Joined};
+use townmesh_crdt::entry::{Header, LogId};
+use townmesh_crdt::id::NodeId;
 use townmesh_crdt::replica::{OpenError, Opening, Replica};
 use townmesh_crdt::seal::FamilySecret;
 use townmesh_crdt::store::{Store, StoreError};
@@ -74,10 +76,16 @@ pub(crate) struct Node {
     pub(crate) chain: Vec<Statement>,
     pub(crate) town: [u8; 32],
     pub(crate) secrets: Vec<(String, FamilySecret)>,
+    /// What it joined with; whoever has the file can try it again.
+    pub(crate) invite: Arc<Invite>,
     pub(crate) disk: Disk,
     pub(crate) mount: Option<Mount>,
     pub(crate) replica: Option<Replica>,
     pub(crate) clock: Clock,
+    /// The latest time that its clock has shown since the store was opened.
+    pub(crate) latest: Millis,
+    /// The epoch of this opening, as its dice foretell it.
+    pub(crate) epoch: u64,
     pub(crate) openings: u64,
     pub(crate) work_at: Option<Millis>,
     /// When what follows from entries is to be written.
@@ -123,6 +131,56 @@ impl Node {
         self.identity.node()
     }
 
+    /// A node that joined with an invite, and has not started yet.
+    pub(crate) fn new(spec: Spec, joined: Joined, invite: Arc<Invite>) -> Self {
+        Self {
+            spec,
+            identity: joined.identity,
+            chain: joined.chain,
+            town: invite.town,
+            secrets: invite.secrets.clone(),
+            invite,
+            disk: Disk::default(),
+            mount: None,
+            replica: None,
+            clock: Clock::default(),
+            latest: 0,
+            epoch: 0,
+            openings: 0,
+            work_at: None,
+            busy_until: 0,
+            write_at: None,
+            peers: BTreeMap::new(),
+            pending: vec![],
+            cut: None,
+            again: vec![],
+            damage: Damage::None,
+            disk_fault: None,
+            deaf_until: 0,
+            mute_until: 0,
+            backup: None,
+            lost_at: None,
+            removed: None,
+            clone_of: None,
+            expect_data: false,
+        }
+    }
+
+    /// A second machine on a copy of a disk, with the same keys.
+    pub(crate) fn twin(&self, number: usize, image: Image, now: Millis) -> Self {
+        let mut spec = self.spec.clone();
+        spec.name.push_str("-clone");
+        let joined = Joined { identity: self.identity.clone(), chain: self.chain.clone() };
+        Self {
+            disk: Disk::of(image),
+            clock: self.clock,
+            lost_at: Some(now),
+            clone_of: Some(number),
+            expect_data: true,
+            ..Self::new(spec, joined, Arc::clone(&self.invite))
+        }
+    }
+
     pub(crate) fn is_up(&self) -> bool {
         self.replica.is_some()
     }
@@ -132,6 +190,8 @@ impl Node {
         self.openings += 1;
         let purpose = (number as u64) << 32 | self.openings;
         let rng = Dice::of(seed, "replica", purpose).into_rng();
+        self.epoch = rng.clone().next_u64();
+        self.latest = self.clock.at(now);
         let mount = self.disk.mount();
         let (town, identity, chain) = (self.town, self.identity.clone(), self.chain.clone());
         let (expect_data, local, check) = (self.expect_data, self.clock.at(now), self.damage == Damage::Rotten);
@@ -172,6 +232,11 @@ impl Node {
     pub(crate) fn take_secrets(&mut self) {
         if let Some(replica) = &mut self.replica {
             replica.keep_secrets(&self.secrets);
+            let told = &self.invite.introduction;
+            if !told.is_empty() && replica.was_introduced().is_ok_and(|was| !was) {
+                // What is not of this town was refused when the invite was made.
+                _ = replica.keep_introduction(told);
+            }
         }
     }
 
@@ -206,13 +271,18 @@ impl Node {
         logs.filter(|state| state.height > 0).map(|state| (state.log, state.height)).collect()
     }
 
-    /// The id of an entry that it holds.
-    pub(crate) fn entry_id(&self, log: &LogId, seq: u64) -> Option<EntryId> {
+    /// Its clock is about to be set, or was: what it showed counts.
+    pub(crate) fn note_clock(&mut self, now: Millis) {
+        self.latest = self.clock.at(now).max(self.latest);
+    }
+
+    /// The header of an entry that it holds.
+    pub(crate) fn header(&self, log: &LogId, seq: u64) -> Option<Header> {
         let mut found = None;
         let replica = self.replica.as_ref()?;
         let visited = replica.entries(log, seq, |entry| {
             if entry.header.seq == seq {
-                found = Some(entry.id());
+                found = Some(entry.header);
             }
             std::ops::ControlFlow::Break(())
         });

@@ -1,6 +1,7 @@
 //! Founding the town: everybody is enrolled and opens a store for the first time.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use townmesh_crdt::certificate::{Certificate, CertificateKind, Claim, NodeRole, Statement};
 use townmesh_crdt::clock::Millis;
@@ -8,12 +9,11 @@ use townmesh_crdt::enrol::{self, Authority, Founded};
 use townmesh_crdt::id::{NamespaceId, NodeId};
 use townmesh_crdt::namespace::Namespace;
 
-use super::node::{Clock, Damage, Node};
+use super::node::{Clock, Node};
 use super::roster::{Roster, Spec};
 use super::trace::Trace;
 use super::{BEGIN, Event, Ledger, Stats, World, WorldError};
 use crate::dice::Dice;
-use crate::disk::Disk;
 use crate::plan::{DEPLOYMENT, HOUR, MINUTE, Plan};
 
 impl World {
@@ -93,34 +93,7 @@ fn enrol_node(founded: &Founded, spec: &Spec, rng: &mut rand_chacha::ChaCha8Rng)
     let founding = |error: enrol::EnrolError| WorldError::Founding(error.to_string());
     let invite = enrol::invite(&founded.authority, &spec.place(), &founded.secrets, BEGIN, rng).map_err(founding)?;
     let joined = enrol::redeem(&invite, rng).map_err(founding)?;
-    Ok(Node {
-        spec: spec.clone(),
-        identity: joined.identity,
-        chain: joined.chain,
-        town: founded.authority.town,
-        secrets: invite.secrets,
-        disk: Disk::default(),
-        mount: None,
-        replica: None,
-        clock: Clock::default(),
-        openings: 0,
-        work_at: None,
-        busy_until: 0,
-        write_at: None,
-        peers: BTreeMap::new(),
-        pending: vec![],
-        cut: None,
-        again: vec![],
-        damage: Damage::None,
-        disk_fault: None,
-        deaf_until: 0,
-        mute_until: 0,
-        backup: None,
-        lost_at: None,
-        removed: None,
-        clone_of: None,
-        expect_data: false,
-    })
+    Ok(Node::new(spec.clone(), joined, Arc::new(invite)))
 }
 
 /// A further authority, signed by the root.

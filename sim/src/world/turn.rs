@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 
-use townmesh_crdt::certificate::Access;
 use townmesh_crdt::clock::Millis;
 use townmesh_crdt::entry::LogId;
 use townmesh_crdt::id::NodeId;
@@ -27,7 +26,7 @@ const COMMIT: Millis = 15;
 /// After a failed write the store is opened again so often; the binary does it every 5 seconds.
 const REOPEN_EVERY: Millis = 30_000;
 /// One claim of equality in so many is compared with what both sides hold: each comparison reads all logs.
-const CLAIMS_CHECKED: u64 = 40;
+const CLAIMS_CHECKED: u64 = 10;
 
 impl World {
     /// Gives a node a turn within so many milliseconds.
@@ -47,6 +46,7 @@ impl World {
             return;
         }
         node.work_at = None;
+        self.watch_unsaved(number);
         if !self.commit(number) {
             return;
         }
@@ -95,6 +95,7 @@ impl World {
         }
         match committed {
             Ok(()) => {
+                self.watch_saved(number);
                 self.acknowledge(number);
                 true
             }
@@ -126,29 +127,31 @@ impl World {
             match claim {
                 Claim::Record(mut ack) => {
                     let Some(node) = self.nodes.get(number) else { return };
-                    ack.entry = node.entry_id(&ack.log, ack.seq);
+                    let header = node.header(&ack.log, ack.seq);
+                    ack.entry = header.map(|header| header.id());
                     ack.at = self.now;
                     self.stats.acknowledged += 1;
                     self.trace.event(self.now, "ack", (number as u64, ack.seq), &ack.log.to_bytes());
-                    if ack.entry.is_none() {
+                    let Some(header) = header else {
                         let what =
                             format!("{} cannot show entry {} that it has just saved", self.name(number), ack.seq);
                         return self.violate("what is acknowledged is there", what);
-                    }
+                    };
+                    self.watch_record(number, &header, &ack.namespace);
                     // Nobody is promised what a removed node records.
                     if removed {
                         ack.excused = Some("recorded after its node was removed");
                     }
                     self.ledger.acks.push(ack);
                 }
-                Claim::Removal { node, kept } => self.removed(node, kept),
-                Claim::AuthorityRemoved(id) => _ = self.ledger.removed_authorities.insert(id),
+                Claim::Removal { node, kept } => self.removed(number, node, kept),
+                Claim::Said(said) => self.said(number, said),
             }
         }
     }
 
     /// The removal of a node is durable at the center.
-    fn removed(&mut self, removed: usize, kept: BTreeMap<LogId, u64>) {
+    fn removed(&mut self, center: usize, removed: usize, kept: BTreeMap<LogId, u64>) {
         let name = self.name(removed);
         self.trace.tell(self.now, || format!("{name} is removed; {} of its logs are kept", kept.len()));
         let Some(id) = self.nodes.get(removed).map(super::Node::id) else { return };
@@ -157,6 +160,8 @@ impl World {
                 ack.excused = Some("its author was removed before the center heard of it");
             }
         }
+        self.ledger.cut_off(id, &kept);
+        self.note_removal(center, id);
         let twins: Vec<usize> = self.with_id(id).collect();
         for twin in twins {
             if let Some(node) = self.nodes.get_mut(twin) {
@@ -246,6 +251,7 @@ impl World {
             let known = |namespace: &Namespace| peer.spec.access(namespace).and(node.spec.access(namespace)).is_some();
             self.names.get(&log.namespace).is_some_and(known)
                 && !self.ledger.forks.contains_key(log)
+                && !self.is_flooded(log)
                 && theirs.get(log).copied().unwrap_or(0) < *height
         });
         if let Some((log, height)) = behind {
@@ -342,6 +348,7 @@ impl World {
         if node.is_up() {
             return;
         }
+        let (vanished, expected) = (node.damage == Damage::Vanished, node.expect_data);
         let next_cut = node.again.pop();
         if let Some((operations, cut)) = next_cut {
             node.cut = Some(super::node::PendingCut { cut, minutes: 1 });
@@ -350,6 +357,10 @@ impl World {
         self.stats.openings += 1;
         match node.open(seed, number, beacon, now) {
             Ok(()) if node.disk.is_off() => self.power_goes(number),
+            Ok(()) if vanished && expected => {
+                let what = format!("{} starts as if it were new", self.name(number));
+                self.violate("a store that vanished is missed", what);
+            }
             Ok(()) => {
                 if next_cut.is_some() {
                     node.disk.snuff_fuse();
@@ -436,40 +447,5 @@ impl World {
             *known = ack.seq.max(*known);
         }
         heights
-    }
-
-    /// Whether every member holds everything of what it may hold: equal heights and heads of logs.
-    pub(super) fn has_converged(&mut self) -> bool {
-        let mut greatest: BTreeMap<LogId, u64> = BTreeMap::new();
-        let members: Vec<usize> = (0..self.nodes.len()).filter(|number| self.is_member(*number)).collect();
-        for number in &members {
-            let Some(node) = self.nodes.get(*number) else { continue };
-            let Some(replica) = node.replica.as_ref() else { return false };
-            if replica.has_staged() || replica.unfolded() > 0 {
-                return false;
-            }
-            for (log, height) in node.heights() {
-                let known = greatest.entry(log).or_default();
-                *known = height.max(*known);
-            }
-        }
-        members.into_iter().all(|number| self.lag(number, &greatest) == 0)
-    }
-
-    /// How many entries a node lacks of what it may hold.
-    fn lag(&self, number: usize, greatest: &BTreeMap<LogId, u64>) -> u64 {
-        let Some(node) = self.nodes.get(number) else { return 0 };
-        let held = node.heights();
-        let concerns = |log: &LogId| {
-            let namespace = self.names.get(&log.namespace);
-            let access: Option<Access> = namespace.and_then(|namespace| node.spec.access(namespace));
-            access.is_some() && !self.ledger.forks.contains_key(log) && !self.is_of_removed(log)
-        };
-        let lacking = greatest.iter().filter(|(log, _)| concerns(log));
-        lacking.map(|(log, height)| height.saturating_sub(held.get(log).copied().unwrap_or(0))).sum()
-    }
-
-    fn is_of_removed(&self, log: &LogId) -> bool {
-        self.nodes.iter().any(|node| node.removed.is_some() && node.id() == log.author)
     }
 }

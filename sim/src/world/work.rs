@@ -194,10 +194,24 @@ impl Task<'_> {
             let outcome = household::edit_resident(self.replica, &namespace, document, resident, &edit, self.now)?;
             return Ok(staged(&outcome, namespace, None));
         }
-        let set = Household { rooms: Some(1 + self.dice.below(9) as u16), ..Household::default() };
+        let rooms = 1 + self.dice.below(9) as u16;
+        self.set_rooms(namespace, document, rooms)
+    }
+
+    fn set_rooms(&mut self, namespace: Namespace, document: DocumentId, rooms: u16) -> Result<Staged, CommandError> {
+        let set = Household { rooms: Some(rooms), ..Household::default() };
         let edit = Edit { set, ..Edit::default() };
         let outcome = household::edit_household(self.replica, &namespace, document, &edit, self.now)?;
         Ok(staged(&outcome, namespace, None))
+    }
+
+    /// Says how many rooms some household has; nothing if there is none.
+    pub(super) fn edit_rooms(&mut self, rooms: u16) -> Result<Staged, CommandError> {
+        let namespace = self.registry();
+        match self.some(&namespace, DocumentKind::Household)? {
+            Some(document) => self.set_rooms(namespace, document, rooms),
+            None => Ok(None),
+        }
     }
 
     fn inspect(&mut self) -> Result<Staged, CommandError> {

@@ -1,0 +1,168 @@
+//! What is watched while the town lives, because it would not show in the end.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use townmesh_crdt::clock::Millis;
+use townmesh_crdt::entry::{Header, LogId};
+use townmesh_crdt::id::{KeyId, NodeId};
+use townmesh_crdt::namespace::Namespace;
+use townmesh_crdt::replica::Replica;
+
+use super::ledger::{Removal, Said, Stated};
+use super::{BEGIN, World};
+use crate::dice::Dice;
+use crate::plan::MINUTE;
+
+/// How far ahead of a node's own clock its entries may be dated, because of what it heard from others: DESIGN section 8.
+const AHEAD: Millis = 5 * MINUTE;
+/// Logs of which one node is asked each minute who holds them.
+const RECEIPTS_ASKED: usize = 8;
+
+impl World {
+    /// Looks at an entry that was just acknowledged: its log, its time, its key.
+    pub(super) fn watch_record(&mut self, number: usize, header: &Header, namespace: &Namespace) {
+        let now = BEGIN + self.now;
+        let Some(node) = self.nodes.get_mut(number) else { return };
+        node.note_clock(now);
+        let latest = node.latest;
+        if header.time.millis() > latest + AHEAD {
+            let ahead = (header.time.millis() - latest) / 1000;
+            let what = format!("{} dates an entry {ahead} s ahead of its own clock", self.name(number));
+            return self.violate("nobody's clock is dragged ahead", what);
+        }
+        let Some(node) = self.nodes.get(number).filter(|node| node.removed.is_none()) else { return };
+        if self.ledger.forks.contains_key(&header.log) && node.has_proof(&header.log) {
+            let what = format!("{} records in a log of which it knows that it forked", self.name(number));
+            return self.violate("nobody goes on in a forked log", what);
+        }
+        if self.ledger.removals.is_empty() {
+            return;
+        }
+        let key = (namespace.family(), header.key);
+        let heights = node.heights();
+        let had = |removal: &&Removal| removal.keys.contains(&key) && removal.is_known(&heights);
+        if let Some(removal) = self.ledger.removals.iter().find(had) {
+            let what = format!(
+                "{} knows that {} was removed and writes in {namespace} under a key that it has",
+                self.name(number),
+                removal.node.short()
+            );
+            self.violate("a removed node has no key of what is new", what);
+        }
+    }
+
+    /// A node that has something staged tells nobody of it.
+    pub(super) fn watch_unsaved(&mut self, number: usize) {
+        let Some(node) = self.nodes.get_mut(number) else { return };
+        let peer = node.peers.keys().next().copied();
+        let Some(replica) = node.replica.as_mut().filter(|replica| replica.has_staged()) else { return };
+        let told = peer.is_some_and(|peer| replica.poll_transmit(peer).is_ok_and(|message| message.is_some()));
+        if told {
+            let what = format!("{} speaks before what it says is saved", self.name(number));
+            self.violate("nobody is told of what is not durable", what);
+        }
+    }
+
+    /// After a commit everything that was staged is durable.
+    pub(super) fn watch_saved(&mut self, number: usize) {
+        let Some(node) = self.nodes.get(number) else { return };
+        let unsynced = node.disk.unsynced();
+        let is_staged = node.replica.as_ref().is_some_and(Replica::has_staged);
+        if !node.pending.is_empty() && (unsynced > 0 || is_staged) {
+            let what = format!("{} acknowledges with {unsynced} writes not synced", self.name(number));
+            self.violate("what is acknowledged is durable", what);
+        }
+    }
+
+    /// A statement is durable.
+    pub(super) fn said(&mut self, number: usize, said: Said) {
+        let places = self.own_auth(number);
+        if let Said::Ratified { node, kept } = &said {
+            self.counts_again(*node, kept);
+        }
+        self.ledger.stated.push(Stated { said, places, excused: false });
+    }
+
+    /// How far a node's own logs of `auth` go.
+    fn own_auth(&self, number: usize) -> BTreeMap<LogId, u64> {
+        let Some(node) = self.nodes.get(number) else { return BTreeMap::new() };
+        let (own, auth) = (node.id(), Namespace::auth().id(&node.town));
+        node.heights().into_iter().filter(|(log, _)| log.author == own && log.namespace == auth).collect()
+    }
+
+    /// An authority lets more of a removed node's work count.
+    fn counts_again(&mut self, id: NodeId, kept: &BTreeMap<LogId, u64>) {
+        for node in self.nodes.iter_mut().filter(|node| node.id() == id) {
+            let Some(counts) = &mut node.removed else { continue };
+            for (log, height) in kept {
+                let known = counts.entry(*log).or_default();
+                *known = (*height).max(*known);
+            }
+        }
+    }
+
+    /// The removal of a node is durable at a center.
+    pub(super) fn note_removal(&mut self, center: usize, removed: NodeId) {
+        let news = self.own_auth(center);
+        let mut keys: BTreeSet<(String, KeyId)> = BTreeSet::new();
+        for node in self.nodes.iter().filter(|node| node.id() == removed) {
+            let had = node.replica.iter().flat_map(Replica::secrets).chain(node.secrets.iter().cloned());
+            keys.extend(had.map(|(family, secret)| {
+                let key = secret.key_id(&family);
+                (family, key)
+            }));
+        }
+        self.ledger.removals.push(Removal { node: removed, news, keys });
+    }
+
+    /// Asks one node who holds some of its entries, and looks whether they do. What a node claimed in this opening of its
+    /// store holds for as long as that; what it claimed in an earlier one holds unless its disk was lost since.
+    pub(super) fn watch_receipts(&mut self) {
+        let mut dice = Dice::of(self.options.seed, "receipts", self.now);
+        let asked = dice.below(self.nodes.len() as u32) as usize;
+        let auth = Namespace::auth().id(&self.founded.authority.town);
+        let Some(node) = self.nodes.get_mut(asked).filter(|node| node.removed.is_none()) else { return };
+        let own = node.id();
+        let Some(replica) = node.replica.as_mut() else { return };
+        let epochs: BTreeMap<NodeId, u64> =
+            replica.beacons().into_iter().map(|beacon| (beacon.node, beacon.epoch)).collect();
+        let logs: Vec<(LogId, u64)> =
+            replica.logs().filter(|state| state.height > 0).map(|state| (state.log, state.height)).collect();
+        let mut claims: Vec<(NodeId, LogId, u64)> = Vec::new();
+        for _ in 0..RECEIPTS_ASKED.min(logs.len()) {
+            let Some((log, height)) = dice.one_of(&logs).copied() else { continue };
+            let is_odd = self.ledger.forks.contains_key(&log) || self.ledger.flooders.contains(&log.author);
+            if is_odd || self.ledger.removals.iter().any(|removal| removal.node == log.author) {
+                continue;
+            }
+            let seq = if dice.chance(50) { height } else { 1 + dice.long(height) };
+            claims.extend(replica.receipts(&log, seq).into_iter().map(|node| (node, log, seq)));
+        }
+        for (holder, log, seq) in claims.into_iter().filter(|(holder, log, _)| *holder != own && log.author != *holder)
+        {
+            let mut holders = self.with_id(holder);
+            let (Some(number), None) = (holders.next(), holders.next()) else { continue };
+            drop(holders);
+            let Some(node) = self.nodes.get(number).filter(|node| node.removed.is_none() && node.is_up()) else {
+                continue;
+            };
+            let is_withdrawn = node.lost_at.is_some() && epochs.get(&holder) != Some(&node.epoch);
+            self.stats.claims_checked += 1;
+            let held = node.replica.as_ref().map_or(0, |replica| height(replica, &log));
+            if held < seq && !is_withdrawn {
+                let space = if log.namespace == auth { "auth" } else { "a namespace" };
+                let what = format!(
+                    "{} says that {} holds entry {seq} of a log in {space}; it holds {held}",
+                    self.name(asked),
+                    self.name(number)
+                );
+                return self.violate("delivered is never said too early", what);
+            }
+        }
+    }
+}
+
+/// Up to where a replica holds a log.
+fn height(replica: &Replica, log: &LogId) -> u64 {
+    replica.logs().find(|state| state.log == *log).map_or(0, |state| state.height)
+}
