@@ -309,7 +309,9 @@ fn bounded(town: &TownView) -> Vec<String> {
     if town.stats.largest > limit {
         found.push(format!("a message of {} bytes; at most {limit} are allowed", town.stats.largest));
     }
-    let allowed = MOVED_FOR_HELD * town.appended_bytes + BYTES_A_SESSION * town.stats.sessions;
+    // What a node does not take of somebody who floods is offered again in the next session.
+    let a_session = BYTES_A_SESSION + AUTH_OF_ONE * town.flooders.len() as u64;
+    let allowed = MOVED_FOR_HELD * town.appended_bytes + a_session * town.stats.sessions;
     if town.stats.bytes > allowed {
         found.push(format!(
             "{} bytes were moved in {} sessions for {} bytes of entries",
