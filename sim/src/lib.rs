@@ -12,6 +12,7 @@ pub mod disk;
 pub mod generator;
 pub mod images;
 pub mod plan;
+pub mod regressions;
 pub mod run;
 pub mod shrink;
 pub mod world;

@@ -5,9 +5,11 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::{Parser, Subcommand};
+use townmesh_sim::bugs::SWITCH;
 use townmesh_sim::bugs::campaign::{self, Campaign};
 use townmesh_sim::images::{self, Flaw};
 use townmesh_sim::plan::{self, Options, Plan};
+use townmesh_sim::regressions::Kept;
 use townmesh_sim::run::{Report, run_plan};
 use townmesh_sim::shrink::shrink;
 
@@ -79,6 +81,12 @@ struct RunArgs {
     /// How many seeds, from the first on.
     #[arg(long, default_value_t = 1)]
     seeds: u64,
+    /// Begins with a seed that nobody has tried, and prints it.
+    #[arg(long, conflicts_with = "seed")]
+    fresh: bool,
+    /// Lives through a plan that was kept, in place of seeds.
+    #[arg(long, conflicts_with_all = ["seed", "seeds", "fresh"])]
+    plan: Option<PathBuf>,
     /// Stops after this many CPU seconds, whatever is left.
     #[arg(long)]
     cpu: Option<f64>,
@@ -127,6 +135,9 @@ struct BugsArgs {
     /// Leaves the unit tests out.
     #[arg(long)]
     no_tests: bool,
+    /// Where the shortest plan that finds a bug is kept, under its name: seeds that find it are shrunk, which takes minutes.
+    #[arg(long)]
+    keep: Option<PathBuf>,
     /// How large and long the simulated towns are, as arguments of `run`.
     #[arg(long, default_value = "--nodes 8 --days 0.5", allow_hyphen_values = true)]
     town: String,
@@ -158,6 +169,13 @@ struct ImagesArgs {
 }
 
 fn main() -> ExitCode {
+    let shown = std::panic::take_hook();
+    // A node that panics on a damaged disk is caught, as in the binary; any other panic is a finding with its seed.
+    std::panic::set_hook(Box::new(move |panic| {
+        if std::env::var_os("RUST_BACKTRACE").is_some_and(|wanted| wanted != "0") {
+            shown(panic);
+        }
+    }));
     let done = match Cli::parse().command {
         Command::Run(args) => run_seeds(&args),
         Command::Shrink(args) => shrink_one(&args),
@@ -183,11 +201,10 @@ type Done = Result<bool, Box<dyn std::error::Error>>;
 
 fn run_seeds(args: &RunArgs) -> Done {
     let (mut node_days, mut cpu, mut done) = (0.0, 0.0, 0);
-    for seed in args.town.seed..args.town.seed.saturating_add(args.seeds) {
+    for plan in plans(args)? {
         if args.cpu.is_some_and(|limit| cpu >= limit) {
             break;
         }
-        let plan = Plan::draw(args.town.options(seed));
         let report = run_plan(&plan, args.story)?;
         (node_days, cpu, done) = (node_days + report.node_days(), cpu + report.cpu_s.unwrap_or(0.0), done + 1);
         report.outcome.story.iter().for_each(|line| println!("{line}"));
@@ -203,12 +220,29 @@ fn run_seeds(args: &RunArgs) -> Done {
     Ok(true)
 }
 
+fn plans(args: &RunArgs) -> Result<Box<dyn Iterator<Item = Plan> + '_>, Box<dyn std::error::Error>> {
+    if let Some(file) = &args.plan {
+        return Ok(Box::new(std::iter::once(Kept::read(file)?.plan)));
+    }
+    let first = if args.fresh { fresh_seed()? } else { args.town.seed };
+    Ok(Box::new((first..first.saturating_add(args.seeds)).map(|seed| Plan::draw(args.town.options(seed)))))
+}
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "a seed that was never tried; it is printed, and the rest follows from it"
+)]
+fn fresh_seed() -> Result<u64, std::time::SystemTimeError> {
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH)?;
+    Ok(now.as_secs().wrapping_mul(1_000_000))
+}
+
 fn failed(plan: &Plan, report: &Report, args: &RunArgs) -> Done {
+    let Options { seed, nodes, hours, load, faults, beacon_s, bound_min } = report.options;
+    let days = f64::from(hours) / 24.0;
     println!(
-        "seed {} goes wrong; repeat it with: townmesh-sim run --seed {0} --nodes {} --days {}",
-        report.options.seed,
-        report.options.nodes,
-        f64::from(report.options.hours) / 24.0
+        "seed {seed} goes wrong; repeat it with: townmesh-sim run --seed {seed} --nodes {nodes} --days {days} \
+         --load {load} --faults {faults} --beacon {beacon_s} --bound {bound_min}"
     );
     if args.shrink > 0 {
         tell_shrunk(plan, args.shrink, args.keep.as_ref())?;
@@ -225,6 +259,7 @@ fn hunt_bugs(args: BugsArgs) -> Done {
         limit: Duration::from_secs(args.seconds),
         jobs: args.jobs,
         with_tests: !args.no_tests,
+        keep: args.keep,
         town: args.town.split_whitespace().map(str::to_owned).collect(),
     };
     let outcome = campaign::run(&campaign)?;
@@ -233,8 +268,6 @@ fn hunt_bugs(args: BugsArgs) -> Done {
 }
 
 fn open_images(args: &ImagesArgs) -> Done {
-    // A panic on an image is caught, and told with the image.
-    std::panic::set_hook(Box::new(|_| {}));
     let options = images::Options {
         seed: args.seed,
         seeds: args.seeds,
@@ -256,11 +289,7 @@ fn open_images(args: &ImagesArgs) -> Done {
 
 fn shrink_one(args: &ShrinkArgs) -> Done {
     let plan = match &args.plan {
-        Some(path) => {
-            let text = std::fs::read_to_string(path).map_err(|error| format!("{}: {error}", path.display()))?;
-            serde_json::from_str(&text)
-                .map_err(|error| format!("{}: {error}; give a file that --keep wrote", path.display()))?
-        }
+        Some(path) => Kept::read(path)?.plan,
         None => Plan::draw(args.town.options(args.town.seed)),
     };
     tell_shrunk(&plan, args.runs, args.keep.as_ref())
@@ -282,8 +311,8 @@ fn tell_shrunk(plan: &Plan, runs: usize, keep: Option<&PathBuf>) -> Done {
     report.outcome.story.iter().for_each(|line| println!("{line}"));
     report.outcome.violations.iter().for_each(|violation| println!("{}: {}", violation.rule, violation.what));
     if let Some(path) = keep {
-        let text = serde_json::to_string_pretty(&shrunk.plan)?;
-        std::fs::write(path, text).map_err(|error| format!("{}: {error}", path.display()))?;
+        let bug = std::env::var(SWITCH).ok();
+        Kept { why: shrunk.rule.to_owned(), bug, plan: shrunk.plan }.write(path)?;
         println!("kept in {}", path.display());
     }
     Ok(false)

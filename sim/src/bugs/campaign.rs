@@ -27,6 +27,8 @@ pub struct Campaign {
     pub jobs: usize,
     /// Whether the unit tests hunt, too.
     pub with_tests: bool,
+    /// Where shrunk plans are kept.
+    pub keep: Option<PathBuf>,
     /// Arguments that say how large and long the simulated towns are.
     pub town: Vec<String>,
 }
@@ -54,7 +56,7 @@ pub fn run(campaign: &Campaign) -> Result<Outcome, Box<dyn Error>> {
         instrument::copy(&campaign.workspace, &all, &copy)?.iter().take(8).map(|byte| format!("{byte:02x}")).collect();
     // The build is told from inside of it.
     let copy = std::path::absolute(&copy)?;
-    let hunters = Hunters::build(&copy, campaign.with_tests, campaign.town.clone(), campaign.limit)?;
+    let hunters = Hunters::build(&copy, campaign)?;
     let wanted = |bug: &Bug| campaign.only.is_empty() || campaign.only.contains(&bug.name);
     let verdicts = Verdicts::open(&campaign.out.join("verdicts.jsonl"), &sources)?;
     let due: Vec<Bug> =

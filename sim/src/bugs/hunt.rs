@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
 
+use super::campaign::Campaign;
 use super::{Bug, SWITCH};
 
 /// Lines of a process that may wait to be looked at.
@@ -26,6 +27,8 @@ pub struct Hunters {
     pub town: Vec<String>,
     /// Seconds for the simulator, and as many for the tests.
     pub limit: Duration,
+    /// Where shrunk plans are kept.
+    pub keep: Option<PathBuf>,
 }
 
 /// What came of one bug.
@@ -55,12 +58,13 @@ impl Hunters {
     ///
     /// # Errors
     /// What went wrong, with what the compiler says.
-    pub fn build(copy: &Path, with_tests: bool, town: Vec<String>, limit: Duration) -> io::Result<Self> {
+    pub fn build(copy: &Path, campaign: &Campaign) -> io::Result<Self> {
         let build = copy.join("build");
         let simulator = built(copy, &build, &["build", "--release", "-p", "townmesh-sim", "--bins"], "townmesh-sim")?;
         let lib = ["test", "--no-run", "-p", "townmesh-crdt", "--lib"];
-        let tests = with_tests.then(|| built(copy, &build, &lib, "townmesh_crdt")).transpose()?;
-        Ok(Self { simulator, tests, town, limit })
+        let tests = campaign.with_tests.then(|| built(copy, &build, &lib, "townmesh_crdt")).transpose()?;
+        let Campaign { town, limit, keep, .. } = campaign.clone();
+        Ok(Self { simulator, tests, town, limit, keep })
     }
 
     /// Hunts one bug.
@@ -85,9 +89,24 @@ impl Hunters {
     fn simulate(&self, bug: Option<&str>) -> io::Result<Option<Found>> {
         let mut command = Command::new(&self.simulator);
         command.args(["run", "--seeds", "1000000", "--shrink", "0"]).args(&self.town);
-        let wrong = |line: &str| line.trim().strip_prefix("WRONG at ").map(str::to_owned);
+        let mut seed = None;
+        let wrong = |line: &str| {
+            seed = line.strip_prefix("seed ").and_then(|rest| Some(rest.split_once(':')?.0.to_owned())).or(seed.take());
+            line.trim().strip_prefix("WRONG at ").map(str::to_owned)
+        };
         let by = |line: &str| line.split_once(": ").map_or(line, |(_, what)| what).chars().take(110).collect();
-        Ok(run(command, bug, self.limit, wrong)?.map(|(line, after_s)| Found { by: by(&line), after_s }))
+        let found = run(command, bug, self.limit, wrong)?;
+        if let (Some(_), Some(bug), Some(seed), Some(keep)) = (&found, bug, seed, &self.keep) {
+            self.shrink(bug, &seed, &keep.join(format!("{bug}.json")))?;
+        }
+        Ok(found.map(|(line, after_s)| Found { by: by(&line), after_s }))
+    }
+
+    /// The shortest plan that finds a bug, as far as the time suffices.
+    fn shrink(&self, bug: &str, seed: &str, file: &Path) -> io::Result<()> {
+        let mut command = Command::new(&self.simulator);
+        command.args(["run", "--shrink", "300", "--seed", seed, "--keep"]).arg(file).args(&self.town);
+        run(command, Some(bug), self.limit, |line| line.starts_with("kept in ").then(String::new)).map(|_| ())
     }
 
     fn test(&self, bug: Option<&str>) -> io::Result<Option<Found>> {
@@ -128,7 +147,7 @@ fn run(
     mut command: Command,
     bug: Option<&str>,
     limit: Duration,
-    sought: impl Fn(&str) -> Option<String>,
+    mut sought: impl FnMut(&str) -> Option<String>,
 ) -> io::Result<Option<(String, f64)>> {
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
     match bug {

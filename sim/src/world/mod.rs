@@ -35,7 +35,7 @@ use trace::Trace;
 /// Signatures that are remembered: 15 MB.
 const SIGNATURES: usize = 200_000;
 
-/// Within which time what is recorded while all are connected has reached everybody, with the beacons that say so.
+/// Within which time, beside a few beacons, what is recorded while all are connected has reached everybody.
 const NEW_YEAR_BOUND: Millis = 2 * HOUR;
 
 /// When the town begins: 2026-11-23 06:00 in China.
@@ -163,12 +163,35 @@ pub struct Outcome {
     pub story: Vec<String>,
 }
 
+impl Outcome {
+    /// A node, or the simulator itself, panicked: nothing else is known of the run.
+    fn of_panic(words: String) -> Self {
+        Self {
+            violations: vec![Violation { rule: "nothing panics", what: words, at: 0 }],
+            stats: Stats::default(),
+            trace: [0; 32],
+            events: 0,
+            lived: 0,
+            converged_after: None,
+            appended: 0,
+            appended_bytes: 0,
+            disk_bytes: 0,
+            story: vec![],
+        }
+    }
+}
+
 impl World {
     /// Lives through a plan: work and faults first, then calm, in which everybody must come to hold everything.
     ///
     /// # Errors
     /// [`WorldError`] if there is no town; what goes wrong in it stands in the outcome.
     pub fn live(plan: &Plan, with_story: bool) -> Result<Outcome, WorldError> {
+        let lived = std::panic::catch_unwind(|| Self::live_through(plan, with_story));
+        lived.unwrap_or_else(|panic| Ok(Outcome::of_panic(node::words_of(panic.as_ref()))))
+    }
+
+    fn live_through(plan: &Plan, with_story: bool) -> Result<Outcome, WorldError> {
         // Each node checks each signature, and what was right for one is right for all.
         townmesh_crdt::signature::remember(SIGNATURES);
         let mut world = Self::found(plan, with_story)?;
@@ -181,7 +204,7 @@ impl World {
         let mut converged = None;
         while world.now < bound && world.violations.is_empty() {
             world.run_until((world.now + 5 * MINUTE).min(bound));
-            if world.has_converged() {
+            if world.unlike().is_none() {
                 converged = Some(world.now - calm_since);
                 break;
             }
@@ -200,17 +223,17 @@ impl World {
     /// Once all are alike, the year ends and everybody records something while all links stay up: it reaches everybody
     /// without a new session, and beacons say so.
     fn celebrate_new_year(&mut self) {
-        let end = self.now + NEW_YEAR_BOUND;
+        let end = self.now + NEW_YEAR_BOUND + 4 * self.options.beacon_s * 1000;
         self.trace.tell(self.now, || "the year ends".into());
         self.begin_new_year();
         while self.now < end && self.violations.is_empty() {
             self.run_until((self.now + 2 * MINUTE).min(end));
-            if self.has_converged() && self.is_all_told() {
+            if self.unlike().is_none() && self.untold().is_none() {
                 return;
             }
         }
         if self.violations.is_empty() {
-            let what = self.untold().unwrap_or_else(|| "some node lacks something".to_owned());
+            let what = self.unlike().or_else(|| self.untold()).unwrap_or_default();
             self.violate("what is recorded while all are connected reaches all, and they are told so", what);
         }
     }

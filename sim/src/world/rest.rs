@@ -35,23 +35,24 @@ impl World {
         }
     }
 
-    /// Whether everybody knows of everybody else that nothing waits for them, and all have the same beacons.
-    pub(super) fn is_all_told(&mut self) -> bool {
+    /// Why not everybody knows of everybody else that nothing waits for them and has the same beacons, if so.
+    pub(super) fn untold(&mut self) -> Option<String> {
         let mut newest: BTreeMap<NodeId, u64> = BTreeMap::new();
         for node in self.nodes.iter().filter(|node| node.removed.is_none()) {
             let beacons = node.replica.iter().flat_map(|replica| replica.beacons());
             for beacon in beacons.filter(|beacon| !self.ledger.removals.iter().any(|gone| gone.node == beacon.node)) {
                 let known = newest.entry(beacon.node).or_insert(beacon.counter);
                 if *known != beacon.counter {
-                    return false;
+                    let author = beacon.node.short();
+                    return Some(format!("{} has another beacon of {author} than others", node.spec.name));
                 }
             }
         }
-        self.untold().is_none()
+        self.expecting()
     }
 
     /// Who does not know of whom that they hold everything.
-    pub(super) fn untold(&mut self) -> Option<String> {
+    fn expecting(&mut self) -> Option<String> {
         let cloned: BTreeSet<NodeId> =
             self.nodes.iter().filter(|node| node.clone_of.is_some()).map(super::Node::id).collect();
         let members: BTreeMap<NodeId, String> = self
@@ -75,45 +76,47 @@ impl World {
         None
     }
 
-    /// Whether every member holds everything of what it may hold: equal heights and heads of logs.
-    pub(super) fn has_converged(&mut self) -> bool {
+    /// Why not every member holds everything of what it may hold, if so: equal heights and heads of logs.
+    pub(super) fn unlike(&mut self) -> Option<String> {
         let mut greatest: BTreeMap<LogId, u64> = BTreeMap::new();
         let members: Vec<usize> = (0..self.nodes.len()).filter(|number| self.is_member(*number)).collect();
         for number in &members {
             let Some(node) = self.nodes.get(*number) else { continue };
-            let Some(replica) = node.replica.as_ref() else { return false };
+            let name = &node.spec.name;
+            let Some(replica) = node.replica.as_ref() else { return Some(format!("{name} is down")) };
             if replica.has_staged() || replica.unfolded() > 0 {
-                return false;
+                return Some(format!("{name} has {} entries unopened or something unsaved", replica.unfolded()));
             }
             for (log, height) in node.heights() {
                 let known = greatest.entry(log).or_default();
                 *known = height.max(*known);
             }
         }
-        members.iter().all(|number| self.lag(*number, &greatest) == 0) && self.is_said_alike(&members)
+        let lag = members.iter().find_map(|number| self.lag(*number, &greatest));
+        lag.or_else(|| self.said_unlike(&members))
     }
 
-    /// Whether all say the same of each namespace that they hold or carry, and hold the same cards.
-    fn is_said_alike(&mut self, members: &[usize]) -> bool {
+    /// Of which namespace not all say the same who hold or carry it.
+    fn said_unlike(&mut self, members: &[usize]) -> Option<String> {
         let mut said: BTreeMap<NamespaceId, [u8; 16]> = BTreeMap::new();
         for number in members {
             let Some(node) = self.nodes.get_mut(*number) else { continue };
-            let Some(replica) = node.replica.as_mut() else { return false };
+            let Some(replica) = node.replica.as_mut() else { return Some(format!("{} is down", node.spec.name)) };
             for (id, name) in &self.names {
                 if node.spec.access(name).is_some() {
                     let digest = replica.digest(*id);
                     if *said.entry(*id).or_insert(digest) != digest {
-                        return false;
+                        return Some(format!("{} says of {name} something else than others", node.spec.name));
                     }
                 }
             }
         }
-        true
+        None
     }
 
-    /// How many entries a node lacks of what it may hold.
-    fn lag(&self, number: usize, greatest: &BTreeMap<LogId, u64>) -> u64 {
-        let Some(node) = self.nodes.get(number) else { return 0 };
+    /// What a node lacks of what it may hold: of the first such log.
+    fn lag(&self, number: usize, greatest: &BTreeMap<LogId, u64>) -> Option<String> {
+        let node = self.nodes.get(number)?;
         let held = node.heights();
         let concerns = |log: &LogId| {
             let namespace = self.names.get(&log.namespace);
@@ -123,8 +126,11 @@ impl World {
                 && !self.is_of_removed(log)
                 && !self.is_flooded(log)
         };
-        let lacking = greatest.iter().filter(|(log, _)| concerns(log));
-        lacking.map(|(log, height)| height.saturating_sub(held.get(log).copied().unwrap_or(0))).sum()
+        let holds = |log: &LogId| held.get(log).copied().unwrap_or(0);
+        let (log, height) = greatest.iter().find(|(log, height)| concerns(log) && holds(log) < **height)?;
+        let author = self.with_id(log.author).next().map_or_else(|| "somebody".to_owned(), |author| self.name(author));
+        let space = self.names.get(&log.namespace).map(Namespace::to_string).unwrap_or_default();
+        Some(format!("{} holds {} of {height} entries of {author} in {space}", node.spec.name, holds(log)))
     }
 
     fn is_of_removed(&self, log: &LogId) -> bool {
