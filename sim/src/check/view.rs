@@ -260,20 +260,25 @@ impl Chain {
         let Header { log, seq, backlink, time, body_hash, .. } = entry.header;
         let before = self.ids.last().copied().unwrap_or_else(|| self.log.origin());
         if log != self.log || seq != self.ids.len() as u64 + 1 || backlink != before {
-            self.wrong = Some(format!("entry {seq} does not follow {}", self.ids.len()));
+            self.note(format!("entry {seq} does not follow {}", self.ids.len()));
         }
         if time <= self.time && seq > 1 {
-            self.wrong = Some(format!("entry {seq} is dated before the one that it follows"));
+            self.note(format!("entry {seq} is dated before the one that it follows"));
         }
         if blake3::hash(&entry.body).as_bytes() != &body_hash {
-            self.wrong = Some(format!("the body of entry {seq} is another one"));
+            self.note(format!("the body of entry {seq} is another one"));
         }
         self.signed = entry.signature.is_some_and(|signature| entry::verify(&entry.header, &signature).is_ok());
         if entry.signature.is_some() && !self.signed {
-            self.wrong = Some(format!("entry {seq} is not its author's"));
+            self.note(format!("entry {seq} is not its author's"));
         }
         self.time = time;
         self.ids.push(entry.id());
+    }
+
+    /// The first thing that is wrong tells most.
+    fn note(&mut self, what: String) {
+        self.wrong.get_or_insert(what);
     }
 
     fn wrong(&self) -> Option<String> {
