@@ -260,20 +260,25 @@ impl Chain {
         let Header { log, seq, backlink, time, body_hash, .. } = entry.header;
         let before = self.ids.last().copied().unwrap_or_else(|| self.log.origin());
         if log != self.log || seq != self.ids.len() as u64 + 1 || backlink != before {
-            self.wrong = Some(format!("entry {seq} does not follow {}", self.ids.len()));
+            self.note(format!("entry {seq} does not follow {}", self.ids.len()));
         }
         if time <= self.time && seq > 1 {
-            self.wrong = Some(format!("entry {seq} is dated before the one that it follows"));
+            self.note(format!("entry {seq} is dated before the one that it follows"));
         }
         if blake3::hash(&entry.body).as_bytes() != &body_hash {
-            self.wrong = Some(format!("the body of entry {seq} is another one"));
+            self.note(format!("the body of entry {seq} is another one"));
         }
         self.signed = entry.signature.is_some_and(|signature| entry::verify(&entry.header, &signature).is_ok());
         if entry.signature.is_some() && !self.signed {
-            self.wrong = Some(format!("entry {seq} is not its author's"));
+            self.note(format!("entry {seq} is not its author's"));
         }
         self.time = time;
         self.ids.push(entry.id());
+    }
+
+    /// The first thing that is wrong tells most.
+    fn note(&mut self, what: String) {
+        self.wrong.get_or_insert(what);
     }
 
     fn wrong(&self) -> Option<String> {
@@ -320,5 +325,81 @@ fn read_documents(
             }
             view.documents.insert((id, document), hasher.finalize().into());
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use townmesh_crdt::change::{Item, encode_items};
+    use townmesh_crdt::entry::Lane;
+    use townmesh_crdt::id::KeyId;
+    use townmesh_crdt::seal::FamilySecret;
+
+    use super::*;
+    use crate::dice::Dice;
+
+    /// Three entries of one log, each with its author's signature.
+    fn log() -> (LogId, Vec<Entry>) {
+        let key = townmesh_crdt::enrol::found(&[], "2026", "2026-11", 1, &mut Dice::new(1).into_rng()).root;
+        let author = NodeId(key.verifying_key().to_bytes());
+        let log = LogId { namespace: NamespaceId([1; 16]), author, epoch: 1, lane: Lane::Work };
+        let mut entries: Vec<Entry> = Vec::new();
+        for seq in 1..=3 {
+            let body = vec![seq as u8; 20];
+            let header = Header {
+                log,
+                seq,
+                backlink: entries.last().map_or_else(|| log.origin(), Entry::id),
+                time: HybridTime::at(1_000 + seq),
+                certificate: CertificateId([2; 32]),
+                key: KeyId([3; 16]),
+                body_len: 20,
+                body_hash: blake3::hash(&body).into(),
+            };
+            entries.push(Entry { header, signature: Some(entry::sign(&header, &key)), body });
+        }
+        (log, entries)
+    }
+
+    fn wrong(log: LogId, entries: &[Entry]) -> String {
+        let mut chain = Chain { log, ids: vec![], time: HybridTime::default(), signed: true, wrong: None };
+        entries.iter().for_each(|entry| chain.follow(entry));
+        chain.wrong().unwrap_or_default()
+    }
+
+    #[test]
+    fn a_log_that_is_not_whole_in_order_and_its_author_s_is_found() {
+        let (own, entries) = log();
+        assert_eq!(wrong(own, &entries), "");
+        type Damage = fn(&mut Vec<Entry>);
+        let damages: [(&str, Damage); 8] = [
+            ("entry 3 does not follow 1", |entries| _ = entries.remove(1)),
+            ("does not follow", |entries| entries.swap(1, 2)),
+            ("does not follow", |entries| entries[2].header.backlink = EntryId([9; 32])),
+            ("does not follow", |entries| entries[1].header.log.epoch = 2),
+            ("dated before", |entries| entries[2].header.time = HybridTime::at(1_000)),
+            ("another one", |entries| entries[2].body[0] ^= 1),
+            ("not its author's", |entries| entries[2].signature = Some([7; 64])),
+            ("last entry is not signed", |entries| entries[2].signature = None),
+        ];
+        for (words, damage) in damages {
+            let mut damaged = entries.clone();
+            damage(&mut damaged);
+            let said = wrong(own, &damaged);
+            assert!(said.contains(words), "{words}: {said:?}");
+        }
+    }
+
+    #[test]
+    fn a_body_in_the_clear_is_told_from_a_sealed_one() {
+        let mut codec = BodyCodec::new().unwrap();
+        let items = [Item::Record { kind: 1, document: DocumentId([1; 16]), bytes: b"names of people".to_vec() }];
+        let plain = codec.compress(&encode_items(&items));
+        assert!(is_in_the_clear(&plain, &mut codec));
+        let namespace = Namespace::registry("110115005001");
+        let mut rng = Dice::new(2).into_rng();
+        let keys = FamilySecret::random(&mut rng).namespace_keys(&namespace);
+        let sealed = keys.seal_body(&plain, &log().1[0].header.to_bytes(), &mut rng).unwrap();
+        assert!(!is_in_the_clear(&sealed, &mut codec));
     }
 }

@@ -9,6 +9,8 @@ mod node;
 mod rest;
 pub(crate) mod roster;
 mod setup;
+#[cfg(test)]
+mod tests;
 mod trace;
 mod turn;
 mod watch;
