@@ -9,15 +9,18 @@ use super::{Event, World};
 use crate::dice::Dice;
 use crate::plan::{DEPLOYMENT, MINUTE};
 
+/// How long a copy of a node may keep the others from a peer.
+const TURN: Millis = 7 * MINUTE;
+
 impl World {
     /// Once a minute: connections are dialled where a link is there, dropped where it is not, and beacons fall due.
     pub(super) fn round(&mut self) {
         for link in self.roster.links.clone() {
             let connected = self.connection(link.ends).is_some();
             match (self.is_there(link), connected) {
-                (true, false) => self.dial(link.ends, link.kind),
+                (true, false) if self.is_its_turn(link.ends) => self.dial(link.ends, link.kind),
                 (false, true) => self.sever(link.ends),
-                (true, true) | (false, false) => {}
+                (true, false) | (true, true) | (false, false) => {}
             }
         }
         for number in 0..self.nodes.len() {
@@ -28,6 +31,24 @@ impl World {
         }
         self.watch_receipts();
         self.at(self.now + MINUTE, Event::Round);
+    }
+
+    /// Copies of one node have one id, and whoever is connected to one of them hangs up on the others: of those that
+    /// compete for a peer each has its turn, so that none is kept out for ever.
+    fn is_its_turn(&self, ends: (usize, usize)) -> bool {
+        let waits = |node: usize, peer: usize| {
+            let Some(id) = self.nodes.get(node).map(super::Node::id) else { return true };
+            let copies: Vec<usize> = self.with_id(id).filter(|copy| self.has_link(*copy, peer)).collect();
+            let is_taken = copies.iter().any(|copy| *copy != node && self.connection((*copy, peer)).is_some());
+            let turn = (self.now / TURN) as usize % copies.len().max(1);
+            is_taken && copies.get(turn) != Some(&node)
+        };
+        !waits(ends.0, ends.1) && !waits(ends.1, ends.0)
+    }
+
+    fn has_link(&self, one: usize, other: usize) -> bool {
+        let joins = |link: &Link| link.ends == (one, other) || link.ends == (other, one);
+        self.roster.links.iter().any(joins) && self.nodes.get(one).is_some_and(super::Node::is_up)
     }
 
     /// Whether a link is there now.
