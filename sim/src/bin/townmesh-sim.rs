@@ -13,6 +13,10 @@ use townmesh_sim::regressions::Kept;
 use townmesh_sim::run::{Report, run_plan};
 use townmesh_sim::shrink::shrink;
 
+/// Documents are many small allocations; see the decisions in the README.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// Lives through towns under faults; the same seed gives the same town to the byte.
 #[derive(Debug, Parser)]
 #[command(version)]

@@ -19,7 +19,7 @@ use crate::plan::MINUTE;
 /// Messages sent to one peer in one turn, as the binary does it.
 const MESSAGES_A_TURN: usize = 32;
 /// Milliseconds after which what follows from entries is written when there is nothing else to do. The binary does it after
-/// 700; longer leaves more to be made again after a crash, and lets a simulated disk rest.
+/// 5; longer leaves more to be made again after a crash, and lets a simulated disk rest.
 const WRITE_BEHIND: Millis = 5_000;
 /// What a commit takes on the disk of a cheap machine: what arrives meanwhile waits for the next one.
 const COMMIT: Millis = 15;
