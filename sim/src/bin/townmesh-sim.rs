@@ -85,11 +85,8 @@ struct RunArgs {
     /// How many seeds, from the first on.
     #[arg(long, default_value_t = 1)]
     seeds: u64,
-    /// Begins with a seed that nobody has tried, and prints it.
-    #[arg(long, conflicts_with = "seed")]
-    fresh: bool,
     /// Lives through a plan that was kept, in place of seeds.
-    #[arg(long, conflicts_with_all = ["seed", "seeds", "fresh"])]
+    #[arg(long, conflicts_with_all = ["seed", "seeds"])]
     plan: Option<PathBuf>,
     /// Stops after this many CPU seconds, whatever is left.
     #[arg(long)]
@@ -228,17 +225,8 @@ fn plans(args: &RunArgs) -> Result<Box<dyn Iterator<Item = Plan> + '_>, Box<dyn 
     if let Some(file) = &args.plan {
         return Ok(Box::new(std::iter::once(Kept::read(file)?.plan)));
     }
-    let first = if args.fresh { fresh_seed()? } else { args.town.seed };
+    let first = args.town.seed;
     Ok(Box::new((first..first.saturating_add(args.seeds)).map(|seed| Plan::draw(args.town.options(seed)))))
-}
-
-#[expect(
-    clippy::disallowed_methods,
-    reason = "a seed that was never tried; it is printed, and the rest follows from it"
-)]
-fn fresh_seed() -> Result<u64, std::time::SystemTimeError> {
-    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH)?;
-    Ok(now.as_secs().wrapping_mul(1_000_000))
 }
 
 fn failed(plan: &Plan, report: &Report, args: &RunArgs) -> Done {
