@@ -81,7 +81,7 @@ mod tests {
         let kept = Kept { why: "a test".into(), bug: None, plan };
         kept.write(&file).unwrap();
         assert_eq!(Kept::read(&file).unwrap(), kept);
-        assert_eq!(kept_in(&directory).unwrap(), [file.clone()]);
+        assert_eq!(kept_in(&directory).unwrap(), std::slice::from_ref(&file));
         assert!(kept_in(&directory.join("nowhere")).unwrap().is_empty());
         let text = std::fs::read_to_string(&file).unwrap();
         std::fs::write(&file, text.replacen("\"nodes\": 5", "\"nodes\": five", 1)).unwrap();
