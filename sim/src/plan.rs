@@ -356,7 +356,8 @@ impl Plan {
         let length = Millis::from(options.hours) * HOUR;
         let mut steps = Vec::new();
         for node in 0..options.nodes {
-            work_of(&options, node, length, &mut steps);
+            let is_vehicle = crate::world::roster::is_vehicle(options.nodes, node);
+            work_of(&options, node, is_vehicle, length, &mut steps);
         }
         faults_of(&options, length, &mut steps);
         steps.sort_by_key(|step| (step.at, step.node, step.dice));
@@ -372,9 +373,9 @@ impl Plan {
 /// Steps of work in a day of the model town, of an office or center and of a vehicle.
 const STEPS_A_DAY: (u64, u64) = (160, 60);
 
-fn work_of(options: &Options, node: usize, length: Millis, steps: &mut Vec<Step>) {
+/// Work of one node for so many milliseconds.
+pub(crate) fn work_of(options: &Options, node: usize, is_vehicle: bool, length: Millis, steps: &mut Vec<Step>) {
     let mut dice = Dice::of(options.seed, "work", node as u64);
-    let is_vehicle = crate::world::roster::is_vehicle(options.nodes, node);
     let weights: Vec<u32> =
         WORK.iter().map(|(_, office, vehicle)| if is_vehicle { *vehicle } else { *office }).collect();
     let a_day = if is_vehicle { STEPS_A_DAY.1 } else { STEPS_A_DAY.0 };

@@ -26,6 +26,7 @@ mod ratify;
 mod reveals;
 mod revoke;
 mod run;
+mod sim;
 mod status;
 mod team;
 #[cfg(test)]
@@ -48,7 +49,7 @@ const FAILED: u8 = 1;
 /// Wrong usage.
 const USAGE: u8 = 2;
 /// Codes of messages about how a command was given, wherever that is noticed.
-const USAGE_CODES: [&str; 14] = [
+const USAGE_CODES: [&str; 16] = [
     "usage",
     "config_value",
     "config_syntax",
@@ -63,6 +64,8 @@ const USAGE_CODES: [&str; 14] = [
     "cursor",
     "mapping",
     "format",
+    "town_file",
+    "outage",
 ];
 /// Not fully synced yet: try again later (`EX_TEMPFAIL` of BSD's sysexits).
 const NOT_SYNCED: u8 = 75;
@@ -145,6 +148,9 @@ enum Command {
     /// 设备 / devices
     #[command(subcommand)]
     Device(device::DeviceCommand),
+    /// 推演：断网后果、故障模拟 / simulate: outages of a town, faults
+    #[command(subcommand)]
+    Sim(sim::SimCommand),
     /// 在一台机器上演示整个镇 / the model town on one machine
     Demo(crate::demo::Options),
 }
@@ -193,6 +199,9 @@ impl Cli {
                 Err(error) => Message::new("demo", "演示未能完成", format!("{error:#}")).into(),
             });
         }
+        if let Command::Sim(command) = &self.command {
+            return command.run(output);
+        }
         let mut flags = Layer::default();
         if let Command::Run(args) = &self.command {
             flags = args.layer.clone();
@@ -226,7 +235,7 @@ impl Cli {
             Command::Member(command) => command.run(&context),
             Command::Team(command) => command.run(&context),
             Command::Device(command) => command.run(&context),
-            Command::Demo(_) => Ok(ExitCode::SUCCESS),
+            Command::Demo(_) | Command::Sim(_) => Ok(ExitCode::SUCCESS),
         }
     }
 }

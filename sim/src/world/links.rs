@@ -16,11 +16,13 @@ impl World {
     /// Once a minute: connections are dialled where a link is there, dropped where it is not, and beacons fall due.
     pub(super) fn round(&mut self) {
         for link in self.roster.links.clone() {
-            let connected = self.connection(link.ends).is_some();
-            match (self.is_there(link), connected) {
-                (true, false) if self.is_its_turn(link.ends) => self.dial(link.ends, link.kind),
-                (false, true) => self.sever(link.ends),
-                (true, false) | (true, true) | (false, false) => {}
+            let by = self.connection(link.ends).and_then(|id| self.conns.get(&id)).map(|conn| conn.kind);
+            match (self.is_there(link), by) {
+                (true, None) if self.is_its_turn(link.ends) => self.dial(link.ends, link.kind),
+                (false, Some(kind)) if kind == link.kind => self.sever(link.ends),
+                // A better link takes the place of a worse one.
+                (true, Some(kind)) if kind > link.kind => self.sever(link.ends),
+                (true | false, Some(_)) | (true | false, None) => {}
             }
         }
         for number in 0..self.nodes.len() {
@@ -58,12 +60,16 @@ impl World {
         if !up(one) || !up(other) || self.is_parted(one, other) {
             return false;
         }
+        let timetable = self.roster.timetable.as_ref();
+        let is_timed = timetable.map(|timetable| timetable.is_there(link, self.now));
         match link.kind {
-            LinkKind::Wire => true,
+            LinkKind::Wire => self.calm || is_timed.unwrap_or(true),
             // On the first day and in the end every vehicle stands in the yard.
-            LinkKind::Mobile => self.calm || self.now < DEPLOYMENT || self.is_mobile_up(one, other),
+            LinkKind::Mobile => {
+                self.calm || self.now < DEPLOYMENT || is_timed.unwrap_or_else(|| self.is_mobile_up(one, other))
+            },
             LinkKind::Radio => match (self.nodes.get(one), self.nodes.get(other)) {
-                (Some(one), Some(other)) => !self.calm && one.spec.reaches(&other.spec, self.now),
+                (Some(one), Some(other)) => !self.calm && one.spec.reaches(&other.spec, self.now, self.roster.radius()),
                 _ => false,
             },
         }
@@ -104,6 +110,7 @@ impl World {
         let mut conn = Conn::new(self.options.seed, [ends.0, ends.1], kind, self.now);
         conn.ways[0].cut = self.is_mute(ends.0);
         conn.ways[1].cut = self.is_mute(ends.1);
+        conn.rate = self.roster.rate(kind);
         let latency = conn.latency();
         // Nothing overtakes the opening.
         conn.ways[0].not_before(self.now + latency);
@@ -223,6 +230,9 @@ impl World {
         let Some(bytes) = conn.ways[1 - side].unread.pop_front() else { return };
         conn.ways[1 - side].read(bytes.len());
         let (number, peer, tampered) = (conn.ends[side], conn.ends[1 - side], conn.tampered);
+        if let Some(meter) = &mut self.meter {
+            meter.moved((peer, number), conn.kind, self.now, bytes.len());
+        }
         conn.last[side].clone_from(&bytes);
         let Some(peer_id) = self.nodes.get(peer).map(super::Node::id) else { return };
         let local = self.clock(number);

@@ -4,6 +4,7 @@ mod cases;
 mod faults;
 mod ledger;
 mod links;
+pub(crate) mod meter;
 mod net;
 mod node;
 mod rest;
@@ -138,6 +139,8 @@ pub struct World {
     trace: Trace,
     violations: Vec<Violation>,
     equal_claims: u64,
+    /// Counts bytes on each link, where somebody asks.
+    meter: Option<meter::Meter>,
 }
 
 /// What came of a run.

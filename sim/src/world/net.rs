@@ -63,6 +63,8 @@ impl Way {
 pub(crate) struct Conn {
     pub(crate) ends: [usize; 2],
     pub(crate) kind: LinkKind,
+    /// Bytes in a second.
+    pub(crate) rate: u64,
     /// From the first end to the second, and back.
     pub(crate) ways: [Way; 2],
     /// Which ends have a session on it.
@@ -83,6 +85,7 @@ impl Conn {
         Self {
             ends,
             kind,
+            rate: kind.rate(),
             ways: [Way::default(), Way::default()],
             open: [false, false],
             opened_at: now,
@@ -123,8 +126,7 @@ impl Conn {
                 *byte ^= 1 << (at >> 32 & 7);
             }
         }
-        let rate = self.kind.rate();
-        let at = self.ways[side].send(now, bytes.len(), rate, latency);
+        let at = self.ways[side].send(now, bytes.len(), self.rate, latency);
         (!self.ways[side].cut).then_some(at)
     }
 }

@@ -1,5 +1,7 @@
 //! Who is in the town: centers, village offices, patrol vehicles, carriers, and where they are.
 
+use std::collections::BTreeMap;
+
 use townmesh_crdt::certificate::{Access, NodeRole};
 use townmesh_crdt::clock::Millis;
 use townmesh_crdt::domain::region::{RegionCode, RegionLevel};
@@ -45,7 +47,7 @@ pub(crate) struct Spec {
     /// Codes of the regions that it carries for.
     pub(crate) carries: Vec<String>,
     /// Where it stands, and when from and until when; one stay without end for what does not drive.
-    route: Vec<(Millis, Millis, Point)>,
+    pub(crate) route: Vec<(Millis, Millis, Point)>,
 }
 
 impl Spec {
@@ -95,8 +97,8 @@ impl Spec {
     }
 
     /// Whether a vehicle here reaches a node there.
-    pub(crate) fn reaches(&self, other: &Self, at: Millis) -> bool {
-        distance(self.position(at), other.position(at)) <= RADIUS
+    pub(crate) fn reaches(&self, other: &Self, at: Millis, radius: i64) -> bool {
+        distance(self.position(at), other.position(at)) <= radius
     }
 }
 
@@ -149,6 +151,21 @@ pub(crate) struct Roster {
     pub(crate) regions: Vec<String>,
     pub(crate) specs: Vec<Spec>,
     pub(crate) links: Vec<Link>,
+    /// When links are there, where a town file says so.
+    pub(crate) timetable: Option<Timetable>,
+}
+
+/// What a town file says of links.
+#[derive(Debug)]
+pub(crate) struct Timetable {
+    /// How far radio reaches, in metres.
+    pub(crate) radius: i64,
+    /// Bytes in a second.
+    pub(crate) rates: crate::town::Rates,
+    /// When a node has mobile coverage.
+    pub(crate) mobile: BTreeMap<usize, Vec<(Millis, Millis)>>,
+    /// What is cut off from when until when.
+    pub(crate) cuts: Vec<(crate::town::Target, Millis, Millis)>,
 }
 
 impl Roster {
@@ -185,7 +202,17 @@ impl Roster {
             specs.push(spec);
         }
         let links = links(&specs, centers);
-        Ok(Self { regions, specs, links })
+        Ok(Self { regions, specs, links, timetable: None })
+    }
+
+    /// How far radio reaches, in metres.
+    pub(crate) fn radius(&self) -> i64 {
+        self.timetable.as_ref().map_or(RADIUS, |timetable| timetable.radius)
+    }
+
+    /// Bytes that a link carries in a second.
+    pub(crate) fn rate(&self, kind: LinkKind) -> u64 {
+        self.timetable.as_ref().map_or_else(|| kind.rate(), |timetable| timetable.rate(kind))
     }
 }
 
@@ -253,7 +280,7 @@ fn links(specs: &[Spec], centers: usize) -> Vec<Link> {
     links
 }
 
-fn shares_region(one: &Spec, other: &Spec) -> bool {
+pub(crate) fn shares_region(one: &Spec, other: &Spec) -> bool {
     one.regions.iter().chain(&one.carries).any(|code| other.regions.contains(code) || other.carries.contains(code))
 }
 
@@ -271,7 +298,7 @@ mod tests {
         let radio: Vec<&Link> = roster.links.iter().filter(|link| link.kind == LinkKind::Radio).collect();
         let meets = |link: &&&Link| {
             let (one, other) = link.ends;
-            (0..24 * 60).any(|minute| roster.specs[one].reaches(&roster.specs[other], minute * MINUTE))
+            (0..24 * 60).any(|minute| roster.specs[one].reaches(&roster.specs[other], minute * MINUTE, RADIUS))
         };
         assert!(radio.iter().filter(meets).count() * 2 > radio.len(), "most vehicles come by");
     }

@@ -19,9 +19,14 @@ use crate::plan::{DEPLOYMENT, HOUR, MINUTE, Plan};
 impl World {
     /// Founds the town of a plan.
     pub(super) fn found(plan: &Plan, with_story: bool) -> Result<Self, WorldError> {
-        let options = plan.options.clone();
+        let options = &plan.options;
         let length = DEPLOYMENT + Millis::from(options.hours) * HOUR + options.bound_min * MINUTE;
-        let roster = Roster::of(&options, length)?;
+        Self::found_in(plan, Roster::of(options, length)?, with_story)
+    }
+
+    /// Founds a town with these nodes.
+    pub(super) fn found_in(plan: &Plan, roster: Roster, with_story: bool) -> Result<Self, WorldError> {
+        let options = plan.options.clone();
         let mut rng = Dice::of(options.seed, "founding", 0).into_rng();
         let founded = enrol::found(&roster.regions, "2026", "2026-11", BEGIN, &mut rng);
         let spares = vec![spare(&founded, options.seed, 1), spare(&founded, options.seed, 2)];
@@ -46,6 +51,7 @@ impl World {
             stats: Stats::default(),
             violations: vec![],
             equal_claims: 0,
+            meter: None,
         };
         for number in 0..world.nodes.len() {
             world.first_opening(number)?;
