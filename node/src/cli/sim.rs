@@ -135,15 +135,15 @@ fn words(stage: Stage) -> String {
 
 fn read(path: &Path) -> Result<Town, super::Failure> {
     let text = String::from_utf8(read_small(path, MAX_FILE)?).map_err(|_| {
-        let (zh, en) = (format!("{} 不是 UTF-8 文本", path.display()), format!("{} is not text in UTF-8", path.display()));
+        let (zh, en) =
+            (format!("{} 不是 UTF-8 文本", path.display()), format!("{} is not text in UTF-8", path.display()));
         Message::new("town_file", zh, en).remedy("另存为 UTF-8", "save it as UTF-8")
     })?;
     Town::parse(&text).map_err(|error| explain(path, &error).into())
 }
 
 fn write(directory: &Path, done: &Forecast) -> Result<(), super::Failure> {
-    let failed = |error| FileError::Io { path: directory.to_path_buf(), error };
-    std::fs::create_dir_all(directory).map_err(failed)?;
+    std::fs::create_dir_all(directory).map_err(FileError::at(directory))?;
     let write = |name: &str, text: &str| write_whole(&directory.join(name), text.as_bytes(), Existing::Replace);
     write("report.html", &done.page())?;
     write("report.json", &(serde_json::to_string_pretty(&done.report).unwrap_or_default() + "\n"))?;
@@ -177,11 +177,19 @@ impl RunArgs {
     fn run(&self, output: Output) -> Done {
         let hours = (self.days * 24.0).round();
         if !(1.0..=24.0 * 366.0).contains(&hours) {
-            let message = Message::new("usage", format!("天数 {} 超出范围", self.days), format!("{} days are out of range", self.days));
+            let message = Message::new(
+                "usage",
+                format!("天数 {} 超出范围", self.days),
+                format!("{} days are out of range", self.days),
+            );
             return Err(message.remedy("写 0.1 到 366", "write 0.1 to 366").into());
         }
-        let options =
-            plan::Options { seed: self.seed, nodes: self.nodes as usize, hours: hours as u32, ..plan::Options::default() };
+        let options = plan::Options {
+            seed: self.seed,
+            nodes: self.nodes as usize,
+            hours: hours as u32,
+            ..plan::Options::default()
+        };
         let report = run_plan(&Plan::draw(options), false)?;
         let violations: Vec<String> =
             report.outcome.violations.iter().map(|found| format!("{}: {}", found.rule, found.what)).collect();
@@ -251,22 +259,33 @@ fn wrong(wrong: &Wrong) -> (String, (&'static str, &'static str)) {
             refusal::in_chinese(reason).unwrap_or_else(|| "写法有误".to_owned()),
             ("改正该处；可参照 townmesh sim plan --example", "correct it; see `townmesh sim plan --example`"),
         ),
-        Wrong::Name(name) => (format!("“{name}”不能作名称"), ("写 1 到 60 个字，不含空格、引号和逗号", "write 1 to 60 characters without spaces, quotes or commas")),
+        Wrong::Name(name) => (
+            format!("“{name}”不能作名称"),
+            ("写 1 到 60 个字，不含空格、引号和逗号", "write 1 to 60 characters without spaces, quotes or commas"),
+        ),
         Wrong::Twice(name) => (format!("“{name}”重复"), ("给其中一个改名，或去掉一个", "rename or remove one of them")),
         Wrong::Code(code) => (format!("“{code}”不是村居的区划代码"), ("写 12 位数字", "write 12 digits")),
         Wrong::Region { name: text, known } => (format!("没有区划“{text}”，已列出的有：{}", known.join("、")), name),
-        Wrong::Node { name: text, known } => (format!("没有不动的节点“{text}”，已列出的有：{}", known.join("、")), name),
+        Wrong::Node { name: text, known } => {
+            (format!("没有不动的节点“{text}”，已列出的有：{}", known.join("、")), name)
+        }
         Wrong::Time(text) => (format!("“{text}”不是时间"), ("写 HH:MM，如 08:30", "write HH:MM, such as 08:30")),
-        Wrong::Window(text) => (format!("“{text}”不是时段"), ("写 HH:MM-HH:MM，先早后晚", "write HH:MM-HH:MM, the earlier first")),
+        Wrong::Window(text) => {
+            (format!("“{text}”不是时段"), ("写 HH:MM-HH:MM，先早后晚", "write HH:MM-HH:MM, the earlier first"))
+        }
         Wrong::Order { .. } => ("时间先后不对，来不及到达".to_owned(), time),
-        Wrong::Midnight => ("班次在午夜后才结束".to_owned(), ("提早出发或减少停靠", "leave earlier or make fewer stops")),
+        Wrong::Midnight => {
+            ("班次在午夜后才结束".to_owned(), ("提早出发或减少停靠", "leave earlier or make fewer stops"))
+        }
         Wrong::NoStops => ("班次没有停靠站".to_owned(), ("加上停靠站或去掉该班次", "add stops or remove the route")),
         Wrong::Range { value, least, greatest } => {
             (format!("{value} 超出范围 {least} 到 {greatest}"), ("改正数值", "correct the number"))
         }
         Wrong::Scope => ("村要有区划，指挥中心不要".to_owned(), ("补上或去掉 region", "add or remove `region`")),
         Wrong::Crew => ("巡逻车要有区划，运送车不要".to_owned(), ("补上或去掉 region", "add or remove `region`")),
-        Wrong::NotCarried(site) => (format!("本车不代运“{site}”所在区划"), ("把区划代码加入 carries", "add the code to `carries`")),
+        Wrong::NotCarried(site) => {
+            (format!("本车不代运“{site}”所在区划"), ("把区划代码加入 carries", "add the code to `carries`"))
+        }
         Wrong::Loop => ("节点不能与自己连线".to_owned(), ("去掉该专线", "remove that line")),
         Wrong::Empty => ("至少要有一个指挥中心和一个村".to_owned(), ("补上节点", "add nodes")),
         Wrong::TooMany(nodes, most) => (format!("{nodes} 个节点太多，最多 {most} 个"), ("减少节点", "use fewer nodes")),

@@ -145,7 +145,9 @@ pub(crate) fn all(town: &Town, worst: &[usize]) -> Vec<Change> {
         }
     }
     // The shortest detours first: there may be more than can be tried.
-    changes.sort_by_cached_key(|change| change.apply(town).map_or(i64::MAX, |after| detour(town, &after, change.vehicle())));
+    changes.sort_by_cached_key(|change| {
+        change.apply(town).map_or(i64::MAX, |after| detour(town, &after, change.vehicle()))
+    });
     changes.truncate(MOST / 2);
     for (vehicle, row) in town.vehicles.iter().enumerate() {
         for (route, drive) in row.routes.iter().enumerate() {

@@ -97,10 +97,8 @@ pub(super) fn heat_map(forecast: &Forecast, pick: fn(&Age) -> u64, label: &str) 
             let (x, width) = (LEFT as f64 + at as f64 * across, run.len() as f64 * across);
             let fill = run.first().copied().unwrap_or_default();
             let height = row_height - 2;
-            let _ = write!(
-                body,
-                "<rect x=\"{x:.1}\" y=\"{y}\" width=\"{width:.1}\" height=\"{height}\" fill=\"{fill}\"/>"
-            );
+            let _ =
+                write!(body, "<rect x=\"{x:.1}\" y=\"{y}\" width=\"{width:.1}\" height=\"{height}\" fill=\"{fill}\"/>");
             at += run.len();
         }
     }

@@ -42,8 +42,7 @@ impl Forecast {
     }
 
     fn vehicles_table(&self) -> String {
-        let mut text =
-            "vehicle,metres_a_day,radio_contacts,radio_bytes_in,radio_bytes_out,mobile_bytes\n".to_owned();
+        let mut text = "vehicle,metres_a_day,radio_contacts,radio_bytes_in,radio_bytes_out,mobile_bytes\n".to_owned();
         for row in &self.report.vehicles {
             let super::VehicleRow { name, metres_a_day, contacts, radio_in, radio_out, mobile } = row;
             let _ = writeln!(text, "{name},{metres_a_day},{contacts},{radio_in},{radio_out},{mobile}");
@@ -55,11 +54,8 @@ impl Forecast {
         let mut text = "from,to,kind,begins_day,begins,ends_day,ends,bytes\n".to_owned();
         for row in &self.report.contacts {
             let ((day, begins), (end_day, ends)) = (day_and_time(row.begins_min), day_and_time(row.ends_min));
-            let _ = writeln!(
-                text,
-                "{},{},{},{day},{begins},{end_day},{ends},{}",
-                row.from, row.to, row.kind, row.bytes
-            );
+            let _ =
+                writeln!(text, "{},{},{},{day},{begins},{end_day},{ends},{}", row.from, row.to, row.kind, row.bytes);
         }
         text
     }

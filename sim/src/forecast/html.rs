@@ -61,13 +61,23 @@ fn head(report: &Report) -> String {
         let _ = write!(text, "<div class=\"card\"><b>{value}</b>{words}</div>");
     };
     card(format!("{:.0} min", report.staleness.worst_min), "最大滞后 / worst staleness");
-    card(format!("{:.1} min", report.staleness.mean_min), "平均滞后（各村、各时刻、两个方向）/ mean staleness (villages, samples, both ways)");
-    card(worst.map_or_else(|| "–".into(), |row| row.name.clone()), "最滞后的村（按平均）/ the village worst off on average");
+    card(
+        format!("{:.1} min", report.staleness.mean_min),
+        "平均滞后（各村、各时刻、两个方向）/ mean staleness (villages, samples, both ways)",
+    );
+    card(
+        worst.map_or_else(|| "–".into(), |row| row.name.clone()),
+        "最滞后的村（按平均）/ the village worst off on average",
+    );
     let records = report.to_center.arrived + report.to_center.not_arrived;
     card(format!("{} / {records}", report.to_center.arrived), "已到中心的记录 / records at a center by the end");
     text += "</div>\n";
     for violation in &report.violations {
-        let _ = write!(text, "<p class=\"wrong\">产品缺陷，请上报 / a defect of townmesh, please report: {}</p>", escape(violation));
+        let _ = write!(
+            text,
+            "<p class=\"wrong\">产品缺陷，请上报 / a defect of townmesh, please report: {}</p>",
+            escape(violation)
+        );
     }
     text
 }

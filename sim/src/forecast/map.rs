@@ -7,8 +7,7 @@ use crate::town::{Place, Town};
 
 const SIDE: f64 = 760.0;
 const MARGIN: f64 = 60.0;
-const ROUTES: [&str; 8] =
-    ["#0b6e4f", "#7b2d8b", "#b3541e", "#1d5fa8", "#8a7a00", "#b0295c", "#3a7d7c", "#5b5b9a"];
+const ROUTES: [&str; 8] = ["#0b6e4f", "#7b2d8b", "#b3541e", "#1d5fa8", "#8a7a00", "#b0295c", "#3a7d7c", "#5b5b9a"];
 
 /// From metres to units of the view box.
 struct Scale {

@@ -34,7 +34,6 @@ use crate::town::{Outage, Town};
 use crate::world::meter::Watched;
 use crate::world::roster::Roster;
 use crate::world::{World, WorldError};
-use contacts::Contact;
 
 /// What is asked.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -79,7 +78,6 @@ pub struct Forecast {
     pub report: Report,
     town: Town,
     watched: Watched,
-    contacts: Vec<Contact>,
 }
 
 /// Something that people may watch while it takes its time.
@@ -113,7 +111,8 @@ pub fn forecast(town: &Town, options: &Options, mut at: impl FnMut(Stage)) -> Re
         at(Stage::Model(candidates.len()));
         report.changes_tried = candidates.len();
         let ranked = inquiry.rank(&candidates, &births);
-        report.changes_that_help = ranked.iter().filter(|(_, staleness)| staleness.mean_min < predicted.mean_min).count();
+        report.changes_that_help =
+            ranked.iter().filter(|(_, staleness)| staleness.mean_min < predicted.mean_min).count();
         let best = inquiry.best(&ranked, predicted);
         for (number, (change, modelled)) in best.iter().enumerate() {
             at(Stage::Change(number + 1, best.len()));
@@ -121,7 +120,7 @@ pub fn forecast(town: &Town, options: &Options, mut at: impl FnMut(Stage)) -> Re
         }
         report.changes.sort_by(|one, other| one.simulated.mean_min.total_cmp(&other.simulated.mean_min));
     }
-    Ok(Forecast { report, town: town.clone(), watched, contacts })
+    Ok(Forecast { report, town: town.clone(), watched })
 }
 
 /// One question about one town.

@@ -348,7 +348,8 @@ fn vehicles(town: &Town, watched: &Watched, contacts: &[ContactRow]) -> Vec<Vehi
     let rows = town.vehicles.iter().enumerate().map(|(number, vehicle)| {
         let node = sites + number;
         let (mut radio_in, mut radio_out, mut mobile) = (0, 0, 0);
-        for ((ends, kind), minutes) in watched.meter.moved.iter().filter(|((ends, _), _)| ends.0 == node || ends.1 == node)
+        for ((ends, kind), minutes) in
+            watched.meter.moved.iter().filter(|((ends, _), _)| ends.0 == node || ends.1 == node)
         {
             let [forth, back] = sum(minutes.values());
             let (inward, outward) = if ends.1 == node { (forth, back) } else { (back, forth) };

@@ -36,12 +36,7 @@ impl Town {
             let (from, until) = outage.window;
             (outage.target, moment(outage_day, from), moment(outage_day, until))
         });
-        let timetable = Timetable {
-            radius: i64::from(self.radius_m),
-            rates: self.rates,
-            mobile,
-            cuts: cuts.collect(),
-        };
+        let timetable = Timetable { radius: i64::from(self.radius_m), rates: self.rates, mobile, cuts: cuts.collect() };
         let regions = self.regions.iter().map(|(code, _)| code.clone()).collect();
         Some(Roster { regions, specs, links, timetable: Some(timetable) })
     }
@@ -116,7 +111,9 @@ impl Timetable {
             hits && (*from..*until).contains(&now)
         });
         let covered = |node: usize| {
-            self.mobile.get(&node).is_some_and(|windows| windows.iter().any(|(from, until)| (*from..*until).contains(&now)))
+            self.mobile
+                .get(&node)
+                .is_some_and(|windows| windows.iter().any(|(from, until)| (*from..*until).contains(&now)))
         };
         !cut && (link.kind != LinkKind::Mobile || covered(one) || covered(other))
     }

@@ -67,7 +67,7 @@ impl World {
             // On the first day and in the end every vehicle stands in the yard.
             LinkKind::Mobile => {
                 self.calm || self.now < DEPLOYMENT || is_timed.unwrap_or_else(|| self.is_mobile_up(one, other))
-            },
+            }
             LinkKind::Radio => match (self.nodes.get(one), self.nodes.get(other)) {
                 (Some(one), Some(other)) => !self.calm && one.spec.reaches(&other.spec, self.now, self.roster.radius()),
                 _ => false,

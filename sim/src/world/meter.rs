@@ -106,10 +106,8 @@ impl World {
         let open = |record: &&mut Followed| record.everywhere.is_none();
         let wanted: BTreeSet<usize> =
             watched.records.iter().flat_map(|record| record.missing.iter().copied()).collect();
-        let heights: BTreeMap<usize, BTreeMap<LogId, u64>> = wanted
-            .into_iter()
-            .filter_map(|number| Some((number, self.nodes.get(number)?.heights())))
-            .collect();
+        let heights: BTreeMap<usize, BTreeMap<LogId, u64>> =
+            wanted.into_iter().filter_map(|number| Some((number, self.nodes.get(number)?.heights()))).collect();
         for record in watched.records.iter_mut().filter(open) {
             let (log, seq) = record.place;
             let has = |number: &usize| {
