@@ -66,7 +66,12 @@ fn staleness_is_what_a_hand_made_schedule_says() {
         let at = clock(hour, minute);
         let sample = watched.moments.iter().position(|moment| *moment == at * MINUTE).unwrap();
         let (center, village) = watched.ages[1][sample];
-        assert_eq!((whole(center), whole(village)), (to_center, to_village), "simulated {hour}:{minute}");
+        assert_eq!(
+            (whole(center), whole(village)),
+            (to_center, to_village),
+            "simulated {hour}:{minute}: {:?}",
+            watched.ages[1]
+        );
         let (center, village) = modelled[1][sample];
         assert_eq!((u64::from(center), u64::from(village)), (to_center, to_village), "modelled {hour}:{minute}");
     }

@@ -81,6 +81,8 @@ impl Town {
                 }
             }
         }
+        // The better of two links between the same nodes is dialled first: the worse one does not take its place.
+        links.sort_by_key(|link| (link.kind, link.ends));
         (links, mobile)
     }
 }
