@@ -76,7 +76,8 @@ impl Town {
         for (one, spec) in specs.iter().enumerate() {
             for (other, peer) in specs.iter().enumerate().skip(sites.max(one + 1)) {
                 let is_wanted = one < sites || self.vehicles_meet;
-                if is_wanted && crate::world::roster::shares_region(spec, peer) {
+                // A center holds everything, and so shares something with everybody.
+                if is_wanted && (self.is_center(one) || crate::world::roster::shares_region(spec, peer)) {
                     links.push(Link { ends: (one, other), kind: LinkKind::Radio });
                 }
             }

@@ -1,5 +1,7 @@
 //! Links: who can reach whom at the moment, dialling, and connections that end.
 
+use std::collections::BTreeSet;
+
 use townmesh_crdt::clock::Millis;
 use townmesh_crdt::replica::HandleError;
 
@@ -15,10 +17,14 @@ const TURN: Millis = 7 * MINUTE;
 impl World {
     /// Once a minute: connections are dialled where a link is there, dropped where it is not, and beacons fall due.
     pub(super) fn round(&mut self) {
+        // Nobody dials the same node twice at once.
+        let mut dialled = BTreeSet::new();
         for link in self.roster.links.clone() {
             let by = self.connection(link.ends).and_then(|id| self.conns.get(&id)).map(|conn| conn.kind);
             match (self.is_there(link), by) {
-                (true, None) if self.is_its_turn(link.ends) => self.dial(link.ends, link.kind),
+                (true, None) if self.is_its_turn(link.ends) && dialled.insert(link.ends) => {
+                    self.dial(link.ends, link.kind)
+                }
                 (false, Some(kind)) if kind == link.kind => self.sever(link.ends),
                 // A better link takes the place of a worse one.
                 (true, Some(kind)) if kind > link.kind => self.sever(link.ends),
