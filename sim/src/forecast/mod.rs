@@ -99,10 +99,10 @@ pub fn forecast(town: &Town, options: &Options, mut at: impl FnMut(Stage)) -> Re
     let inquiry = Inquiry { town, options, plan: plan(town, options) };
     at(Stage::Baseline);
     let roster = inquiry.roster(town)?;
-    let (contacts, births) = (contacts::contacts(&roster, inquiry.minutes()), model::births(&inquiry.plan, &roster));
-    let samples = inquiry.samples();
-    let predicted = Staleness::of_model(town, &model::ages(&roster, &contacts, &births, &samples));
-    let watched = World::watch(&inquiry.plan, roster, u64::from(options.sample_min))?;
+    let contacts = contacts::contacts(&roster, inquiry.minutes());
+    let watched = World::watch(&inquiry.plan, inquiry.roster(town)?, u64::from(options.sample_min))?;
+    let births = model::births(&watched, town.nodes());
+    let predicted = Staleness::of_model(town, &model::ages(&roster, &contacts, &births, &inquiry.samples()));
     let simulated = Staleness::of_run(town, &watched.ages);
     let mut report = report::report(&inquiry, &watched, &contacts, (simulated, predicted));
     if options.confirm > 0 {

@@ -8,8 +8,8 @@ use std::collections::BTreeSet;
 use townmesh_crdt::certificate::NodeRole;
 
 use super::contacts::Contact;
-use crate::dice::Dice;
-use crate::plan::{MINUTE, Plan, What, Work};
+use crate::plan::MINUTE;
+use crate::world::meter::Watched;
 use crate::world::roster::{Roster, shares_region};
 
 /// A record that is made.
@@ -21,39 +21,33 @@ pub(crate) struct Birth {
     region: Option<String>,
 }
 
-/// Records of each node, in order of time.
+/// Records of each node, in order of time: first those of regions for each node, then those of the whole town for each.
 pub(crate) type Births = Vec<Vec<Birth>>;
 
 /// Ages in minutes for each node and sample: of what the centers lack of it, and of what it lacks.
 pub(crate) type Ages = Vec<Vec<(u32, u32)>>;
 
-/// The records that a plan will make.
-pub(crate) fn births(plan: &Plan, roster: &Roster) -> Births {
-    let mut births: Births = vec![vec![]; roster.specs.len()];
-    for step in &plan.steps {
-        let (What::Work(work), Some(spec)) = (&step.what, roster.specs.get(step.node)) else { continue };
-        if *work == Work::Position || spec.role == NodeRole::Carrier {
-            continue;
-        }
-        // A center draws the region with the first throw of the step.
-        let drawn = || {
-            let all = roster.regions.len() as u32;
-            roster.regions.get(Dice::new(step.dice).below(all) as usize)
-        };
-        let region = if *work == Work::Member { None } else { spec.regions.first().or_else(drawn).cloned() };
-        if let Some(births) = births.get_mut(step.node) {
-            births.push(Birth { at: (step.at / MINUTE) as u32, region });
+/// The records of a day that was simulated: only those that were acknowledged count, and changes of routes make hardly
+/// any difference to what people record.
+pub(crate) fn births(watched: &Watched, nodes: usize) -> Births {
+    let mut births: Births = vec![vec![]; 2 * nodes];
+    for record in &watched.records {
+        let region = Some(record.region.clone()).filter(|region| !region.is_empty());
+        let channel = if region.is_some() { record.node } else { nodes + record.node };
+        if let Some(births) = births.get_mut(channel) {
+            births.push(Birth { at: (record.at / MINUTE) as u32, region });
         }
     }
+    births.iter_mut().for_each(|births| births.sort_by_key(|birth| birth.at));
     births
 }
 
-/// What everybody knows: for each node, how many of each node's records.
+/// What everybody knows: for each node, how many records of each channel of [`Births`].
 struct Knowledge<'a> {
     roster: &'a Roster,
     births: &'a Births,
     known: Vec<Vec<u32>>,
-    /// Whether a node takes the records of another in at all.
+    /// Whether a node takes the records of a channel in at all.
     takes: Vec<Vec<bool>>,
 }
 
@@ -92,17 +86,25 @@ impl<'a> Knowledge<'a> {
             (Some(one), Some(other)) => is_center(node) || is_center(source) || shares_region(one, other),
             _ => false,
         };
-        let row = |node: usize| (0..specs.len()).map(|source| takes(node, source)).collect();
+        let reads_town = |node: usize| specs.get(node).is_some_and(|spec| spec.role != NodeRole::Carrier);
+        let row = |node: usize| {
+            let regional = (0..specs.len()).map(|source| takes(node, source));
+            regional.chain(specs.iter().map(|_| reads_town(node))).collect()
+        };
         let takes = (0..specs.len()).map(row).collect();
-        Self { roster, births, known: vec![vec![0; specs.len()]; specs.len()], takes }
+        Self { roster, births, known: vec![vec![0; 2 * specs.len()]; specs.len()], takes }
     }
 
     /// A node knows its own records until this minute. True if there are new ones.
     fn record(&mut self, node: usize, minute: u32) -> bool {
-        let made = self.births.get(node).map_or(0, |births| births.partition_point(|birth| birth.at <= minute)) as u32;
-        let Some(own) = self.known.get_mut(node).and_then(|row| row.get_mut(node)) else { return false };
-        let is_new = *own < made;
-        *own = made;
+        let mut is_new = false;
+        for channel in [node, self.roster.specs.len() + node] {
+            let births = self.births.get(channel).map(Vec::as_slice).unwrap_or_default();
+            let made = births.partition_point(|birth| birth.at <= minute) as u32;
+            let Some(own) = self.known.get_mut(node).and_then(|row| row.get_mut(channel)) else { continue };
+            is_new |= *own < made;
+            *own = made;
+        }
         is_new
     }
 
@@ -136,8 +138,8 @@ impl<'a> Knowledge<'a> {
         learnt
     }
 
-    fn knows(&self, node: usize, source: usize) -> u32 {
-        self.known.get(node).and_then(|row| row.get(source)).copied().unwrap_or(0)
+    fn knows(&self, node: usize, channel: usize) -> u32 {
+        self.known.get(node).and_then(|row| row.get(channel)).copied().unwrap_or(0)
     }
 
     fn age(&self, node: usize, minute: u32) -> (u32, u32) {
@@ -146,13 +148,17 @@ impl<'a> Knowledge<'a> {
             let births = self.births.get(source).map(Vec::as_slice).unwrap_or_default();
             births.iter().skip(known as usize).take_while(|birth| birth.at <= minute)
         };
-        let centers = specs.iter().enumerate().filter(|(_, spec)| spec.role == NodeRole::Center);
-        let at_center = centers.map(|(center, _)| self.knows(center, node)).max().unwrap_or(0);
-        let to_center = unknown(node, at_center).next().map_or(0, |birth| minute - birth.at);
+        let nodes = specs.len();
+        let centers = || specs.iter().enumerate().filter(|(_, spec)| spec.role == NodeRole::Center);
+        let oldest = [node, nodes + node].into_iter().filter_map(|channel| {
+            let at_center = centers().map(|(center, _)| self.knows(center, channel)).max().unwrap_or(0);
+            unknown(channel, at_center).next()
+        });
+        let to_center = oldest.map(|birth| minute - birth.at).max().unwrap_or(0);
         let Some(spec) = specs.get(node) else { return (to_center, 0) };
         let concerns = |birth: &&Birth| birth.region.as_ref().is_none_or(|region| spec.regions.contains(region));
-        let others = (0..specs.len()).filter(|source| *source != node);
-        let oldest = others.filter_map(|source| unknown(source, self.knows(node, source)).find(concerns));
+        let others = (0..2 * nodes).filter(|channel| *channel % nodes != node);
+        let oldest = others.filter_map(|channel| unknown(channel, self.knows(node, channel)).find(concerns));
         (to_center, oldest.map(|birth| minute - birth.at).max().unwrap_or(0))
     }
 }

@@ -46,9 +46,9 @@ fn staleness_is_what_a_hand_made_schedule_says() {
     let inquiry = Inquiry { town: &town, options: &options, plan };
     let roster = inquiry.roster(&town).unwrap();
     let contacts = contacts::contacts(&roster, inquiry.minutes());
-    let births = model::births(&inquiry.plan, &roster);
+    let watched = World::watch(&inquiry.plan, inquiry.roster(&town).unwrap(), 5).unwrap();
+    let births = model::births(&watched, town.nodes());
     let modelled = model::ages(&roster, &contacts, &births, &inquiry.samples());
-    let watched = World::watch(&inquiry.plan, roster, 5).unwrap();
     assert_eq!((watched.records.len(), &watched.violations), (3, &vec![]));
     let whole = |millis: u64| (millis + MINUTE / 2) / MINUTE;
     for ((hour, minute), to_center, to_village) in [

@@ -33,6 +33,8 @@ impl Meter {
 pub(crate) struct Followed {
     /// The node that recorded it.
     pub(crate) node: usize,
+    /// The code of its region; empty for what the whole town reads.
+    pub(crate) region: String,
     /// When it was acknowledged.
     pub(crate) at: Millis,
     /// When a center had it.
@@ -96,6 +98,7 @@ impl World {
             };
             watched.records.push(Followed {
                 node: ack.node,
+                region: ack.namespace.region.clone(),
                 at: ack.at,
                 at_center: None,
                 everywhere: None,
