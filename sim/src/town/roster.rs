@@ -12,6 +12,9 @@ use crate::world::roster::{Link, LinkKind, Roster, Spec, Timetable};
 /// The simulated day begins at 06:00.
 pub(crate) const DAWN: u32 = 6 * 60;
 
+/// When each node has mobile coverage.
+type Coverage = BTreeMap<usize, Vec<(Millis, Millis)>>;
+
 impl Town {
     /// The roster for so many days, or nothing if a vehicle cannot keep its times.
     pub(crate) fn roster(&self, outages: &[Outage], outage_day: u32, days: u32) -> Option<Roster> {
@@ -20,10 +23,9 @@ impl Town {
             let stays = vehicle.stays(self)?;
             let mut route = Vec::new();
             for day in 0..=days {
-                let moved = stays.iter().filter_map(|(from, until, place)| {
-                    (moment(day, *until) > 0).then(|| (moment(day, *from), moment(day, *until), *place))
-                });
-                route.extend(moved);
+                let moved = stays.iter().map(|(from, until, place)| (moment(day, *from), moment(day, *until), *place));
+                // What is over before the first dawn never was.
+                route.extend(moved.filter(|(_, until, _)| *until > 0));
             }
             let (role, regions) = match &vehicle.region {
                 Some(code) => (NodeRole::Patrol, vec![code.clone()]),
@@ -53,7 +55,7 @@ impl Town {
     }
 
     /// Lines, mobile links to the first center (which also are how everybody is deployed), and radio.
-    fn links(&self, specs: &[Spec], days: u32) -> (Vec<Link>, BTreeMap<usize, Vec<(Millis, Millis)>>) {
+    fn links(&self, specs: &[Spec], days: u32) -> (Vec<Link>, Coverage) {
         let sites = self.sites.len();
         let center = (0..sites).find(|site| self.is_center(*site)).unwrap_or(0);
         let mut wires = BTreeSet::new();
