@@ -4,8 +4,10 @@ use serde::Serialize;
 
 use crate::town::{Route, Stop, Town};
 
-/// Most changes that the model tries.
-pub(crate) const MOST: usize = 600;
+/// Most changes that the model tries in a town with few vehicles; in one with many each takes longer.
+const MOST: usize = 600;
+/// And in a town with very many.
+const LEAST: usize = 60;
 /// Villages that are worst off, for which further stops are tried.
 const VILLAGES: usize = 8;
 /// Minutes by which departures are shifted.
@@ -148,14 +150,15 @@ pub(crate) fn all(town: &Town, worst: &[usize]) -> Vec<Change> {
     changes.sort_by_cached_key(|change| {
         change.apply(town).map_or(i64::MAX, |after| detour(town, &after, change.vehicle()))
     });
-    changes.truncate(MOST / 2);
+    let most = (MOST * 20 / (town.vehicles.len() + 20)).max(LEAST);
+    changes.truncate(most / 2);
     for (vehicle, row) in town.vehicles.iter().enumerate() {
         for (route, drive) in row.routes.iter().enumerate() {
             changes.extend((1..drive.stops.len()).map(|place| Change::Swap { vehicle, route, place: place - 1 }));
             changes.extend(SHIFTS.map(|minutes| Change::Shift { vehicle, route, minutes }));
         }
     }
-    changes.truncate(MOST);
+    changes.truncate(most);
     changes
 }
 
