@@ -228,7 +228,8 @@ impl World {
     /// Once all are alike, the year ends and everybody records something while all links stay up: it reaches everybody
     /// without a new session, and beacons say so.
     fn celebrate_new_year(&mut self) {
-        let end = self.now + NEW_YEAR_BOUND + 4 * self.options.beacon_s * 1000;
+        // A beacon names what moved last and digests of the rest in turn: it takes some of them until all is said.
+        let end = self.now + NEW_YEAR_BOUND + 12 * self.options.beacon_s * 1000;
         self.trace.tell(self.now, || "the year ends".into());
         self.begin_new_year();
         while self.now < end && self.violations.is_empty() {
