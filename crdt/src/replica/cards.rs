@@ -121,8 +121,7 @@ impl Replica {
         if self.may_be_late(&key) {
             self.late_cards.keys.insert(key);
         } else {
-            self.batch.weight += bytes.len() + 48;
-            self.batch.cards.insert(key, Some((version, bytes.clone())));
+            self.stage_card(key, version, bytes.clone());
         }
         for session in self.sessions.values_mut().filter(|session| session.certificate.is_some()) {
             session.cards_behind.insert(key);
@@ -194,11 +193,15 @@ impl Replica {
             return;
         }
         for key in std::mem::take(&mut self.late_cards).keys {
-            if let Some((version, bytes)) = self.cards.get(&key) {
-                self.batch.weight += bytes.len() + 48;
-                self.batch.cards.insert(key, Some((*version, bytes.clone())));
+            if let Some((version, bytes)) = self.cards.get(&key).cloned() {
+                self.stage_card(key, version, bytes);
             }
         }
+    }
+
+    fn stage_card(&mut self, key: CardKey, version: u64, bytes: Vec<u8>) {
+        self.batch.weight += bytes.len() + 48;
+        self.batch.cards.insert(key, Some((version, bytes)));
     }
 
     /// Checks a card from a peer and stages it.

@@ -119,9 +119,6 @@ impl Turn {
                 }
             };
             if let Some(done) = self.stopping.take() {
-                if let Some(Err(error)) = self.replica.as_mut().map(|replica| replica.settle(now())) {
-                    tracing::warn!(%error, "what could wait was not written before the end; peers tell it again");
-                }
                 // Dropping the replica closes the store before anybody is told that it is closed.
                 drop(self.replica.take());
                 let _ = done.send(());
@@ -145,7 +142,13 @@ impl Turn {
         }
         let busy = self.gather();
         self.commit(is_idle);
-        self.work(busy).await || busy
+        let more = self.work(busy).await || busy;
+        if self.stopping.is_some()
+            && let Some(Err(error)) = self.replica.as_mut().map(|replica| replica.settle(now()))
+        {
+            tracing::warn!(%error, "what could wait was not written before the end; peers tell it again");
+        }
+        more
     }
 
     /// After a panic, which the database raises on some damaged pages: what is in memory can no longer be trusted, so
@@ -299,8 +302,7 @@ impl Turn {
         }
     }
 
-    /// Makes durable what was gathered, and answers.
-    /// Makes durable what is staged. What follows from it is written once nothing else is to be done, or when it has
+    /// Makes durable what was gathered, and answers. What follows from it is written once nothing else is to be done, or when it has
     /// waited for long: else each message that arrives and each question that is asked would cost a write of its own.
     fn commit(&mut self, is_idle: bool) {
         let Some(replica) = &mut self.replica else { return };

@@ -16,8 +16,21 @@ pub(crate) struct Contact {
 
 /// All contacts until a minute. Links are looked at once a minute, as in the simulation.
 pub(crate) fn contacts(roster: &Roster, until: u32) -> Vec<Contact> {
+    found_on(roster, until, |_| true)
+}
+
+/// All contacts of a town in which one node goes other ways than before; the others meet as they did.
+pub(crate) fn changed(before: &[Contact], roster: &Roster, until: u32, node: usize) -> Vec<Contact> {
+    let is_its = |link: &Link| link.ends.0 == node || link.ends.1 == node;
+    let mut all = found_on(roster, until, is_its);
+    all.extend(before.iter().filter(|contact| !is_its(&contact.link)));
+    all.sort_by_key(|contact| (contact.from, contact.link));
+    all
+}
+
+fn found_on(roster: &Roster, until: u32, is_asked: impl Fn(&Link) -> bool) -> Vec<Contact> {
     let mut found = Vec::new();
-    for link in &roster.links {
+    for link in roster.links.iter().filter(|link| is_asked(link)) {
         let mut open = None;
         for minute in 0..=until {
             match (minute < until && is_there(roster, *link, Millis::from(minute) * MINUTE), open) {

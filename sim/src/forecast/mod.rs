@@ -25,6 +25,7 @@ mod tests;
 use townmesh_crdt::clock::Millis;
 
 pub use changes::Change;
+use contacts::Contact;
 pub use report::{
     Arrival, ConfirmedChange, ContactRow, LinkRow, Report, SCHEMA_VERSION, Staleness, VehicleRow, VillageRow,
 };
@@ -110,7 +111,7 @@ pub fn forecast(town: &Town, options: &Options, mut at: impl FnMut(Stage)) -> Re
         let candidates = changes::all(town, &order);
         at(Stage::Model(candidates.len()));
         report.changes_tried = candidates.len();
-        let ranked = inquiry.rank(&candidates, &births);
+        let ranked = inquiry.rank(&candidates, &contacts, &births);
         report.changes_that_help =
             ranked.iter().filter(|(_, staleness)| staleness.mean_min < predicted.mean_min).count();
         let best = inquiry.best(&ranked, predicted);
@@ -167,13 +168,14 @@ impl Inquiry<'_> {
     }
 
     /// Changes with what the model says of them, the best first.
-    fn rank(&self, candidates: &[Change], births: &model::Births) -> Vec<(Change, Staleness)> {
+    fn rank(&self, candidates: &[Change], before: &[Contact], births: &model::Births) -> Vec<(Change, Staleness)> {
         let mut ranked: Vec<(Change, Staleness)> = Vec::new();
         let samples = self.samples();
         for change in candidates {
             let Some(town) = change.apply(self.town) else { continue };
             let Ok(roster) = self.roster(&town) else { continue };
-            let contacts = contacts::contacts(&roster, self.minutes());
+            let vehicle = town.sites.len() + change.vehicle();
+            let contacts = contacts::changed(before, &roster, self.minutes(), vehicle);
             let ages = model::ages(&roster, &contacts, births, &samples);
             ranked.push((*change, Staleness::of_model(&town, &ages)));
         }

@@ -136,3 +136,23 @@ fn check_nesting(page: &str) {
     }
     assert!(open.is_empty(), "{open:?}");
 }
+
+#[test]
+fn who_did_not_change_its_way_meets_the_others_as_before() {
+    let town = Town::parse(SMALL).unwrap();
+    let options = Options { hours: 12, ..Options::default() };
+    let inquiry = Inquiry { town: &town, options: &options, plan: plan(&town, &options) };
+    let before = contacts::contacts(&inquiry.roster(&town).unwrap(), inquiry.minutes());
+    let candidates = changes::all(&town, &(0..town.sites.len()).collect::<Vec<_>>());
+    assert!(candidates.len() > 50);
+    let mut moved = 0;
+    for change in candidates {
+        let Some(after) = change.apply(&town) else { continue };
+        let roster = inquiry.roster(&after).unwrap();
+        let all = contacts::contacts(&roster, inquiry.minutes());
+        let vehicle = town.sites.len() + change.vehicle();
+        assert_eq!(contacts::changed(&before, &roster, inquiry.minutes(), vehicle), all, "{change:?}");
+        moved += usize::from(all != before);
+    }
+    assert!(moved > 20, "{moved} changes make a difference");
+}

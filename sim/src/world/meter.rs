@@ -68,7 +68,6 @@ pub(crate) struct Watched {
 impl World {
     /// Lives through a plan in a town, and looks at it every minute; samples every `every` minutes.
     pub(crate) fn watch(plan: &Plan, roster: Roster, every: u64) -> Result<Watched, WorldError> {
-        townmesh_crdt::signature::remember(super::SIGNATURES);
         let mut world = Self::found_in(plan, roster, false)?;
         let nodes = world.nodes.len();
         let mut watched = Watched { ages: vec![vec![]; nodes], ..Watched::default() };

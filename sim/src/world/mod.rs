@@ -35,9 +35,6 @@ use net::{Conn, ConnId};
 use roster::Roster;
 use trace::Trace;
 
-/// Signatures that are remembered: 15 MB.
-const SIGNATURES: usize = 200_000;
-
 /// Within which time, beside a few beacons, what is recorded while all are connected has reached everybody.
 const NEW_YEAR_BOUND: Millis = 2 * HOUR;
 
@@ -197,8 +194,6 @@ impl World {
     }
 
     fn live_through(plan: &Plan, with_story: bool) -> Result<Outcome, WorldError> {
-        // Each node checks each signature, and what was right for one is right for all.
-        townmesh_crdt::signature::remember(SIGNATURES);
         let mut world = Self::found(plan, with_story)?;
         let end = DEPLOYMENT + Millis::from(plan.options.hours) * HOUR;
         world.run_until(end);

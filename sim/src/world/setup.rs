@@ -16,6 +16,9 @@ use super::{BEGIN, Event, Ledger, Stats, World, WorldError};
 use crate::dice::Dice;
 use crate::plan::{DEPLOYMENT, HOUR, MINUTE, Plan};
 
+/// Signatures that are remembered: 15 MB.
+const SIGNATURES: usize = 200_000;
+
 impl World {
     /// Founds the town of a plan.
     pub(super) fn found(plan: &Plan, with_story: bool) -> Result<Self, WorldError> {
@@ -26,6 +29,8 @@ impl World {
 
     /// Founds a town with these nodes.
     pub(super) fn found_in(plan: &Plan, roster: Roster, with_story: bool) -> Result<Self, WorldError> {
+        // Each node checks each signature, and what was right for one is right for all.
+        townmesh_crdt::signature::remember(SIGNATURES);
         let options = plan.options.clone();
         let mut rng = Dice::of(options.seed, "founding", 0).into_rng();
         let founded = enrol::found(&roster.regions, "2026", "2026-11", BEGIN, &mut rng);

@@ -80,6 +80,29 @@ fn a_store_that_vanished_and_opens_as_new_is_seen() {
     world.nodes[1].disk.replace(other);
     world.boot(1);
     assert_eq!(rules(&world), ["a store opens after every fault"], "another node's store");
+    let mut world = town(80);
+    let own = world.nodes[1].disk.current();
+    assert!(world.vanish(1));
+    // Something lies there and opens without a word.
+    world.nodes[1].disk.replace(own);
+    world.boot(1);
+    assert_eq!(rules(&world), ["a store that vanished is missed"]);
+}
+
+#[test]
+fn who_goes_on_in_a_log_of_which_it_knows_that_it_forked_is_seen() {
+    let mut world = town(80);
+    let (header, namespace) = some_header(&world, 1);
+    world.ledger.forks.insert(header.log, 1);
+    world.watch_record(1, &header, &namespace);
+    assert_eq!(rules(&world), Vec::<&str>::new(), "it has no proof");
+    let now = world.clock(1);
+    let replica = world.nodes[1].replica.as_mut().unwrap();
+    let proof = townmesh_crdt::card::CardKind::Fork.key(header.log.origin().0);
+    assert!(replica.add_card(proof, 1, vec![1]));
+    replica.commit(now).unwrap();
+    world.watch_record(1, &header, &namespace);
+    assert_eq!(rules(&world), ["nobody goes on in a forked log"]);
 }
 
 #[test]
