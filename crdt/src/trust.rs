@@ -423,6 +423,11 @@ impl Trust {
         self.nodes.get(node).into_iter().flatten().filter_map(|id| self.certificates.get(id))
     }
 
+    /// Whether a node has a certificate, revoked or not.
+    pub(crate) fn was_enrolled(&self, node: &NodeId) -> bool {
+        self.nodes.contains_key(node)
+    }
+
     /// Every node with a certificate that counts.
     pub fn nodes(&self) -> impl Iterator<Item = (NodeId, CertificateId, &Certificate)> {
         self.current.iter().filter_map(|(node, id)| Some((*node, *id, self.certificates.get(id)?)))

@@ -5,7 +5,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::Replica;
 use crate::card::{Beacon, CARD_KINDS, CardError, CardKind, MAX_CARDS, Position, PositionCard};
 use crate::clock::{HybridTime, Millis};
-use crate::entry::LogId;
 use crate::fork::ForkProof;
 use crate::grant::Grant;
 use crate::id::NodeId;
@@ -242,9 +241,8 @@ impl Replica {
                 if proof.card_key() != Some((key, version)) {
                     return Err(CardError::new(CardKind::Fork, "it is not under its log"));
                 }
-                let enrolled = |log: LogId| self.logs.contains_key(&log) || self.trust.current(&log.author).is_some();
-                if !proof.place().is_some_and(|(log, ..)| enrolled(log)) {
-                    // Anybody can fork the logs of keys that they made up.
+                // Anybody can fork the logs of keys that they made up. Who was removed since forked all the same.
+                if !proof.place().is_some_and(|(log, ..)| self.trust.was_enrolled(&log.author)) {
                     return Ok(false);
                 }
             }

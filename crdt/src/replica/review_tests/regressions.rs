@@ -1,6 +1,7 @@
 //! One test for each way in which a replica once lost, leaked or misjudged something.
 
 use super::super::tests::{connect, edit, meet, settle, texts};
+use super::ratifications::{give, histories};
 use super::*;
 use crate::card::CardKind;
 
@@ -329,4 +330,28 @@ fn a_carrier_takes_along_more_photos_than_one_offer_names() {
         assert_eq!(found.content, Some(noise(number, 1000)), "photo {number}");
     }
     assert_eq!(center.wanted_chunks() + carrier.wanted_chunks(), 0);
+}
+
+#[test]
+fn that_a_removed_node_forked_is_believed_by_who_never_held_the_log() {
+    let mut town = Town::new(111);
+    let mut center = town.node("center", NodeRole::Center, &[], &[]);
+    let mut forger = town.node("forger", NodeRole::Village, &[LANGFA], &[]);
+    let mut other = town.node("other", NodeRole::Village, &[LANGFA], &[]);
+    let mut elsewhere = town.node("elsewhere", NodeRole::Village, &[HAIZI], &[]);
+    meet(&mut center, &mut forger);
+    meet(&mut center, &mut other);
+    let histories = histories(&mut forger, &[3, 2]);
+    give(&mut center, &histories.branches[0]);
+    give(&mut other, &histories.branches[1]);
+    meet(&mut center, &mut other);
+    center.revoke(&town.founded.authority, forger.node(), true, NOW).unwrap();
+    center.commit(NOW).unwrap();
+    // It may learn of the fork before it learns of the removed node: then the proof comes again.
+    for _ in 0..2 {
+        meet(&mut center, &mut elsewhere);
+    }
+    let proof = |node: &Replica| node.cards.keys().filter(|key| key.kind == CardKind::Fork as u8).count();
+    assert_eq!((proof(&center), proof(&other), proof(&elsewhere)), (1, 1, 1));
+    assert!(elsewhere.forks.contains_key(&histories.log));
 }
