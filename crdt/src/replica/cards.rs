@@ -25,7 +25,7 @@ pub(super) struct LateCards {
     /// When the first of them was seen waiting.
     since: Option<Millis>,
     /// The node is about to stop.
-    hurries: bool,
+    pub(super) hurries: bool,
 }
 
 impl LateCards {
@@ -170,19 +170,6 @@ impl Replica {
     fn may_be_late(&self, key: &CardKey) -> bool {
         let is_passing = [CardKind::Beacon as u8, CardKind::Position as u8].contains(&key.kind);
         is_passing && key.key != self.identity.node().0
-    }
-
-    /// Writes also what could have waited. A node that is about to stop calls it, so that after its next start it need
-    /// not be told again.
-    ///
-    /// # Errors
-    /// [`StoreError`].
-    pub fn settle(&mut self, now: Millis) -> Result<(), StoreError> {
-        self.late_cards.hurries = true;
-        self.commit(now)?;
-        self.late_cards.hurries = false;
-        // Derived rows wait for a commit with nothing else to write.
-        self.commit(now)
     }
 
     /// Late cards go with whatever is written next, and on their own if nothing else is for a while.

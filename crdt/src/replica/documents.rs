@@ -250,6 +250,12 @@ impl Replica {
         self.stored_feed_end
     }
 
+    /// The number after the last line that a power cut leaves: the lines from here on come again under other numbers, so
+    /// nobody may note down that they have them.
+    pub fn durable_feed_end(&self) -> u64 {
+        self.durable_feed_end
+    }
+
     /// The namespace with a local number.
     pub fn namespace_numbered(&self, number: u32) -> Option<NamespaceId> {
         self.numbers.iter().find(|(_, known)| **known == number).map(|(id, _)| *id)
@@ -318,7 +324,7 @@ impl Replica {
     /// Every view has the feed up to here: forget it with the next commit.
     pub fn trim_feed(&mut self, below: u64) {
         // The last line stays, so that numbers go on where they were after the store is opened again.
-        self.derived.trim_feed = Some(below.min(self.stored_feed_end.saturating_sub(1)));
+        self.derived.trim_feed = Some(below.min(self.durable_feed_end.saturating_sub(1)));
         self.derived.weight += 1;
     }
 

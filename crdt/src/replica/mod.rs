@@ -17,6 +17,7 @@
 mod blobs;
 mod branches;
 mod cards;
+mod commit;
 mod delivery;
 mod documents;
 mod erasure;
@@ -161,6 +162,10 @@ pub struct Replica {
     feed_end: u64,
     /// `feed_end` as the store has it.
     stored_feed_end: u64,
+    /// `feed_end` as a power cut would leave it.
+    durable_feed_end: u64,
+    /// Weight of derived rows in the store that a power cut would take.
+    rows_at_risk: usize,
     cache: DocumentCache,
     sessions: BTreeMap<NodeId, Session>,
     interests: BTreeMap<NodeId, exchange::Interest>,
@@ -282,6 +287,8 @@ impl Replica {
             epoch,
             feed_end,
             stored_feed_end: feed_end,
+            durable_feed_end: feed_end,
+            rows_at_risk: 0,
         };
         replica.load()?;
         replica.fold_own(now)?;
@@ -352,90 +359,6 @@ impl Replica {
         Ok(())
     }
 
-    /// Makes everything staged durable: signs the entries that were being filled and commits one transaction. What
-    /// was staged may be acknowledged after this returns, not before.
-    ///
-    /// # Errors
-    /// [`StoreError`]; nothing of what was staged is saved then, and this replica records nothing more.
-    pub fn commit(&mut self, now: Millis) -> Result<(), StoreError> {
-        self.check_writable()?;
-        if let Err(error) = self.finish_open_entries() {
-            // Items of an entry that does not come to be are in the batch.
-            self.failed = true;
-            return Err(StoreError::Io(error.to_string()));
-        }
-        self.issue_beacon(now);
-        self.stage_late_cards(now);
-        // Derived rows wait for a commit with nothing else to do, or until they are many.
-        let writes_derived = self.derived.is_due() || self.batch.is_empty();
-        if self.batch.is_empty() && self.derived.is_empty() {
-            return Ok(());
-        }
-        if let Err(error) = self.store.commit(&self.batch, writes_derived.then_some(&self.derived)) {
-            // Memory is ahead of the disk now; only opening again makes them agree.
-            self.failed = true;
-            return Err(error);
-        }
-        self.batch = Batch::default();
-        if writes_derived {
-            self.derived = Derived::default();
-            self.stored_feed_end = self.feed_end;
-        }
-        let is_refounded = self.trust.take_refounded();
-        if is_refounded || (self.left_out && self.tried_at != self.trust.growth()) {
-            self.tried_at = self.trust.growth();
-            self.heed_left_out()?;
-        }
-        self.tell_sessions();
-        let adopted = self.adopt_branches()?;
-        if !adopted.is_empty() {
-            self.commit(now)?;
-            self.trust_adopted(&adopted)?;
-        }
-        Ok(())
-    }
-
-    pub(super) fn check_writable(&self) -> Result<(), StoreError> {
-        if self.failed { Err(StoreError::Io("an earlier write failed".into())) } else { Ok(()) }
-    }
-
-    /// What just became durable may be passed on.
-    fn tell_sessions(&mut self) {
-        self.sessions.values_mut().for_each(|session| session.idle = false);
-        for log in std::mem::take(&mut self.growing) {
-            if let Some((_, state)) = self.logs.get(&log)
-                && let Some(kind) = self.trust.namespaces().get(&state.log.namespace).map(|namespace| namespace.kind)
-            {
-                let height = self.effective(state).0;
-                self.sessions.values_mut().for_each(|session| session.grew(&state.log, kind, height));
-            }
-        }
-        let keys = std::mem::take(&mut self.staged_keys).into_keys();
-        let grown: BTreeSet<(u32, ShelfId)> = keys.map(|(number, place)| (number, place.shelf)).collect();
-        for (number, shelf) in grown {
-            let Some(namespace) = self.namespace_numbered(number) else { continue };
-            let count = self.shelf(namespace, shelf).map_or(0, |shelf| shelf.count);
-            self.sessions.values_mut().for_each(|session| session.shelf_grew(namespace, shelf, count));
-        }
-    }
-
-    /// Whether something is staged that nobody may be told of before a commit.
-    pub fn has_staged(&self) -> bool {
-        !self.batch.is_empty() || !self.open_entries.is_empty()
-    }
-
-    /// Whether derived rows are still to be written: what a commit is for when nothing is staged. A driver calls it
-    /// when it is idle; views see changes after it.
-    pub fn has_unwritten(&self) -> bool {
-        !self.derived.is_empty()
-    }
-
-    /// Whether so much is staged that the driver must commit before it goes on.
-    pub fn must_commit(&self) -> bool {
-        let open: usize = self.open_entries.values().map(|entry| entry.weight).sum();
-        self.batch.weight() + self.derived.weight + open >= bounds::MAX_STAGED / 2
-    }
-
     /// The next thing for the driver to do. Handling, committing and folding can add to what this returns.
     pub fn poll_output(&mut self) -> Option<Output> {
         self.outputs.pop_front()
@@ -445,12 +368,6 @@ impl Replica {
         if self.outputs.len() < bounds::MAX_OUTPUTS {
             self.outputs.push_back(output);
         }
-    }
-
-    /// When [`Self::commit`] wants to be called even if nothing happens: for the next beacon, if there is anything to say,
-    /// and for cards of others.
-    pub fn poll_timeout(&self) -> Millis {
-        self.next_beacon().min(self.late_cards.due())
     }
 
     /// Whether new bulk is refused because little room is left on the disk (DESIGN section 10): imports and photos are

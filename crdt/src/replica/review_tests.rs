@@ -18,7 +18,7 @@ mod write_behind;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
@@ -38,6 +38,7 @@ use crate::value::Value;
 struct Disk {
     bytes: Arc<InMemoryBackendBox>,
     broken: Arc<AtomicBool>,
+    syncs: Arc<AtomicUsize>,
 }
 
 #[derive(Debug)]
@@ -71,6 +72,7 @@ impl StorageBackend for Disk {
         self.bytes.0.set_len(len)
     }
     fn sync_data(&self) -> std::io::Result<()> {
+        self.syncs.fetch_add(1, Ordering::Relaxed);
         if self.broken.load(Ordering::Relaxed) { Err(std::io::ErrorKind::StorageFull.into()) } else { Ok(()) }
     }
     fn write(&self, offset: u64, data: &[u8]) -> std::io::Result<()> {
@@ -119,6 +121,13 @@ impl Member {
             beacon_interval: 60_000,
         };
         self.replica = Some(Replica::open(opening, now).unwrap());
+    }
+
+    /// The power goes, and comes back.
+    fn lose_power(&mut self, rng: &mut ChaCha8Rng, now: Millis) {
+        // What the replica does while it is dropped reaches the disk that nobody opens again.
+        self.disk = self.disk.copy();
+        self.reopen(rng, now);
     }
 
     fn replica(&mut self) -> &mut Replica {

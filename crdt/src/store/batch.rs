@@ -9,7 +9,7 @@ use crate::seal::PersonKeyPlace;
 use crate::shelf::Row;
 
 /// Bytes of derived rows that may wait: a fraction of a second to make again after a crash.
-const WRITE_BEHIND: usize = 256 * 1024;
+pub(crate) const WRITE_BEHIND: usize = 256 * 1024;
 
 /// What is held of a log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -167,6 +167,15 @@ impl Derived {
     }
 }
 
+/// When a commit survives a power cut.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Durability {
+    /// When it returns.
+    AtOnce,
+    /// When the next one does that is durable at once. It is read as any other until then.
+    WithTheNext,
+}
+
 impl Batch {
     /// Whether there is nothing to write.
     pub fn is_empty(&self) -> bool {
@@ -180,16 +189,19 @@ impl Batch {
 }
 
 impl Store {
-    /// Makes a batch durable, together with what was derived from it and earlier ones if given.
+    /// Writes a batch, together with what was derived from it and earlier ones if given.
     ///
     /// # Errors
     /// [`StoreError`]; nothing of either is in the store then.
-    pub fn commit(&self, batch: &Batch, derived: Option<&Derived>) -> Result<(), StoreError> {
+    pub fn commit(&self, batch: &Batch, derived: Option<&Derived>, durability: Durability) -> Result<(), StoreError> {
         let mut transaction = self.database.begin_write()?;
         // Quick repair implies two-phase commit: no torn or reordered write can leave an older root valid. It costs a third of
         // a small commit. Without it the database walks all pages after a crash, and where one of them is damaged it can panic
         // while it unwinds from a panic: the process would end without a word of what is wrong.
-        transaction.set_quick_repair(true);
+        transaction.set_quick_repair(durability == Durability::AtOnce);
+        if durability == Durability::WithTheNext {
+            transaction.set_durability(redb::Durability::None)?;
+        }
         write_truth(&transaction, batch)?;
         if let Some(derived) = derived {
             write_derived(&transaction, derived)?;

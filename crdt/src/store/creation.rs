@@ -60,7 +60,7 @@ pub(super) fn begin_backend_again(backend: &impl StorageBackend) -> io::Result<(
 mod tests {
     use redb::backends::InMemoryBackend;
 
-    use super::super::{Batch, Store, StoreError};
+    use super::super::{Batch, Durability, Store, StoreError};
     use super::*;
 
     /// As the database leaves it before the magic number: a length, and perhaps the rest of the first page.
@@ -90,7 +90,7 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("store");
         let store = Store::open(&path).unwrap();
-        store.commit(&Batch { meta: vec![("node", vec![1])], ..Batch::default() }, None).unwrap();
+        store.commit(&Batch { meta: vec![("node", vec![1])], ..Batch::default() }, None, Durability::AtOnce).unwrap();
         drop(store);
         let mut bytes = std::fs::read(&path).unwrap();
         bytes[..PAGE].fill(0);

@@ -16,7 +16,8 @@ use std::path::Path;
 
 use redb::{Database, ReadableDatabase, ReadableTable, StorageBackend};
 
-pub use batch::{Batch, CardKey, Derived, ItemKey, LogState};
+pub(crate) use batch::WRITE_BEHIND;
+pub use batch::{Batch, CardKey, Derived, Durability, ItemKey, LogState};
 pub(crate) use branches::BranchSwap;
 pub use read::{FeedItem, StoredItem};
 
@@ -24,6 +25,8 @@ use crate::id::NamespaceId;
 
 /// Bytes of pages that redb keeps in memory: village PCs have 2 GB in all.
 const CACHE_BYTES: usize = 24 * 1024 * 1024;
+/// The same for a backend, which lies in memory itself: a simulated town has hundreds of them.
+const BACKEND_CACHE_BYTES: usize = 1024 * 1024;
 
 /// What can go wrong with the store. Each message says what to do.
 #[derive(Debug, thiserror::Error)]
@@ -114,7 +117,7 @@ impl Store {
     /// [`StoreError`].
     pub fn open_backend(backend: impl StorageBackend) -> Result<Self, StoreError> {
         creation::begin_backend_again(&backend).map_err(|error| of_io(&error))?;
-        Self::prepare(Database::builder().set_cache_size(CACHE_BYTES).create_with_backend(backend)?)
+        Self::prepare(Database::builder().set_cache_size(BACKEND_CACHE_BYTES).create_with_backend(backend)?)
     }
 
     fn prepare(database: Database) -> Result<Self, StoreError> {

@@ -24,6 +24,8 @@ const TRIM_EVERY: u64 = 16 * 1024;
 #[derive(Debug, Default)]
 pub struct ViewsProgress {
     watermark: AtomicU64,
+    /// As the views' file has it: behind the watermark by lines that a power cut would take from the feed.
+    noted: AtomicU64,
     end: AtomicU64,
     failed: AtomicBool,
 }
@@ -48,6 +50,7 @@ impl ViewsProgress {
 struct ViewBatch {
     rows: Vec<(FeedItem, Namespace, Reading)>,
     watermark: u64,
+    noted: u64,
 }
 
 /// The engine's end of the views.
@@ -74,15 +77,17 @@ impl ViewsFeed {
         }
         let next = if is_whole { views.watermark() } else { end };
         progress.watermark.store(next, Ordering::Release);
+        progress.noted.store(next, Ordering::Release);
         let (batches, mut receiver) = mpsc::channel::<ViewBatch>(BATCHES);
         let written = Arc::clone(&progress);
         std::thread::Builder::new().name("views".into()).spawn(move || {
             while let Some(batch) = receiver.blocking_recv() {
-                if let Err(error) = views.apply(&batch.rows, batch.watermark) {
+                if let Err(error) = views.apply(&batch.rows, batch.noted) {
                     tracing::error!(%error, "the views cannot be written; they are rebuilt at the next start");
                     written.fail();
                     return;
                 }
+                written.noted.store(batch.noted, Ordering::Release);
                 written.watermark.store(batch.watermark, Ordering::Release);
             }
         })?;
@@ -136,11 +141,12 @@ impl ViewsFeed {
             }
         }
         self.next = read_to;
-        permit.send(ViewBatch { rows, watermark: self.next });
-        let shown = self.progress.watermark.load(Ordering::Acquire);
-        if shown >= self.trimmed + TRIM_EVERY {
-            replica.trim_feed(shown);
-            self.trimmed = shown;
+        let noted = self.next.min(replica.durable_feed_end());
+        permit.send(ViewBatch { rows, watermark: self.next, noted });
+        let noted = self.progress.noted.load(Ordering::Acquire);
+        if noted >= self.trimmed + TRIM_EVERY {
+            replica.trim_feed(noted);
+            self.trimmed = noted;
         }
         Ok(self.next < end)
     }

@@ -21,6 +21,9 @@ use super::roster::Spec;
 use crate::dice::Dice;
 use crate::disk::{Cut, Disk, DiskFault, Image, Mount};
 
+/// Some two hundred years after 1970.
+const FAR_FUTURE: Millis = 6_000_000_000_000;
+
 /// A clock: physical time with an offset and a drift.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Clock {
@@ -39,10 +42,9 @@ impl Clock {
         now.saturating_add_signed(self.offset.saturating_add(gained))
     }
 
-    /// Sets it forward or back.
-    pub(crate) fn jump(&mut self, by: i64) {
-        // Clocks of machines stay between 1970 and the far future.
-        self.offset = self.offset.saturating_add(by).clamp(-4_000_000_000_000, 4_000_000_000_000);
+    /// Sets it forward or back. Clocks of machines stay between 1970 and the far future, and go on from there.
+    pub(crate) fn jump(&mut self, now: Millis, by: i64) {
+        self.set(now, self.at(now).saturating_add_signed(by).min(FAR_FUTURE));
     }
 
     /// Lets it show a time.
@@ -312,8 +314,10 @@ mod tests {
         assert_eq!(clock.at(1_000_000), 1_000_000);
         clock.drift = 1_000;
         assert_eq!(clock.at(1_000_000), 1_001_000);
-        clock.jump(-500);
+        clock.jump(1_000_000, -500);
         assert_eq!(clock.at(1_000_000), 1_000_500);
+        clock.jump(1_000_000, -2_000_000);
+        assert_eq!((clock.at(1_000_000), clock.at(2_000_000)), (0, 1_001_000), "it does not stand still in 1970");
         clock.set(1_000_000, 0);
         assert_eq!((clock.at(1_000_000), clock.at(2_000_000)), (0, 1_001_000));
     }

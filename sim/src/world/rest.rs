@@ -21,7 +21,7 @@ impl World {
         let members: Vec<usize> = (0..self.nodes.len()).filter(|number| self.is_member(*number)).collect();
         for number in &members {
             if let Some(node) = self.nodes.get_mut(*number) {
-                node.clock.jump(TO_NEW_YEAR.cast_signed());
+                node.clock.jump(super::BEGIN + self.now, TO_NEW_YEAR.cast_signed());
                 node.note_clock(super::BEGIN + self.now);
             }
         }
@@ -37,14 +37,15 @@ impl World {
 
     /// Why not everybody knows of everybody else that nothing waits for them and has the same beacons, if so.
     pub(super) fn untold(&mut self) -> Option<String> {
-        let mut newest: BTreeMap<NodeId, u64> = BTreeMap::new();
+        let mut newest: BTreeMap<NodeId, (u64, &str)> = BTreeMap::new();
         for node in self.nodes.iter().filter(|node| node.removed.is_none()) {
             let beacons = node.replica.iter().flat_map(|replica| replica.beacons());
             for beacon in beacons.filter(|beacon| !self.ledger.removals.iter().any(|gone| gone.node == beacon.node)) {
-                let known = newest.entry(beacon.node).or_insert(beacon.counter);
-                if *known != beacon.counter {
-                    let author = beacon.node.short();
-                    return Some(format!("{} has another beacon of {author} than others", node.spec.name));
+                let (counter, holder) = *newest.entry(beacon.node).or_insert((beacon.counter, &node.spec.name));
+                if counter != beacon.counter {
+                    let (author, name) = (beacon.node.short(), &node.spec.name);
+                    let other = beacon.counter;
+                    return Some(format!("{name} has beacon {other} of {author}, {holder} has {counter}"));
                 }
             }
         }

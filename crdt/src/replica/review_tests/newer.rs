@@ -3,7 +3,7 @@
 use super::super::tests::{edit, meet, texts};
 use super::*;
 use crate::change::READS;
-use crate::store::Derived;
+use crate::store::{Derived, Durability};
 
 /// A village that holds a household of the center's, and the place of that entry: number of the log, seq.
 fn village_with(town: &mut Town, center: &mut Replica) -> (Member, DocumentId, (u32, u64)) {
@@ -26,7 +26,7 @@ fn read_by_an_older_version(village: &mut Member, place: (u32, u64)) {
     let store = Store::open_backend(village.disk.clone()).unwrap();
     let derived = Derived { forget: vec![place], passed_over: [(place, true)].into(), weight: 1, ..Derived::default() };
     let meta = vec![("reads", (READS - 1).to_be_bytes().to_vec())];
-    store.commit(&Batch { meta, weight: 1, ..Batch::default() }, Some(&derived)).unwrap();
+    store.commit(&Batch { meta, weight: 1, ..Batch::default() }, Some(&derived), Durability::AtOnce).unwrap();
 }
 
 fn fold_all(replica: &mut Replica) {

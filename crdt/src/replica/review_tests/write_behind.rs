@@ -69,6 +69,50 @@ fn views_are_fed_only_what_no_crash_can_number_anew() {
 }
 
 #[test]
+fn what_follows_from_a_lone_entry_costs_no_sync_of_the_disk() {
+    let (mut town, mut member) = village(306);
+    let first = edit(member.replica(), "1", "x");
+    let syncs = member.disk.syncs.load(Ordering::Relaxed);
+    let watermark = member.replica().durable_feed_end();
+    member.replica().commit(NOW).unwrap();
+    assert!(!member.replica().has_unwritten());
+    assert_eq!(member.disk.syncs.load(Ordering::Relaxed), syncs);
+    let fed = |replica: &Replica| -> Vec<DocumentId> {
+        replica.feed(watermark, 10).unwrap().iter().map(|item| item.document).collect()
+    };
+    assert_eq!(fed(member.replica()), [first], "views see it at once");
+    assert_eq!(member.replica().durable_feed_end(), watermark, "and do not note that they did");
+
+    member.lose_power(&mut town.rng, NOW);
+    member.replica().commit(NOW).unwrap();
+    assert_eq!(values(member.replica(), first), ["x"]);
+    assert_eq!(fed(member.replica()).iter().filter(|document| **document == first).count(), 1, "it comes again");
+
+    let second = edit(member.replica(), "2", "y");
+    assert_eq!(member.replica().durable_feed_end(), member.replica().stored_feed_end(), "it went with the next entry");
+    let before = fed(member.replica());
+    member.lose_power(&mut town.rng, NOW);
+    assert_eq!(fed(member.replica())[..before.len()], before, "numbers that were noted stay");
+    assert_eq!([first, second].map(|document| values(member.replica(), document)), [["x"], ["y"]]);
+}
+
+#[test]
+fn rows_that_wait_for_the_next_entry_are_few() {
+    let (_, mut member) = village(307);
+    let document = edit(member.replica(), "1", "x");
+    member.replica().commit(NOW).unwrap();
+    let mut at_risk = Vec::new();
+    for _ in 0..32 {
+        (0..1000).for_each(|_| member.replica().feed_document(0, document, 1));
+        member.replica().commit(NOW).unwrap();
+        at_risk.push(member.replica().rows_at_risk);
+    }
+    let most = at_risk.iter().max().unwrap();
+    assert!((200_000..256 * 1024).contains(most), "{at_risk:?}");
+    assert!(at_risk.iter().filter(|bytes| **bytes == 0).count() >= 3, "{at_risk:?}");
+}
+
+#[test]
 fn listing_knows_documents_that_are_not_written_yet() {
     let (_, mut member) = village(304);
     let id = member.replica().namespace_id(&Namespace::registry(LANGFA));

@@ -35,7 +35,7 @@ impl World {
             Fault::Deaf { minutes } => self.deafen(number, minutes),
             Fault::Revoke => self.steal(number, &mut dice),
             Fault::MutualRemoval => self.remove_each_other(),
-            Fault::Jump { by } => self.with_clock(number, |node, _| node.clock.jump(by)),
+            Fault::Jump { by } => self.with_clock(number, |node, now| node.clock.jump(now, by)),
             Fault::Drift { ppm } => self.with_clock(number, |node, now| {
                 let shown = node.clock.at(now);
                 node.clock.set(now, shown);

@@ -42,7 +42,7 @@ impl World {
         // The thief starts it anew: what it writes from then on stands in logs that nobody has seen.
         self.kill(number, 1);
         let back = -(1 + dice.long(3 * 86_400_000) as i64);
-        self.with_clock(number, |node, _| node.clock.jump(back))
+        self.with_clock(number, |node, now| node.clock.jump(now, back))
     }
 
     /// Two authorities remove each other: one is heard of at the center first, the other at a village.
