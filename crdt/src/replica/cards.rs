@@ -297,9 +297,11 @@ impl Replica {
         self.cards.get(&key).map(|(version, bytes)| Message::Card { key, version: *version, bytes: bytes.clone() })
     }
 
-    /// When each node was last heard of by its beacon, by that node's clock.
+    /// When each enrolled node was last heard of by its beacon, by that node's clock. What a removed one said last is told
+    /// to nobody any more and differs from node to node.
     pub fn beacons(&self) -> Vec<Beacon> {
-        let beacons = self.cards.iter().filter(|(key, _)| key.kind == CardKind::Beacon as u8);
+        let counts = |key: &CardKey| self.trust.current(&NodeId(key.key)).is_some();
+        let beacons = self.cards.iter().filter(|(key, _)| key.kind == CardKind::Beacon as u8 && counts(key));
         beacons.filter_map(|(_, (_, bytes))| Beacon::of_checked(bytes)).collect()
     }
 

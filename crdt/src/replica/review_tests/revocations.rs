@@ -36,6 +36,7 @@ fn what_was_known_of_a_removed_node_stands_and_the_rest_has_no_effect() {
     for replica in [&mut center, &mut langfa] {
         assert_eq!(texts(replica, LANGFA, document), ["known"]);
         assert!(texts(replica, LANGFA, forged).is_empty(), "it has no effect");
+        assert!(replica.beacons().iter().all(|beacon| beacon.node != stolen), "nor does it look alive");
     }
     langfa.commit(NOW).unwrap();
     let fed = langfa.feed(before, 1_000).unwrap();
