@@ -109,6 +109,11 @@ impl Replica {
         !self.derived.is_empty()
     }
 
+    /// Whether a power cut would leave the store as it reads now: what was derived from entries may wait for the next one.
+    pub fn is_durable(&self) -> bool {
+        self.rows_at_risk == 0
+    }
+
     /// Whether so much is staged that the driver must commit before it goes on.
     pub fn must_commit(&self) -> bool {
         let open: usize = self.open_entries.values().map(|entry| entry.weight).sum();

@@ -299,6 +299,7 @@ impl Replica {
         if self.store.meta("store")?.is_none() {
             let id = self.rng.next_u64();
             self.batch.meta.push(("store", id.to_be_bytes().to_vec()));
+            self.batch.weight += 1;
         }
         Ok(())
     }

@@ -198,8 +198,12 @@ impl Exam<'_> {
         if staged.iter().any(|recorded| after.entry(&recorded.log, recorded.seq).is_none()) {
             self.found(Wrong::Lost, "what was committed just now cannot be read");
         }
-        recorder.mark(after);
-        self.end(replica, &mount);
+        if replica.is_durable() {
+            recorder.mark(after);
+            self.end(replica, &mount);
+        } else if self.end(replica, &mount) {
+            recorder.mark(after);
+        }
         Some(recorder.into_journal())
     }
 
@@ -214,7 +218,7 @@ impl Exam<'_> {
     }
 
     fn mark(&mut self, replica: &Replica, recorder: &mut Recorder) -> Option<()> {
-        if !self.is_marked {
+        if !self.is_marked || !replica.is_durable() {
             return Some(());
         }
         let held = self.read(replica.store())?;
@@ -297,12 +301,14 @@ impl Exam<'_> {
         }
     }
 
-    /// The process ends, or is killed.
-    fn end(&mut self, replica: Replica, mount: &Mount) {
-        if self.dice.chance(50) {
+    /// The process ends, or is killed. True if it ended: then all that could be read is durable.
+    fn end(&mut self, replica: Replica, mount: &Mount) -> bool {
+        let is_killed = self.dice.chance(50);
+        if is_killed {
             mount.kill();
         }
         drop(replica);
+        !is_killed
     }
 }
 

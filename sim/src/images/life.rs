@@ -193,9 +193,11 @@ impl Life<'_> {
         open.ok_or_else(|| ImagesError::Life("the node is not running".into()))
     }
 
-    /// Reads what is durable now.
+    /// Reads what is durable now, if that is all there is to read.
     fn mark(&mut self) -> Result<(), ImagesError> {
-        let Some((replica, _)) = &self.replica else { return Ok(()) };
+        let Some((replica, _)) = self.replica.as_ref().filter(|(replica, _)| replica.is_durable()) else {
+            return Ok(());
+        };
         let holdings = self.inspector.read(replica.store()).map_err(ImagesError::life)?;
         if let Some(what) = holdings.broken.first() {
             return Err(ImagesError::Life(format!("without any fault: {what}")));
@@ -319,7 +321,9 @@ impl Life<'_> {
         let Some((replica, _)) = &mut self.replica else { return Ok(()) };
         let (inspector, recorder) = (&mut *self.inspector, &mut self.recorder);
         settle(replica, &mut self.center, now, |replica| {
-            recorder.mark(inspector.read(replica.store()).map_err(ImagesError::life)?);
+            if replica.is_durable() {
+                recorder.mark(inspector.read(replica.store()).map_err(ImagesError::life)?);
+            }
             Ok(())
         })
     }
