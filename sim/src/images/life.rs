@@ -183,7 +183,7 @@ pub(crate) fn live(cast: &Cast, inspector: &mut Inspector, seed: u64) -> Result<
         let deed = LATER.get(dice.weighted(&weights)).map_or(Deed::Calm, |(deed, _)| *deed);
         life.perform(deed)?;
     }
-    life.replica = None;
+    life.end()?;
     Ok(life.recorder.into_journal())
 }
 
@@ -191,6 +191,15 @@ impl Life<'_> {
     fn replica(&mut self) -> Result<&mut Replica, ImagesError> {
         let open = self.replica.as_mut().map(|(replica, _)| replica);
         open.ok_or_else(|| ImagesError::Life("the node is not running".into()))
+    }
+
+    /// The process ends: what waited for the next entry is durable then.
+    fn end(&mut self) -> Result<(), ImagesError> {
+        let Some((replica, _mount)) = self.replica.take() else { return Ok(()) };
+        let holdings = self.inspector.read(replica.store()).map_err(ImagesError::life)?;
+        drop(replica);
+        self.recorder.mark(holdings);
+        Ok(())
     }
 
     /// Reads what is durable now, if that is all there is to read.
