@@ -35,11 +35,18 @@ pub struct Options {
     pub beacon_s: u64,
     /// Minutes within which everybody must have everything once the faults have stopped.
     pub bound_min: u64,
+    /// Most events in one report of a device.
+    #[serde(default = "few_events")]
+    pub events: u32,
+}
+
+fn few_events() -> u32 {
+    Options::default().events
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { seed: 1, nodes: 12, hours: 24, load: 100, faults: 100, beacon_s: 900, bound_min: 180 }
+        Self { seed: 1, nodes: 12, hours: 24, load: 100, faults: 100, beacon_s: 900, bound_min: 180, events: 12 }
     }
 }
 

@@ -143,10 +143,10 @@ impl ViewsFeed {
         self.next = read_to;
         let noted = self.next.min(replica.durable_feed_end());
         permit.send(ViewBatch { rows, watermark: self.next, noted });
-        let noted = self.progress.noted.load(Ordering::Acquire);
-        if noted >= self.trimmed + TRIM_EVERY {
-            replica.trim_feed(noted);
-            self.trimmed = noted;
+        let written = self.progress.noted.load(Ordering::Acquire);
+        if written >= self.trimmed + TRIM_EVERY {
+            replica.trim_feed(written);
+            self.trimmed = written;
         }
         Ok(self.next < end)
     }

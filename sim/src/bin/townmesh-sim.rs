@@ -62,6 +62,9 @@ struct TownArgs {
     /// Minutes within which everybody must hold everything once the faults have stopped.
     #[arg(long, default_value_t = 180)]
     bound: u64,
+    /// Most events in one report of a device; with 740 the model town has its million a day.
+    #[arg(long, default_value_t = 12)]
+    events: u32,
 }
 
 impl TownArgs {
@@ -73,6 +76,7 @@ impl TownArgs {
             load: self.load,
             faults: self.faults,
             beacon_s: self.beacon,
+            events: self.events,
             bound_min: self.bound,
         }
     }
@@ -230,11 +234,11 @@ fn plans(args: &RunArgs) -> Result<Box<dyn Iterator<Item = Plan> + '_>, Box<dyn 
 }
 
 fn failed(plan: &Plan, report: &Report, args: &RunArgs) -> Done {
-    let Options { seed, nodes, hours, load, faults, beacon_s, bound_min } = report.options;
+    let Options { seed, nodes, hours, load, faults, beacon_s, bound_min, events } = report.options;
     let days = f64::from(hours) / 24.0;
     println!(
         "seed {seed} goes wrong; repeat it with: townmesh-sim run --seed {seed} --nodes {nodes} --days {days} \
-         --load {load} --faults {faults} --beacon {beacon_s} --bound {bound_min}"
+         --load {load} --faults {faults} --beacon {beacon_s} --bound {bound_min} --events {events}"
     );
     if args.shrink > 0 {
         tell_shrunk(plan, args.shrink, args.keep.as_ref())?;

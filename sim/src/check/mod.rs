@@ -176,7 +176,9 @@ fn forgeries(town: &TownView) -> Vec<String> {
 fn removed(town: &TownView) -> Vec<String> {
     let mut found = Vec::new();
     let late = |ack: &&crate::world::Ack| {
-        town.removed.get(&ack.log.author).is_some_and(|kept| kept.get(&ack.log).copied().unwrap_or(0) < ack.seq)
+        let is_heard = !town.unheard.contains(&ack.log.author);
+        is_heard
+            && town.removed.get(&ack.log.author).is_some_and(|kept| kept.get(&ack.log).copied().unwrap_or(0) < ack.seq)
     };
     for ack in town.acks.iter().filter(late) {
         let Some(record) = ack.content.record else { continue };

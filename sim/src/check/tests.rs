@@ -64,6 +64,7 @@ fn sound() -> TownView {
         forks: BTreeMap::new(),
         forged: BTreeSet::new(),
         removed: BTreeMap::new(),
+        unheard: BTreeSet::new(),
         stated: vec![],
         flooders: BTreeSet::new(),
         names: BTreeMap::from([(SPACE, Namespace::registry("110115005001"))]),
@@ -173,5 +174,10 @@ fn what_a_fork_or_a_removal_takes_away_is_not_demanded() {
     town.removed.insert(NodeId([1; 32]), BTreeMap::from([(log(1), 1)]));
     town.nodes[0].member = false;
     town.acks[1].content.record = None;
+    assert_eq!(all(&town, true), []);
+    // The only disk that held the removal was lost: what the node wrote counts.
+    town.acks[1].content.record = Some(RECORD);
+    assert_ne!(all(&town, true), []);
+    town.unheard.insert(NodeId([1; 32]));
     assert_eq!(all(&town, true), []);
 }

@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::ControlFlow;
+use std::sync::Arc;
 
 use townmesh_crdt::card::CardKind;
 use townmesh_crdt::certificate::{Access, NodeRole};
@@ -81,6 +82,8 @@ pub struct TownView {
     pub forged: BTreeSet<LogId>,
     /// Removed authors, and up to where their logs count.
     pub removed: BTreeMap<NodeId, BTreeMap<LogId, u64>>,
+    /// Removed authors of whose removal nobody knows any more, and who joined with their invites.
+    pub unheard: BTreeSet<NodeId>,
     /// What was stated in `auth`.
     pub stated: Vec<Stated>,
     /// Nodes that fill `auth`.
@@ -102,6 +105,7 @@ impl TownView {
         let (acks, forks, forged) = (ledger.acks.clone(), ledger.forks.clone(), ledger.forged.clone());
         let (stated, flooders) = (ledger.stated.clone(), ledger.flooders.clone());
         let removed = world.nodes().iter().filter_map(|node| Some((node.id(), node.removed.clone()?))).collect();
+        let unheard = unheard(world);
         let stats = world.stats();
         let mut nodes = Vec::new();
         let mut appended_bytes = 0;
@@ -110,8 +114,17 @@ impl TownView {
             appended_bytes += states.map(|state| state.bytes).sum::<u64>();
             nodes.push(node_view(node, &names, &canaries, &forks, &stated));
         }
-        Self { nodes, acks, forks, forged, removed, stated, flooders, names, stats, appended_bytes }
+        Self { nodes, acks, forks, forged, removed, unheard, stated, flooders, names, stats, appended_bytes }
     }
+}
+
+/// A removal that was lost lets its node go on, and another that joined with the same invite.
+fn unheard(world: &World) -> BTreeSet<NodeId> {
+    let lost: BTreeSet<NodeId> =
+        world.ledger().removals.iter().filter(|removal| removal.is_lost).map(|removal| removal.node).collect();
+    let invites = || world.nodes().iter().filter(|node| lost.contains(&node.id())).map(|node| &node.invite);
+    let same = |node: &&Node| invites().any(|invite| Arc::ptr_eq(invite, &node.invite));
+    world.nodes().iter().filter(same).map(Node::id).collect()
 }
 
 fn node_view(

@@ -25,12 +25,15 @@ pub(super) fn colour(staleness_min: f64) -> &'static str {
     STEPS.iter().find(|(below, ..)| staleness_min < *below).map_or("#99253a", |(_, colour, _)| colour)
 }
 
-/// What the colours mean.
-pub(super) fn legend() -> String {
+/// What the colours mean, and the frame of an outage where one is drawn.
+pub(super) fn legend(with_outage: bool) -> String {
     let steps = STEPS.iter().map(|(_, colour, words)| {
         format!("<span class=\"key\"><span class=\"box\" style=\"background:{colour}\"></span>{words}</span>")
     });
-    format!("<p class=\"keys\">{} 分钟 / minutes</p>", steps.collect::<String>())
+    let outage =
+        "<span class=\"key\"><span class=\"box\" style=\"border:1.5px dashed #1b2a41\"></span>断网 / outage</span>";
+    let outage = if with_outage { outage } else { "" };
+    format!("<p class=\"keys\">{} 分钟 / minutes {outage}</p>", steps.collect::<String>())
 }
 
 fn svg(height: usize, label: &str, body: &str) -> String {
@@ -102,6 +105,7 @@ pub(super) fn heat_map(forecast: &Forecast, pick: fn(&Age) -> u64, label: &str) 
             at += run.len();
         }
     }
+    body += &cuts(forecast, LEFT as f64, across, bottom);
     for (number, moment) in moments.iter().enumerate() {
         let (_, time) = day_and_time((moment / MINUTE) as u32);
         let hour = time.split(':').next().and_then(|hour| hour.parse::<u32>().ok()).unwrap_or(0);
@@ -116,6 +120,25 @@ pub(super) fn heat_map(forecast: &Forecast, pick: fn(&Age) -> u64, label: &str) 
         }
     }
     svg(bottom + 26, label, &body)
+}
+
+/// The hours of outages: a dashed frame over all rows, which hides no colour.
+fn cuts(forecast: &Forecast, left: f64, across: f64, bottom: usize) -> String {
+    let moments = &forecast.watched.moments;
+    // The first sample at or after a minute.
+    let place =
+        |minute: i64| left + moments.partition_point(|moment| ((moment / MINUTE) as i64) < minute) as f64 * across;
+    let mut body = String::new();
+    for (from, until) in &forecast.cuts {
+        let (x, end) = (place(*from), place(*until));
+        let _ = write!(
+            body,
+            "<rect x=\"{x:.1}\" y=\"-1\" width=\"{:.1}\" height=\"{}\" fill=\"none\" stroke=\"#1b2a41\" stroke-width=\"1.5\" stroke-dasharray=\"6 4\"><title>断网 / outage</title></rect>",
+            (end - x).max(1.0),
+            bottom + 1
+        );
+    }
+    body
 }
 
 /// Horizontal bars of the links that carried most.

@@ -25,7 +25,7 @@ impl Forecast {
         );
         text += &head(report);
         text += "<h2>各村滞后 / staleness of each village</h2>\n<p class=\"note\">某一时刻的滞后 = 该时刻尚未到达的、最早已确认记录的年龄；没有则为 0。/ Staleness at a moment: the age of the oldest acknowledged record that has not arrived by then; 0 if there is none.</p>";
-        text += &charts::legend();
+        text += &charts::legend(!self.cuts.is_empty());
         text += "<h3>村 → 中心：本村已确认、任何指挥中心都还没有的记录 / village to center: records of the village that no center holds</h3>";
         text += &charts::heat_map(self, |age| age.0, "村到中心的滞后 / staleness toward the center");
         text += "<h3>其他节点 → 村：别处已确认、本村可读但还没有的记录 / rest of the town to village: what the village may read and lacks</h3>";
@@ -34,7 +34,7 @@ impl Forecast {
         text += "<h2>改哪条路线最有用 / which route change helps most</h2>\n";
         text += &changes(report);
         text += "<h2>地图 / contact map</h2>\n<p class=\"note\">村名后的数字是该村最大滞后（分钟，两个方向取大者）。/ The number after a village is its worst staleness in minutes, in either direction.</p>\n";
-        text += &charts::legend();
+        text += &charts::legend(false);
         text += &map::map(self);
         text += "<h2>从确认到到达 / from acknowledgement to arrival</h2>\n";
         text += &arrival("到达任一指挥中心 / at a center", &report.to_center);

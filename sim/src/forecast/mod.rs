@@ -79,6 +79,8 @@ pub struct Forecast {
     pub report: Report,
     town: Town,
     watched: Watched,
+    /// The outages: from and until, in minutes after dawn.
+    cuts: Vec<(i64, i64)>,
 }
 
 /// Something that people may watch while it takes its time.
@@ -121,7 +123,10 @@ pub fn forecast(town: &Town, options: &Options, mut at: impl FnMut(Stage)) -> Re
         }
         report.changes.sort_by(|one, other| one.simulated.mean_min.total_cmp(&other.simulated.mean_min));
     }
-    Ok(Forecast { report, town: town.clone(), watched })
+    let midnight = i64::from(options.outage_day * crate::town::MINUTES_A_DAY) - i64::from(crate::town::roster::DAWN);
+    let after_dawn = |minute: u32| midnight + i64::from(minute);
+    let cuts = options.outages.iter().map(|outage| (after_dawn(outage.window.0), after_dawn(outage.window.1)));
+    Ok(Forecast { report, town: town.clone(), watched, cuts: cuts.collect() })
 }
 
 /// One question about one town.
@@ -133,7 +138,7 @@ struct Inquiry<'a> {
 
 fn plan(town: &Town, options: &Options) -> Plan {
     let nodes = town.nodes();
-    let PlanOptions { beacon_s, .. } = PlanOptions::default();
+    let PlanOptions { beacon_s, events, .. } = PlanOptions::default();
     let options = PlanOptions {
         seed: options.seed,
         nodes,
@@ -142,6 +147,7 @@ fn plan(town: &Town, options: &Options) -> Plan {
         faults: 0,
         beacon_s,
         bound_min: 0,
+        events,
     };
     let mut steps = Vec::new();
     for node in 0..nodes {

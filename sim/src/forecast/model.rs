@@ -47,8 +47,8 @@ struct Knowledge<'a> {
     roster: &'a Roster,
     births: &'a Births,
     known: Vec<Vec<u32>>,
-    /// Whether a node takes the records of a channel in at all.
-    takes: Vec<Vec<bool>>,
+    /// Which records of a channel a node takes in: all ([`u32::MAX`]) or none (0), so that telling needs no branch.
+    takes: Vec<Vec<u32>>,
 }
 
 /// Plays the contacts through, and says how old what is missing is at each sample.
@@ -89,7 +89,8 @@ impl<'a> Knowledge<'a> {
         let reads_town = |node: usize| specs.get(node).is_some_and(|spec| spec.role != NodeRole::Carrier);
         let row = |node: usize| {
             let regional = (0..specs.len()).map(|source| takes(node, source));
-            regional.chain(specs.iter().map(|_| reads_town(node))).collect()
+            let takes = regional.chain(specs.iter().map(|_| reads_town(node)));
+            takes.map(|takes| if takes { u32::MAX } else { 0 }).collect()
         };
         let takes = (0..specs.len()).map(row).collect();
         Self { roster, births, known: vec![vec![0; 2 * specs.len()]; specs.len()], takes }
@@ -109,16 +110,17 @@ impl<'a> Knowledge<'a> {
     }
 
     /// Whoever knows more tells, until nobody learns anything.
-    fn spread(&mut self, active: &[Contact], mut dirty: BTreeSet<usize>) {
-        while !dirty.is_empty() {
-            let mut changed = BTreeSet::new();
+    fn spread(&mut self, active: &[Contact], dirty: BTreeSet<usize>) {
+        let mut dirty: Vec<bool> = (0..self.known.len()).map(|node| dirty.contains(&node)).collect();
+        let is = |nodes: &[bool], node: usize| nodes.get(node) == Some(&true);
+        while dirty.contains(&true) {
+            let mut changed = vec![false; dirty.len()];
             for contact in active {
                 let (one, other) = contact.link.ends;
-                if dirty.contains(&one) && self.tell(one, other) {
-                    changed.insert(other);
-                }
-                if (dirty.contains(&other) || changed.contains(&other)) && self.tell(other, one) {
-                    changed.insert(one);
+                for (from, to) in [(one, other), (other, one)] {
+                    if (is(&dirty, from) || is(&changed, from)) && self.tell(from, to) {
+                        changed.get_mut(to).into_iter().for_each(|node| *node = true);
+                    }
                 }
             }
             dirty = changed;
@@ -128,14 +130,13 @@ impl<'a> Knowledge<'a> {
     fn tell(&mut self, from: usize, to: usize) -> bool {
         let Ok([from, to_row]) = self.known.get_disjoint_mut([from, to]) else { return false };
         let takes = self.takes.get(to).map(Vec::as_slice).unwrap_or_default();
-        let mut learnt = false;
+        let mut learnt = 0;
         for ((theirs, own), takes) in from.iter().zip(to_row).zip(takes) {
-            if *takes && theirs > own {
-                *own = *theirs;
-                learnt = true;
-            }
+            let known = (*own).max(theirs & takes);
+            learnt |= known ^ *own;
+            *own = known;
         }
-        learnt
+        learnt != 0
     }
 
     fn knows(&self, node: usize, channel: usize) -> u32 {

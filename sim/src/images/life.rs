@@ -367,7 +367,7 @@ pub(crate) fn task(
     region: townmesh_crdt::domain::region::RegionCode,
     now: Millis,
 ) -> Task<'_> {
-    Task { replica, dice, now, region, canary: "canary".to_owned(), by: "m0-0".to_owned() }
+    Task { replica, dice, now, region, canary: "canary".to_owned(), by: "m0-0".to_owned(), events: 12 }
 }
 
 /// A rule that refuses is an answer; a store that fails is not.

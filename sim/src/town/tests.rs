@@ -68,11 +68,15 @@ fn outages_name_what_is_there() {
     assert_eq!(read("c 09:00-15:00").unwrap(), Outage { target: Target::Node(0), window: (540, 900) });
     assert_eq!(read("link c-v-1 22:00-02:00").unwrap(), Outage { target: Target::Link(0, 1), window: (1320, 1560) });
     assert_eq!(read("all-wires 00:00-24:00").unwrap().target, Target::AllWires);
+    let town = Town::parse(&TOWN.replace("v-1", "v 1")).unwrap();
+    assert_eq!(Outage::parse("v 1 09:00-15:00", &town).unwrap().target, Target::Node(1));
+    assert_eq!(Outage::parse("link c-v 1 09:00-15:00", &town).unwrap().target, Target::Link(0, 1));
     for (text, expected) in [
         ("", "no outage"),
         ("c", "no outage"),
         ("c 9-15", "no outage"),
         ("c 09:00-09:00", "no outage"),
+        ("09:00-15:00", "no outage"),
         ("x 09:00-15:00", "there is no node \"x\"; the town has: c, v-1, p"),
         ("link c-x 09:00-15:00", "there is no node \"c-x\""),
         ("link c-p 09:00-15:00", "no line or mobile link"),

@@ -105,6 +105,8 @@ pub(crate) struct Removal {
     pub(crate) news: BTreeMap<LogId, u64>,
     /// The keys that it had by then, and those that came with its invite.
     pub(crate) keys: BTreeSet<(String, KeyId)>,
+    /// The only disk that held the news was lost: nobody knows of it, and what the node writes has effect.
+    pub(crate) is_lost: bool,
 }
 
 impl Removal {
@@ -136,18 +138,28 @@ impl Ledger {
     /// A disk was lost that held so much; others still hold so much. What only it held nobody can bring back.
     pub(crate) fn lose(&mut self, held: &BTreeMap<LogId, u64>, elsewhere: &BTreeMap<LogId, u64>) -> usize {
         let height = |heights: &BTreeMap<LogId, u64>, log: &LogId| heights.get(log).copied().unwrap_or(0);
+        let is_lost = |(log, seq): (&LogId, &u64)| height(held, log) >= *seq && height(elsewhere, log) < *seq;
         let mut lost = 0;
         for ack in self.acks.iter_mut().filter(|ack| ack.excused.is_none()) {
-            if height(held, &ack.log) >= ack.seq && height(elsewhere, &ack.log) < ack.seq {
+            if is_lost((&ack.log, &ack.seq)) {
                 ack.excused = Some("the only disk that held it was lost");
                 lost += 1;
             }
         }
         for stated in &mut self.stated {
-            let is_lost = |(log, seq): (&LogId, &u64)| height(held, log) >= *seq && height(elsewhere, log) < *seq;
             stated.excused |= stated.places.iter().any(is_lost);
         }
+        for removal in &mut self.removals {
+            removal.is_lost |= removal.news.iter().any(is_lost);
+        }
         lost
+    }
+
+    /// All logs in which something was promised, stated or removed: a disk that nobody can read may have held them.
+    pub(crate) fn logs(&self) -> BTreeSet<LogId> {
+        let stated = self.stated.iter().flat_map(|stated| stated.places.keys());
+        let news = self.removals.iter().flat_map(|removal| removal.news.keys());
+        self.acks.iter().map(|ack| &ack.log).chain(stated).chain(news).copied().collect()
     }
 
     /// What a node stated before it was removed, and nobody heard, has no effect.
@@ -189,5 +201,18 @@ pub(crate) mod tests {
         assert_eq!(ledger.lose(&held, &elsewhere), 1);
         let excused: Vec<bool> = ledger.acks.iter().map(|ack| ack.excused.is_some()).collect();
         assert_eq!(excused, [false, false, true, false]);
+    }
+
+    #[test]
+    fn a_removal_is_lost_with_the_only_disk_that_held_it() {
+        let news = BTreeMap::from([(log(1), 3)]);
+        let removal = Removal { node: NodeId([2; 32]), news, keys: BTreeSet::new(), is_lost: false };
+        let mut ledger = Ledger { removals: vec![removal], ..Ledger::default() };
+        assert_eq!(ledger.logs(), BTreeSet::from([log(1)]));
+        let held = BTreeMap::from([(log(1), u64::MAX)]);
+        ledger.lose(&held, &BTreeMap::from([(log(1), 3)]));
+        assert!(!ledger.removals[0].is_lost, "somebody else has heard");
+        ledger.lose(&held, &BTreeMap::from([(log(1), 2)]));
+        assert!(ledger.removals[0].is_lost);
     }
 }

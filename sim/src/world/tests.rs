@@ -47,7 +47,7 @@ fn an_entry_from_the_future_or_under_a_removed_node_s_key_is_seen() {
     assert_eq!(rules(&world), ["nobody's clock is dragged ahead"]);
     world.violations.clear();
     let keys = [(namespace.family(), header.key)].into();
-    world.ledger.removals.push(Removal { node: world.nodes[4].id(), news: BTreeMap::new(), keys });
+    world.ledger.removals.push(Removal { node: world.nodes[4].id(), news: BTreeMap::new(), keys, is_lost: false });
     world.watch_record(1, &header, &namespace);
     assert_eq!(rules(&world), ["a removed node has no key of what is new"]);
     world.violations.clear();

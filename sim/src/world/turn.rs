@@ -440,7 +440,7 @@ impl World {
         let mut heights: BTreeMap<LogId, u64> = match opened {
             Ok(Ok(logs)) => logs.into_iter().map(|(_, state)| (state.log, state.height)).collect(),
             // Rotten: it may have held anything.
-            Ok(Err(_)) | Err(_) => self.ledger.acks.iter().map(|ack| (ack.log, u64::MAX)).collect(),
+            Ok(Err(_)) | Err(_) => self.ledger.logs().into_iter().map(|log| (log, u64::MAX)).collect(),
         };
         for ack in self.ledger.acks.iter().filter(|ack| ack.node == number) {
             let known = heights.entry(ack.log).or_default();

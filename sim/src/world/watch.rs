@@ -112,7 +112,7 @@ impl World {
                 (family, key)
             }));
         }
-        self.ledger.removals.push(Removal { node: removed, news, keys });
+        self.ledger.removals.push(Removal { node: removed, news, keys, is_lost: false });
     }
 
     /// Asks one node who holds some of its entries, and looks whether they do. What a node claimed in this opening of its

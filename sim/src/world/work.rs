@@ -42,6 +42,8 @@ pub(crate) struct Task<'a> {
     pub(crate) canary: String,
     /// The member who does it.
     pub(crate) by: String,
+    /// Most events in one report of a device.
+    pub(crate) events: u32,
 }
 
 /// What was staged: where, what it belongs to, and the immutable record, where it is one.
@@ -56,7 +58,7 @@ impl World {
     /// Does a piece of work at a node, and keeps what it staged for the commit that follows.
     pub(super) fn work(&mut self, number: usize, work: Work, mut dice: Dice) {
         let local = self.clock(number);
-        let (seed, all) = (self.options.seed, self.roster.regions.len());
+        let (seed, all, events) = (self.options.seed, self.roster.regions.len(), self.options.events);
         let Some(node) = self.nodes.get_mut(number) else { return };
         let Some(replica) = node.replica.as_mut().filter(|replica| !replica.has_failed()) else { return };
         let region = match node.spec.regions.as_slice() {
@@ -77,7 +79,7 @@ impl World {
         };
         let by = format!("m{number}-{}", dice.below(4));
         let canary = Self::canary(seed, &code);
-        let mut task = Task { replica, dice, now: local, region, canary, by };
+        let mut task = Task { replica, dice, now: local, region, canary, by, events };
         match task.run(work) {
             Ok(Some((recorded, namespace, content))) => {
                 let ack = Ack {
@@ -280,7 +282,7 @@ impl Task<'_> {
     /// A few readings of one device; `ahead` milliseconds in the future.
     pub(super) fn device(&mut self, ahead: i64) -> Result<Staged, CommandError> {
         let device = format!("mqtt:{}-{}", self.region, self.dice.below(6));
-        let count = 1 + i64::from(self.dice.below(12));
+        let count = 1 + i64::from(self.dice.below(self.events.max(1)));
         let events = (0..count).map(|number| DeviceEvent {
             // A clock that was reset says 1970; nothing is recorded from before that.
             time_ms: (self.now as i64 + ahead - number * 60_000).max(number),

@@ -84,7 +84,8 @@ impl World {
         let Some(code) = node.spec.regions.first().cloned() else { return false };
         let (Some(replica), Ok(region)) = (node.replica.as_mut(), code.parse()) else { return false };
         let ahead = (1 + dice.long(10 * 365)) as i64 * 86_400_000;
-        let mut task = Task { replica, dice, now, region, canary: Self::canary(seed, &code), by: "device".into() };
+        let mut task =
+            Task { replica, dice, now, region, canary: Self::canary(seed, &code), by: "device".into(), events: 12 };
         if let Ok(Some((recorded, namespace, content))) = task.device(ahead) {
             let (log, seq) = (recorded.log, recorded.seq);
             let ack = Ack { node: number, at: 0, namespace, log, seq, entry: None, content, excused: None };
@@ -124,7 +125,8 @@ impl World {
         let Some(node) = self.nodes.get_mut(number) else { return false };
         let Some(code) = node.spec.regions.first().cloned() else { return false };
         let (Some(replica), Ok(region)) = (node.replica.as_mut(), code.parse()) else { return false };
-        let mut task = Task { replica, dice: Dice::new(choice), now: local, region, canary: code, by: "clerk".into() };
+        let mut task =
+            Task { replica, dice: Dice::new(choice), now: local, region, canary: code, by: "clerk".into(), events: 12 };
         let Ok(Some((recorded, namespace, content))) = task.edit_rooms(1 + dice.below(9) as u16) else { return false };
         let (log, seq) = (recorded.log, recorded.seq);
         let ack = Ack { node: number, at: 0, namespace, log, seq, entry: None, content, excused: None };

@@ -77,8 +77,15 @@ impl World {
         let namespace = Namespace::registry(&code);
         let Some(node) = self.nodes.get_mut(center) else { return false };
         let (Some(replica), Ok(region)) = (node.replica.as_mut(), code.parse()) else { return false };
-        let mut task =
-            Task { replica, dice, now: local, region, canary: Self::canary(seed, &code), by: "clerk".into() };
+        let mut task = Task {
+            replica,
+            dice,
+            now: local,
+            region,
+            canary: Self::canary(seed, &code),
+            by: "clerk".into(),
+            events: 12,
+        };
         let Ok(Some(document)) = task.some(&namespace, DocumentKind::Household) else { return false };
         let Task { replica, mut dice, .. } = task;
         let Ok(Some(read)) = household::read(replica, &namespace, document) else { return false };
