@@ -15,6 +15,7 @@ pub mod images;
 pub mod plan;
 pub mod regressions;
 pub mod run;
+pub mod scale;
 pub mod shrink;
 pub mod town;
 pub mod world;

@@ -255,7 +255,10 @@ struct Kind {
 }
 
 /// A row of FAULTS.md that is not simulated yet, and what it waits for.
-pub const SLOTS: [(u32, &str, &str); 6] = [
+pub const SLOTS: [(u32, &str, &str); 9] = [
+    (4, "a failed fsync after which the system forgets what it had not written", "checks of the disk past the cache"),
+    (5, "rot while the node runs, zeroed and cut off pages", "fetching a range again from peers"),
+    (8, "an honest edit on top of an entry past a fork", "counted branches, DESIGN 12.2"),
     (9, "malformed input on every decoder", "fuzzed by `make fuzz`"),
     (10, "changes that panic Automerge", "crafted changes are tested in crdt"),
     (14, "forged discovery announcements", "belongs to the transport"),

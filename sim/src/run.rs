@@ -7,6 +7,11 @@ use townmesh_crdt::clock::Millis;
 use crate::plan::{DAY, Options, Plan};
 use crate::world::{Outcome, World, WorldError};
 
+/// Fewest entries that a node takes into its logs in a day, its own and those of others, for the day to count.
+pub const ENTRIES_A_DAY: u64 = 200;
+/// Fewest faults of a node in a day for the day to count.
+pub const FAULTS_A_DAY: u64 = 1;
+
 /// What a run came to, with what it cost.
 #[derive(Debug)]
 pub struct Report {
@@ -42,6 +47,25 @@ pub fn run_plan(plan: &Plan, with_story: bool) -> Result<Report, WorldError> {
     Ok(Report { options, planned_faults, outcome, cpu_s, memory_mib: peak_memory() })
 }
 
+/// Lives through the towns of a district at one time; CPU seconds are shared out evenly.
+///
+/// # Errors
+/// [`WorldError`] if there is no town to simulate.
+pub fn run_together(plans: &[Plan]) -> Result<Vec<Report>, WorldError> {
+    let before = cpu_seconds();
+    let outcomes = World::live_together(plans)?;
+    let spent = cpu_seconds().zip(before).map(|(after, before)| after - before);
+    let (cpu_s, memory_mib) = (spent.map(|spent| spent / plans.len().max(1) as f64), peak_memory());
+    let report = |(plan, outcome): (&Plan, Outcome)| Report {
+        options: plan.options.clone(),
+        planned_faults: plan.faults(),
+        outcome,
+        cpu_s,
+        memory_mib,
+    };
+    Ok(plans.iter().zip(outcomes).map(report).collect())
+}
+
 /// CPU time of this thread as Linux counts it. Only printed: nothing in a run depends on it.
 pub(crate) fn cpu_seconds() -> Option<f64> {
     let text = std::fs::read_to_string("/proc/thread-self/schedstat").ok()?;
@@ -58,6 +82,13 @@ impl Report {
     /// Whether nothing was wrong.
     pub fn is_sound(&self) -> bool {
         self.outcome.violations.is_empty()
+    }
+
+    /// Whether enough happened for its node-days to count in a campaign.
+    pub fn counts(&self) -> bool {
+        let days = self.node_days();
+        self.outcome.appended as f64 >= ENTRIES_A_DAY as f64 * days
+            && self.outcome.stats.faults as f64 >= FAULTS_A_DAY as f64 * days
     }
 
     /// Days that nodes lived, over all nodes.

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use townmesh_crdt::replica::{OpenError, Opening, Replica};
-use townmesh_crdt::store::Store;
+use townmesh_crdt::store::{Store, StoreError};
 
 use super::Failure;
 use crate::config::Config;
@@ -75,14 +75,19 @@ pub(super) fn refuse_unfinished(directory: &DataDir, file: &IdentityFile) -> Res
     Err(Message::new("unfinished", zh, en).remedy(&remedy_zh, &remedy_en).into())
 }
 
-/// How the replica of an identity is opened.
+/// How the replica of an identity is opened. Every page of the store is read and compared with its checksum first: the
+/// database does not do it when it reads, and what rotted would be shown and passed on.
 ///
 /// # Errors
-/// [`OpenError::Store`]; [`OpenError::Codec`] where the operating system has no randomness.
+/// [`OpenError::Store`], among others for a page that rotted; [`OpenError::Codec`] where the operating system has no randomness.
 pub(super) fn opening(config: &Config, file: &IdentityFile, expect_data: bool) -> Result<Opening, OpenError> {
     let rng = os_rng().map_err(|message| OpenError::Codec(std::io::Error::other(message)))?;
+    let mut store = Store::open(&config.data_dir.store())?;
+    if !store.check_integrity()? {
+        return Err(StoreError::Damaged("a page differs from its checksum".to_owned()).into());
+    }
     Ok(Opening {
-        store: Store::open(&config.data_dir.store())?,
+        store,
         identity: file.identity.clone(),
         town: file.town,
         chain: file.chain.clone(),

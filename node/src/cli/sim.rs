@@ -211,6 +211,13 @@ impl Explain for ForecastError {
         match self {
             Self::Times => Message::new("town_file", "有车辆不能按时到达各站", self.to_string())
                 .remedy("核对各班次的时间", "check the times of the routes"),
+            Self::Outside { outage, day, hours } => {
+                let zh = format!("断网“{outage}”（第 {day} 天）不在推演的时间内：自第一天 06:30 起 {hours} 小时");
+                Message::new("outage", zh, self.to_string()).remedy(
+                    "改正时间，或用 --day 和 --hours 让推演包含它",
+                    "correct the time, or include it with --day and --hours",
+                )
+            }
             Self::World(error) => error.explain(),
         }
     }

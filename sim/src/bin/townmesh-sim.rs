@@ -10,7 +10,8 @@ use townmesh_sim::bugs::campaign::{self, Campaign};
 use townmesh_sim::images::{self, Flaw};
 use townmesh_sim::plan::{self, Options, Plan};
 use townmesh_sim::regressions::Kept;
-use townmesh_sim::run::{Report, run_plan};
+use townmesh_sim::run::{ENTRIES_A_DAY, FAULTS_A_DAY, Report, run_plan, run_together};
+use townmesh_sim::scale::{Cost, HEAD, Series};
 use townmesh_sim::shrink::shrink;
 
 /// Documents are many small allocations; see the decisions in the README.
@@ -29,6 +30,8 @@ struct Cli {
 enum Command {
     /// Lives through one or more seeds; ends with an error at the first that goes wrong, shrunk to a story.
     Run(RunArgs),
+    /// Measures how cost grows with nodes, documents and towns.
+    Scale(ScaleArgs),
     /// Shrinks a seed, or a plan that was kept, to the fewest steps that still go wrong.
     Shrink(ShrinkArgs),
     /// Puts small wrong changes into a copy of the sources, and tells what finds which.
@@ -92,6 +95,12 @@ struct RunArgs {
     /// Lives through a plan that was kept, in place of seeds.
     #[arg(long, conflicts_with_all = ["seed", "seeds"])]
     plan: Option<PathBuf>,
+    /// Lives through so many towns at one time, of seeds that follow on each other: a district on one machine.
+    #[arg(long, default_value_t = 1, conflicts_with_all = ["plan", "seeds"])]
+    towns: u64,
+    /// Prints only what it cost, as JSON.
+    #[arg(long, conflicts_with_all = ["plan", "seeds", "story"])]
+    cost: bool,
     /// Stops after this many CPU seconds, whatever is left.
     #[arg(long)]
     cpu: Option<f64>,
@@ -104,6 +113,22 @@ struct RunArgs {
     /// Most runs that shrinking may take; 0 to leave a failure as it is.
     #[arg(long, default_value_t = 200)]
     shrink: usize,
+}
+
+#[derive(Debug, clap::Args)]
+struct ScaleArgs {
+    /// Sizes of a town, in nodes; the other series are of the first.
+    #[arg(long, value_delimiter = ',', default_value = "12,25,50,100,158")]
+    nodes: Vec<usize>,
+    /// Loads in percent: more work makes more documents.
+    #[arg(long, value_delimiter = ',', default_value = "25,50,200,400")]
+    loads: Vec<u32>,
+    /// Numbers of towns on one machine.
+    #[arg(long, value_delimiter = ',', default_value = "5,20")]
+    towns: Vec<usize>,
+    /// Further arguments of `run`.
+    #[arg(long, default_value = "--seed 1 --days 0.25", allow_hyphen_values = true)]
+    town: String,
 }
 
 #[derive(Debug, clap::Args)]
@@ -140,6 +165,9 @@ struct BugsArgs {
     /// Leaves the unit tests out.
     #[arg(long)]
     no_tests: bool,
+    /// Runs the unit tests only for bugs that the simulator does not find.
+    #[arg(long, conflicts_with = "no_tests")]
+    until_found: bool,
     /// Where the shortest plan that finds a bug is kept, under its name: seeds that find it are shrunk, which takes minutes.
     #[arg(long)]
     keep: Option<PathBuf>,
@@ -183,6 +211,7 @@ fn main() -> ExitCode {
     }));
     let done = match Cli::parse().command {
         Command::Run(args) => run_seeds(&args),
+        Command::Scale(args) => measure_scale(&args),
         Command::Shrink(args) => shrink_one(&args),
         Command::Bugs(args) => hunt_bugs(args),
         Command::Images(args) => open_images(&args),
@@ -205,13 +234,17 @@ fn main() -> ExitCode {
 type Done = Result<bool, Box<dyn std::error::Error>>;
 
 fn run_seeds(args: &RunArgs) -> Done {
-    let (mut node_days, mut cpu, mut done) = (0.0, 0.0, 0);
+    if args.towns > 1 || args.cost {
+        return run_district(args);
+    }
+    let (mut node_days, mut counted, mut cpu, mut done) = (0.0, 0.0, 0.0, 0);
     for plan in plans(args)? {
         if args.cpu.is_some_and(|limit| cpu >= limit) {
             break;
         }
         let report = run_plan(&plan, args.story)?;
         (node_days, cpu, done) = (node_days + report.node_days(), cpu + report.cpu_s.unwrap_or(0.0), done + 1);
+        counted += if report.counts() { report.node_days() } else { 0.0 };
         report.outcome.story.iter().for_each(|line| println!("{line}"));
         print!("{report}");
         if !report.is_sound() {
@@ -219,10 +252,38 @@ fn run_seeds(args: &RunArgs) -> Done {
         }
     }
     println!(
-        "{done} seeds, {node_days:.0} node-days ({:.2} node-years) in {cpu:.0} CPU-s: nothing wrong",
-        node_days / 365.0
+        "{done} seeds, {node_days:.0} node-days in {cpu:.0} CPU-s: nothing wrong; {counted:.0} of them ({:.2} node-years) had \
+         {ENTRIES_A_DAY} entries and {FAULTS_A_DAY} fault or more",
+        counted / 365.0
     );
     Ok(true)
+}
+
+fn run_district(args: &RunArgs) -> Done {
+    let first = args.town.seed;
+    let seeds = first..first.saturating_add(args.towns.max(1));
+    let plans: Vec<Plan> = seeds.map(|seed| Plan::draw(args.town.options(seed))).collect();
+    let reports = run_together(&plans)?;
+    let cost = Cost::of(&reports);
+    if args.cost {
+        println!("{}", serde_json::to_string(&cost)?);
+    } else {
+        reports.iter().for_each(|report| print!("{report}"));
+        println!("{HEAD}\n{cost}");
+    }
+    Ok(cost.wrong.is_empty())
+}
+
+fn measure_scale(args: &ScaleArgs) -> Done {
+    let series = Series {
+        nodes: args.nodes.clone(),
+        loads: args.loads.clone(),
+        towns: args.towns.clone(),
+        town: args.town.split_whitespace().map(str::to_owned).collect(),
+    };
+    println!("{HEAD}");
+    let rows = series.measure(|cost| println!("{cost}"))?;
+    Ok(rows.iter().all(|cost| cost.wrong.is_empty()))
 }
 
 fn plans(args: &RunArgs) -> Result<Box<dyn Iterator<Item = Plan> + '_>, Box<dyn std::error::Error>> {
@@ -255,6 +316,7 @@ fn hunt_bugs(args: BugsArgs) -> Done {
         limit: Duration::from_secs(args.seconds),
         jobs: args.jobs,
         with_tests: !args.no_tests,
+        until_found: args.until_found,
         keep: args.keep,
         town: args.town.split_whitespace().map(str::to_owned).collect(),
     };

@@ -27,6 +27,8 @@ pub struct Campaign {
     pub jobs: usize,
     /// Whether the unit tests hunt, too.
     pub with_tests: bool,
+    /// Whether they hunt only what the simulator does not find.
+    pub until_found: bool,
     /// Where shrunk plans are kept.
     pub keep: Option<PathBuf>,
     /// Arguments that say how large and long the simulated towns are.

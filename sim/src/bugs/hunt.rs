@@ -29,6 +29,8 @@ pub struct Hunters {
     pub limit: Duration,
     /// Where shrunk plans are kept.
     pub keep: Option<PathBuf>,
+    /// The tests run only where the simulator finds nothing.
+    pub until_found: bool,
 }
 
 /// What came of one bug.
@@ -63,8 +65,8 @@ impl Hunters {
         let simulator = built(copy, &build, &["build", "--release", "-p", "townmesh-sim", "--bins"], "townmesh-sim")?;
         let lib = ["test", "--no-run", "-p", "townmesh-crdt", "--lib"];
         let tests = campaign.with_tests.then(|| built(copy, &build, &lib, "townmesh_crdt")).transpose()?;
-        let Campaign { town, limit, keep, .. } = campaign.clone();
-        Ok(Self { simulator, tests, town, limit, keep })
+        let Campaign { town, limit, keep, until_found, .. } = campaign.clone();
+        Ok(Self { simulator, tests, town, limit, keep, until_found })
     }
 
     /// Hunts one bug.
@@ -73,7 +75,8 @@ impl Hunters {
     /// If a process cannot be run.
     pub fn hunt(&self, bug: &Bug, sources: &str) -> io::Result<Verdict> {
         let simulator = self.simulate(Some(&bug.name))?;
-        let tests = self.test(Some(&bug.name))?;
+        let is_enough = self.until_found && simulator.is_some();
+        let tests = if is_enough { None } else { self.test(Some(&bug.name))? };
         Ok(Verdict { bug: bug.name.clone(), sources: sources.to_owned(), simulator, tests })
     }
 
@@ -95,11 +98,25 @@ impl Hunters {
             line.trim().strip_prefix("WRONG at ").map(str::to_owned)
         };
         let by = |line: &str| line.split_once(": ").map_or(line, |(_, what)| what).chars().take(110).collect();
-        let found = run(command, bug, self.limit, wrong)?;
+        let mut found = run(command, bug, self.limit, wrong)?;
+        if let (Some(_), Some(_), Some(seed)) = (&found, bug, &seed)
+            && let Some(by) = self.without(seed)?
+        {
+            eprintln!("seed {seed} goes wrong without any bug, too: {by}");
+            found = None;
+        }
         if let (Some(_), Some(bug), Some(seed), Some(keep)) = (&found, bug, seed, &self.keep) {
             self.shrink(bug, &seed, &keep.join(format!("{bug}.json")))?;
         }
         Ok(found.map(|(line, after_s)| Found { by: by(&line), after_s }))
+    }
+
+    /// What a seed finds without any bug: that is a mistake of the product or of a checker.
+    fn without(&self, seed: &str) -> io::Result<Option<String>> {
+        let mut command = Command::new(&self.simulator);
+        command.args(["run", "--shrink", "0", "--seed", seed]).args(&self.town);
+        let wrong = |line: &str| line.trim().strip_prefix("WRONG at ").map(str::to_owned);
+        Ok(run(command, None, self.limit, wrong)?.map(|(line, _)| line))
     }
 
     /// The shortest plan that finds a bug, as far as the time suffices.

@@ -9,19 +9,19 @@
 mod tests;
 pub(crate) mod view;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use townmesh_crdt::card::CardKind;
 use townmesh_crdt::certificate::{Access, NodeRole};
 use townmesh_crdt::clock::Millis;
 use townmesh_crdt::entry::LogId;
-use townmesh_crdt::id::{NamespaceId, NodeId};
+use townmesh_crdt::id::{DocumentId, NamespaceId, NodeId};
 use townmesh_crdt::namespace::{Namespace, NamespaceKind};
 use townmesh_crdt::store::CardKey;
 
 pub use view::{NodeView, TownView};
 
-use crate::world::Said;
+use crate::world::{Ack, Content, Said};
 
 /// Something that must not be.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -40,11 +40,12 @@ const MOST: usize = 5;
 type Checker = fn(&TownView) -> Vec<String>;
 
 /// Every checker, with what it demands.
-pub const CHECKERS: [(&str, Checker); 13] = [
+pub const CHECKERS: [(&str, Checker); 14] = [
     ("acknowledged records are on every holder", acknowledged),
     ("holders hold the same", equal_holders),
     ("what is forged is nowhere", forgeries),
     ("what a removed node wrote after its removal has no effect", removed),
+    ("the last edit that was acknowledged is shown", last_edits),
     ("carriers read nothing", cleartext),
     ("each author's entries stand in their order", causal_order),
     ("forks are known to all by proof", forks),
@@ -175,18 +176,52 @@ fn forgeries(town: &TownView) -> Vec<String> {
 
 fn removed(town: &TownView) -> Vec<String> {
     let mut found = Vec::new();
-    let late = |ack: &&crate::world::Ack| {
+    let late = |ack: &&Ack| {
         let is_heard = !town.unheard.contains(&ack.log.author);
-        is_heard
-            && town.removed.get(&ack.log.author).is_some_and(|kept| kept.get(&ack.log).copied().unwrap_or(0) < ack.seq)
+        let kept = town.removed.get(&ack.log.author).map(|kept| kept.get(&ack.log).copied().unwrap_or(0));
+        is_heard && kept.is_some_and(|kept| kept < ack.seq)
     };
     for ack in town.acks.iter().filter(late) {
-        let Some(record) = ack.content.record else { continue };
+        let Content { document, record, mark } = ack.content;
         // The same record may have been written by somebody else, too; then it counts.
         let others = town.acks.iter().any(|other| other.content == ack.content && other.log.author != ack.log.author);
         for node in members(town).filter(|_| !others) {
-            if node.records.get(&(ack.content.document, record)) == Some(&false) {
+            let counts = record.is_some_and(|record| node.records.get(&(document, record)) == Some(&false));
+            let marks = node.marks.get(&(ack.log.namespace, document));
+            let is_shown = mark.is_some_and(|mark| marks.is_some_and(|marks| marks.contains(&mark)));
+            if counts || is_shown {
                 found.push(format!("{} counts entry {} of node {} in {}", node.name, ack.seq, ack.node, ack.namespace));
+            }
+        }
+    }
+    found
+}
+
+/// The last edit of a field that was acknowledged is shown: whoever had seen it and edited later would have been
+/// acknowledged later. An edit whose acknowledgement a crash swallowed may have taken its place; and what was edited on
+/// top of an entry past a fork waits until an authority says which branch stands.
+fn last_edits(town: &TownView) -> Vec<String> {
+    let place = |ack: &Ack| (ack.log.namespace, ack.content.document);
+    let is_forked = |ack: &&Ack| town.forks.get(&ack.log).is_some_and(|seq| *seq <= ack.seq);
+    let stranded: BTreeSet<_> = town.acks.iter().filter(is_forked).map(place).collect();
+    let counts = |ack: &&Ack| ack.excused.is_none() && ack.seq <= counts_to(town, &ack.log);
+    let mut last: BTreeMap<(NamespaceId, DocumentId), &Ack> = BTreeMap::new();
+    for ack in town.acks.iter().filter(|ack| ack.content.mark.is_some()).filter(counts) {
+        let known = last.entry(place(ack)).or_insert(ack);
+        if ack.at >= known.at {
+            *known = ack;
+        }
+    }
+    let promised: BTreeSet<u64> = town.acks.iter().filter(counts).filter_map(|ack| ack.content.mark).collect();
+    let mut found = Vec::new();
+    for (place, ack) in last.into_iter().filter(|(place, _)| !stranded.contains(place)) {
+        for node in members(town).filter(|node| node.access.get(&place.0) == Some(&Access::Hold)) {
+            let none = BTreeSet::new();
+            let shown = node.marks.get(&place).unwrap_or(&none);
+            let is_shown = ack.content.mark.is_some_and(|mark| shown.contains(&mark));
+            if !is_shown && shown.iter().all(|mark| promised.contains(mark)) {
+                let what = format!("entry {} of node {} in {}", ack.seq, ack.node, ack.namespace);
+                found.push(format!("{} does not show the edit of {what}", node.name));
             }
         }
     }
@@ -206,7 +241,7 @@ fn forks(town: &TownView) -> Vec<String> {
     let mut found = Vec::new();
     for log in town.forks.keys() {
         // A second history that only one node ever saw, and that fell on it before the first, proves nothing yet.
-        let histories: std::collections::BTreeSet<_> = town
+        let histories: BTreeSet<_> = town
             .nodes
             .iter()
             .filter_map(|node| {
@@ -298,7 +333,9 @@ fn redeemed(town: &TownView) -> Vec<String> {
 }
 
 /// Bytes that a session may cost beside the entries that it brings: two greetings, digests, frontiers, cards.
-const BYTES_A_SESSION: u64 = 256 * 1024;
+const BYTES_A_SESSION: u64 = 24 * 1024;
+/// Bytes of a beacon for each node that comes to hold it.
+const BYTES_A_BEACON: u64 = 4 * 1024;
 /// How often a byte of an entry may be moved for each node that comes to hold it.
 const MOVED_FOR_HELD: u64 = 4;
 /// Bytes that nodes take in `auth` of an author that is not a center, DESIGN 12.13: what all its logs may hold together,
@@ -313,7 +350,8 @@ fn bounded(town: &TownView) -> Vec<String> {
     }
     // What a node does not take of somebody who floods is offered again in the next session.
     let a_session = BYTES_A_SESSION + AUTH_OF_ONE * town.flooders.len() as u64;
-    let allowed = MOVED_FOR_HELD * town.appended_bytes + a_session * town.stats.sessions;
+    let beacons = BYTES_A_BEACON * town.beacons * town.nodes.len() as u64;
+    let allowed = MOVED_FOR_HELD * town.appended_bytes + a_session * town.stats.sessions + beacons;
     if town.stats.bytes > allowed {
         found.push(format!(
             "{} bytes were moved in {} sessions for {} bytes of entries",

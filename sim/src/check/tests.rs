@@ -27,7 +27,7 @@ fn ack(author: u8, seq: u64) -> Ack {
         log: log(author),
         seq,
         entry: Some(EntryId([seq as u8; 32])),
-        content: Content { document: DOCUMENT, record: Some(RECORD) },
+        content: Content { document: DOCUMENT, record: Some(RECORD), mark: Some(seq) },
         excused: None,
     }
 }
@@ -44,6 +44,7 @@ fn node(number: u8, access: Access) -> NodeView {
         digests: BTreeMap::from([(SPACE, [7; 16])]),
         documents: BTreeMap::from([((SPACE, DOCUMENT), [8; 32])]),
         records: BTreeMap::from([((DOCUMENT, RECORD), false)]),
+        marks: BTreeMap::from([((SPACE, DOCUMENT), BTreeSet::from([2]))]),
         cleartext: vec![],
         proofs: BTreeSet::new(),
         removed: BTreeSet::new(),
@@ -70,6 +71,7 @@ fn sound() -> TownView {
         names: BTreeMap::from([(SPACE, Namespace::registry("110115005001"))]),
         stats: Stats { sessions: 1, bytes: 100, largest: 50, ..Stats::default() },
         appended_bytes: 100,
+        beacons: 0,
     }
 }
 
@@ -107,39 +109,45 @@ const LIES: &[(&str, usize, Damage)] = &[
         town.removed.insert(NodeId([1; 32]), BTreeMap::from([(log(1), 1)]));
         town.nodes[0].member = false;
     }),
-    ("a canary stands on a disk", 4, |town| town.nodes[2].cleartext.push("canary-1".to_owned())),
-    ("a chain is broken", 5, |town| town.nodes[1].broken.push("entry 2 does not follow entry 1".to_owned())),
-    ("one member cannot prove a fork", 6, |town| {
+    ("a removed node's late edit is shown", 3, |town| {
+        town.removed.insert(NodeId([1; 32]), BTreeMap::from([(log(1), 1)]));
+        town.acks[1].content.record = None;
+    }),
+    ("an older edit is shown", 4, |town| _ = town.nodes[1].marks.insert((SPACE, DOCUMENT), BTreeSet::from([1]))),
+    ("no edit is shown", 4, |town| town.nodes[1].marks.clear()),
+    ("a canary stands on a disk", 5, |town| town.nodes[2].cleartext.push("canary-1".to_owned())),
+    ("a chain is broken", 6, |town| town.nodes[1].broken.push("entry 2 does not follow entry 1".to_owned())),
+    ("one member cannot prove a fork", 7, |town| {
         town.forks.insert(log(1), 2);
         town.nodes[0].proofs.insert(log(1));
     }),
-    ("two histories are held and nobody can prove it", 6, |town| {
+    ("two histories are held and nobody can prove it", 7, |town| {
         town.forks.insert(log(1), 2);
         town.nodes[1].logs.get_mut(&log(1)).unwrap()[1] = EntryId([9; 32]);
     }),
-    ("one member does not hold an authority for removed", 7, |town| {
+    ("one member does not hold an authority for removed", 8, |town| {
         town.stated.push(stated(Said::AuthorityRemoved(CertificateId([4; 32])), false));
         town.nodes[0].removed.insert(CertificateId([4; 32]));
         town.nodes[1].removed.insert(CertificateId([4; 32]));
     }),
-    ("members hold other authorities for removed", 7, |town| {
+    ("members hold other authorities for removed", 8, |town| {
         town.stated.push(stated(Said::AuthorityRemoved(CertificateId([4; 32])), true));
         town.nodes[0].removed.insert(CertificateId([4; 32]));
     }),
-    ("a message is too large", 8, |town| town.stats.largest = townmesh_crdt::bounds::MAX_MESSAGE + 1),
-    ("far more is moved than is held", 8, |town| town.stats.bytes = BYTES_A_SESSION + 401),
-    ("an office fills auth", 8, |town| _ = town.nodes[0].auth_bytes.insert(NodeId([2; 32]), AUTH_OF_ONE + 1)),
-    ("one member has an old card", 9, |town| _ = town.nodes[1].cards.insert(CARD, 0)),
-    ("one member has no card of a newer version", 9, |town| {
+    ("a message is too large", 9, |town| town.stats.largest = townmesh_crdt::bounds::MAX_MESSAGE + 1),
+    ("far more is moved than is held", 9, |town| town.stats.bytes = BYTES_A_SESSION + 401),
+    ("an office fills auth", 9, |town| _ = town.nodes[0].auth_bytes.insert(NodeId([2; 32]), AUTH_OF_ONE + 1)),
+    ("one member has an old card", 10, |town| _ = town.nodes[1].cards.insert(CARD, 0)),
+    ("one member has no card of a newer version", 10, |town| {
         town.nodes[0].cards.insert(CardKey { kind: 200, key: [1; 32] }, 1);
     }),
-    ("a year is skipped", 10, |town| _ = town.nodes[2].namespaces.insert(Namespace::cases("110115005001", "2030"))),
-    ("a month is skipped", 10, |town| {
+    ("a year is skipped", 11, |town| _ = town.nodes[2].namespaces.insert(Namespace::cases("110115005001", "2030"))),
+    ("a month is skipped", 11, |town| {
         town.nodes[2].namespaces.insert(Namespace::events("110115005001", "2026-12"));
         town.nodes[2].namespaces.insert(Namespace::events("110115005001", "2027-02"));
     }),
-    ("a key of somebody erased is left", 11, |town| town.nodes[2].unerased.push("key 3".to_owned())),
-    ("one member does not know that an invite was used twice", 12, |town| {
+    ("a key of somebody erased is left", 12, |town| town.nodes[2].unerased.push("key 3".to_owned())),
+    ("one member does not know that an invite was used twice", 13, |town| {
         town.stated.push(stated(Said::Redeemed(CertificateId([5; 32])), false));
         town.nodes[0].redeemed.insert(CertificateId([5; 32]));
     }),
@@ -173,7 +181,7 @@ fn what_a_fork_or_a_removal_takes_away_is_not_demanded() {
     let mut town = sound();
     town.removed.insert(NodeId([1; 32]), BTreeMap::from([(log(1), 1)]));
     town.nodes[0].member = false;
-    town.acks[1].content.record = None;
+    town.acks[1].content = Content { record: None, mark: None, ..town.acks[1].content };
     assert_eq!(all(&town, true), []);
     // The only disk that held the removal was lost: what the node wrote counts.
     town.acks[1].content.record = Some(RECORD);

@@ -19,7 +19,7 @@ use townmesh_crdt::replica::Replica;
 use townmesh_crdt::shelf::Row;
 use townmesh_crdt::store::CardKey;
 
-use crate::world::{Ack, Erased, Node, Said, Stated, Stats, World};
+use crate::world::{Ack, Erased, MARK, Node, OF_A_REMOVED_NODE, Said, Stated, Stats, World};
 
 /// Documents read at once.
 const PAGE: usize = 256;
@@ -49,6 +49,8 @@ pub struct NodeView {
     pub documents: BTreeMap<(NamespaceId, DocumentId), [u8; 32]>,
     /// Immutable records, and whether they are void.
     pub records: BTreeMap<(DocumentId, RecordId), bool>,
+    /// Marks that its documents show: see [`crate::world::Content`].
+    pub marks: BTreeMap<(NamespaceId, DocumentId), BTreeSet<u64>>,
     /// What stands in the clear on its disk and may not.
     pub cleartext: Vec<String>,
     /// Logs of which it can prove that they forked.
@@ -94,6 +96,8 @@ pub struct TownView {
     pub stats: Stats,
     /// Bytes of entries over all nodes.
     pub appended_bytes: u64,
+    /// Beacons that were due.
+    pub beacons: u64,
 }
 
 impl TownView {
@@ -102,11 +106,13 @@ impl TownView {
         let names = world.names().clone();
         let canaries = world.regions().iter().map(|code| (World::canary(world.seed(), code), code.clone())).collect();
         let ledger = world.ledger();
-        let (acks, forks, forged) = (ledger.acks.clone(), ledger.forks.clone(), ledger.forged.clone());
+        let (mut acks, forks, forged) = (ledger.acks.clone(), ledger.forks.clone(), ledger.forged.clone());
+        ledger.stated.iter().for_each(|stated| count_again(&mut acks, stated));
         let (stated, flooders) = (ledger.stated.clone(), ledger.flooders.clone());
         let removed = world.nodes().iter().filter_map(|node| Some((node.id(), node.removed.clone()?))).collect();
         let unheard = unheard(world);
         let stats = world.stats();
+        let beacons = world.beacons_due();
         let mut nodes = Vec::new();
         let mut appended_bytes = 0;
         for node in world.nodes_mut() {
@@ -114,7 +120,18 @@ impl TownView {
             appended_bytes += states.map(|state| state.bytes).sum::<u64>();
             nodes.push(node_view(node, &names, &canaries, &forks, &stated));
         }
-        Self { nodes, acks, forks, forged, removed, unheard, stated, flooders, names, stats, appended_bytes }
+        Self { nodes, acks, forks, forged, removed, unheard, stated, flooders, names, stats, appended_bytes, beacons }
+    }
+}
+
+/// What an authority let count after all is demanded of everybody.
+fn count_again(acks: &mut [Ack], stated: &Stated) {
+    let Said::Ratified { node, kept } = &stated.said else { return };
+    for ack in acks.iter_mut().filter(|ack| !stated.excused && ack.log.author == *node) {
+        let counts = kept.get(&ack.log).is_some_and(|height| *height >= ack.seq);
+        if counts && ack.excused.is_some_and(|why| OF_A_REMOVED_NODE.contains(&why)) {
+            ack.excused = None;
+        }
     }
 }
 
@@ -147,6 +164,7 @@ fn node_view(
         digests: BTreeMap::new(),
         documents: BTreeMap::new(),
         records: BTreeMap::new(),
+        marks: BTreeMap::new(),
         cleartext: cleartext_words(node, canaries),
         proofs,
         removed: BTreeSet::new(),
@@ -323,6 +341,10 @@ fn read_documents(
             let told = erased.iter().filter(|one| one.document == document).flat_map(|one| &one.words);
             let shown = told.filter(|word| words.contains(word.as_str()));
             view.unerased.extend(shown.map(|word| format!("it shows {word} of a person who was erased")));
+            let marks: BTreeSet<u64> = marks_in(&words).collect();
+            if !marks.is_empty() {
+                view.marks.insert((id, document), marks);
+            }
             let mut hasher = blake3::Hasher::new();
             hasher.update(words.as_bytes());
             if kind.form() == Form::Records {
@@ -339,6 +361,11 @@ fn read_documents(
             view.documents.insert((id, document), hasher.finalize().into());
         }
     }
+}
+
+/// Numbers of the marks in a text.
+fn marks_in(words: &str) -> impl Iterator<Item = u64> {
+    words.split(MARK).skip(1).filter_map(|rest| u64::from_str_radix(rest.get(..16)?, 16).ok())
 }
 
 #[cfg(test)]

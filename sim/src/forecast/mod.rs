@@ -67,6 +67,18 @@ pub enum ForecastError {
     /// A vehicle cannot keep its times; a town from [`Town::parse`] always can.
     #[error("a vehicle cannot keep the times of its routes")]
     Times,
+    /// An outage that lies before or after the hours that are simulated.
+    #[error(
+        "the outage {outage} on day {day} lies outside of what is simulated: {hours} hours from 06:30 of the first day"
+    )]
+    Outside {
+        /// As it was given.
+        outage: String,
+        /// On which day, from 1 on.
+        day: u32,
+        /// How many hours are simulated.
+        hours: u32,
+    },
     /// The simulation.
     #[error(transparent)]
     World(#[from] WorldError),
@@ -99,6 +111,7 @@ pub enum Stage {
 /// # Errors
 /// [`ForecastError`]
 pub fn forecast(town: &Town, options: &Options, mut at: impl FnMut(Stage)) -> Result<Forecast, ForecastError> {
+    let cuts = cuts(town, options)?;
     let inquiry = Inquiry { town, options, plan: plan(town, options) };
     at(Stage::Baseline);
     let roster = inquiry.roster(town)?;
@@ -119,14 +132,31 @@ pub fn forecast(town: &Town, options: &Options, mut at: impl FnMut(Stage)) -> Re
         let best = inquiry.best(&ranked, predicted);
         for (number, (change, modelled)) in best.iter().enumerate() {
             at(Stage::Change(number + 1, best.len()));
-            report.changes.extend(inquiry.confirm(*change, *modelled, (simulated, predicted))?);
+            let confirmed = inquiry.confirm(*change, *modelled, (simulated, predicted))?;
+            report.changes.extend(confirmed.map(|(change, violations)| {
+                report.violations.extend(violations);
+                change
+            }));
         }
         report.changes.sort_by(|one, other| one.simulated.mean_min.total_cmp(&other.simulated.mean_min));
     }
+    Ok(Forecast { report, town: town.clone(), watched, cuts })
+}
+
+/// From when until when each outage lasts, in minutes after dawn.
+fn cuts(town: &Town, options: &Options) -> Result<Vec<(i64, i64)>, ForecastError> {
     let midnight = i64::from(options.outage_day * crate::town::MINUTES_A_DAY) - i64::from(crate::town::roster::DAWN);
-    let after_dawn = |minute: u32| midnight + i64::from(minute);
-    let cuts = options.outages.iter().map(|outage| (after_dawn(outage.window.0), after_dawn(outage.window.1)));
-    Ok(Forecast { report, town: town.clone(), watched, cuts: cuts.collect() })
+    let begin = (DEPLOYMENT / MINUTE) as i64;
+    let simulated = begin..begin + i64::from(options.hours) * 60;
+    let cut = |outage: &Outage| {
+        let (from, until) = (midnight + i64::from(outage.window.0), midnight + i64::from(outage.window.1));
+        if from < simulated.end && until > simulated.start {
+            return Ok((from, until));
+        }
+        let (outage, day) = (outage.text(town), options.outage_day + 1);
+        Err(ForecastError::Outside { outage, day, hours: options.hours })
+    };
+    options.outages.iter().map(cut).collect()
 }
 
 /// One question about one town.
@@ -209,11 +239,11 @@ impl Inquiry<'_> {
         change: Change,
         modelled: Staleness,
         (simulated_before, modelled_before): (Staleness, Staleness),
-    ) -> Result<Option<ConfirmedChange>, ForecastError> {
+    ) -> Result<Option<(ConfirmedChange, Vec<String>)>, ForecastError> {
         let Some(town) = change.apply(self.town) else { return Ok(None) };
         let watched = World::watch(&self.plan, self.roster(&town)?, u64::from(self.options.sample_min))?;
         let (words_zh, words_en) = change.words(self.town);
-        Ok(Some(ConfirmedChange {
+        let confirmed = ConfirmedChange {
             change,
             words_zh,
             words_en,
@@ -222,6 +252,7 @@ impl Inquiry<'_> {
             simulated: Staleness::of_run(&town, &watched.ages),
             modelled_before,
             modelled,
-        }))
+        };
+        Ok(Some((confirmed, watched.violations)))
     }
 }

@@ -230,6 +230,10 @@ pub(super) fn report(
 ) -> Report {
     let (town, options) = (inquiry.town, inquiry.options);
     let contacts = contact_rows(town, watched, contacts);
+    let day = match options.outage_day {
+        0 => String::new(),
+        day => format!(" (第 {0} 天 / day {0})", day + 1),
+    };
     Report {
         schema_version: SCHEMA_VERSION,
         town: town.name.clone(),
@@ -238,7 +242,7 @@ pub(super) fn report(
         hours: options.hours,
         load_percent: options.load,
         sample_min: options.sample_min,
-        outages: options.outages.iter().map(|outage| outage.text(town)).collect(),
+        outages: options.outages.iter().map(|outage| format!("{}{day}", outage.text(town))).collect(),
         staleness,
         staleness_modelled,
         villages: villages(town, watched),

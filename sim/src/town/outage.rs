@@ -37,23 +37,21 @@ impl Outage {
         let until = if until < from { until + super::MINUTES_A_DAY } else { until };
         let names = town.names();
         let number = |name: &str| names.iter().position(|known| known == name);
-        // Names may hold spaces themselves; a node that is called like a key word is reached by its links only.
-        let target = match (target.join(" "), target) {
-            (_, []) => return Err(form()),
-            (all, _) if all == "all-wires" => Target::AllWires,
-            (all, _) if all == "all-mobile" => Target::AllMobile,
-            (_, ["link", pair @ ..]) if !pair.is_empty() => {
-                let pair = pair.join(" ");
+        let target = match target {
+            ["all-wires"] => Target::AllWires,
+            ["all-mobile"] => Target::AllMobile,
+            [name] => Target::Node(number(name).ok_or_else(|| unknown(name, &names))?),
+            ["link", pair] => {
                 // Names may hold hyphens themselves.
                 let cuts = pair.match_indices('-').filter_map(|(at, _)| Some((pair.get(..at)?, pair.get(at + 1..)?)));
                 let mut ends = cuts.filter_map(|(one, other)| Some((number(one)?, number(other)?)));
-                let (one, other) = ends.next().ok_or_else(|| unknown(&pair, &names))?;
+                let (one, other) = ends.next().ok_or_else(|| unknown(pair, &names))?;
                 if !is_linked(town, one, other) {
-                    return Err(OutageError::Link(pair));
+                    return Err(OutageError::Link((*pair).to_owned()));
                 }
                 Target::Link(one, other)
             }
-            (name, _) => Target::Node(number(&name).ok_or_else(|| unknown(&name, &names))?),
+            _ => return Err(form()),
         };
         Ok(Self { target, window: (from, until) })
     }

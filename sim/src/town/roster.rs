@@ -66,13 +66,14 @@ impl Town {
         let mut mobile = BTreeMap::new();
         for node in (0..specs.len()).filter(|node| *node != center) {
             let ends = (center.min(node), center.max(node));
-            if !wires.contains(&ends) {
-                links.push(Link { ends, kind: LinkKind::Mobile });
-            }
             let windows = match self.sites.get(node) {
                 Some(site) => &site.mobile,
                 None => self.vehicles.get(node - sites).map_or(&NEVER, |vehicle| &vehicle.mobile),
             };
+            // Also beside a line, which may be cut.
+            if !wires.contains(&ends) || !windows.is_empty() {
+                links.push(Link { ends, kind: LinkKind::Mobile });
+            }
             mobile.insert(node, spread(windows, days));
         }
         for (one, spec) in specs.iter().enumerate() {

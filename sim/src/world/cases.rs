@@ -21,7 +21,7 @@ pub(super) fn act(task: &mut Task<'_>) -> Result<Staged, CommandError> {
     let actor = Actor { by: format!("{}-{role}", task.by), role, note: None };
     let outcome = case::act(task.replica, &reference, &actor, action, task.now)?;
     let record = Some(outcome.value().event);
-    Ok(outcome.recorded().map(|recorded| (*recorded, namespace, Content { document, record })))
+    Ok(outcome.recorded().map(|recorded| (*recorded, namespace, Content { document, record, mark: None })))
 }
 
 fn next(task: &mut Task<'_>, case: &Case) -> (Role, Action) {

@@ -15,7 +15,21 @@ pub struct Content {
     pub document: DocumentId,
     /// The immutable record in it, where it is one.
     pub record: Option<RecordId>,
+    /// What it sets a field to holds this number, which nobody else writes: see [`mark`].
+    pub mark: Option<u64>,
 }
+
+/// Before the number of a mark.
+pub(crate) const MARK: &str = "mark-";
+
+/// A mark as it stands in a field.
+pub(crate) fn mark(number: u64) -> String {
+    format!("{MARK}{number:016x}")
+}
+
+/// Why nobody is promised what a node recorded that is removed.
+pub(crate) const OF_A_REMOVED_NODE: [&str; 2] =
+    ["its author was removed before the center heard of it", "recorded after its node was removed"];
 
 /// Something that a node told somebody was saved.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -49,6 +63,8 @@ pub(crate) enum Claim {
         node: usize,
         /// What of it was kept.
         kept: BTreeMap<LogId, u64>,
+        /// The keys that it had.
+        keys: BTreeSet<(String, KeyId)>,
     },
     /// Something was stated in `auth`.
     Said(Said),
@@ -105,6 +121,8 @@ pub(crate) struct Removal {
     pub(crate) news: BTreeMap<LogId, u64>,
     /// The keys that it had by then, and those that came with its invite.
     pub(crate) keys: BTreeSet<(String, KeyId)>,
+    /// The keys under which those wrote who knew of it.
+    pub(crate) used: BTreeSet<(String, KeyId)>,
     /// The only disk that held the news was lost: nobody knows of it, and what the node writes has effect.
     pub(crate) is_lost: bool,
 }
@@ -189,7 +207,7 @@ pub(crate) mod tests {
             log: log(author),
             seq,
             entry: Some(EntryId([seq as u8; 32])),
-            content: Content { document: DocumentId([1; 16]), record: None },
+            content: Content { document: DocumentId([1; 16]), record: None, mark: None },
             excused: None,
         }
     }
@@ -206,7 +224,8 @@ pub(crate) mod tests {
     #[test]
     fn a_removal_is_lost_with_the_only_disk_that_held_it() {
         let news = BTreeMap::from([(log(1), 3)]);
-        let removal = Removal { node: NodeId([2; 32]), news, keys: BTreeSet::new(), is_lost: false };
+        let removal =
+            Removal { node: NodeId([2; 32]), news, keys: BTreeSet::new(), used: BTreeSet::new(), is_lost: false };
         let mut ledger = Ledger { removals: vec![removal], ..Ledger::default() };
         assert_eq!(ledger.logs(), BTreeSet::from([log(1)]));
         let held = BTreeMap::from([(log(1), u64::MAX)]);

@@ -272,6 +272,10 @@ impl World {
         let is_odd = |number: usize| !self.is_member(number);
         if tampered {
             self.stats.forgeries_refused += 1;
+        } else if is_store
+            && !self.nodes.get(number).is_some_and(|node| node.disk_fault.is_some() || node.disk.is_off())
+        {
+            return self.violate("a sound disk is read", words);
         } else if !is_store && !is_odd(number) && !is_odd(peer) {
             return self.violate("members take each other's messages", words);
         }

@@ -24,8 +24,8 @@ use townmesh_crdt::enrol::{Authority, Founded};
 use townmesh_crdt::id::{NamespaceId, NodeId};
 use townmesh_crdt::namespace::Namespace;
 
-pub(crate) use ledger::Ledger;
 pub use ledger::{Ack, Content, Erased, Said, Stated};
+pub(crate) use ledger::{Ledger, MARK, OF_A_REMOVED_NODE};
 pub(crate) use node::Node;
 
 use crate::check::Violation;
@@ -161,6 +161,8 @@ pub struct Outcome {
     pub appended_bytes: u64,
     /// Bytes on all disks.
     pub disk_bytes: u64,
+    /// Documents at the node that reads most.
+    pub documents: usize,
     /// What happened, for people.
     pub story: Vec<String>,
 }
@@ -178,6 +180,7 @@ impl Outcome {
             appended: 0,
             appended_bytes: 0,
             disk_bytes: 0,
+            documents: 0,
             story: vec![],
         }
     }
@@ -193,31 +196,60 @@ impl World {
         lived.unwrap_or_else(|panic| Ok(Outcome::of_panic(node::words_of(panic.as_ref()))))
     }
 
+    /// Lives through several plans at one time, hour by hour: the towns of a district, which share a machine and nothing
+    /// else. How each turns out does not depend on the others.
+    ///
+    /// # Errors
+    /// [`WorldError`] if there is no town.
+    pub fn live_together(plans: &[Plan]) -> Result<Vec<Outcome>, WorldError> {
+        let mut worlds = plans.iter().map(|plan| Self::found(plan, false)).collect::<Result<Vec<_>, _>>()?;
+        let end = worlds.iter().map(Self::faults_end).max().unwrap_or(0);
+        for hour in 1..=end.div_ceil(HOUR) {
+            for world in &mut worlds {
+                world.run_until(world.faults_end().min(hour * HOUR));
+            }
+        }
+        // None is dropped before the last has come to rest, so that what they need together is seen.
+        Ok(worlds.iter_mut().map(Self::settle).collect())
+    }
+
     fn live_through(plan: &Plan, with_story: bool) -> Result<Outcome, WorldError> {
         let mut world = Self::found(plan, with_story)?;
-        let end = DEPLOYMENT + Millis::from(plan.options.hours) * HOUR;
-        world.run_until(end);
-        world.trace.tell(world.now, || "the faults stop".into());
-        world.become_calm();
-        let calm_since = world.now;
-        let bound = calm_since + plan.options.bound_min * MINUTE;
+        world.run_until(world.faults_end());
+        Ok(world.settle())
+    }
+
+    fn faults_end(&self) -> Millis {
+        DEPLOYMENT + Millis::from(self.options.hours) * HOUR
+    }
+
+    /// The faults stop, and everybody must come to hold everything.
+    fn settle(&mut self) -> Outcome {
+        self.trace.tell(self.now, || "the faults stop".into());
+        self.become_calm();
+        let calm_since = self.now;
+        let bound = calm_since + self.options.bound_min * MINUTE;
         let mut converged = None;
-        while world.now < bound && world.violations.is_empty() {
-            world.run_until((world.now + 5 * MINUTE).min(bound));
-            if world.unlike().is_none() {
-                converged = Some(world.now - calm_since);
+        while self.now < bound && self.violations.is_empty() {
+            self.run_until((self.now + 5 * MINUTE).min(bound));
+            if self.unlike().is_none() {
+                converged = Some(self.now - calm_since);
                 break;
             }
         }
-        if converged.is_some() && world.violations.is_empty() {
-            world.celebrate_new_year();
+        if converged.is_some() && self.violations.is_empty() {
+            self.celebrate_new_year();
         }
-        let view = crate::check::view::TownView::of(&mut world);
-        let mut found = std::mem::take(&mut world.violations);
+        if self.violations.is_empty() {
+            self.look_for_leaks();
+        }
+        let view = crate::check::view::TownView::of(self);
+        let documents = view.nodes.iter().map(|node| node.documents.len()).max().unwrap_or(0);
+        let mut found = std::mem::take(&mut self.violations);
         if found.is_empty() {
             found = crate::check::all(&view, converged.is_some());
         }
-        Ok(world.outcome(found, converged))
+        Outcome { documents, ..self.outcome(found, converged) }
     }
 
     /// Once all are alike, the year ends and everybody records something while all links stay up: it reaches everybody
@@ -239,7 +271,7 @@ impl World {
         }
     }
 
-    fn outcome(self, violations: Vec<Violation>, converged_after: Option<Millis>) -> Outcome {
+    fn outcome(&mut self, violations: Vec<Violation>, converged_after: Option<Millis>) -> Outcome {
         let logs = || self.nodes.iter().flat_map(|node| node.replica.iter().flat_map(|replica| replica.logs()));
         let (appended, appended_bytes) =
             logs().fold((0, 0), |(entries, bytes), state| (entries + state.height, bytes + state.bytes));
@@ -253,7 +285,8 @@ impl World {
             appended,
             appended_bytes,
             disk_bytes: self.nodes.iter().map(|node| node.disk.current().len()).sum(),
-            story: self.trace.into_story(),
+            documents: 0,
+            story: self.trace.take_story(),
         }
     }
 
@@ -298,6 +331,11 @@ impl World {
                 // People at a cloned machine do not know that it is one.
                 let clone = self.nodes.iter().position(|node| node.clone_of == Some(step.node));
                 let number = clone.filter(|_| dice.chance(50)).unwrap_or(step.node);
+                // Whoever joined later works, too.
+                let newcomers = self.nodes.len().saturating_sub(self.options.nodes);
+                let newcomer = (newcomers > 0 && dice.chance(20))
+                    .then(|| self.options.nodes + dice.below(newcomers as u32) as usize);
+                let number = newcomer.unwrap_or(number);
                 self.work(number, work, dice);
             }
             What::Fault(fault) => {
@@ -321,6 +359,11 @@ impl World {
         let now = self.now;
         self.trace.tell(now, || format!("WRONG: {rule}: {what}"));
         self.violations.push(Violation { rule, what, at: now });
+    }
+
+    /// Beacons that all nodes were due to send until now.
+    pub(crate) fn beacons_due(&self) -> u64 {
+        self.nodes.len() as u64 * (self.now / 1000 / self.options.beacon_s.max(1) + 1)
     }
 
     /// Whether a node still belongs to the town.

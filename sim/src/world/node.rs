@@ -78,6 +78,8 @@ pub(crate) struct Node {
     pub(crate) chain: Vec<Statement>,
     pub(crate) town: [u8; 32],
     pub(crate) secrets: Vec<(String, FamilySecret)>,
+    /// Those that it had when it last ran.
+    had: Vec<(String, FamilySecret)>,
     /// What it joined with; whoever has the file can try it again.
     pub(crate) invite: Arc<Invite>,
     pub(crate) disk: Disk,
@@ -141,6 +143,7 @@ impl Node {
             chain: joined.chain,
             town: invite.town,
             secrets: invite.secrets.clone(),
+            had: vec![],
             invite,
             disk: Disk::default(),
             mount: None,
@@ -196,12 +199,12 @@ impl Node {
         self.latest = self.clock.at(now);
         let mount = self.disk.mount();
         let (town, identity, chain) = (self.town, self.identity.clone(), self.chain.clone());
-        let (expect_data, local, check) = (self.expect_data, self.clock.at(now), self.damage == Damage::Rotten);
+        let (expect_data, local) = (self.expect_data, self.clock.at(now));
         let backend = mount.clone();
         // The database panics on some damaged pages; the binary takes that for damage, too.
         let opened = std::panic::catch_unwind(AssertUnwindSafe(move || {
             let mut store = Store::open_backend(backend)?;
-            if check && !store.check_integrity()? {
+            if !store.check_integrity()? {
                 return Err(OpenError::Store(StoreError::Damaged("the integrity check failed".into())));
             }
             let rng = Box::new(rng);
@@ -247,6 +250,7 @@ impl Node {
         if let Some(mount) = self.mount.take() {
             mount.kill();
         }
+        self.had = self.known_secrets();
         let replica = self.replica.take();
         // Closing a database whose disk is gone must not end the simulation.
         let _ = std::panic::catch_unwind(AssertUnwindSafe(move || drop(replica)));
@@ -254,10 +258,27 @@ impl Node {
     }
 
     /// The process ends as one that was told to.
-    pub(crate) fn stop_process(&mut self) {
+    pub(crate) fn stop_process(&mut self, now: Millis) {
+        self.had = self.known_secrets();
+        if let Some(replica) = &mut self.replica {
+            // What could not be written it is told again.
+            _ = replica.settle(self.clock.at(now));
+        }
         drop(self.replica.take());
         self.mount = None;
         self.forget_session_state();
+    }
+
+    /// Another disk, whole and with power.
+    pub(crate) fn put_disk(&mut self, image: Image) {
+        self.disk.replace(image);
+        self.cut = None;
+    }
+
+    /// The secrets of families that it has, or had when it last ran.
+    pub(crate) fn known_secrets(&self) -> Vec<(String, FamilySecret)> {
+        let known = self.replica.as_ref().map_or_else(|| self.had.clone(), Replica::secrets);
+        known.into_iter().chain(self.secrets.iter().cloned()).collect()
     }
 
     fn forget_session_state(&mut self) {

@@ -37,7 +37,7 @@ impl World {
         let spares = vec![spare(&founded, options.seed, 1), spare(&founded, options.seed, 2)];
         let nodes = roster.specs.iter().map(|spec| enrol_node(&founded, spec, &mut rng)).collect::<Result<_, _>>()?;
         let mut world = Self {
-            names: names(&roster.regions, &founded.authority.town),
+            names: names(&roster.regions, &founded.authority.town, options.hours / 24),
             steps: plan.steps.clone(),
             trace: Trace::new(options.seed, with_story),
             options,
@@ -128,13 +128,15 @@ fn spare(founded: &Founded, seed: u64, number: u64) -> Authority {
     Authority { town, signing, statement }
 }
 
-/// Every namespace that can come to exist, by id.
-fn names(regions: &[String], town: &[u8; 32]) -> BTreeMap<NamespaceId, Namespace> {
-    let months = ["2026-11", "2026-12", "2027-01", "2027-02", "2027-03"];
+/// Every namespace that can come to exist within so many days, by id.
+fn names(regions: &[String], town: &[u8; 32], days: u32) -> BTreeMap<NamespaceId, Namespace> {
+    // Clocks run ahead by months, and the year ends in the end.
+    let months = 5 + days / 28;
+    let month = |number: u32| format!("{}-{:02}", 2026 + (10 + number) / 12, (10 + number) % 12 + 1);
     let regional = regions.iter().flat_map(|region| {
-        let years = ["2026", "2027", "2028"].map(|year| Namespace::cases(region, year));
-        let months = months.map(|month| Namespace::events(region, month));
-        years.into_iter().chain(months).chain([Namespace::registry(region)])
+        let years = (0..3 + days / 365).map(move |year| Namespace::cases(region, &(2026 + year).to_string()));
+        let months = (0..months).map(move |number| Namespace::events(region, &month(number)));
+        years.chain(months).chain([Namespace::registry(region)])
     });
     let all: BTreeSet<Namespace> = regional.chain([Namespace::auth(), Namespace::town()]).collect();
     all.into_iter().map(|namespace| (namespace.id(town), namespace)).collect()

@@ -47,7 +47,13 @@ fn an_entry_from_the_future_or_under_a_removed_node_s_key_is_seen() {
     assert_eq!(rules(&world), ["nobody's clock is dragged ahead"]);
     world.violations.clear();
     let keys = [(namespace.family(), header.key)].into();
-    world.ledger.removals.push(Removal { node: world.nodes[4].id(), news: BTreeMap::new(), keys, is_lost: false });
+    world.ledger.removals.push(Removal {
+        node: world.nodes[4].id(),
+        news: BTreeMap::new(),
+        keys,
+        used: BTreeSet::new(),
+        is_lost: false,
+    });
     world.watch_record(1, &header, &namespace);
     assert_eq!(rules(&world), ["a removed node has no key of what is new"]);
     world.violations.clear();
@@ -55,6 +61,41 @@ fn an_entry_from_the_future_or_under_a_removed_node_s_key_is_seen() {
     world.ledger.removals[0].news = BTreeMap::from([(header.log, u64::MAX)]);
     world.watch_record(1, &header, &namespace);
     assert_eq!(rules(&world), Vec::<&str>::new());
+}
+
+#[test]
+fn a_removed_node_that_comes_to_a_newer_key_is_seen() {
+    let mut world = town(80);
+    let (header, namespace) = some_header(&world, 1);
+    let used = [(namespace.family(), header.key)].into();
+    let (node, news, keys) = (world.nodes[4].id(), BTreeMap::new(), BTreeSet::new());
+    world.ledger.removals.push(Removal { node, news, keys, used, is_lost: false });
+    world.kill(4, 1);
+    world.look_for_leaks();
+    assert_eq!(rules(&world), ["a removed node has no key of what is new"], "what it had when it was off counts");
+    world.violations.clear();
+    world.ledger.removals[0].is_lost = true;
+    world.look_for_leaks();
+    assert_eq!(rules(&world), Vec::<&str>::new());
+}
+
+#[test]
+fn what_a_backup_or_another_disk_holds_is_not_excused() {
+    let mut world = town(80);
+    let excused = |world: &World| world.ledger.acks.iter().filter(|ack| ack.excused.is_some()).count();
+    world.switch_off(1, 3);
+    let backup = world.nodes[1].disk.current();
+    world.replace_disk(1, backup, "is replaced by its backup");
+    assert_eq!(excused(&world), 0);
+    // Nobody is up, and all hold something.
+    (0..5).for_each(|number| _ = world.kill(number, 9));
+    world.replace_disk(1, Image::default(), "vanishes");
+    let others: Vec<_> = [0, 2, 3, 4].map(|number| super::turn::heights_on(&world.nodes[number].disk.current())).into();
+    let is_elsewhere = |ack: &ledger::Ack| {
+        others.iter().flatten().any(|heights| heights.get(&ack.log).is_some_and(|height| *height >= ack.seq))
+    };
+    assert!(world.ledger.acks.iter().any(is_elsewhere));
+    assert!(world.ledger.acks.iter().all(|ack| ack.excused.is_none() || !is_elsewhere(ack)));
 }
 
 #[test]

@@ -55,8 +55,8 @@ impl Trace {
         self.events
     }
 
-    /// The story.
-    pub(crate) fn into_story(self) -> Vec<String> {
-        self.story.unwrap_or_default()
+    /// The story, which is over.
+    pub(crate) fn take_story(&mut self) -> Vec<String> {
+        self.story.take().unwrap_or_default()
     }
 }

@@ -1,14 +1,14 @@
 //! A node's turn, as the engine of the binary takes it: commit, acknowledge, heed outputs, send, fold. And its starts.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use townmesh_crdt::clock::Millis;
 use townmesh_crdt::entry::LogId;
-use townmesh_crdt::id::NodeId;
+use townmesh_crdt::id::{KeyId, NodeId};
 use townmesh_crdt::namespace::Namespace;
 use townmesh_crdt::replica::{OpenError, Output};
 
-use super::ledger::Claim;
+use super::ledger::{Claim, OF_A_REMOVED_NODE};
 use super::net::ConnId;
 use super::node::{Damage, Unopened};
 use super::{BEGIN, Event, World};
@@ -140,28 +140,28 @@ impl World {
                     self.watch_record(number, &header, &ack.namespace);
                     // Nobody is promised what a removed node records.
                     if removed {
-                        ack.excused = Some("recorded after its node was removed");
+                        ack.excused = Some(OF_A_REMOVED_NODE[1]);
                     }
                     self.ledger.acks.push(ack);
                 }
-                Claim::Removal { node, kept } => self.removed(number, node, kept),
+                Claim::Removal { node, kept, keys } => self.removed(number, node, kept, keys),
                 Claim::Said(said) => self.said(number, said),
             }
         }
     }
 
     /// The removal of a node is durable at the center.
-    fn removed(&mut self, center: usize, removed: usize, kept: BTreeMap<LogId, u64>) {
+    fn removed(&mut self, center: usize, removed: usize, kept: BTreeMap<LogId, u64>, keys: BTreeSet<(String, KeyId)>) {
         let name = self.name(removed);
         self.trace.tell(self.now, || format!("{name} is removed; {} of its logs are kept", kept.len()));
         let Some(id) = self.nodes.get(removed).map(super::Node::id) else { return };
         for ack in self.ledger.acks.iter_mut().filter(|ack| ack.log.author == id) {
             if kept.get(&ack.log).is_none_or(|height| *height < ack.seq) {
-                ack.excused = Some("its author was removed before the center heard of it");
+                ack.excused = Some(OF_A_REMOVED_NODE[0]);
             }
         }
         self.ledger.cut_off(id, &kept);
-        self.note_removal(center, id);
+        self.note_removal(center, id, keys);
         let twins: Vec<usize> = self.with_id(id).collect();
         for twin in twins {
             if let Some(node) = self.nodes.get_mut(twin) {
@@ -410,42 +410,57 @@ impl World {
     /// Another disk takes the place of a node's, which is down. What only the old one held is gone.
     pub(super) fn replace_disk(&mut self, number: usize, image: Image, why: &str) {
         let name = self.name(number);
-        let held = self.durable_heights(number);
-        let mut elsewhere: BTreeMap<LogId, u64> = BTreeMap::new();
-        for other in (0..self.nodes.len()).filter(|other| *other != number) {
-            // Heights of a node in the middle of a commit, or of one that is down, count for nothing: rather excuse too much.
+        let held = self.held_on(number);
+        let mut elsewhere = heights_on(&image).unwrap_or_default();
+        // Nobody gets anything from a node that was removed.
+        for other in (0..self.nodes.len()).filter(|other| *other != number && self.is_member(*other)) {
             let Some(node) = self.nodes.get(other) else { continue };
-            if node.replica.as_ref().is_some_and(|replica| !replica.has_staged()) {
-                for (log, height) in node.heights() {
-                    let known = elsewhere.entry(log).or_default();
-                    *known = height.max(*known);
-                }
+            let heights = match &node.replica {
+                Some(replica) if !replica.has_staged() => node.heights(),
+                // It is down or in the middle of a commit: what its disk shows.
+                _ => heights_on(&node.disk.current()).unwrap_or_default(),
+            };
+            for (log, height) in heights {
+                let known = elsewhere.entry(log).or_default();
+                *known = height.max(*known);
             }
         }
         let lost = self.ledger.lose(&held, &elsewhere);
         if let Some(node) = self.nodes.get_mut(number) {
-            node.disk.replace(image);
+            node.put_disk(image);
             node.lost_at = Some(self.now);
         }
         self.trace.tell(self.now, || format!("the disk of {name} {why}; {lost} records were nowhere else"));
     }
 
     /// What the disk of a node that is down holds: everything that was acknowledged on it, and all that its store shows.
-    fn durable_heights(&self, number: usize) -> BTreeMap<LogId, u64> {
+    fn held_on(&self, number: usize) -> BTreeMap<LogId, u64> {
         let Some(node) = self.nodes.get(number) else { return BTreeMap::new() };
-        let copy = crate::disk::Disk::of(node.disk.current());
-        let opened = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
-            townmesh_crdt::store::Store::open_backend(copy.mount()).and_then(|store| store.logs())
-        }));
-        let mut heights: BTreeMap<LogId, u64> = match opened {
-            Ok(Ok(logs)) => logs.into_iter().map(|(_, state)| (state.log, state.height)).collect(),
-            // Rotten: it may have held anything.
-            Ok(Err(_)) | Err(_) => self.ledger.logs().into_iter().map(|log| (log, u64::MAX)).collect(),
-        };
+        let mut heights = heights_on(&node.disk.current()).unwrap_or_else(|| {
+            // Rotten: it may have held anything that this node may hold.
+            let may_hold = |log: &LogId| {
+                let namespace = self.names.get(&log.namespace);
+                namespace.is_none_or(|namespace| node.spec.access(namespace).is_some())
+            };
+            self.ledger.logs().into_iter().filter(may_hold).map(|log| (log, u64::MAX)).collect()
+        });
         for ack in self.ledger.acks.iter().filter(|ack| ack.node == number) {
             let known = heights.entry(ack.log).or_default();
             *known = ack.seq.max(*known);
         }
         heights
     }
+}
+
+/// How far the logs go that a disk holds; nothing where they cannot be read.
+pub(super) fn heights_on(image: &Image) -> Option<BTreeMap<LogId, u64>> {
+    if image.is_empty() {
+        return Some(BTreeMap::new());
+    }
+    let copy = crate::disk::Disk::of(image.clone());
+    let opened = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+        townmesh_crdt::store::Store::open_backend(copy.mount()).and_then(|store| store.logs())
+    }));
+    let logs = opened.ok()?.ok()?;
+    Some(logs.into_iter().map(|(_, state)| (state.log, state.height)).collect())
 }

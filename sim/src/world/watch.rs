@@ -1,6 +1,7 @@
 //! What is watched while the town lives, because it would not show in the end.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use townmesh_crdt::clock::Millis;
 use townmesh_crdt::entry::{Header, LogId};
@@ -40,8 +41,15 @@ impl World {
         }
         let key = (namespace.family(), header.key);
         let heights = node.heights();
-        let had = |removal: &&Removal| removal.keys.contains(&key) && removal.is_known(&heights);
-        if let Some(removal) = self.ledger.removals.iter().find(had) {
+        let (mut removals, mut leak) = (std::mem::take(&mut self.ledger.removals), None);
+        for removal in removals.iter_mut().filter(|removal| removal.is_known(&heights)) {
+            if removal.keys.contains(&key) || self.keys_with(removal.node).contains(&key) {
+                leak = Some(removal.clone());
+            }
+            removal.used.insert(key.clone());
+        }
+        self.ledger.removals = removals;
+        if let Some(removal) = leak {
             let what = format!(
                 "{} knows that {} was removed and writes in {namespace} under a key that it has",
                 self.name(number),
@@ -102,17 +110,28 @@ impl World {
     }
 
     /// The removal of a node is durable at a center.
-    pub(super) fn note_removal(&mut self, center: usize, removed: NodeId) {
+    pub(super) fn note_removal(&mut self, center: usize, node: NodeId, keys: BTreeSet<(String, KeyId)>) {
         let news = self.own_auth(center);
-        let mut keys: BTreeSet<(String, KeyId)> = BTreeSet::new();
-        for node in self.nodes.iter().filter(|node| node.id() == removed) {
-            let had = node.replica.iter().flat_map(Replica::secrets).chain(node.secrets.iter().cloned());
-            keys.extend(had.map(|(family, secret)| {
-                let key = secret.key_id(&family);
-                (family, key)
-            }));
+        self.ledger.removals.push(Removal { node, news, keys, used: BTreeSet::new(), is_lost: false });
+    }
+
+    /// The keys that a node has or had when it last ran, with those of its clones and of whoever used its invite.
+    pub(super) fn keys_with(&self, id: NodeId) -> BTreeSet<(String, KeyId)> {
+        let invite = self.nodes.iter().find(|node| node.id() == id).map(|node| &node.invite);
+        let holds = |node: &&super::Node| invite.is_some_and(|invite| Arc::ptr_eq(invite, &node.invite));
+        let secrets = self.nodes.iter().filter(holds).flat_map(super::Node::known_secrets);
+        secrets.map(|(family, secret)| (family.clone(), secret.key_id(&family))).collect()
+    }
+
+    /// In the end nobody who was removed has come to a key under which somebody wrote who knew of it.
+    pub(super) fn look_for_leaks(&mut self) {
+        let leak = self.ledger.removals.iter().filter(|removal| !removal.is_lost).find_map(|removal| {
+            let leaked = self.keys_with(removal.node).intersection(&removal.used).next().cloned()?;
+            Some(format!("{} was removed and has come to the newer key of {}", removal.node.short(), leaked.0))
+        });
+        if let Some(what) = leak {
+            self.violate("a removed node has no key of what is new", what);
         }
-        self.ledger.removals.push(Removal { node: removed, news, keys, is_lost: false });
     }
 
     /// Asks one node who holds some of its entries, and looks whether they do. What a node claimed in this opening of its

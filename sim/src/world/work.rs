@@ -23,7 +23,7 @@ use townmesh_crdt::namespace::{Namespace, NamespaceKind};
 use townmesh_crdt::policy::DocumentKind;
 use townmesh_crdt::replica::{Recorded, Replica};
 
-use super::ledger::{Ack, Claim, Content};
+use super::ledger::{Ack, Claim, Content, mark};
 use super::{World, cases};
 use crate::dice::Dice;
 use crate::plan::Work;
@@ -51,7 +51,13 @@ pub(crate) type Staged = Option<(Recorded, Namespace, Content)>;
 
 fn staged<T>(outcome: &Outcome<T>, namespace: Namespace, record: Option<RecordId>) -> Staged {
     let recorded = *outcome.recorded()?;
-    Some((recorded, namespace, Content { document: recorded.document, record }))
+    Some((recorded, namespace, Content { document: recorded.document, record, mark: None }))
+}
+
+/// What was staged sets a field to what holds this mark.
+fn marked(mut staged: Staged, number: u64) -> Staged {
+    staged.iter_mut().for_each(|(.., content)| content.mark = Some(number));
+    staged
 }
 
 impl World {
@@ -162,6 +168,7 @@ impl Task<'_> {
 
     /// A household is recorded, or recorded again; by an import where the lane is that of bulk.
     pub(crate) fn household(&mut self, lane: Lane) -> Result<Staged, CommandError> {
+        let number = self.dice.serial();
         let uses = [DwellingUse::SelfOccupied, DwellingUse::Rental, DwellingUse::Shop, DwellingUse::Dormitory];
         let household = Household {
             region: Some(self.region),
@@ -169,7 +176,7 @@ impl Task<'_> {
             number: Some(1),
             usage: uses.get(self.dice.below(4) as usize).copied(),
             rooms: Some(1 + self.dice.below(8) as u16),
-            note: Some(format!("{} {}", self.canary, self.dice.below(1_000))),
+            note: Some(format!("{} {}", self.canary, mark(number))),
             owner: self.dice.chance(30).then(|| self.person()),
             ..Household::default()
         };
@@ -182,6 +189,7 @@ impl Task<'_> {
             })
             .collect();
         let outcome = household::record(self.replica, &HouseholdInput { household, residents }, lane, self.now)?;
+        // Recorded once more it adds to what is known, and need not change the note.
         Ok(staged(&outcome, self.registry(), None))
     }
 
@@ -201,10 +209,12 @@ impl Task<'_> {
     }
 
     fn set_rooms(&mut self, namespace: Namespace, document: DocumentId, rooms: u16) -> Result<Staged, CommandError> {
-        let set = Household { rooms: Some(rooms), ..Household::default() };
+        let number = self.dice.serial();
+        let note = Some(format!("{} {}", self.canary, mark(number)));
+        let set = Household { rooms: Some(rooms), note, ..Household::default() };
         let edit = Edit { set, ..Edit::default() };
         let outcome = household::edit_household(self.replica, &namespace, document, &edit, self.now)?;
-        Ok(staged(&outcome, namespace, None))
+        Ok(marked(staged(&outcome, namespace, None), number))
     }
 
     /// Says how many rooms some household has; nothing if there is none.
@@ -239,7 +249,7 @@ impl Task<'_> {
         };
         let outcome = inspection::record(self.replica, &namespace, &visit, self.now)?;
         let (document, record) = (outcome.value().document, outcome.value().inspection);
-        let content = Content { document, record: Some(record) };
+        let content = Content { document, record: Some(record), mark: None };
         Ok(outcome.recorded().map(|recorded| (*recorded, namespace, content)))
     }
 
@@ -295,7 +305,7 @@ impl Task<'_> {
         let outcome = device::record_events(self.replica, self.region, events.collect(), self.now)?;
         let Some(recorded) = outcome.recorded().copied() else { return Ok(None) };
         let namespace = self.replica.trust().namespaces().get(&recorded.log.namespace).cloned();
-        let content = Content { document: recorded.document, record: None };
+        let content = Content { document: recorded.document, record: None, mark: None };
         Ok(namespace.map(|namespace| (recorded, namespace, content)))
     }
 
@@ -315,7 +325,7 @@ impl Task<'_> {
         let length = 500 + self.dice.below(20_000);
         let bytes: Vec<u8> = (0..length.div_ceil(8)).flat_map(|_| self.dice.serial().to_be_bytes()).collect();
         let recorded = self.replica.put_blob(&namespace, &bytes, "image/jpeg", None, self.now)?;
-        Ok(Some((recorded, namespace, Content { document: recorded.document, record: None })))
+        Ok(Some((recorded, namespace, Content { document: recorded.document, record: None, mark: None })))
     }
 
     /// The cases of the region that are open in this node's newest year.

@@ -4,9 +4,9 @@ use townmesh_crdt::clock::Millis;
 
 use crate::dice::Dice;
 use crate::disk::{Cut, DiskFault, Image};
-use crate::plan::MINUTE;
+use crate::plan::{Fault, HOUR, MINUTE, Step, What};
 use crate::world::node::{Damage, PendingCut};
-use crate::world::{Event, World};
+use crate::world::{BEGIN, Event, World};
 
 impl World {
     pub(in crate::world) fn kill(&mut self, number: usize, minutes: u32) -> bool {
@@ -60,8 +60,9 @@ impl World {
             return false;
         }
         self.disconnect(number);
+        let now = BEGIN + self.now;
         if let Some(node) = self.nodes.get_mut(number) {
-            node.stop_process();
+            node.stop_process(now);
         }
         self.at(self.now + minutes * MINUTE, Event::Boot(number));
         true
@@ -74,7 +75,7 @@ impl World {
         let Some(node) = self.nodes.get_mut(number) else { return false };
         let mut image = node.disk.current();
         (0..bits).for_each(|_| _ = image.rot(dice));
-        node.disk.replace(image);
+        node.put_disk(image);
         node.damage = Damage::Rotten;
         true
     }
@@ -100,8 +101,11 @@ impl World {
         true
     }
 
-    pub(in crate::world) fn restore(&mut self, number: usize) -> bool {
-        let Some(image) = self.nodes.get(number).and_then(|node| node.backup.clone()) else { return false };
+    /// A backup is put back; where there is none yet, one is taken now, and put back after some hours of work.
+    pub(in crate::world) fn restore(&mut self, number: usize, dice: &mut Dice) -> bool {
+        let Some(image) = self.nodes.get(number).and_then(|node| node.backup.clone()) else {
+            return self.back_up(number) && self.later(number, Fault::Restore, dice);
+        };
         if !self.switch_off(number, 3) {
             return false;
         }
@@ -109,12 +113,23 @@ impl World {
         true
     }
 
+    /// The same node meets a fault again, in one to five hours.
+    pub(in crate::world) fn later(&mut self, node: usize, fault: Fault, dice: &mut Dice) -> bool {
+        let at = self.now + HOUR + dice.long(4 * HOUR);
+        let number = self.steps.len();
+        self.steps.push(Step { at, node, what: What::Fault(fault), dice: dice.serial() });
+        self.at(at, Event::Step(number));
+        true
+    }
+
     /// A second machine runs on a copy of the disk, with the same keys.
-    pub(in crate::world) fn clone_node(&mut self, number: usize) -> bool {
+    pub(in crate::world) fn clone_node(&mut self, number: usize, dice: &mut Dice) -> bool {
         let Some(node) = self.nodes.get(number).filter(|node| node.removed.is_none() && node.clone_of.is_none()) else {
             return false;
         };
-        let Some(image) = node.backup.clone() else { return false };
+        let Some(image) = node.backup.clone() else {
+            return self.back_up(number) && self.later(number, Fault::Clone, dice);
+        };
         let copy = node.twin(number, image, self.now);
         let twin = self.nodes.len();
         self.nodes.push(copy);

@@ -98,7 +98,7 @@ impl World {
         if taken.is_none() {
             return false;
         }
-        let content = Content { document, record: Some(record) };
+        let content = Content { document, record: Some(record), mark: None };
         let ack = Ack { node: number, at: 0, namespace, log, seq: 1, entry: None, content, excused: None };
         node.pending.push(Claim::Record(ack));
         self.wake(number, 5);

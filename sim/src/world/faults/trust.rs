@@ -14,6 +14,7 @@ use townmesh_crdt::seal::{self, PersonKeyPlace};
 use townmesh_crdt::value::Value;
 
 use crate::dice::Dice;
+use crate::plan::Fault;
 use crate::world::ledger::{Claim, Erased, Said};
 use crate::world::work::Task;
 use crate::world::{Node, World};
@@ -37,8 +38,15 @@ impl World {
             self.trace.tell(self.now, || format!("the removal is refused: {error}"));
             return false;
         }
-        node.pending.push(Claim::Removal { node: number, kept });
+        let keys = self.keys_with(stolen);
+        if let Some(node) = self.nodes.get_mut(center) {
+            node.pending.push(Claim::Removal { node: number, kept, keys });
+        }
         self.wake(center, 5);
+        // An authority looks at what came late, and lets it count.
+        if dice.chance(35) {
+            self.later(center, Fault::Ratify, dice);
+        }
         // The thief starts it anew: what it writes from then on stands in logs that nobody has seen.
         self.kill(number, 1);
         let back = -(1 + dice.long(3 * 86_400_000) as i64);
