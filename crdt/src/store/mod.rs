@@ -10,6 +10,7 @@ mod branches;
 mod creation;
 mod read;
 mod shelves;
+mod soundness;
 mod tables;
 
 use std::path::Path;
@@ -158,15 +159,6 @@ impl Store {
         transaction.open_table(tables::ENTRIES)?;
         drop(transaction);
         Ok(self)
-    }
-
-    /// Re-reads every page and compares checksums. False: something was damaged and the database repaired
-    /// what it could.
-    ///
-    /// # Errors
-    /// [`StoreError::Damaged`] if it could not.
-    pub fn check_integrity(&mut self) -> Result<bool, StoreError> {
-        Ok(self.database.check_integrity()?)
     }
 
     /// Gives unused pages back to the file system.

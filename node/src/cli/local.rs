@@ -82,12 +82,12 @@ pub(super) fn refuse_unfinished(directory: &DataDir, file: &IdentityFile) -> Res
 /// [`OpenError::Store`], among others for a page that rotted; [`OpenError::Codec`] where the operating system has no randomness.
 pub(super) fn opening(config: &Config, file: &IdentityFile, expect_data: bool) -> Result<Opening, OpenError> {
     let rng = os_rng().map_err(|message| OpenError::Codec(std::io::Error::other(message)))?;
-    let mut store = Store::open(&config.data_dir.store())?;
-    if !store.check_integrity()? {
+    let path = config.data_dir.store();
+    if !Store::is_sound(&path)? {
         return Err(StoreError::Damaged("a page differs from its checksum".to_owned()).into());
     }
     Ok(Opening {
-        store,
+        store: Store::open(&path)?,
         identity: file.identity.clone(),
         town: file.town,
         chain: file.chain.clone(),

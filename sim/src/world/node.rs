@@ -203,10 +203,10 @@ impl Node {
         let backend = mount.clone();
         // The database panics on some damaged pages; the binary takes that for damage, too.
         let opened = std::panic::catch_unwind(AssertUnwindSafe(move || {
-            let mut store = Store::open_backend(backend)?;
-            if !store.check_integrity()? {
-                return Err(OpenError::Store(StoreError::Damaged("the integrity check failed".into())));
+            if !Store::is_sound_backend(backend.clone())? {
+                return Err(OpenError::Store(StoreError::Damaged("a page differs from its checksum".into())));
             }
+            let store = Store::open_backend(backend)?;
             let rng = Box::new(rng);
             let beacon_interval = beacon;
             let opening = Opening { store, identity, town, chain, rng, expect_data, beacon_interval };
