@@ -107,6 +107,9 @@ impl Replica {
         }
         self.forks.insert(log, Fork::new(seq, before));
         self.digests.remove(&log.namespace);
+        if self.is_auth(&log) {
+            self.heed_end();
+        }
         if log.author == self.identity.node() && log.epoch == self.epoch {
             // A running copy of this node exists. What is recorded from now on counts.
             self.epoch = self.rng.next_u64();

@@ -16,6 +16,7 @@ impl Replica {
     /// [`StoreError`]; nothing of what was staged is saved then, and this replica records nothing more.
     pub fn commit(&mut self, now: Millis) -> Result<(), StoreError> {
         self.check_writable()?;
+        self.restate(now)?;
         if let Err(error) = self.finish_open_entries() {
             // Items of an entry that does not come to be are in the batch.
             self.failed = true;
@@ -121,9 +122,9 @@ impl Replica {
     }
 
     /// When [`Self::commit`] wants to be called even if nothing happens: for the next beacon, if there is anything to say,
-    /// and for cards of others.
+    /// for cards of others, and for what is to be stated again.
     pub fn poll_timeout(&self) -> Millis {
-        self.next_beacon().min(self.late_cards.due())
+        self.next_beacon().min(self.late_cards.due()).min(self.restating.due())
     }
 
     /// Writes also what could have waited. A node that is about to stop calls it, so that after its next start it need

@@ -92,8 +92,11 @@ impl Replica {
         }
         let state = self.logs.get(&log).map_or_else(|| LogState::empty(log), |(_, state)| *state);
         let last = run.entries().last().map_or(0, |(_, entry)| entry.header.seq);
+        let is_ended =
+            namespace.kind == NamespaceKind::Auth && (self.quota_cut(&log).is_some() || self.floods(&log.author));
         if first.seq > state.height + 1 {
-            return Ok(Ingested::Gap { height: state.height });
+            // What is missing of a log that is taken no further would be refused, too, as often as it is asked for.
+            return Ok(if is_ended { Ingested::OverQuota } else { Ingested::Gap { height: state.height } });
         }
         let continues = match run.entries().iter().find(|(_, entry)| entry.header.seq == state.height) {
             Some((id, _)) => *id == state.head,
@@ -111,7 +114,7 @@ impl Replica {
         if last <= state.height || self.forks.get(&log).is_some_and(|fork| fork.ends_before(state.height + 1)) {
             return Ok(Ingested::Known);
         }
-        if namespace.kind == NamespaceKind::Auth && (self.quota_cut(&log).is_some() || self.floods(&log.author)) {
+        if is_ended {
             return Ok(Ingested::OverQuota);
         }
         run.verify()?;
@@ -122,21 +125,34 @@ impl Replica {
             self.check_authors(&namespace, &run)?;
             return Ok(Ingested::New(self.append(&namespace, state, run.into_entries())));
         }
+        if !self.take_statements(&namespace, &run, &state)? {
+            return Ok(Ingested::Early);
+        }
+        Ok(Ingested::New(self.append(&namespace, state, run.into_entries())))
+    }
+
+    /// Heeds what a run of `auth` states past what is held of its log. False if it is not to be kept: a certificate that
+    /// it names is still to come.
+    fn take_statements(&mut self, namespace: &Namespace, run: &Run, held: &LogState) -> Result<bool, IngestError> {
+        let new = || run.entries().iter().map(|(_, entry)| entry).filter(|entry| entry.header.seq > held.height);
+        let until = self.quota_until(&held.log, new());
+        let new = new().filter(|entry| entry.header.seq < until);
+        if self.run_stands(run) {
+            self.check_authors(namespace, run)?;
+            self.trust_statements(new);
+            return Ok(true);
+        }
         // A new node's first entry brings the certificate that it names, so its statements are heeded first. They are
         // forgotten again if the run is not kept: what is not recorded must have no effect.
         let before = self.trust.clone();
-        let new = run.entries().iter().map(|(_, entry)| entry).filter(|entry| entry.header.seq > state.height);
-        let until = self.quota_until(&log, new.clone());
-        let brought = self.trust_statements(new.filter(|entry| entry.header.seq < until));
-        let checked =
-            if self.run_stands(&run) { self.check_authors(&namespace, &run).map(|()| true) } else { Ok(false) };
+        let brought = self.trust_statements(new);
+        let checked = if self.run_stands(run) { self.check_authors(namespace, run).map(|()| true) } else { Ok(false) };
         if !matches!(checked, Ok(true)) {
             self.trust = before;
             self.interests.clear();
             brought.iter().for_each(|id| _ = self.recorded_statements.remove(id));
-            return checked.map(|_| Ingested::Early);
         }
-        Ok(Ingested::New(self.append(&namespace, state, run.into_entries())))
+        checked
     }
 
     /// Whether the certificates that a run names stand in `auth` as it is held here, or in the run itself. One that is
@@ -188,6 +204,9 @@ impl Replica {
         if namespace.kind == NamespaceKind::Auth {
             let new = entries.iter().map(|(_, entry)| entry).filter(|entry| entry.header.seq > held);
             new.clone().for_each(|entry| self.charge(entry));
+            if self.floods(&state.log.author) {
+                self.heed_end();
+            }
             let until = self.quota_cut(&state.log).map_or(u64::MAX, |(seq, _)| seq);
             self.trust_periods(new.filter(|entry| entry.header.seq < until));
         }
@@ -281,7 +300,7 @@ impl Replica {
     }
 
     /// The records of a kind in an `auth` entry.
-    fn auth_records(&mut self, entry: &Entry, wanted: DocumentKind) -> Vec<Vec<u8>> {
+    pub(super) fn auth_records(&mut self, entry: &Entry, wanted: DocumentKind) -> Vec<Vec<u8>> {
         let Ok(plain) = self.codec.decompress(&entry.body) else { return vec![] };
         let items = change::decode_items(&plain).unwrap_or_default();
         let records = items.into_iter().filter_map(|(_, item)| match item {

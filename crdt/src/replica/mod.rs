@@ -34,6 +34,7 @@ mod ratification;
 mod receipts;
 mod record;
 mod renewal;
+mod restating;
 #[cfg(test)]
 mod review_tests;
 mod revocation;
@@ -171,6 +172,7 @@ pub struct Replica {
     interests: BTreeMap<NodeId, exchange::Interest>,
     outputs: VecDeque<Output>,
     auth_costs: BTreeMap<LogId, quota::LogCost>,
+    restating: restating::Restating,
     beacon_at: Millis,
     beacon_interval: Millis,
     /// When each log last grew, in steps of `growth`.
@@ -269,6 +271,7 @@ impl Replica {
             interests: BTreeMap::new(),
             outputs: VecDeque::new(),
             auth_costs: BTreeMap::new(),
+            restating: restating::Restating::default(),
             beacon_at: 0,
             beacon_interval,
             grown: BTreeMap::new(),
@@ -305,6 +308,7 @@ impl Replica {
         self.fold_auth(&entries);
         entries.iter().for_each(|entry| self.charge(entry));
         self.trust_entries(&entries);
+        self.heed_end();
         let aside = self.auth_set_aside()?;
         self.trust_statements(aside.iter());
         self.adopt_certificate();

@@ -12,6 +12,7 @@ mod limits;
 mod newer;
 mod ratifications;
 mod regressions;
+mod restating;
 mod revocations;
 mod rotation;
 mod write_behind;

@@ -497,6 +497,12 @@ fn auth_takes_a_bounded_amount_of_a_flooder_on_every_node_alike() {
             take(other, &entries, 8);
         }
     }
+    // What such a log lacks is not asked for: it would be refused, as often as it comes.
+    let more = flood(&mut flooder, 112, 3);
+    for node in [&mut center, &mut langfa] {
+        let run = crate::sync::Run::new(more[1..].to_vec()).unwrap();
+        assert_eq!(node.ingest(run).unwrap(), Ingested::OverQuota);
+    }
     let bytes = |node: &Replica| node.logs_of(auth).map(|(_, (_, state))| state.bytes).sum::<u64>();
     connect(&mut center, &mut langfa);
     settle(&mut center, &mut langfa);

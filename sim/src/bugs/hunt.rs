@@ -55,6 +55,9 @@ pub struct Found {
     pub after_s: f64,
 }
 
+/// What was found, after how many seconds, and in the town of which seed.
+type Wrong = (Option<(String, f64)>, Option<u64>);
+
 impl Hunters {
     /// Builds both in a copy of the sources.
     ///
@@ -90,39 +93,54 @@ impl Hunters {
     }
 
     fn simulate(&self, bug: Option<&str>) -> io::Result<Option<Found>> {
+        let (mut from, mut spent) = (None, Duration::ZERO);
+        loop {
+            let (found, seed) = self.live_through(bug, from, self.limit.saturating_sub(spent))?;
+            let Some((line, after_s)) = found else { return Ok(None) };
+            spent += Duration::from_secs_f64(after_s);
+            if let (Some(_), Some(seed)) = (bug, seed)
+                && let Some(by) = self.without(seed)?
+            {
+                eprintln!("seed {seed} goes wrong without any bug, too: {by}");
+                from = Some(seed.saturating_add(1));
+                continue;
+            }
+            if let (Some(bug), Some(seed), Some(keep)) = (bug, seed, &self.keep) {
+                self.shrink(bug, seed, &keep.join(format!("{bug}.json")))?;
+            }
+            let by = line.split_once(": ").map_or(line.as_str(), |(_, what)| what).chars().take(110).collect();
+            return Ok(Some(Found { by, after_s: spent.as_secs_f64() }));
+        }
+    }
+
+    /// Simulates towns until one goes wrong: what was found after how many seconds, and the town's seed.
+    fn live_through(&self, bug: Option<&str>, from: Option<u64>, limit: Duration) -> io::Result<Wrong> {
         let mut command = Command::new(&self.simulator);
         command.args(["run", "--seeds", "1000000", "--shrink", "0"]).args(&self.town);
+        if let Some(from) = from {
+            command.args(["--seed", &from.to_string()]);
+        }
         let mut seed = None;
         let wrong = |line: &str| {
-            seed = line.strip_prefix("seed ").and_then(|rest| Some(rest.split_once(':')?.0.to_owned())).or(seed.take());
+            let told = line.strip_prefix("seed ").and_then(|rest| rest.split_once(':')?.0.parse().ok());
+            seed = told.or(seed);
             line.trim().strip_prefix("WRONG at ").map(str::to_owned)
         };
-        let by = |line: &str| line.split_once(": ").map_or(line, |(_, what)| what).chars().take(110).collect();
-        let mut found = run(command, bug, self.limit, wrong)?;
-        if let (Some(_), Some(_), Some(seed)) = (&found, bug, &seed)
-            && let Some(by) = self.without(seed)?
-        {
-            eprintln!("seed {seed} goes wrong without any bug, too: {by}");
-            found = None;
-        }
-        if let (Some(_), Some(bug), Some(seed), Some(keep)) = (&found, bug, seed, &self.keep) {
-            self.shrink(bug, &seed, &keep.join(format!("{bug}.json")))?;
-        }
-        Ok(found.map(|(line, after_s)| Found { by: by(&line), after_s }))
+        Ok((run(command, bug, limit, wrong)?, seed))
     }
 
     /// What a seed finds without any bug: that is a mistake of the product or of a checker.
-    fn without(&self, seed: &str) -> io::Result<Option<String>> {
+    fn without(&self, seed: u64) -> io::Result<Option<String>> {
         let mut command = Command::new(&self.simulator);
-        command.args(["run", "--shrink", "0", "--seed", seed]).args(&self.town);
+        command.args(["run", "--shrink", "0", "--seed", &seed.to_string()]).args(&self.town);
         let wrong = |line: &str| line.trim().strip_prefix("WRONG at ").map(str::to_owned);
         Ok(run(command, None, self.limit, wrong)?.map(|(line, _)| line))
     }
 
     /// The shortest plan that finds a bug, as far as the time suffices.
-    fn shrink(&self, bug: &str, seed: &str, file: &Path) -> io::Result<()> {
+    fn shrink(&self, bug: &str, seed: u64, file: &Path) -> io::Result<()> {
         let mut command = Command::new(&self.simulator);
-        command.args(["run", "--shrink", "300", "--seed", seed, "--keep"]).arg(file).args(&self.town);
+        command.args(["run", "--shrink", "300", "--seed", &seed.to_string(), "--keep"]).arg(file).args(&self.town);
         run(command, Some(bug), self.limit, |line| line.starts_with("kept in ").then(String::new)).map(|_| ())
     }
 
@@ -290,6 +308,28 @@ mod tests {
         let script = format!("echo WRONG ${{{SWITCH}-none}}");
         assert_eq!(found(&script, Some("a-b"), 30_000).as_deref(), Some("a-b"));
         assert_eq!(found(&script, None, 30_000).as_deref(), Some("none"));
+    }
+
+    #[test]
+    fn a_seed_that_goes_wrong_without_the_bug_is_passed_over() {
+        use std::os::unix::fs::PermissionsExt;
+        let simulator = std::env::temp_dir().join(format!("townmesh-fake-simulator-{}", std::process::id()));
+        let script = format!(
+            "#!/bin/sh\nseed=1\nwhile [ $# -gt 0 ]; do [ \"$1\" = --seed ] && seed=$2; shift; done\n\
+             echo \"seed $seed: a town\"\n\
+             [ $seed = 1 ] && echo \"  WRONG at 0.0 min: always: so\"\n\
+             [ $seed = 2 ] && [ -n \"${SWITCH}\" ] && echo \"  WRONG at 0.0 min: with the bug: so\"\n\
+             exit 0\n"
+        );
+        fs::write(&simulator, script).unwrap();
+        fs::set_permissions(&simulator, fs::Permissions::from_mode(0o700)).unwrap();
+        let limit = Duration::from_secs(60);
+        let hunters =
+            Hunters { simulator: simulator.clone(), tests: None, town: vec![], limit, keep: None, until_found: true };
+        let bug = hunters.simulate(Some("a-bug")).unwrap().map(|found| found.by);
+        let nothing = hunters.simulate(None).unwrap().map(|found| found.by);
+        fs::remove_file(&simulator).unwrap();
+        assert_eq!((bug.as_deref(), nothing.as_deref()), (Some("with the bug: so"), Some("always: so")));
     }
 
     #[test]

@@ -128,9 +128,14 @@ pub(crate) struct Removal {
 }
 
 impl Removal {
-    /// Whether somebody who holds this much has heard of it.
-    pub(crate) fn is_known(&self, heights: &BTreeMap<LogId, u64>) -> bool {
-        self.news.iter().all(|(log, height)| heights.get(log).is_some_and(|held| held >= height))
+    /// Whether somebody who holds this much has heard of it for sure. What stands past a fork others may hold another branch
+    /// of.
+    pub(crate) fn is_known(&self, heights: &BTreeMap<LogId, u64>, forks: &BTreeMap<LogId, u64>) -> bool {
+        let is_held = |(log, height)| {
+            let is_forked = forks.get(log).is_some_and(|seq| seq <= height);
+            !is_forked && heights.get(log).is_some_and(|held| held >= height)
+        };
+        self.news.iter().all(is_held)
     }
 }
 

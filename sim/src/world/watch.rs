@@ -8,6 +8,7 @@ use townmesh_crdt::entry::{Header, LogId};
 use townmesh_crdt::id::{KeyId, NodeId};
 use townmesh_crdt::namespace::Namespace;
 use townmesh_crdt::replica::Replica;
+use townmesh_crdt::seal::FamilySecret;
 
 use super::ledger::{Removal, Said, Stated};
 use super::{BEGIN, World};
@@ -42,8 +43,8 @@ impl World {
         let key = (namespace.family(), header.key);
         let heights = node.heights();
         let (mut removals, mut leak) = (std::mem::take(&mut self.ledger.removals), None);
-        for removal in removals.iter_mut().filter(|removal| removal.is_known(&heights)) {
-            if removal.keys.contains(&key) || self.keys_with(removal.node).contains(&key) {
+        for removal in removals.iter_mut().filter(|removal| removal.is_known(&heights, &self.ledger.forks)) {
+            if removal.keys.contains(&key) || self.has_key(removal.node, &key) {
                 leak = Some(removal.clone());
             }
             removal.used.insert(key.clone());
@@ -117,10 +118,19 @@ impl World {
 
     /// The keys that a node has or had when it last ran, with those of its clones and of whoever used its invite.
     pub(super) fn keys_with(&self, id: NodeId) -> BTreeSet<(String, KeyId)> {
+        self.secrets_with(id).map(|(family, secret)| (family.clone(), secret.key_id(&family))).collect()
+    }
+
+    /// Whether one key is among them. It is asked for each record once somebody was removed, so only keys of that family
+    /// are derived.
+    fn has_key(&self, id: NodeId, (family, key): &(String, KeyId)) -> bool {
+        self.secrets_with(id).any(|(known, secret)| known == *family && secret.key_id(family) == *key)
+    }
+
+    fn secrets_with(&self, id: NodeId) -> impl Iterator<Item = (String, FamilySecret)> {
         let invite = self.nodes.iter().find(|node| node.id() == id).map(|node| &node.invite);
-        let holds = |node: &&super::Node| invite.is_some_and(|invite| Arc::ptr_eq(invite, &node.invite));
-        let secrets = self.nodes.iter().filter(holds).flat_map(super::Node::known_secrets);
-        secrets.map(|(family, secret)| (family.clone(), secret.key_id(&family))).collect()
+        let holds = move |node: &&super::Node| invite.is_some_and(|invite| Arc::ptr_eq(invite, &node.invite));
+        self.nodes.iter().filter(holds).flat_map(super::Node::known_secrets)
     }
 
     /// In the end nobody who was removed has come to a key under which somebody wrote who knew of it.

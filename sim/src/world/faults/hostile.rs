@@ -30,10 +30,9 @@ impl World {
         let Some(node) = self.nodes.get(number).filter(|node| node.removed.is_none()) else { return false };
         let Some(replica) = node.replica.as_ref().filter(|replica| !replica.has_staged()) else { return false };
         let own = node.id();
-        let auth = Namespace::auth().id(&node.town);
         let logs: Vec<(LogId, u64)> = replica
             .logs()
-            .filter(|state| state.log.author == own && state.height > 1 && state.log.namespace != auth)
+            .filter(|state| state.log.author == own && state.height > 1)
             .map(|state| (state.log, state.height))
             .collect();
         let Some((log, height)) = dice.one_of(&logs).copied() else { return false };
