@@ -227,8 +227,7 @@ impl Replica {
     /// [`OpenError`].
     pub fn open(opening: Opening, now: Millis) -> Result<Self, OpenError> {
         let Opening { store, identity, town, chain, mut rng, expect_data, beacon_interval } = opening;
-        let node = identity.node();
-        check_owner(&store, node, expect_data)?;
+        check_owner(&store, identity.node(), expect_data)?;
         let mut trust = Trust::new(town);
         let chain_bytes = chain.iter().map(Statement::to_bytes).collect();
         for statement in &chain {
@@ -236,7 +235,7 @@ impl Replica {
         }
         let own = trust.certificate(&identity.certificate).cloned();
         let own = own
-            .filter(|own| own.key == node)
+            .filter(|own| own.key == identity.node())
             .ok_or(StatementError::NotAllowed("the chain does not reach this node's key"))?;
         let epoch = rng.next_u64();
         let feed_end = store.feed_end()?;

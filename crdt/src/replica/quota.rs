@@ -20,9 +20,10 @@ use crate::replica::RecordError;
 const RESERVE: u64 = (bounds::BULK_BODY + bounds::MAX_RECORD + HEADER_LEN) as u64;
 
 /// What a log of `auth` costs.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct LogCost {
-    bytes: u64,
+    /// Bytes of the log up to each of its entries within the quota.
+    sums: Vec<u64>,
     /// The first entry beyond the quota, and the one before it.
     cut: Option<(u64, EntryId)>,
 }
@@ -30,18 +31,28 @@ pub(super) struct LogCost {
 impl LogCost {
     #[cfg(test)]
     pub(super) fn of(bytes: u64) -> Self {
-        Self { bytes, cut: None }
+        Self { sums: vec![bytes], cut: None }
     }
 
     /// What lies beyond the cut costs nothing: how much of it a node holds depends on the runs it came in, and whether
     /// an author floods must not.
     fn add(&mut self, entry: &Entry) {
-        let bytes = self.bytes.saturating_add(HEADER_LEN as u64 + u64::from(entry.header.body_len));
+        let bytes = self.bytes().saturating_add(HEADER_LEN as u64 + u64::from(entry.header.body_len));
         match self.cut {
             Some(_) => {}
             None if bytes > bounds::AUTH_LOG_QUOTA => self.cut = Some((entry.header.seq, entry.header.backlink)),
-            None => self.bytes = bytes,
+            None => self.sums.push(bytes),
         }
+    }
+
+    fn bytes(&self) -> u64 {
+        self.sums.last().copied().unwrap_or(0)
+    }
+
+    /// Bytes of the entries before a seq.
+    fn bytes_before(&self, seq: u64) -> u64 {
+        let entries = usize::try_from(seq.saturating_sub(1)).unwrap_or(usize::MAX).min(self.sums.len());
+        entries.checked_sub(1).and_then(|last| self.sums.get(last)).copied().unwrap_or(0)
     }
 }
 
@@ -64,7 +75,7 @@ impl Replica {
 
     /// Which of the entries that follow what is held of a log are within its quota: those below this seq.
     pub(super) fn quota_until<'a>(&self, log: &LogId, new: impl Iterator<Item = &'a Entry>) -> u64 {
-        let mut cost = self.auth_costs.get(log).copied().unwrap_or_default();
+        let mut cost = self.auth_costs.get(log).cloned().unwrap_or_default();
         new.for_each(|entry| cost.add(entry));
         cost.cut.filter(|_| !self.writes_freely(&log.author)).map_or(u64::MAX, |(seq, _)| seq)
     }
@@ -75,11 +86,13 @@ impl Replica {
         self.trust.certificates_of(author).any(|certificate| certificate.role == NodeRole::Center)
     }
 
+    /// What follows a fork costs nothing either: those who knew of the fork before it came do not hold it.
     fn author_cost(&self, author: &NodeId) -> u64 {
         let namespace = self.namespace_id(&Namespace::auth());
         let first = LogId { namespace, author: *author, epoch: 0, lane: crate::entry::Lane::Urgent };
         let logs = self.auth_costs.range(first..).take_while(|(log, _)| log.author == *author);
-        logs.map(|(_, cost)| cost.bytes).sum()
+        let end = |log: &LogId| self.forks.get(log).map_or(u64::MAX, |fork| fork.end().0);
+        logs.map(|(log, cost)| cost.bytes_before(end(log))).sum()
     }
 
     /// Whether an author wrote so much in `auth` that nothing more is taken of it.
@@ -93,7 +106,7 @@ impl Replica {
 
     /// Refuses to record in `auth` what others would not take.
     pub(super) fn check_quota(&self, log: &LogId) -> Result<(), RecordError> {
-        let own = self.auth_costs.get(log).map_or(0, |cost| cost.bytes);
+        let own = self.auth_costs.get(log).map_or(0, LogCost::bytes);
         let within = own.saturating_add(RESERVE) <= bounds::AUTH_LOG_QUOTA
             && self.author_cost(&log.author).saturating_add(RESERVE) <= bounds::AUTH_AUTHOR_QUOTA;
         if within || self.own.role == NodeRole::Center { Ok(()) } else { Err(RecordError::Quota) }

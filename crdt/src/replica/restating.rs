@@ -78,7 +78,9 @@ impl Replica {
         let [high, low, ..] = self.identity.node().0;
         match self.own.role {
             NodeRole::Center => 0,
-            _ => PATIENCE + PATIENCE * Millis::from(u16::from_be_bytes([high, low])) / Millis::from(u16::MAX),
+            NodeRole::Village | NodeRole::Patrol | NodeRole::Carrier => {
+                PATIENCE + PATIENCE * Millis::from(u16::from_be_bytes([high, low])) / Millis::from(u16::MAX)
+            }
         }
     }
 

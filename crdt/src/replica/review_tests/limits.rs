@@ -257,3 +257,30 @@ fn of_too_many_periods_all_nodes_keep_the_same() {
     let events = forward.values().filter(|namespace| namespace.family() == months[0].family());
     assert_eq!(events.count(), bounds::MAX_PERIODS + 1);
 }
+
+#[test]
+fn a_flooder_that_forks_its_logs_is_judged_alike_by_those_who_knew_of_the_forks_before_the_flood() {
+    let mut town = Town::new(136);
+    let mut center = town.node("center", NodeRole::Center, &[], &[]);
+    let mut late = town.node("late", NodeRole::Village, &[LANGFA], &[]);
+    let mut flooder = town.node("flooder", NodeRole::Village, &[HAIZI], &[]);
+    meet(&mut center, &mut flooder);
+    let floods: Vec<Vec<crate::entry::Entry>> = (100..110).map(|epoch| flood(&mut flooder, epoch, 60)).collect();
+    floods.iter().for_each(|entries| take(&mut center, entries, 8));
+    assert!(center.floods(&flooder.node()));
+    let is_held = |entries: &&Vec<crate::entry::Entry>| center.logs.contains_key(&entries[0].header.log);
+    let held: Vec<_> = floods.iter().filter(is_held).cloned().collect();
+    assert!((8..10).contains(&held.len()));
+    for entries in &held {
+        let mut second = entries[1].clone();
+        second.header.time = crate::clock::HybridTime(second.header.time.0 + 1);
+        second.signature = Some(crate::entry::sign(&second.header, &flooder.identity.signing));
+        let run = crate::sync::Run::new(vec![second]).unwrap();
+        assert_eq!(center.ingest(run).unwrap(), Ingested::Diverged);
+    }
+    center.commit(NOW).unwrap();
+    assert!(!center.floods(&flooder.node()), "one entry of each counts, and nobody can come to hold more");
+    meet(&mut center, &mut late);
+    let theirs = late.logs().filter(|state| state.log.author == flooder.node());
+    assert_eq!(theirs.map(|state| state.height).sum::<u64>(), held.len() as u64 + 1);
+}
