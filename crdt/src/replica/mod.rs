@@ -18,6 +18,7 @@ mod blobs;
 mod branches;
 mod cards;
 mod commit;
+mod completeness;
 mod delivery;
 mod documents;
 mod erasure;
@@ -52,6 +53,7 @@ use rand_core::CryptoRng;
 
 pub use blobs::{Blob, Manifest};
 pub use branches::ItemsOfEntry;
+pub use completeness::Completeness;
 pub use delivery::{Delivery, Waiting};
 pub use documents::StoredRecord;
 pub use erasure::{EraseError, Erased};

@@ -8,6 +8,7 @@
 use std::collections::BTreeMap;
 
 use super::Replica;
+use super::completeness::CompleteTo;
 use crate::card::{self, Beacon, CardKind, MAX_HEADS, MAX_SPACES};
 use crate::clock::Millis;
 use crate::entry::LogId;
@@ -28,15 +29,22 @@ pub(super) struct Claims {
     digests: BTreeMap<[u8; 8], [u8; 8]>,
     /// Namespaces in which it held what this node held when `growth` was this.
     equal: BTreeMap<NamespaceId, u64>,
+    /// When it spoke last, by its clock, and the digests that it named then.
+    pub(super) said_at: Millis,
+    pub(super) said: Vec<([u8; 8], [u8; 8])>,
+    pub(super) complete: CompleteTo,
 }
 
 impl Replica {
     /// A beacon that was checked.
     pub(super) fn take_claims(&mut self, beacon: Beacon) {
+        // What came since its last one may have been all that was missing.
+        self.note_equal(&beacon.node);
         let claims = self.claims.entry(beacon.node).or_default();
         if claims.epoch != beacon.epoch {
             // A new opening withdraws what an older one claimed: its store may be another one (DESIGN 12.10).
-            *claims = Claims { epoch: beacon.epoch, ..Claims::default() };
+            let complete = std::mem::take(&mut claims.complete);
+            *claims = Claims { epoch: beacon.epoch, complete, ..Claims::default() };
         }
         if claims.heads.len() + beacon.heads.len() > MAX_CLAIMED {
             claims.heads.clear();
@@ -48,7 +56,8 @@ impl Replica {
         if claims.digests.len() + beacon.spaces.len() > crate::bounds::MAX_NAMESPACES {
             claims.digests.clear();
         }
-        claims.digests.extend(beacon.spaces);
+        claims.digests.extend(beacon.spaces.iter().copied());
+        (claims.said_at, claims.said) = (beacon.at, beacon.spaces);
     }
 
     /// Compares what a node claims with what is held now.
@@ -65,7 +74,7 @@ impl Replica {
         }
     }
 
-    fn namespace_named(&self, short: [u8; 8]) -> Option<NamespaceId> {
+    pub(super) fn namespace_named(&self, short: [u8; 8]) -> Option<NamespaceId> {
         let mut first = [0; 16];
         first[..8].copy_from_slice(&short);
         let (found, _) = self.numbers.range(NamespaceId(first)..).next()?;

@@ -94,7 +94,7 @@ pub(super) struct ListArgs {
 }
 
 /// Which part of a list.
-#[derive(Debug, Args)]
+#[derive(Debug, Default, Args)]
 pub(super) struct PageArgs {
     /// 行数 / rows
     #[arg(long, default_value_t = 50)]

@@ -3,6 +3,7 @@
 //! Exit codes: 0 done, 1 failed, 2 wrong usage, 75 not fully synced yet. With `--json` a command prints one JSON value on
 //! standard output, errors as `{code, message_zh, message_en, remedy?}` on standard error.
 
+mod assessment;
 mod authority;
 mod case;
 mod client;
@@ -139,6 +140,10 @@ enum Command {
     Position(position::PositionCommand),
     /// 送达情况 / which nodes have what
     Delivery(delivery::DeliveryArgs),
+    /// 考核：时段内案卷的各项指标 / figures of the cases of a period
+    Assessment(assessment::AssessmentArgs),
+    /// 数据完整到何时 / up to when everything is here that other nodes held
+    Completeness(assessment::CompletenessArgs),
     /// 人员 / members
     #[command(subcommand)]
     Member(member::MemberCommand),
@@ -232,6 +237,8 @@ impl Cli {
             Command::Photo(command) => command.run(&context),
             Command::Position(command) => command.run(&context),
             Command::Delivery(args) => args.run(&context),
+            Command::Assessment(args) => args.run(&context),
+            Command::Completeness(args) => args.run(&context),
             Command::Member(command) => command.run(&context),
             Command::Team(command) => command.run(&context),
             Command::Device(command) => command.run(&context),

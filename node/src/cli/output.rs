@@ -94,7 +94,7 @@ pub(super) fn with_times(mut rows: Value, field: &str) -> Value {
     rows
 }
 
-fn moment(millis: i64) -> String {
+pub(super) fn moment(millis: i64) -> String {
     let local = millis.saturating_add(i64::from(UTC_OFFSET_MINUTES) * 60_000);
     let minutes = local.div_euclid(60_000).rem_euclid(24 * 60);
     format!("{} {:02}:{:02}", Day::of_time(millis, UTC_OFFSET_MINUTES), minutes / 60, minutes % 60)

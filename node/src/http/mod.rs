@@ -21,6 +21,8 @@
 //! | `/v1/grids` | POST | record |
 //! | `/v1/positions` | GET, POST | where each unit was last; where this one is |
 //! | `/v1/delivery` | GET | which nodes said they hold a document; what waits for each node |
+//! | `/v1/completeness` | GET | up to when everything is here that other nodes held, by kind and region |
+//! | `/v1/assessment`, `/v1/assessment/cases` | GET | figures of a period with their completeness; the cases behind one |
 //! | `/v1/conflicts` | GET | what people have to settle |
 //! | `/v1/import` | POST | a ledger file; answers JSON lines |
 //! | `/v1/export` | GET | households as CSV, XLSX, GeoJSON |
@@ -34,9 +36,11 @@
 //! | `/v1/ratify` | POST | what is held here of a removed node, or of a forked log, counts |
 
 mod access;
+mod assessment;
 mod authority;
 mod bounds;
 mod cases;
+mod completeness;
 mod delivery;
 mod dump;
 mod erase;
@@ -176,6 +180,9 @@ impl Api {
             .route("/v1/devices", get(town::devices).post(town::record_device))
             .route("/v1/positions", get(positions::list).post(positions::record))
             .route("/v1/delivery", get(delivery::list))
+            .route("/v1/completeness", get(completeness::show))
+            .route("/v1/assessment", get(assessment::figures))
+            .route("/v1/assessment/cases", get(assessment::cases))
             .route("/v1/reveals", get(reveal::list))
             .route("/v1/invite", post(invite::invite))
             .route("/v1/invites", get(invite::list))

@@ -63,6 +63,8 @@ pub struct CaseRow {
     pub reported_ms: i64,
     /// When it was filed.
     pub filed_ms: Option<i64>,
+    /// When its limit is reached; `None` before it is filed, and while the clock stands still.
+    pub due_ms: Option<i64>,
     /// When the last handling ended.
     pub handled_ms: Option<i64>,
     /// When it was closed.
@@ -135,8 +137,9 @@ pub struct CaseDetail {
     pub folded: serde_json::Value,
 }
 
-const CASE: &str = "d.document, n.name AS namespace, c.*";
-const CASES: &str = "case_file c JOIN document d ON d.row = c.row JOIN namespace n ON n.number = d.namespace";
+pub(super) const CASE: &str = "d.document, n.name AS namespace, c.*";
+pub(super) const CASES: &str =
+    "case_file c JOIN document d ON d.row = c.row JOIN namespace n ON n.number = d.namespace";
 const ORDERS: &str = "dispatch_order o JOIN document d ON d.row = o.row";
 
 impl Reader {
@@ -205,7 +208,7 @@ impl Reader {
     }
 }
 
-fn case_row(row: &Row<'_>) -> rusqlite::Result<CaseRow> {
+pub(super) fn case_row(row: &Row<'_>) -> rusqlite::Result<CaseRow> {
     Ok(CaseRow {
         document: row.get("document")?,
         namespace: row.get("namespace")?,
@@ -220,6 +223,7 @@ fn case_row(row: &Row<'_>) -> rusqlite::Result<CaseRow> {
         reported_by: row.get("reported_by")?,
         reported_ms: row.get("reported_ms")?,
         filed_ms: row.get("filed_ms")?,
+        due_ms: row.get("due_ms")?,
         handled_ms: row.get("handled_ms")?,
         closed_ms: row.get("closed_ms")?,
         supervised: row.get("supervised")?,

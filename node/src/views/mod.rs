@@ -12,6 +12,7 @@
 //! An erased person's name leaves the tables with the document's next reading, but its trigrams may stay in the text
 //! index and in free pages: after an erasure call [`Views::rebuild`].
 
+mod assessment;
 mod cases;
 mod conflicts;
 mod devices;
@@ -26,6 +27,7 @@ mod writer;
 
 use std::path::PathBuf;
 
+pub use assessment::{Assessment, AssessmentFilter, Counts, Figure, GroupAssessment, GroupBy, Percent, Rates};
 pub use cases::{CaseDetail, CaseEventRow, CaseFilter, CaseRow, OrderRow};
 pub use conflicts::ConflictRow;
 pub use devices::{AlarmFilter, DeviceEventFilter, DeviceEventRow, DeviceFilter, DeviceRow};

@@ -18,7 +18,7 @@ use rusqlite::{Connection, ErrorCode, OpenFlags};
 use super::ViewError;
 
 /// Version of the tables. Another one in the file means: delete it and read the log from the start.
-const VERSION: i64 = 3;
+const VERSION: i64 = 4;
 /// Marks the file as a townmesh view (`PRAGMA application_id`): "tmvw".
 const APPLICATION_ID: i64 = 0x746d_7677;
 /// Pages of the write-ahead log after which it is copied into the file: 32 MB, so that an import syncs seldom.
@@ -76,10 +76,12 @@ CREATE INDEX hazard_state ON hazard (state, region);
 CREATE TABLE case_file (
     row INTEGER PRIMARY KEY, region TEXT NOT NULL, state TEXT, source TEXT, category TEXT, severity TEXT, place TEXT,
     description TEXT, latitude INTEGER, longitude INTEGER, reported_by TEXT, reported_ms INTEGER NOT NULL,
-    filed_ms INTEGER, handled_ms INTEGER, closed_ms INTEGER, supervised INTEGER NOT NULL, rework INTEGER NOT NULL,
+    filed_ms INTEGER, due_ms INTEGER, handled_ms INTEGER, closed_ms INTEGER, supervised INTEGER NOT NULL,
+    orders INTEGER NOT NULL, returned INTEGER NOT NULL, verifications INTEGER NOT NULL, rework INTEGER NOT NULL,
     conflicts INTEGER NOT NULL, detail TEXT NOT NULL) STRICT;
 CREATE INDEX case_file_state ON case_file (state, reported_ms);
 CREATE INDEX case_file_time ON case_file (reported_ms);
+CREATE INDEX case_file_filed ON case_file (filed_ms);
 CREATE TABLE case_event (
     row INTEGER NOT NULL, place INTEGER NOT NULL, event TEXT NOT NULL, time_ms INTEGER NOT NULL, person TEXT NOT NULL,
     role TEXT NOT NULL, step TEXT, effect TEXT NOT NULL, state TEXT, note TEXT, action TEXT NOT NULL,

@@ -276,3 +276,46 @@ fn two_copies_of_a_disk_do_not_answer_each_other_for_ever() {
     }
     assert!(counters.len() <= 4, "{} beacons", counters.len());
 }
+
+/// Up to when a node is complete here, by the name of that node.
+fn complete_to(center: &mut Replica, of: NodeId, now: Millis) -> Option<Millis> {
+    let all = center.completeness(&[Namespace::registry(LANGFA)], now);
+    all.into_iter().find(|one| one.node == of).unwrap().until
+}
+
+#[test]
+fn complete_is_never_later_than_what_has_come() {
+    const MINUTE: Millis = 60_000;
+    let mut town = Town::new(334);
+    let mut center = Member::join(&mut town, "center", NodeRole::Center, &[], &[]);
+    let mut langfa = town.node("langfa", NodeRole::Village, &[LANGFA], &[]);
+    let mut haizi = town.node("haizi", NodeRole::Village, &[HAIZI], &[]);
+    let (id, other) = (langfa.node(), haizi.node());
+    meet(center.replica(), &mut langfa);
+    meet(center.replica(), &mut haizi);
+    assert_eq!(complete_to(center.replica(), id, NOW + MINUTE), Some(NOW + MINUTE), "they are connected");
+    let writers = center.replica().completeness(&[Namespace::registry(LANGFA)], NOW);
+    assert!(writers.iter().all(|one| one.node != other), "who writes nothing there says nothing of it");
+    // Cut off, the village goes on and says so; its beacon reaches the center by others, what it recorded does not.
+    edit(&mut langfa, LANGFA, "1", "before the cut");
+    langfa.commit(NOW + 2 * MINUTE).unwrap();
+    meet(center.replica(), &mut langfa);
+    let since = beacon_at(&langfa);
+    center.replica().close_session(&id);
+    langfa.close_session(&center.node());
+    assert_eq!(complete_to(center.replica(), id, NOW + 20 * MINUTE), Some(since));
+    assert_eq!(complete_to(center.replica(), id, NOW), Some(NOW), "a clock that is ahead does not count");
+    edit(&mut langfa, LANGFA, "2", "after the cut");
+    langfa.commit(NOW + 10 * MINUTE).unwrap();
+    meet(&mut langfa, &mut haizi);
+    meet(&mut haizi, center.replica());
+    let heard = center.replica().beacons().into_iter().find(|beacon| beacon.node == id).unwrap();
+    assert!(heard.at > since, "the point of the test");
+    assert_eq!(complete_to(center.replica(), id, NOW + 20 * MINUTE), Some(since));
+    // A restart forgets earlier beacons: less may be known, never more.
+    center.reopen(&mut town.rng, NOW + 20 * MINUTE);
+    assert!(complete_to(center.replica(), id, NOW + 20 * MINUTE) <= Some(since));
+    meet(center.replica(), &mut langfa);
+    center.replica().close_session(&id);
+    assert_eq!(complete_to(center.replica(), id, NOW + 20 * MINUTE), Some(beacon_at(&langfa)));
+}

@@ -2,13 +2,14 @@
 
 use rusqlite::types::Value;
 use townmesh_crdt::command::read::CaseRecord;
-use townmesh_crdt::domain::case::{Case, milliseconds};
+use townmesh_crdt::domain::case::{Calendar, Case, Effect, OrderStatus, Step, milliseconds};
 
 use super::{Batch, CONFLICT, Slot, coordinates, json, key};
 
 const CASE: &str = "INSERT OR REPLACE INTO case_file (row, region, state, source, category, severity, place, \
-    description, latitude, longitude, reported_by, reported_ms, filed_ms, handled_ms, closed_ms, supervised, rework, \
-    conflicts, detail) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
+    description, latitude, longitude, reported_by, reported_ms, filed_ms, due_ms, handled_ms, closed_ms, supervised, \
+    orders, returned, verifications, rework, conflicts, detail) \
+    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
 const EVENT: &str = "INSERT INTO case_event (row, place, event, time_ms, person, role, step, effect, state, note, \
     action) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
 const ORDER: &str = "INSERT INTO dispatch_order (row, place, event, team, task, kind, lead, status, sent_ms, result) \
@@ -41,9 +42,13 @@ impl Batch<'_> {
                 &case.reported.as_ref().map(|reported| &reported.by),
                 &first_time(case),
                 &time(case.clock.as_ref().map(|clock| clock.started)),
+                &time(due(case)),
                 &time(case.clock.as_ref().and_then(|clock| clock.handled)),
                 &time(case.clock.as_ref().and_then(|clock| clock.closed)),
                 &case.is_supervised(),
+                &(case.orders.len() as i64),
+                &(case.orders.iter().filter(|order| order.status == OrderStatus::Returned).count() as i64),
+                &verifications(case),
                 &case.rework,
                 &open_conflicts,
                 &detail(case)?,
@@ -113,6 +118,18 @@ impl Batch<'_> {
         }
         Ok(())
     }
+}
+
+/// The moment at which the limit is reached, in milliseconds since 1970: it does not depend on when it is asked for.
+fn due(case: &Case) -> Option<u64> {
+    case.deadline(&Calendar::default(), 0).and_then(|deadline| deadline.due)
+}
+
+/// How often an inspector verified, with effect.
+fn verifications(case: &Case) -> i64 {
+    let has_effect = |effect: Effect| matches!(effect, Effect::Applied | Effect::AppliedLate);
+    let is_verified = |step: Option<Step>| matches!(step, Some(Step::VerifyPass | Step::VerifyFail));
+    case.timeline.iter().filter(|entry| is_verified(entry.step) && has_effect(entry.effect)).count() as i64
 }
 
 /// When the case began: its report, or its first event while none has effect.

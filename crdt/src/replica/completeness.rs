@@ -1,0 +1,77 @@
+//! How complete what is held here is: up to when everything is here that other nodes held ("complete to 14:20 except
+//! vehicle-7").
+//!
+//! A node's beacon says what it held at a time by its clock. Once all that is held here too, nothing is missing of what
+//! the node had until then. What it recorded since, or took in from others, may be.
+
+use std::collections::BTreeMap;
+
+use super::Replica;
+use crate::card::{self, Beacon, MAX_HEADS};
+use crate::certificate::Access;
+use crate::clock::Millis;
+use crate::id::{NamespaceId, NodeId};
+use crate::namespace::Namespace;
+use crate::policy;
+
+/// Up to when everything is here that one node held of some namespaces.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Completeness {
+    /// Which node: one that writes in them.
+    pub node: NodeId,
+    /// By the node's clock, and not later than now, in milliseconds since 1970; `None` if that is not known of any time.
+    pub until: Option<Millis>,
+    /// It is connected, and holds the same at this moment.
+    pub connected: bool,
+}
+
+impl Replica {
+    /// How complete these namespaces are here, by each other node that writes in one of them: up to when all of them are.
+    pub fn completeness(&mut self, namespaces: &[Namespace], now: Millis) -> Vec<Completeness> {
+        let others = self.trust.nodes().filter(|(node, ..)| *node != self.node());
+        let writers = others.map(|(node, _, own)| {
+            let writes = namespaces.iter().filter(|namespace| policy::access(own, namespace) == Some(Access::Hold));
+            (node, writes.map(|namespace| self.namespace_id(namespace)).collect::<Vec<NamespaceId>>())
+        });
+        let writers: Vec<(NodeId, Vec<NamespaceId>)> = writers.filter(|(_, written)| !written.is_empty()).collect();
+        let held: BTreeMap<[u8; 8], u64> =
+            self.logs.values().map(|(_, state)| (card::short_log(&state.log), self.effective(state).0)).collect();
+        let newest = self.beacons().into_iter().filter(|beacon| covers(&held, beacon));
+        let newest: BTreeMap<NodeId, Millis> = newest.map(|beacon| (beacon.node, beacon.at)).collect();
+        let judge = |(node, written): (NodeId, Vec<NamespaceId>)| {
+            let connected = self.sessions.get(&node).is_some_and(|session| session.progress.equal);
+            self.note_equal(&node);
+            let noted = self.claims.get(&node).map(|claims| &claims.complete);
+            let of_one = |id: &NamespaceId| noted.and_then(|noted| noted.get(id)).max(newest.get(&node)).copied();
+            // The least of them, and no time if one has none.
+            let all = written.iter().map(of_one).min().flatten();
+            let until = if connected { Some(now) } else { all.map(|at| at.min(now)) };
+            Completeness { node, until, connected }
+        };
+        writers.into_iter().map(judge).collect()
+    }
+
+    /// Notes of which namespaces a node's last beacon named the digest that is the own one now.
+    pub(super) fn note_equal(&mut self, node: &NodeId) {
+        let Some((at, spaces)) = self.claims.get(node).map(|claims| (claims.said_at, claims.said.clone())) else {
+            return;
+        };
+        for (space, digest) in spaces {
+            let Some(namespace) = self.namespace_named(space) else { continue };
+            if card::short_digest(&self.digest(namespace)) == digest
+                && let Some(claims) = self.claims.get_mut(node)
+            {
+                claims.complete.insert(namespace, at);
+            }
+        }
+    }
+}
+
+/// Whether everything that a node said it holds is held here. Only a beacon that names all of its logs can tell.
+fn covers(held: &BTreeMap<[u8; 8], u64>, beacon: &Beacon) -> bool {
+    let is_here = |(log, seq): &([u8; 8], u64)| held.get(log).is_some_and(|height| height >= seq);
+    beacon.heads.len() < MAX_HEADS && beacon.heads.iter().all(is_here)
+}
+
+/// Up to when what nodes held of each namespace was held here, too.
+pub(super) type CompleteTo = BTreeMap<NamespaceId, Millis>;

@@ -1,0 +1,241 @@
+//! `assessment`: what became of the cases of a period, and the cases behind a figure. `completeness`: up to when everything
+//! is here that other nodes held.
+
+use std::process::ExitCode;
+
+use clap::{Args, ValueEnum};
+use serde_json::{Value, json};
+use townmesh_crdt::command::UTC_OFFSET_MINUTES;
+use townmesh_crdt::domain::date::Day;
+use townmesh_crdt::domain::region::RegionCode;
+
+use super::client::Client;
+use super::household::PageArgs;
+use super::output::{moment, table};
+use super::{Context, Done};
+use crate::engine;
+
+const DAY_MS: i64 = 86_400_000;
+
+/// By what figures are grouped.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum By {
+    /// 村居 / village or community
+    Region,
+    /// 队伍 / team
+    Team,
+    /// 类别 / category
+    Category,
+    /// 来源 / source
+    Source,
+    /// 上报人 / who reported
+    Reporter,
+}
+
+/// Figures with cases behind them.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum FigureName {
+    /// 上报 / reports
+    Reports,
+    /// 有效上报 / valid reports
+    ValidReports,
+    /// 立案 / filed
+    Filed,
+    /// 作废 / void
+    Void,
+    /// 公众上报（漏报）/ reported by the public
+    Missed,
+    /// 应结 / due
+    Due,
+    /// 超期未处理 / past the deadline, not handled
+    Overdue,
+    /// 已结 / closed
+    Closed,
+    /// 按期结案 / closed in time
+    ClosedInTime,
+    /// 已派遣 / dispatched
+    Dispatched,
+    /// 退回 / given back
+    Returned,
+    /// 已核查 / verified
+    Verified,
+    /// 返工 / failed verification
+    Reworked,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct AssessmentArgs {
+    /// 首日，缺省为本月一日 / first day; the first of this month by default
+    #[arg(long, value_name = "DAY")]
+    from: Option<Day>,
+    /// 末日（含），缺省为今日 / last day, included; today by default
+    #[arg(long, value_name = "DAY")]
+    until: Option<Day>,
+    /// 区划代码 / only in this region
+    #[arg(long, value_name = "CODE")]
+    region: Option<RegionCode>,
+    /// 分组 / by group
+    #[arg(long, value_enum)]
+    by: Option<By>,
+    /// 只看该组（与 --by 同用）/ only this group of --by
+    #[arg(long, requires = "by")]
+    group: Option<String>,
+    /// 列出该指标背后的案卷 / list the cases behind this figure
+    #[arg(long, value_enum, value_name = "FIGURE")]
+    cases: Option<FigureName>,
+    #[command(flatten)]
+    page: PageArgs,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct CompletenessArgs {
+    /// 区划代码 / only of this region
+    #[arg(long, value_name = "CODE")]
+    region: Option<RegionCode>,
+    /// 种类：registry、cases、events、town / only of this kind: registry, cases, events, town
+    #[arg(long)]
+    kind: Option<String>,
+}
+
+/// The first moment of a day of the town, in milliseconds since 1970.
+fn begin_of(day: Day) -> i64 {
+    i64::from(day.0) * DAY_MS - i64::from(UTC_OFFSET_MINUTES) * 60_000
+}
+
+/// A word as the API writes it.
+fn word(value: impl ValueEnum) -> String {
+    value.to_possible_value().map(|value| value.get_name().replace('-', "_")).unwrap_or_default()
+}
+
+impl AssessmentArgs {
+    fn period(&self) -> (i64, i64) {
+        let today = Day::of_time(engine::now().cast_signed(), UTC_OFFSET_MINUTES);
+        let last = self.until.unwrap_or(today);
+        let (year, month, _) = last.calendar();
+        let first = self.from.or_else(|| Day::from_calendar(year, month, 1)).unwrap_or(last);
+        (begin_of(first), begin_of(last) + DAY_MS)
+    }
+
+    pub(super) fn run(self, context: &Context) -> Done {
+        let client = Client::of(&context.config.data_dir)?;
+        let (from_ms, until_ms) = self.period();
+        let mut query = vec![
+            ("from_ms", Some(from_ms.to_string())),
+            ("until_ms", Some(until_ms.to_string())),
+            ("region", self.region.map(|region| region.to_string())),
+            ("by", self.by.map(word)),
+            ("group", self.group),
+        ];
+        if let Some(figure) = self.cases {
+            query.push(("figure", Some(word(figure))));
+            query.extend(self.page.query());
+            let columns = [
+                ("/document", "编号 id"),
+                ("/region", "村居 region"),
+                ("/state", "状态 state"),
+                ("/reported_ms", "上报 reported"),
+                ("/due_ms", "时限 due"),
+                ("/handled_ms", "处理完成 handled"),
+                ("/description", "情况 description"),
+            ];
+            let listed = client.fetch("/v1/assessment/cases", &query)?;
+            context.output.result(&listed, |listed| table(listed, &columns));
+        } else {
+            let assessed = client.fetch("/v1/assessment", &query)?;
+            context.output.result(&assessed, shown);
+        }
+        Ok(ExitCode::SUCCESS)
+    }
+}
+
+impl CompletenessArgs {
+    pub(super) fn run(self, context: &Context) -> Done {
+        let client = Client::of(&context.config.data_dir)?;
+        let query = [("region", self.region.map(|region| region.to_string())), ("kind", self.kind)];
+        let columns = [
+            ("/name", "节点 node"),
+            ("/node", "编号 id"),
+            ("/until_ms", "完整至 complete to"),
+            ("/connected", "已连接且一致 connected and equal"),
+        ];
+        let complete = client.fetch("/v1/completeness", &query)?;
+        context.output.result(&complete, |complete| table(complete, &columns) + &sentence(complete));
+        Ok(ExitCode::SUCCESS)
+    }
+}
+
+/// Figures as a table: the groups, then all of them.
+fn shown(assessed: &Value) -> String {
+    let mut rows = assessed["groups"].as_array().cloned().unwrap_or_default();
+    let mut total = assessed["total"].clone();
+    total["group"] = json!("合计 total");
+    rows.push(total);
+    let columns = [
+        ("/group", "分组 group"),
+        ("/rank", "名次 rank"),
+        ("/filed", "立案 filed"),
+        ("/due", "应结 due"),
+        ("/closed", "已结 closed"),
+        ("/rates/closing", "结案率 closing %"),
+        ("/closed_in_time", "按期 in time"),
+        ("/rates/on_time_closing", "按期结案率 on time %"),
+        ("/overdue", "超期 overdue"),
+        ("/rates/correct_filing", "立案准确率 correct filing %"),
+        ("/rates/correct_dispatch", "派遣准确率 correct dispatch %"),
+        ("/rates/rework", "返工率 rework %"),
+        ("/rates/valid_reports", "有效上报率 valid reports %"),
+        ("/rates/missed_finding", "漏报率 missed %"),
+    ];
+    table(&json!({ "rows": rows }), &columns) + &sentence(&assessed["completeness"])
+}
+
+/// How complete that is, in one line.
+fn sentence(complete: &Value) -> String {
+    let Some(until) = complete["complete_to_ms"].as_i64().map(moment) else {
+        return "本节点不持有此类数据 / nothing of this is held here\n".to_owned();
+    };
+    let names: Vec<&str> = complete["except"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
+    let names = names.join(", ");
+    let (zh, en) = if names.is_empty() {
+        (String::new(), String::new())
+    } else {
+        (format!("（{names} 除外：从未收到）"), format!(" except what {names} recorded: never heard of"))
+    };
+    let mut text = format!("数据完整至 {until}{zh} / complete to {until}{en}\n");
+    let behind = complete["unfolded"].as_u64().unwrap_or(0) + complete["view_lag"].as_u64().unwrap_or(0);
+    if behind > 0 {
+        text += &format!("尚有 {behind} 条未显示 / {behind} entries are not shown yet\n");
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_period_has_its_last_day() {
+        let args = |from: Option<&str>, until: &str| AssessmentArgs {
+            from: from.map(|day| day.parse().unwrap()),
+            until: Some(until.parse().unwrap()),
+            region: None,
+            by: None,
+            group: None,
+            cases: None,
+            page: PageArgs::default(),
+        };
+        let november = (1_793_462_400_000, 1_796_054_400_000);
+        assert_eq!(args(Some("2026-11-01"), "2026-11-30").period(), november);
+        assert_eq!(args(None, "2026-11-30").period(), november, "the month of the last day");
+    }
+
+    #[test]
+    fn it_is_said_how_complete_figures_are() {
+        let told = |value: Value| sentence(&value);
+        assert!(told(json!({ "complete_to_ms": null })).contains("nothing of this is held here"));
+        let whole = told(json!({ "complete_to_ms": 0, "except": [], "unfolded": 0, "view_lag": 0 }));
+        assert_eq!(whole, "数据完整至 1970-01-01 08:00 / complete to 1970-01-01 08:00\n");
+        let partly = told(json!({ "complete_to_ms": 0, "except": ["vehicle-7"], "unfolded": 2, "view_lag": 1 }));
+        assert!(partly.contains("except what vehicle-7 recorded") && partly.contains("3 entries"), "{partly}");
+    }
+}

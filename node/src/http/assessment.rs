@@ -1,0 +1,98 @@
+//! Assessment: the figures of a period, and the cases behind each.
+
+use axum::Json;
+use axum::extract::State;
+use axum::response::{IntoResponse, Response};
+use serde::{Deserialize, Serialize};
+use townmesh_crdt::domain::region::RegionCode;
+use townmesh_crdt::namespace::NamespaceKind;
+
+use super::Api;
+use super::bounds::Params;
+use super::completeness::{self, Complete};
+use super::error::ApiError;
+use crate::engine;
+use crate::message::Message;
+use crate::views::{Assessment, AssessmentFilter, Figure, GroupBy, Page};
+
+/// Which cases, and what is asked of them.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct AssessmentQuery {
+    from_ms: i64,
+    until_ms: i64,
+    region: Option<RegionCode>,
+    by: Option<GroupBy>,
+    group: Option<String>,
+    figure: Option<Figure>,
+    limit: Option<u32>,
+    after: Option<String>,
+}
+
+/// The figures of a period, with how complete the data is that they were made from.
+#[derive(Debug, Serialize)]
+struct Assessed {
+    from_ms: i64,
+    until_ms: i64,
+    /// Deadlines until then have passed.
+    now_ms: i64,
+    by: Option<GroupBy>,
+    #[serde(flatten)]
+    assessment: Assessment,
+    completeness: Complete,
+}
+
+impl AssessmentQuery {
+    fn filter(&self) -> Result<AssessmentFilter, ApiError> {
+        let (from_ms, until_ms, region) = (self.from_ms, self.until_ms, self.region);
+        if until_ms <= from_ms {
+            let message = Message::new("period", "考核时段的结束须晚于开始", "a period must end after it begins");
+            return Err(ApiError::bad_request(
+                message.remedy("更正 from_ms 与 until_ms", "correct from_ms and until_ms"),
+            ));
+        }
+        let group = match (self.by, &self.group) {
+            (Some(by), Some(group)) => Some((by, group.clone())),
+            (_, None) => None,
+            (None, Some(_)) => {
+                let message =
+                    Message::new("group", "group 须与 by 同用", "group needs by, which says of what it is one");
+                return Err(ApiError::bad_request(message));
+            }
+        };
+        Ok(AssessmentFilter { from_ms, until_ms, now_ms: engine::now().cast_signed(), region, group })
+    }
+}
+
+pub(super) async fn figures(
+    State(api): State<Api>,
+    Params(query): Params<AssessmentQuery>,
+) -> Result<Response, ApiError> {
+    let filter = query.filter()?;
+    if query.figure.is_some() {
+        let message =
+            Message::new("figure", "figure 用于 /v1/assessment/cases", "figure belongs to /v1/assessment/cases");
+        return Err(ApiError::bad_request(message));
+    }
+    // Before the figures: what comes in between makes them more complete than is said.
+    let completeness = completeness::of(&api, Some(NamespaceKind::Cases), query.region).await?;
+    let (from_ms, until_ms, now_ms, by) = (filter.from_ms, filter.until_ms, filter.now_ms, query.by);
+    let assessment = api.readers().query(move |reader| reader.assessment(&filter, by)).await?;
+    Ok(Json(Assessed { from_ms, until_ms, now_ms, by, assessment, completeness }).into_response())
+}
+
+pub(super) async fn cases(
+    State(api): State<Api>,
+    Params(query): Params<AssessmentQuery>,
+) -> Result<Response, ApiError> {
+    let filter = query.filter()?;
+    let Some(figure) = query.figure else {
+        let known = Figure::ALL.iter().map(|figure| figure.name()).collect::<Vec<_>>().join(", ");
+        let en = format!("figure is missing; the figures are {known}");
+        let zh = format!("缺少 figure；可用：{known}");
+        return Err(ApiError::bad_request(Message::new("figure", zh, en)));
+    };
+    let page = Page { limit: query.limit, after: query.after };
+    let listed = api.readers().query(move |reader| reader.assessed_cases(&filter, figure, &page)).await?;
+    Ok(Json(listed).into_response())
+}

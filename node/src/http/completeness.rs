@@ -1,0 +1,102 @@
+//! How complete what is held here is: "complete to 14:20 except vehicle-7".
+
+use axum::Json;
+use axum::extract::State;
+use serde::{Deserialize, Serialize};
+use townmesh_crdt::certificate::Access;
+use townmesh_crdt::domain::region::RegionCode;
+use townmesh_crdt::namespace::{Namespace, NamespaceKind};
+use townmesh_crdt::replica::Replica;
+
+use super::Api;
+use super::bounds::Params;
+use super::error::ApiError;
+use crate::engine;
+use crate::message::Message;
+
+/// Of what.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct CompletenessQuery {
+    region: Option<RegionCode>,
+    kind: Option<String>,
+}
+
+/// Up to when everything is here that one node held.
+#[derive(Debug, Serialize)]
+pub(super) struct NodeCompleteness {
+    node: String,
+    name: String,
+    /// By the node's clock, in milliseconds since 1970; null if that is not known of any time.
+    until_ms: Option<u64>,
+    /// It is connected, and holds the same at this moment.
+    connected: bool,
+}
+
+/// How complete something is.
+#[derive(Debug, Default, Serialize)]
+pub(super) struct Complete {
+    /// Nothing is missing that was recorded before, except by the nodes named in `except`; in milliseconds since 1970.
+    /// Null where nothing of this kind is held here.
+    pub(super) complete_to_ms: Option<u64>,
+    /// Names of nodes that write there and of which that is not known of any time.
+    pub(super) except: Vec<String>,
+    /// Entries held here that documents do not show yet.
+    pub(super) unfolded: u64,
+    /// Changes of documents that lists do not show yet.
+    pub(super) view_lag: u64,
+    /// Every other node that writes there, the one that is farthest behind first.
+    rows: Vec<NodeCompleteness>,
+}
+
+pub(super) async fn show(
+    State(api): State<Api>,
+    Params(query): Params<CompletenessQuery>,
+) -> Result<Json<Complete>, ApiError> {
+    let kind = query.kind.as_deref().map(kind_called).transpose()?;
+    Ok(Json(of(&api, kind, query.region).await?))
+}
+
+fn kind_called(name: &str) -> Result<NamespaceKind, ApiError> {
+    NamespaceKind::ALL.into_iter().find(|kind| kind.name() == name).ok_or_else(|| {
+        let known = NamespaceKind::ALL.map(NamespaceKind::name).join(", ");
+        let en = format!("there is no kind {name:?}; the kinds are {known}");
+        ApiError::bad_request(Message::new("kind", format!("没有种类 {name:?}；可用：{known}"), en))
+    })
+}
+
+/// How complete what this node reads of a kind and region is.
+pub(super) async fn of(
+    api: &Api,
+    kind: Option<NamespaceKind>,
+    region: Option<RegionCode>,
+) -> Result<Complete, ApiError> {
+    let region = region.map(|region| region.to_string()).unwrap_or_default();
+    let is_meant = move |namespace: &Namespace| {
+        kind.is_none_or(|kind| namespace.kind == kind) && namespace.region.starts_with(&region)
+    };
+    let status = super::status::fresh(api).await;
+    let complete = api.engine().read(move |replica| among(replica, is_meant)).await?;
+    Ok(Complete { unfolded: status.unfolded, view_lag: status.view_lag, ..complete })
+}
+
+fn among(replica: &mut Replica, is_meant: impl Fn(&Namespace) -> bool) -> Complete {
+    let now = engine::now();
+    let held = replica.namespaces().into_iter().filter(|(_, _, access, readable)| *access == Access::Hold && *readable);
+    let namespaces: Vec<Namespace> =
+        held.map(|(_, namespace, ..)| namespace).filter(|namespace| is_meant(namespace)).collect();
+    if namespaces.is_empty() {
+        return Complete::default();
+    }
+    let mut all = replica.completeness(&namespaces, now);
+    all.sort_by_key(|one| (one.until, one.node));
+    let except = all.iter().filter(|one| one.until.is_none()).map(|one| replica.name_of(&one.node)).collect();
+    let complete_to_ms = Some(all.iter().filter_map(|one| one.until).min().unwrap_or(now));
+    let row = |one: townmesh_crdt::replica::Completeness| NodeCompleteness {
+        node: one.node.to_string(),
+        name: replica.name_of(&one.node),
+        until_ms: one.until,
+        connected: one.connected,
+    };
+    Complete { complete_to_ms, except, rows: all.into_iter().map(row).collect(), ..Complete::default() }
+}

@@ -1,0 +1,236 @@
+//! Figures of cases that went through their life by hand.
+
+use std::collections::BTreeMap;
+
+use townmesh_crdt::command::read::{CaseRecord, Reading};
+use townmesh_crdt::domain::case::{
+    Action, Assignment, CaseEvent, Effect, FoldInput, LimitClock, OrderRef, Report, Severity, Source, TransitionTable,
+    fold,
+};
+use townmesh_crdt::domain::role::Role;
+use townmesh_crdt::id::{NodeId, RecordId};
+
+use super::super::{AssessmentFilter, Counts, Figure, GroupBy, Page, Percent};
+use super::{Scene, id};
+
+const MINUTE: i64 = 60_000;
+/// The limit of every case, in minutes of emergency hours.
+const LIMIT: i64 = 60;
+const PERIOD: AssessmentFilter =
+    AssessmentFilter { from_ms: 0, until_ms: 10_000 * MINUTE, now_ms: 5_000 * MINUTE, region: None, group: None };
+
+/// A case under construction: each step has seen the one before it.
+struct Life {
+    number: u32,
+    region: &'static str,
+    source: Source,
+    steps: Vec<(i64, Role, Action)>,
+}
+
+impl Life {
+    fn new(number: u32, region: &'static str, source: Source) -> Self {
+        let report = Report {
+            source,
+            category: None,
+            place: "幸福路".into(),
+            position: None,
+            description: "暴露垃圾".into(),
+            region: region.parse().ok(),
+            device: None,
+            reporter: None,
+            photos: vec![],
+        };
+        Self { number, region, source, steps: vec![] }.step(0, Role::Inspector, Action::Report(Box::new(report)))
+    }
+
+    /// Taken in and filed in the first minute.
+    fn filed(number: u32, region: &'static str, source: Source) -> Self {
+        let (minutes, clock) = (LIMIT as u32, LimitClock::Emergency);
+        let file = Action::File { category: "rubbish".into(), severity: Severity::General, minutes, clock };
+        Self::new(number, region, source).step(0, Role::IntakeClerk, Action::Accept).step(1, Role::DutyHead, file)
+    }
+
+    fn step(mut self, minute: i64, role: Role, action: Action) -> Self {
+        self.steps.push((minute, role, action));
+        self
+    }
+
+    fn event(&self, step: usize) -> RecordId {
+        let mut bytes = [0; 16];
+        bytes[..4].copy_from_slice(&self.number.to_be_bytes());
+        bytes[15] = step as u8;
+        RecordId(bytes)
+    }
+
+    fn last(&self) -> RecordId {
+        self.event(self.steps.len() - 1)
+    }
+
+    fn dispatched(self, team: &str) -> Self {
+        let orders = vec![Assignment { team: team.into(), task: "清运".into() }];
+        self.step(2, Role::Dispatcher, Action::Dispatch { orders, lead: 0 })
+    }
+
+    /// The team of the last event, a dispatch, is done.
+    fn handled(self, minute: i64) -> Self {
+        let order = OrderRef { event: self.last(), index: 0 };
+        let Some((_, _, Action::Dispatch { orders, .. })) = self.steps.last() else { panic!("not dispatched") };
+        let close = Action::LeadClose { team: orders[0].team.clone(), summary: "已清运".into() };
+        let done = Action::OrderDone { order, result: "已清运".into(), photos: vec![] };
+        self.step(minute, Role::Handler, done).step(minute, Role::Handler, close)
+    }
+
+    fn verified(self, minute: i64, passed: bool) -> Self {
+        self.step(minute, Role::Inspector, Action::Verify { passed, finding: String::new(), photos: vec![] })
+    }
+
+    fn closed(self, minute: i64) -> Self {
+        self.step(minute, Role::DutyHead, Action::Close)
+    }
+
+    fn reading(self) -> Reading {
+        let mut events = BTreeMap::new();
+        for (step, (minute, role, action)) in self.steps.iter().enumerate() {
+            let seen = step.checked_sub(1).map(|before| self.event(before)).into_iter().collect();
+            let by = if *role == Role::Handler { "handler".into() } else { format!("{role}-{}", self.source) };
+            let event = CaseEvent { case: id(self.number), by, role: *role, seen, note: None, action: action.clone() };
+            let time = ((minute * MINUTE) as u64) << 16 | step as u64;
+            events.insert(self.event(step), FoldInput { event, time, author: NodeId([1; 32]), void: None });
+        }
+        let case = fold(&events, &TransitionTable::default());
+        let idle = case.timeline.iter().find(|entry| entry.effect != Effect::Applied);
+        assert!(idle.is_none(), "case {} in {}: {idle:?}", self.number, self.region);
+        Reading::Case(CaseRecord { id: id(self.number), case, unreadable: 0 })
+    }
+}
+
+const NORTH: &str = "110115005220";
+const SOUTH: &str = "110115005221";
+
+/// One case of each kind.
+fn scene() -> Scene {
+    let mut scene = Scene::new();
+    let returned = Life::filed(7, SOUTH, Source::Patrol).dispatched("b");
+    let order = OrderRef { event: returned.last(), index: 0 };
+    let ask = Action::RequestReturn { order, reason: "不属本队".into() };
+    let returned = returned.step(3, Role::Handler, ask);
+    let request = returned.last();
+    let void =
+        Life::filed(8, SOUTH, Source::Patrol).step(2, Role::Dispatcher, Action::RequestVoid { reason: "重复".into() });
+    let asked = void.last();
+    scene.feed([
+        Life::new(1, NORTH, Source::Patrol).reading(),
+        Life::new(2, NORTH, Source::Patrol)
+            .step(1, Role::IntakeClerk, Action::Refuse { reason: "不属实".into() })
+            .reading(),
+        // Handled at the last minute of its limit, and closed later.
+        Life::filed(3, NORTH, Source::Public)
+            .dispatched("a")
+            .handled(1 + LIMIT)
+            .verified(70, true)
+            .closed(900)
+            .reading(),
+        // A minute too late.
+        Life::filed(4, NORTH, Source::Patrol)
+            .dispatched("a")
+            .handled(2 + LIMIT)
+            .verified(70, true)
+            .closed(71)
+            .reading(),
+        // Handled in time, and not closed.
+        Life::filed(5, SOUTH, Source::Video)
+            .dispatched("b")
+            .handled(5)
+            .verified(6, false)
+            .dispatched("b")
+            .handled(9)
+            .reading(),
+        Life::filed(6, SOUTH, Source::Patrol).dispatched("b").reading(),
+        returned.step(4, Role::Dispatcher, Action::Approve { request }).reading(),
+        void.step(3, Role::DutyHead, Action::Approve { request: asked }).reading(),
+    ]);
+    scene
+}
+
+#[test]
+fn each_figure_counts_what_its_words_say() {
+    let scene = scene();
+    let assessed = scene.reader().assessment(&PERIOD, None).unwrap().total;
+    let expected = Counts {
+        reports: 7,
+        valid_reports: 5,
+        filed: 6,
+        void: 1,
+        missed: 1,
+        due: 5,
+        overdue: 2,
+        closed: 2,
+        closed_in_time: 1,
+        dispatched: 6,
+        returned: 1,
+        verified: 3,
+        reworked: 1,
+    };
+    assert_eq!(assessed.counts, expected);
+    let rates = serde_json::to_value(&assessed.rates).unwrap();
+    let shown = serde_json::json!({
+        "closing": 40.0, "on_time_closing": 20.0, "correct_filing": 83.33, "correct_dispatch": 83.33,
+        "valid_reports": 71.43, "missed_finding": 16.67, "rework": 33.33,
+    });
+    assert_eq!(rates, shown);
+    // Before any deadline only what was handled is due.
+    let early = AssessmentFilter { now_ms: 30 * MINUTE, ..PERIOD };
+    let early = scene.reader().assessment(&early, None).unwrap().total.counts;
+    assert_eq!((early.due, early.overdue), (3, 0));
+    // The period has its first moment and not its last.
+    for (from_ms, until_ms, filed) in [(MINUTE, MINUTE + 1, 6), (MINUTE + 1, 9 * MINUTE, 0), (0, MINUTE, 0)] {
+        let filter = AssessmentFilter { from_ms, until_ms, ..PERIOD };
+        assert_eq!(scene.reader().assessment(&filter, None).unwrap().total.counts.filed, filed, "{from_ms} {until_ms}");
+    }
+}
+
+#[test]
+fn the_cases_behind_a_figure_are_as_many_as_it_says() {
+    let scene = scene();
+    let reader = scene.reader();
+    for by in [GroupBy::Region, GroupBy::Team, GroupBy::Category, GroupBy::Source, GroupBy::Reporter] {
+        let assessed = reader.assessment(&PERIOD, Some(by)).unwrap();
+        assert!(!assessed.groups.is_empty());
+        for group in &assessed.groups {
+            let shown = serde_json::to_value(group).unwrap();
+            let filter = AssessmentFilter { group: group.group.clone().map(|name| (by, name)), ..PERIOD };
+            for figure in Figure::ALL.iter().filter(|_| group.group.is_some()) {
+                let behind = reader.assessed_cases(&filter, *figure, &Page::default()).unwrap().rows.len() as u64;
+                let name = serde_json::to_value(figure).unwrap();
+                let is_sum =
+                    matches!(figure, Figure::Dispatched | Figure::Returned | Figure::Verified | Figure::Reworked);
+                let says = shown[name.as_str().unwrap()].as_u64().unwrap();
+                assert!(says == behind || is_sum && says > behind && behind > 0, "{by:?} {:?} {figure:?}", group.group);
+            }
+        }
+    }
+}
+
+#[test]
+fn groups_are_ranked_by_what_they_closed_in_time() {
+    let scene = scene();
+    let by = |by| {
+        let groups = scene.reader().assessment(&PERIOD, Some(by)).unwrap().groups;
+        groups.into_iter().map(|one| (one.group.unwrap_or_default(), one.rank, one.counts.due)).collect::<Vec<_>>()
+    };
+    assert_eq!(by(GroupBy::Region), [(NORTH.to_owned(), Some(1), 2), (SOUTH.to_owned(), Some(2), 3)]);
+    // An order that was given back is its team's no more.
+    assert_eq!(by(GroupBy::Team), [("a".to_owned(), Some(1), 2), ("b".to_owned(), Some(2), 2)]);
+    let within = AssessmentFilter { region: "110115005221".parse().ok(), ..PERIOD };
+    assert_eq!(scene.reader().assessment(&within, None).unwrap().total.counts.filed, 4);
+}
+
+#[test]
+fn the_reference_figures_come_out() {
+    let shown = |part, whole| Percent::of(part, whole).unwrap().to_string();
+    assert_eq!([shown(911, 972), shown(737, 972), shown(1, 1), shown(0, 7)], ["93.72", "75.82", "100.00", "0.00"]);
+    assert_eq!(Percent::of(0, 0), None);
+    let counts = Counts { due: 972, closed: 911, closed_in_time: 737, ..Counts::default() };
+    let rates = counts.rates();
+    assert_eq!([rates.closing, rates.on_time_closing].map(|rate| rate.unwrap().to_string()), ["93.72", "75.82"]);
+}
