@@ -2,7 +2,9 @@
 //! vehicle-7").
 //!
 //! A node's beacon says what it held at a time by its clock. Once all that is held here too, nothing is missing of what
-//! the node had until then. What it recorded since, or took in from others, may be.
+//! the node had until then. What it recorded since, or took in from others, may be; so may what it recorded after its
+//! clock was put back, which bears an earlier time. That a connected node holds the same is known from the last messages:
+//! a link that broke is noticed after a while.
 
 use std::collections::BTreeMap;
 

@@ -38,6 +38,7 @@ impl World {
             }
         }
         self.watch_receipts();
+        self.watch_completeness();
         self.at(self.now + MINUTE, Event::Round);
     }
 

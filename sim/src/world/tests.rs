@@ -149,6 +149,25 @@ fn who_goes_on_in_a_log_of_which_it_knows_that_it_forked_is_seen() {
 }
 
 #[test]
+fn a_node_that_says_too_early_that_it_is_complete_is_seen() {
+    let mut world = town(86);
+    let ask = |world: &mut World| {
+        (0..400).for_each(|_| {
+            world.now += 1;
+            world.watch_completeness();
+        });
+    };
+    ask(&mut world);
+    assert_eq!(rules(&world), Vec::<&str>::new());
+    // Somebody had acknowledged one entry more than anybody has.
+    let mut acks: Vec<_> = world.ledger.acks.clone();
+    acks.iter_mut().for_each(|ack| (ack.seq, ack.at) = (1_000, 0));
+    world.ledger.acks.extend(acks);
+    ask(&mut world);
+    assert!(rules(&world).contains(&"complete is never said too early"), "{:?}", world.violations);
+}
+
+#[test]
 fn a_receipt_for_what_a_node_does_not_hold_is_seen() {
     let mut world = town(85);
     (0..60).for_each(|_| {

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use townmesh_crdt::certificate::Access;
 use townmesh_crdt::clock::Millis;
 use townmesh_crdt::entry::{Header, LogId};
 use townmesh_crdt::id::{KeyId, NodeId};
@@ -19,6 +20,8 @@ use crate::plan::MINUTE;
 const AHEAD: Millis = 5 * MINUTE;
 /// Logs of which one node is asked each minute who holds them.
 const RECEIPTS_ASKED: usize = 8;
+/// Milliseconds until nodes notice that a link between them broke, at most.
+const NOTICED: Millis = 3 * MINUTE;
 
 impl World {
     /// Looks at an entry that was just acknowledged: its log, its time, its key.
@@ -188,6 +191,57 @@ impl World {
                 return self.violate("delivered is never said too early", what);
             }
         }
+    }
+}
+
+impl World {
+    /// Asks one node up to when it is complete, and looks whether everything is there that others had acknowledged by then.
+    pub(super) fn watch_completeness(&mut self) {
+        let mut dice = Dice::of(self.options.seed, "completeness", self.now);
+        let asked = dice.below(self.nodes.len() as u32) as usize;
+        let local = self.clock(asked);
+        let Some(node) = self.nodes.get_mut(asked).filter(|node| node.removed.is_none()) else { return };
+        let Some(replica) = node.replica.as_mut() else { return };
+        let held = replica.namespaces().into_iter();
+        let held: Vec<Namespace> =
+            held.filter(|(_, _, access, _)| *access == Access::Hold).map(|(_, namespace, ..)| namespace).collect();
+        let Some(namespace) = dice.one_of(&held).cloned() else { return };
+        let said = replica.completeness(std::slice::from_ref(&namespace), local);
+        let heights: BTreeMap<LogId, u64> = replica.logs().map(|state| (state.log, state.height)).collect();
+        for one in said {
+            let Some(author) = self.keeps_time(one.node) else { continue };
+            self.stats.claims_checked += 1;
+            // A link that broke is noticed after a while.
+            let now = if one.connected { self.now.saturating_sub(NOTICED) } else { Millis::MAX };
+            let is_claimed = |ack: &&super::ledger::Ack| {
+                let clock = self.nodes.get(author).map(|node| &node.clock);
+                let shown = clock.map_or(Millis::MAX, |clock| clock.at(BEGIN + ack.at));
+                one.until.is_some_and(|until| one.connected || shown < until) && ack.at < now
+            };
+            let of_author =
+                self.ledger.acks.iter().filter(|ack| ack.log.author == one.node && ack.namespace == namespace);
+            let known = of_author.filter(|ack| ack.excused.is_none() && !self.ledger.forks.contains_key(&ack.log));
+            let lacking = known.filter(is_claimed).find(|ack| heights.get(&ack.log).is_none_or(|held| *held < ack.seq));
+            if let Some(ack) = lacking {
+                let (name, of) = (self.name(asked), self.name(author));
+                let what = format!(
+                    "{name} says it is complete in {namespace} up to {:?} of {of}; it lacks entry {} of {}",
+                    one.until, ack.seq, ack.at
+                );
+                return self.violate("complete is never said too early", what);
+            }
+        }
+    }
+
+    /// The number of a node whose clock was never set and whose disk never lost anything: of others, what they recorded
+    /// by some time cannot be told from what they say they hold.
+    fn keeps_time(&self, id: NodeId) -> Option<usize> {
+        let mut numbers = self.with_id(id);
+        let (Some(number), None) = (numbers.next(), numbers.next()) else { return None };
+        drop(numbers);
+        let node = self.nodes.get(number)?;
+        let is_sound = node.removed.is_none() && node.lost_at.is_none() && node.clock.since <= BEGIN;
+        is_sound.then_some(number)
     }
 }
 

@@ -6,6 +6,7 @@
 
 mod child;
 mod floor;
+mod lists;
 mod local;
 mod measure;
 mod reopen;
@@ -29,6 +30,9 @@ struct Flags {
     /// Numbers of households to measure with.
     #[arg(long, value_delimiter = ',', default_value = "1000,10000,100000")]
     households: Vec<usize>,
+    /// Number of cases over which lists and assessments are measured; a center's year has 500,000. None by default.
+    #[arg(long, default_value_t = 0)]
+    cases: usize,
     /// Only W4, for profiling.
     #[arg(long)]
     local_only: bool,
@@ -62,6 +66,9 @@ fn main() -> anyhow::Result<()> {
         runtime.block_on(local::measure(&town, &mut report))?;
         reopen::measure(&town, &mut report)?;
         std::fs::remove_dir_all(&dir)?;
+    }
+    if flags.cases > 0 {
+        lists::measure(&flags.dir.join("lists"), flags.cases, &mut report)?;
     }
     println!("{report}");
     std::fs::write(&flags.json, serde_json::to_vec_pretty(&report)?)?;

@@ -86,7 +86,7 @@ fn number(value: Option<f64>) -> String {
 
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "| work | households | what | value | unit | target | floor | |")?;
+        writeln!(f, "| work | households or cases | what | value | unit | target | floor | |")?;
         writeln!(f, "|---|---:|---|---:|---|---:|---:|---|")?;
         for figure in &self.figures {
             let verdict = match figure.met {

@@ -1,0 +1,161 @@
+//! The lists and figures of a center over a year of cases: views filled with folded cases, then asked as the API asks.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::time::Instant;
+
+use anyhow::Context as _;
+use townmesh_crdt::command::read::{CaseRecord, Reading};
+use townmesh_crdt::domain::case::{
+    Action, Assignment, CaseEvent, CaseState, FoldInput, LimitClock, OrderRef, Report as CaseReport, Severity, Source,
+    TransitionTable, fold,
+};
+use townmesh_crdt::domain::region::RegionCode;
+use townmesh_crdt::domain::role::Role;
+use townmesh_crdt::id::{DocumentId, NodeId, RecordId};
+use townmesh_crdt::namespace::Namespace;
+use townmesh_crdt::policy::DocumentKind;
+use townmesh_crdt::store::FeedItem;
+use townmesh_node::views::{AssessmentFilter, CaseFilter, GroupBy, Page, Reader, Views};
+use townmesh_sim::generator::{HUANGCUN_REGIONS, parse_regions};
+
+use crate::measure::Process;
+use crate::report::{Goal, Report};
+
+const DAY: u64 = 86_400_000;
+/// 2026-01-01 in Beijing.
+const BEGIN: u64 = 1_767_196_800_000;
+/// Cases written in one transaction.
+const BATCH: usize = 2_000;
+/// How often each list is asked for.
+const ASKED: u64 = 200;
+const TEAMS: u64 = 30;
+const CATEGORIES: [&str; 6] = ["rubbish", "illegal building", "wiring", "e-bike", "road", "noise"];
+const WORDS: [&str; 6] = ["暴露垃圾一堆", "违法建设施工", "飞线充电", "电动车入户", "道路破损积水", "夜间施工噪声"];
+
+/// Fills the views with so many cases and measures.
+pub(crate) fn measure(dir: &Path, cases: usize, report: &mut Report) -> anyhow::Result<()> {
+    std::fs::create_dir_all(dir).with_context(|| format!("creating {}", dir.display()))?;
+    let path = dir.join("views.sqlite");
+    let regions: Vec<RegionCode> = villages()?;
+    eprintln!("{cases} cases: preparing");
+    let began = Instant::now();
+    let mut views = Views::open(&path)?;
+    let table = TransitionTable::default();
+    for first in (0..cases as u64).step_by(BATCH) {
+        let last = (first + BATCH as u64).min(cases as u64);
+        let rows: Vec<_> = (first..last).map(|number| row(number, cases as u64, &regions, &table)).collect();
+        views.apply(&rows, last)?;
+    }
+    let rate = cases as f64 / began.elapsed().as_secs_f64();
+    report.add("lists", cases, "cases folded and taken into the views", rate, "/s", Goal::None, None);
+    let reader = Reader::open(&path)?;
+    let region = |at: u64| regions.get(at as usize % regions.len()).copied();
+    let listed = quantile(|at| {
+        let filter = CaseFilter { region: region(at), state: Some(CaseState::Closed), ..CaseFilter::default() };
+        Ok(reader.cases(&filter, &Page::default()).map(|listed| listed.rows.len())?)
+    })?;
+    report.add("lists", cases, "cases of a village and state, p99", listed, "s", Goal::AtMost(0.05), None);
+    let found = quantile(|at| {
+        let text = Some(format!("幸福路{}号", at * 37 % 10_000));
+        Ok(reader.cases(&CaseFilter { text, ..CaseFilter::default() }, &Page::default()).map(|one| one.rows.len())?)
+    })?;
+    report.add("lists", cases, "text search, p99", found, "s", Goal::AtMost(0.1), None);
+    for (by, what) in [(GroupBy::Region, "month assessed by region"), (GroupBy::Team, "month assessed by team")] {
+        let month = 30 * DAY as i64;
+        let mut worst: f64 = 0.0;
+        for at in 0..12 {
+            let from_ms = BEGIN.cast_signed() + at * month;
+            let (until_ms, now_ms) = (from_ms + month, (BEGIN + 366 * DAY).cast_signed());
+            let filter = AssessmentFilter { from_ms, until_ms, now_ms, ..AssessmentFilter::default() };
+            let began = Instant::now();
+            let assessed = reader.assessment(&filter, Some(by))?;
+            worst = worst.max(began.elapsed().as_secs_f64());
+            anyhow::ensure!(!assessed.groups.is_empty(), "month {at} has no cases");
+        }
+        report.add("lists", cases, what, worst, "s", Goal::AtMost(1.0), None);
+    }
+    let peak = Process::own().usage()?.peak as f64 / 1e6;
+    report.add("lists", cases, "peak memory", peak, "MB", Goal::AtMost(1_000.0), None);
+    Ok(std::fs::remove_dir_all(dir)?)
+}
+
+fn villages() -> anyhow::Result<Vec<RegionCode>> {
+    let regions = parse_regions(HUANGCUN_REGIONS)?;
+    Ok(regions.into_iter().filter_map(|region| region.code).filter(|code| code.to_string().len() == 12).collect())
+}
+
+/// The 99th percentile of seconds over many questions.
+fn quantile(mut ask: impl FnMut(u64) -> anyhow::Result<usize>) -> anyhow::Result<f64> {
+    let mut took = Vec::new();
+    let mut rows = 0;
+    for at in 0..ASKED {
+        let began = Instant::now();
+        rows += ask(at)?;
+        took.push(began.elapsed().as_secs_f64());
+    }
+    anyhow::ensure!(rows > 0, "no question has an answer");
+    took.sort_by(f64::total_cmp);
+    took.get((ASKED as usize * 99).div_ceil(100) - 1).copied().context("nothing was asked")
+}
+
+/// One case of the year: most are closed in time, some late, some still open.
+fn row(number: u64, cases: u64, regions: &[RegionCode], table: &TransitionTable) -> (FeedItem, Namespace, Reading) {
+    let region = regions[number as usize % regions.len()];
+    let id = DocumentId(wide(number, 0));
+    let case = fold(&events(number, id, BEGIN + number * 365 * DAY / cases, region), table);
+    let item = FeedItem { number, namespace: 0, document: id, kind: DocumentKind::Case as u8 };
+    let namespace = Namespace::cases(&region.to_string(), "2026");
+    (item, namespace, Reading::Case(CaseRecord { id, case, unreadable: 0 }))
+}
+
+fn wide(number: u64, step: u8) -> [u8; 16] {
+    let mut bytes = [0; 16];
+    bytes[..8].copy_from_slice(&number.to_be_bytes());
+    bytes[15] = step;
+    bytes
+}
+
+fn events(number: u64, case: DocumentId, at: u64, region: RegionCode) -> BTreeMap<RecordId, FoldInput> {
+    let kind = (number % CATEGORIES.len() as u64) as usize;
+    let source = [Source::Patrol, Source::Public, Source::Video, Source::Patrol][(number % 4) as usize];
+    let report = CaseReport {
+        source,
+        category: None,
+        place: format!("幸福路{}号", number * 7 % 10_000),
+        position: None,
+        description: format!("{}，第{number}件", WORDS[kind]),
+        region: Some(region),
+        device: None,
+        reporter: None,
+        photos: vec![],
+    };
+    let category = CATEGORIES[kind].to_owned();
+    let file = Action::File { category, severity: Severity::General, minutes: 480, clock: LimitClock::Working };
+    let team = format!("team-{}", number % TEAMS);
+    let orders = vec![Assignment { team: team.clone(), task: "处理".into() }];
+    let order = OrderRef { event: RecordId(wide(number, 3)), index: 0 };
+    let done = Action::OrderDone { order, result: "已处理".into(), photos: vec![] };
+    let verify = Action::Verify { passed: true, finding: "属实".into(), photos: vec![] };
+    let (hour, late) = (3_600_000, if number % 7 == 0 { 9 * DAY } else { 5 * 3_600_000 });
+    let life = [
+        (0, Role::Inspector, Action::Report(Box::new(report))),
+        (hour / 4, Role::IntakeClerk, Action::Accept),
+        (hour / 2, Role::DutyHead, file),
+        (hour, Role::Dispatcher, Action::Dispatch { orders, lead: 0 }),
+        (late, Role::Handler, done),
+        (late + hour, Role::Handler, Action::LeadClose { team, summary: "已处理".into() }),
+        (late + 2 * hour, Role::Inspector, verify),
+        (late + 3 * hour, Role::DutyHead, Action::Close),
+    ];
+    let steps = if number % 19 == 0 { 4 } else { life.len() };
+    let mut events = BTreeMap::new();
+    for (step, (after, role, action)) in (0_u8..).zip(life.into_iter().take(steps)) {
+        let seen = step.checked_sub(1).map(|before| RecordId(wide(number, before))).into_iter().collect();
+        let event = CaseEvent { case, by: format!("{role}-{}", number % 40), role, seen, note: None, action };
+        let time = (at + after) << 16 | u64::from(step);
+        let input = FoldInput { event, time, author: NodeId([1; 32]), void: None };
+        events.insert(RecordId(wide(number, step)), input);
+    }
+    events
+}
