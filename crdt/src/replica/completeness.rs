@@ -3,8 +3,9 @@
 //!
 //! A node's beacon says what it held at a time by its clock. Once all that is held here too, nothing is missing of what
 //! the node had until then. What it recorded since, or took in from others, may be; so may what it recorded after its
-//! clock was put back, which bears an earlier time. That a connected node holds the same is known from the last messages:
-//! a link that broke is noticed after a while.
+//! clock was put back, which bears an earlier time, and what its disk lost while only a carrier held it. A connection
+//! moves no time forward: that its two ends hold the same is known from the last messages, and nobody notices at once that
+//! it broke.
 
 use std::collections::BTreeMap;
 
@@ -23,7 +24,7 @@ pub struct Completeness {
     pub node: NodeId,
     /// By the node's clock, and not later than now, in milliseconds since 1970; `None` if that is not known of any time.
     pub until: Option<Millis>,
-    /// It is connected, and holds the same at this moment.
+    /// It is connected, and by the last messages it holds the same.
     pub connected: bool,
 }
 
@@ -43,11 +44,14 @@ impl Replica {
         let judge = |(node, written): (NodeId, Vec<NamespaceId>)| {
             let connected = self.sessions.get(&node).is_some_and(|session| session.progress.equal);
             self.note_equal(&node);
-            let noted = self.claims.get(&node).map(|claims| &claims.complete);
-            let of_one = |id: &NamespaceId| noted.and_then(|noted| noted.get(id)).max(newest.get(&node)).copied();
+            let claims = self.claims.get(&node);
+            let of_one = |id: &NamespaceId| {
+                let noted = claims.and_then(|claims| claims.complete.get(id).copied());
+                let empty = claims.filter(|claims| claims.holds_nothing_of(id)).map(|claims| claims.said_at);
+                noted.max(empty).max(newest.get(&node).copied())
+            };
             // The least of them, and no time if one has none.
-            let all = written.iter().map(of_one).min().flatten();
-            let until = if connected { Some(now) } else { all.map(|at| at.min(now)) };
+            let until = written.iter().map(of_one).min().flatten().map(|at| at.min(now));
             Completeness { node, until, connected }
         };
         writers.into_iter().map(judge).collect()

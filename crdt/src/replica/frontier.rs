@@ -34,7 +34,8 @@ impl Replica {
             return *digest;
         }
         let mut hasher = blake3::Hasher::new();
-        let mut flooding = BTreeSet::new();
+        let is_auth = namespace == self.namespace_id(&Namespace::auth());
+        let mut flooding = if is_auth { self.flooding_forkers() } else { BTreeSet::new() };
         for (log, (_, state)) in self.logs_of(namespace) {
             let (height, head) = self.effective(state);
             if self.is_flooding(log) {

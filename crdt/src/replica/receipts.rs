@@ -35,6 +35,14 @@ pub(super) struct Claims {
     pub(super) complete: CompleteTo,
 }
 
+impl Claims {
+    /// Whether its last beacon, which names every namespace of which the node holds an entry, does not name this one.
+    pub(super) fn holds_nothing_of(&self, namespace: &NamespaceId) -> bool {
+        let short = card::short_space(namespace);
+        !self.said.is_empty() && self.said.len() < MAX_SPACES && !self.said.iter().any(|(space, _)| *space == short)
+    }
+}
+
 impl Replica {
     /// A beacon that was checked.
     pub(super) fn take_claims(&mut self, beacon: Beacon) {

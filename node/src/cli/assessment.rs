@@ -156,7 +156,7 @@ impl CompletenessArgs {
             ("/name", "节点 node"),
             ("/node", "编号 id"),
             ("/until_ms", "完整至 complete to"),
-            ("/connected", "已连接且一致 connected and equal"),
+            ("/connected", "已连接 connected"),
         ];
         let complete = client.fetch("/v1/completeness", &query)?;
         context.output.result(&complete, |complete| table(complete, &columns) + &sentence(complete));
@@ -189,19 +189,26 @@ fn shown(assessed: &Value) -> String {
     table(&json!({ "rows": rows }), &columns) + &sentence(&assessed["completeness"])
 }
 
-/// How complete that is, in one line.
+/// How complete that is, in a few lines.
 fn sentence(complete: &Value) -> String {
-    let Some(until) = complete["complete_to_ms"].as_i64().map(moment) else {
-        return "本节点不持有此类数据 / nothing of this is held here\n".to_owned();
+    let names = |field: &str| {
+        let names: Vec<&str> = complete[field].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
+        Some(names.join(", ")).filter(|names| !names.is_empty())
     };
-    let names: Vec<&str> = complete["except"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
-    let names = names.join(", ");
-    let (zh, en) = if names.is_empty() {
-        (String::new(), String::new())
-    } else {
-        (format!("（{names} 除外：从未收到）"), format!(" except what {names} recorded: never heard of"))
+    let except = names("except");
+    let mut text = match (complete["complete_to_ms"].as_i64().map(moment), &except) {
+        (Some(until), None) => format!("数据完整至 {until} / complete to {until}\n"),
+        (Some(until), Some(names)) => format!(
+            "数据完整至 {until}，{names} 除外：不知其完整到何时 / complete to {until}, except what {names} recorded: up to when is not known\n"
+        ),
+        (None, Some(names)) => {
+            format!("不知完整到何时：{names} / it is not known up to when what {names} recorded is complete\n")
+        }
+        (None, None) => "本节点不持有此类数据 / nothing of this is read here\n".to_owned(),
     };
-    let mut text = format!("数据完整至 {until}{zh} / complete to {until}{en}\n");
+    if let Some(names) = names("unreadable") {
+        text += &format!("尚缺密钥，无法读取：{names} / held and not readable yet, the key is on its way: {names}\n");
+    }
     let behind = complete["unfolded"].as_u64().unwrap_or(0) + complete["view_lag"].as_u64().unwrap_or(0);
     if behind > 0 {
         text += &format!("尚有 {behind} 条未显示 / {behind} entries are not shown yet\n");
@@ -232,9 +239,11 @@ mod tests {
     #[test]
     fn it_is_said_how_complete_figures_are() {
         let told = |value: Value| sentence(&value);
-        assert!(told(json!({ "complete_to_ms": null })).contains("nothing of this is held here"));
+        assert!(told(json!({ "complete_to_ms": null })).contains("nothing of this is read here"));
         let whole = told(json!({ "complete_to_ms": 0, "except": [], "unfolded": 0, "view_lag": 0 }));
         assert_eq!(whole, "数据完整至 1970-01-01 08:00 / complete to 1970-01-01 08:00\n");
+        let unknown = told(json!({ "complete_to_ms": null, "except": ["a", "b"], "unreadable": ["cases/1/2026"] }));
+        assert!(unknown.contains("what a, b recorded") && unknown.contains("cases/1/2026"), "{unknown}");
         let partly = told(json!({ "complete_to_ms": 0, "except": ["vehicle-7"], "unfolded": 2, "view_lag": 1 }));
         assert!(partly.contains("except what vehicle-7 recorded") && partly.contains("3 entries"), "{partly}");
     }

@@ -74,7 +74,7 @@ pub(super) async fn figures(
             Message::new("figure", "figure 用于 /v1/assessment/cases", "figure belongs to /v1/assessment/cases");
         return Err(ApiError::bad_request(message));
     }
-    // Before the figures: what comes in between makes them more complete than is said.
+    // Before the figures, which may then be more complete than is said.
     let completeness = completeness::of(&api, Some(NamespaceKind::Cases), query.region).await?;
     let (from_ms, until_ms, now_ms, by) = (filter.from_ms, filter.until_ms, filter.now_ms, query.by);
     let assessment = api.readers().query(move |reader| reader.assessment(&filter, by)).await?;

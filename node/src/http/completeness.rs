@@ -29,18 +29,20 @@ pub(super) struct NodeCompleteness {
     name: String,
     /// By the node's clock, in milliseconds since 1970; null if that is not known of any time.
     until_ms: Option<u64>,
-    /// It is connected, and holds the same at this moment.
+    /// It is connected, and by the last messages it holds the same.
     connected: bool,
 }
 
 /// How complete something is.
 #[derive(Debug, Default, Serialize)]
 pub(super) struct Complete {
-    /// Nothing is missing that was recorded before, except by the nodes named in `except`; in milliseconds since 1970.
-    /// Null where nothing of this kind is held here.
+    /// Nothing is missing of what others held before, except those named in `except`; in milliseconds since 1970. Null where
+    /// that is known of nobody, and where nothing of this kind is read here.
     pub(super) complete_to_ms: Option<u64>,
     /// Names of nodes that write there and of which that is not known of any time.
     pub(super) except: Vec<String>,
+    /// Namespaces that are held here and cannot be read: their key is still on its way.
+    unreadable: Vec<String>,
     /// Entries held here that documents do not show yet.
     pub(super) unfolded: u64,
     /// Changes of documents that lists do not show yet.
@@ -75,28 +77,32 @@ pub(super) async fn of(
     let is_meant = move |namespace: &Namespace| {
         kind.is_none_or(|kind| namespace.kind == kind) && namespace.region.starts_with(&region)
     };
-    let status = super::status::fresh(api).await;
+    // First: what arrives in between waits for the views by what the status says.
     let complete = api.engine().read(move |replica| among(replica, is_meant)).await?;
+    let status = super::status::fresh(api).await;
     Ok(Complete { unfolded: status.unfolded, view_lag: status.view_lag, ..complete })
 }
 
 fn among(replica: &mut Replica, is_meant: impl Fn(&Namespace) -> bool) -> Complete {
     let now = engine::now();
-    let held = replica.namespaces().into_iter().filter(|(_, _, access, readable)| *access == Access::Hold && *readable);
-    let namespaces: Vec<Namespace> =
-        held.map(|(_, namespace, ..)| namespace).filter(|namespace| is_meant(namespace)).collect();
+    let held = replica.namespaces().into_iter();
+    let held = held.filter(|(_, namespace, access, _)| *access == Access::Hold && is_meant(namespace));
+    let (readable, unreadable): (Vec<_>, Vec<_>) = held.partition(|(.., readable)| *readable);
+    let unreadable = unreadable.into_iter().map(|(_, namespace, ..)| namespace.to_string()).collect();
+    let namespaces: Vec<Namespace> = readable.into_iter().map(|(_, namespace, ..)| namespace).collect();
     if namespaces.is_empty() {
-        return Complete::default();
+        return Complete { unreadable, ..Complete::default() };
     }
     let mut all = replica.completeness(&namespaces, now);
     all.sort_by_key(|one| (one.until, one.node));
     let except = all.iter().filter(|one| one.until.is_none()).map(|one| replica.name_of(&one.node)).collect();
-    let complete_to_ms = Some(all.iter().filter_map(|one| one.until).min().unwrap_or(now));
+    // Where nobody else writes, nothing can be missing.
+    let complete_to_ms = if all.is_empty() { Some(now) } else { all.iter().filter_map(|one| one.until).min() };
     let row = |one: townmesh_crdt::replica::Completeness| NodeCompleteness {
         node: one.node.to_string(),
         name: replica.name_of(&one.node),
         until_ms: one.until,
         connected: one.connected,
     };
-    Complete { complete_to_ms, except, rows: all.into_iter().map(row).collect(), ..Complete::default() }
+    Complete { complete_to_ms, except, unreadable, rows: all.into_iter().map(row).collect(), ..Complete::default() }
 }

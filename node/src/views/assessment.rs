@@ -82,7 +82,7 @@ figures! {
     /// Closed, and the handling ended within the limit (按期结案).
     ClosedInTime = closed_in_time: "1", "c.filed_ms >= ?1 AND c.filed_ms < ?2 AND c.state = 'closed' AND \
         COALESCE(c.handled_ms, c.closed_ms) <= c.due_ms";
-    /// Orders written; the cases behind it are those that were dispatched.
+    /// Orders of dispatchers; the cases behind it are those that were dispatched.
     Dispatched = dispatched: "c.orders", "c.filed_ms >= ?1 AND c.filed_ms < ?2 AND c.orders > 0";
     /// Orders given back with approval; the cases behind it are those with one.
     Returned = returned: "c.returned", "c.filed_ms >= ?1 AND c.filed_ms < ?2 AND c.returned > 0";
@@ -125,7 +125,7 @@ pub struct Rates {
     pub on_time_closing: Option<Percent>,
     /// 立案准确率: filed and not void, of filed.
     pub correct_filing: Option<Percent>,
-    /// 派遣准确率: orders that were not given back, of all.
+    /// 派遣准确率: orders of dispatchers that were not given back, of all; not of a team, which dispatches nobody.
     pub correct_dispatch: Option<Percent>,
     /// 有效上报率: valid reports of reports.
     pub valid_reports: Option<Percent>,
@@ -194,7 +194,7 @@ pub struct AssessmentFilter {
     pub now_ms: i64,
     /// In this region or within it.
     pub region: Option<RegionCode>,
-    /// Only of this group.
+    /// Only of this group; an empty text is that of cases without one.
     pub group: Option<(GroupBy, String)>,
 }
 
@@ -219,6 +219,8 @@ pub struct Assessment {
     pub total: GroupAssessment,
     /// By group, where one is asked for; in the order of their codes.
     pub groups: Vec<GroupAssessment>,
+    /// There are more groups than are told; none has a rank then.
+    pub truncated: bool,
 }
 
 impl AssessmentFilter {
@@ -238,6 +240,10 @@ impl AssessmentFilter {
                  AND o.status NOT IN ('returned', 'called_off'))",
                 [team.clone()],
             ),
+            // Cases without one.
+            Some((by, group)) if group.is_empty() => {
+                query.and(&format!("{} IS NULL", by.column()), std::iter::empty::<Value>());
+            }
             Some((by, group)) => query.equals(by.column(), Some(group)),
             None => {}
         }
@@ -255,18 +261,37 @@ impl Reader {
         self.at_once(|| {
             let select = format!("NULL AS grouped, {columns} FROM case_file c");
             let total = filter.query().all(&self.connection, &select, "", group_row)?.into_iter().next();
-            let mut groups = Vec::new();
-            if let Some(by) = by {
-                let cases = if by == GroupBy::Team { CASES_OF_TEAMS } else { "case_file c" };
-                let select = format!("{} AS grouped, {columns} FROM {cases}", by.column());
-                let after = format!("GROUP BY grouped ORDER BY grouped LIMIT {MAX_GROUPS}");
-                groups = filter.query().all(&self.connection, &select, &after, group_row)?;
+            let mut groups = by.map_or(Ok(vec![]), |by| self.assessed_groups(filter, by, &columns))?;
+            let truncated = groups.len() > MAX_GROUPS;
+            groups.truncate(MAX_GROUPS);
+            if !truncated {
                 rank(&mut groups);
             }
             let nothing =
                 || GroupAssessment { group: None, rank: None, counts: Counts::default(), rates: Rates::default() };
-            Ok(Assessment { total: total.unwrap_or_else(nothing), groups })
+            Ok(Assessment { total: total.unwrap_or_else(nothing), groups, truncated })
         })
+    }
+
+    /// At most one group more than are told.
+    fn assessed_groups(
+        &self,
+        filter: &AssessmentFilter,
+        by: GroupBy,
+        columns: &str,
+    ) -> Result<Vec<GroupAssessment>, QueryError> {
+        let mut query = filter.query();
+        let cases = if by == GroupBy::Team { CASES_OF_TEAMS } else { "case_file c" };
+        if let (GroupBy::Team, Some((GroupBy::Team, team))) = (by, &filter.group) {
+            query.equals("o.team", Some(team));
+        }
+        let select = format!("{} AS grouped, {columns} FROM {cases}", by.column());
+        let after = format!("GROUP BY grouped ORDER BY grouped LIMIT {}", MAX_GROUPS + 1);
+        let mut groups = query.all(&self.connection, &select, &after, group_row)?;
+        if by == GroupBy::Team {
+            groups.iter_mut().for_each(|group| group.rates.correct_dispatch = None);
+        }
+        Ok(groups)
     }
 
     /// The cases behind one figure, the latest report first.

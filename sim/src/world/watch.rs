@@ -20,8 +20,6 @@ use crate::plan::MINUTE;
 const AHEAD: Millis = 5 * MINUTE;
 /// Logs of which one node is asked each minute who holds them.
 const RECEIPTS_ASKED: usize = 8;
-/// Milliseconds until nodes notice that a link between them broke, at most.
-const NOTICED: Millis = 3 * MINUTE;
 
 impl World {
     /// Looks at an entry that was just acknowledged: its log, its time, its key.
@@ -211,12 +209,10 @@ impl World {
         for one in said {
             let Some(author) = self.keeps_time(one.node) else { continue };
             self.stats.claims_checked += 1;
-            // A link that broke is noticed after a while.
-            let now = if one.connected { self.now.saturating_sub(NOTICED) } else { Millis::MAX };
             let is_claimed = |ack: &&super::ledger::Ack| {
                 let clock = self.nodes.get(author).map(|node| &node.clock);
                 let shown = clock.map_or(Millis::MAX, |clock| clock.at(BEGIN + ack.at));
-                one.until.is_some_and(|until| one.connected || shown < until) && ack.at < now
+                one.until.is_some_and(|until| shown < until)
             };
             let of_author =
                 self.ledger.acks.iter().filter(|ack| ack.log.author == one.node && ack.namespace == namespace);

@@ -1,6 +1,6 @@
 //! What an authority stated reaches everybody, whatever becomes of the log that it stands in.
 
-use super::super::restating::PATIENCE;
+use super::super::restating::{CENTER_PATIENCE, PATIENCE};
 use super::super::sync_tests::{flood, take};
 use super::super::tests::{connect, meet, settle};
 use super::ratifications::{entries_of, give};
@@ -89,16 +89,19 @@ fn what_stands_in_a_flooders_log_comes_to_those_who_met_the_flood_first() {
     let rest = crate::sync::Run::new(first[case.introduced..].to_vec()).unwrap();
     assert_eq!(late.ingest(rest).unwrap(), Ingested::OverQuota);
     assert_eq!(case.is_known(&late), [false, false]);
+    case.center.commit(NOW + CENTER_PATIENCE).unwrap();
+    case.center.commit(NOW + CENTER_PATIENCE).unwrap();
     meet(&mut case.center, &mut late);
     assert_eq!(case.is_known(&late), [true, true]);
     // Once is enough.
     let restated = written(&case.center);
     assert!(restated > before);
     case.center.heed_end();
-    case.center.commit(NOW + 3 * PATIENCE).unwrap();
+    case.center.commit(NOW).unwrap();
+    case.center.commit(NOW + CENTER_PATIENCE).unwrap();
     late.heed_end();
     late.commit(NOW).unwrap();
-    late.commit(NOW + 3 * PATIENCE).unwrap();
+    late.commit(NOW + 2 * PATIENCE).unwrap();
     assert_eq!((written(&case.center), written(&late)), (restated, 1));
 }
 
@@ -137,8 +140,42 @@ fn what_stands_past_a_fork_is_stated_again_by_a_village_that_waited() {
     // A restart does not make it forget.
     holder.reopen(&mut case.town.rng, NOW + PATIENCE / 2);
     assert!(holder.replica().poll_timeout() <= NOW + PATIENCE * 5 / 2);
-    holder.replica().commit(NOW + PATIENCE * 3).unwrap();
+    holder.replica().commit(NOW + PATIENCE * 5 / 2).unwrap();
     assert!(written(holder.replica()) > 1);
     meet(holder.replica(), &mut late);
     assert_eq!(case.is_known(&late), [true, true]);
+}
+
+#[test]
+fn what_lies_beyond_a_quota_or_is_made_by_an_invite_is_not_taken_for_stated() {
+    let mut case = Case::new(312);
+    let log = auth_log(&case.office);
+    let first = case.record();
+    take(&mut case.center, &first, 1);
+    // The author forks the log before the removal, and repeats the removal where nobody heeds it.
+    let entries = flood(&mut case.office, 77, 66);
+    let bytes = case.revocation.to_bytes();
+    let document = DocumentId(crate::change::record_id(&bytes).0);
+    case.office.put(&Namespace::auth(), DocumentKind::Statement, document, bytes, Lane::Urgent, NOW).unwrap();
+    case.office.commit(NOW).unwrap();
+    let all = entries_of(&case.office, &auth_log(&case.office));
+    // The last run begins within the quota.
+    take(&mut case.center, &all, 17);
+    assert_eq!(case.center.logs[&all[0].header.log].1.height, entries.len() as u64 + 1);
+    let mut second = first[case.introduced].clone();
+    second.header.time = crate::clock::HybridTime(second.header.time.0 + 1);
+    second.signature = Some(crate::entry::sign(&second.header, &case.office.identity.signing));
+    let run = crate::sync::Run::new(vec![second]).unwrap();
+    assert_eq!(case.center.ingest(run).unwrap(), Ingested::Diverged);
+    let before = written(&case.center);
+    case.center.commit(NOW).unwrap();
+    case.center.commit(NOW).unwrap();
+    case.center.commit(NOW + CENTER_PATIENCE).unwrap();
+    assert!(case.center.forks.contains_key(&log) && written(&case.center) > before);
+    let own = entries_of(&case.center, &auth_log(&case.center));
+    let stated: Vec<Vec<u8>> =
+        own.iter().flat_map(|entry| case.center.auth_records(entry, DocumentKind::Statement)).collect();
+    assert!(stated.contains(&case.revocation.to_bytes()));
+    let office = case.office.chain.last().unwrap();
+    assert!(!stated.contains(office), "its certificate stands in its own log");
 }

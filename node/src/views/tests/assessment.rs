@@ -198,8 +198,15 @@ fn the_cases_behind_a_figure_are_as_many_as_it_says() {
         assert!(!assessed.groups.is_empty());
         for group in &assessed.groups {
             let shown = serde_json::to_value(group).unwrap();
-            let filter = AssessmentFilter { group: group.group.clone().map(|name| (by, name)), ..PERIOD };
-            for figure in Figure::ALL.iter().filter(|_| group.group.is_some()) {
+            let named = group.group.clone().unwrap_or_default();
+            let filter = AssessmentFilter { group: Some((by, named.clone())), ..PERIOD };
+            let alone = reader.assessment(&filter, Some(by)).unwrap();
+            assert_eq!(
+                alone.groups.iter().map(|one| &one.counts).collect::<Vec<_>>(),
+                [&group.counts],
+                "{by:?} {named}"
+            );
+            for figure in Figure::ALL {
                 let behind = reader.assessed_cases(&filter, *figure, &Page::default()).unwrap().rows.len() as u64;
                 let name = serde_json::to_value(figure).unwrap();
                 let is_sum =

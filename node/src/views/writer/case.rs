@@ -2,7 +2,7 @@
 
 use rusqlite::types::Value;
 use townmesh_crdt::command::read::CaseRecord;
-use townmesh_crdt::domain::case::{Calendar, Case, Effect, OrderStatus, Step, milliseconds};
+use townmesh_crdt::domain::case::{Calendar, Case, Effect, Order, OrderKind, OrderStatus, Step, milliseconds};
 
 use super::{Batch, CONFLICT, Slot, coordinates, json, key};
 
@@ -46,8 +46,8 @@ impl Batch<'_> {
                 &time(case.clock.as_ref().and_then(|clock| clock.handled)),
                 &time(case.clock.as_ref().and_then(|clock| clock.closed)),
                 &case.is_supervised(),
-                &(case.orders.len() as i64),
-                &(case.orders.iter().filter(|order| order.status == OrderStatus::Returned).count() as i64),
+                &dispatched(case, |_| true),
+                &dispatched(case, |order| order.status == OrderStatus::Returned),
                 &verifications(case),
                 &case.rework,
                 &open_conflicts,
@@ -123,6 +123,11 @@ impl Batch<'_> {
 /// The moment at which the limit is reached, in milliseconds since 1970: it does not depend on when it is asked for.
 fn due(case: &Case) -> Option<u64> {
     case.deadline(&Calendar::default(), 0).and_then(|deadline| deadline.due)
+}
+
+/// Orders of the dispatcher; those of whistles are not theirs.
+fn dispatched(case: &Case, is_meant: impl Fn(&Order) -> bool) -> i64 {
+    case.orders.iter().filter(|order| order.kind == OrderKind::Dispatch && is_meant(order)).count() as i64
 }
 
 /// How often an inspector verified, with effect.
