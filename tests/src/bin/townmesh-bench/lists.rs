@@ -137,7 +137,7 @@ fn events(number: u64, case: DocumentId, at: u64, region: RegionCode) -> BTreeMa
     let order = OrderRef { event: RecordId(wide(number, 3)), index: 0 };
     let done = Action::OrderDone { order, result: "已处理".into(), photos: vec![] };
     let verify = Action::Verify { passed: true, finding: "属实".into(), photos: vec![] };
-    let (hour, late) = (3_600_000, if number % 7 == 0 { 9 * DAY } else { 5 * 3_600_000 });
+    let (hour, late) = (3_600_000, if number.is_multiple_of(7) { 9 * DAY } else { 5 * 3_600_000 });
     let life = [
         (0, Role::Inspector, Action::Report(Box::new(report))),
         (hour / 4, Role::IntakeClerk, Action::Accept),
@@ -148,7 +148,7 @@ fn events(number: u64, case: DocumentId, at: u64, region: RegionCode) -> BTreeMa
         (late + 2 * hour, Role::Inspector, verify),
         (late + 3 * hour, Role::DutyHead, Action::Close),
     ];
-    let steps = if number % 19 == 0 { 4 } else { life.len() };
+    let steps = if number.is_multiple_of(19) { 4 } else { life.len() };
     let mut events = BTreeMap::new();
     for (step, (after, role, action)) in (0_u8..).zip(life.into_iter().take(steps)) {
         let seen = step.checked_sub(1).map(|before| RecordId(wide(number, before))).into_iter().collect();
