@@ -102,6 +102,9 @@ pub enum Denied {
     /// Changes to a kind made of records, or the other way round.
     #[error("this kind of document does not have such items")]
     WrongForm,
+    /// What rules the whole town is changed at its centers.
+    #[error("tables that rule the whole town are changed on a center")]
+    CenterOnly,
     /// The kind is that of a newer version.
     #[error("the document kind is unknown to this version: upgrade this node")]
     UnknownKind,
@@ -163,6 +166,9 @@ pub fn may_apply(
     }
     if kind.form() != form {
         return Err(Denied::WrongForm);
+    }
+    if kind == DocumentKind::Table && certificate.role != NodeRole::Center {
+        return Err(Denied::CenterOnly);
     }
     Ok(kind)
 }
@@ -241,10 +247,13 @@ mod tests {
         for role in NodeRole::ALL {
             let regions: Vec<String> = if role == NodeRole::Center { vec![] } else { vec![own.clone()] };
             let certificate = node_certificate(role, default_scopes(role, &regions, &carried));
+            let is_center = role == NodeRole::Center;
             let expect = |namespace: Namespace, expected: Option<Access>| {
                 assert_eq!(access(&certificate, &namespace), expected, "{role:?} {namespace}");
                 for kind in DocumentKind::ALL {
-                    let allowed = expected == Some(Access::Hold) && kind.namespace() == namespace.kind;
+                    let for_centers = *kind == DocumentKind::Table && !is_center;
+                    let belongs = kind.namespace() == namespace.kind && !for_centers;
+                    let allowed = expected == Some(Access::Hold) && belongs;
                     assert_eq!(
                         may_apply(&certificate, &namespace, *kind as u8, kind.form()).is_ok(),
                         allowed,
@@ -252,7 +261,6 @@ mod tests {
                     );
                 }
             };
-            let is_center = role == NodeRole::Center;
             expect(Namespace::auth(), Some(Access::Hold));
             expect(Namespace::town(), (role != NodeRole::Carrier).then_some(Access::Hold));
             for region in [&own, &other] {

@@ -323,6 +323,10 @@ impl Explain for CommandError {
             | Self::NotFound { .. }
             | Self::KeysMissing(_)
             | Self::CaseFull
+            | Self::Rows(_)
+            | Self::RowRules { .. }
+            | Self::TableFull
+            | Self::NoLimit { .. }
             | Self::RoleNotHeld { .. }
             | Self::CaseRefused { .. } => Message::new(self.code(), self.chinese(), self.to_string()),
         }

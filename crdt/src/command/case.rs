@@ -5,19 +5,23 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::read::CaseRecord;
-use super::{CommandError, Outcome, UTC_OFFSET_MINUTES};
+use super::{CommandError, Outcome, UTC_OFFSET_MINUTES, table};
 use crate::change::record_id;
 use crate::clock::{HybridTime, Millis};
-use crate::domain::case::{Action, Case, CaseEvent, Effect, FoldInput, Report, TransitionTable, VoidReason, fold};
+use crate::domain::case::{Action, Case, CaseEvent, Effect, FoldInput, Report, VoidReason, first_reported, fold};
 use crate::domain::date::Day;
 use crate::domain::input::{self, Fault, InputError};
 use crate::domain::region::RegionCode;
 use crate::domain::role::Role;
+use crate::domain::tables::Tables;
 use crate::id::{DocumentId, RecordId};
 use crate::namespace::Namespace;
 use crate::policy::{self, DocumentKind};
 use crate::replica::{Recorded, Replica, StoredRecord};
 use crate::store::StoreError;
+
+/// Categories that a message names.
+const CATEGORIES_NAMED: usize = 40;
 
 /// Where a case lies.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -99,8 +103,12 @@ pub fn report(
     let document = replica.document_id(&namespace, DocumentKind::Case, &key)?;
     let case = CaseRef { namespace, document };
     let known = stored(replica, &case.namespace, document)?;
-    if known.fold().reported.is_some() {
+    let tables = table::tables(replica)?;
+    if known.fold(&tables).reported.is_some() {
         return Ok(Outcome::Unchanged(case));
+    }
+    if let Some(category) = &new.report.category {
+        check_category(&tables, category).map_err(|error| error.within("report"))?;
     }
     let action = Action::Report(Box::new(Report { region: Some(new.region), ..new.report }));
     let (_, recorded) = add(replica, &case, known, actor, action, now)?;
@@ -124,6 +132,7 @@ pub fn act(
     if known.events.is_empty() {
         return Err(CommandError::NotFound { thing: "case", chinese: "案卷", document: case.document });
     }
+    let action = limited(&*table::tables(replica)?, action)?;
     let (event, recorded) = add(replica, case, known, actor, action, now)?;
     Ok(Outcome::Changed(Acted { case: case.clone(), event }, recorded))
 }
@@ -141,7 +150,8 @@ pub fn read(
     if stored.events.is_empty() && stored.unreadable == 0 {
         return Ok(None);
     }
-    Ok(Some(CaseRecord { id: document, case: stored.fold(), unreadable: stored.unreadable }))
+    let case = stored.fold(&*table::tables(replica)?);
+    Ok(Some(CaseRecord { id: document, case, unreadable: stored.unreadable }))
 }
 
 /// The events of a case as this node holds them.
@@ -151,8 +161,9 @@ struct Stored {
 }
 
 impl Stored {
-    fn fold(&self) -> Case {
-        fold(&self.events, &TransitionTable::default())
+    /// By the rules that ruled when the case was first reported.
+    fn fold(&self, tables: &Tables) -> Case {
+        fold(&self.events, tables.transitions(first_reported(&self.events)))
     }
 }
 
@@ -183,6 +194,27 @@ fn stored(replica: &Replica, namespace: &Namespace, document: DocumentId) -> Res
     Ok(stored)
 }
 
+/// A filing with the limit of the town's table, where it names none.
+fn limited(tables: &Tables, action: Action) -> Result<Action, CommandError> {
+    let Action::File { category, severity, minutes, .. } = &action else { return Ok(action) };
+    check_category(tables, category).map_err(|error| error.within("file").within("action"))?;
+    if *minutes > 0 {
+        return Ok(action);
+    }
+    let no_limit = || CommandError::NoLimit { category: category.clone(), severity: *severity };
+    let limit = tables.limit(category, *severity).ok_or_else(no_limit)?;
+    Ok(Action::File { category: category.clone(), severity: *severity, minutes: limit.minutes, clock: limit.clock })
+}
+
+/// A category of the town's table.
+fn check_category(tables: &Tables, category: &str) -> Result<(), InputError> {
+    if tables.category(category).is_some() {
+        return Ok(());
+    }
+    let known: Vec<&str> = tables.category_codes().take(CATEGORIES_NAMED).collect();
+    Err(InputError::new("category", Fault::Word { known: known.join(", ") }))
+}
+
 fn check_role(replica: &Replica, actor: &Actor) -> Result<(), CommandError> {
     let may = policy::may_act(replica.certificate(), actor.role);
     if may { Ok(()) } else { Err(CommandError::RoleNotHeld { role: actor.role }) }
@@ -200,7 +232,8 @@ fn add(
     check_role(replica, actor)?;
     actor.check().map_err(|error| error.within("actor"))?;
     action.check_input().map_err(|error| error.within("action"))?;
-    let before = known.fold();
+    let tables = table::tables(replica)?;
+    let before = known.fold(&tables);
     let event = CaseEvent {
         case: case.document,
         by: actor.by.clone(),
@@ -214,7 +247,7 @@ fn add(
     let latest = known.events.values().map(|input| input.time).max().unwrap_or_default();
     let time = latest.saturating_add(1).max(HybridTime::at(now).0);
     known.events.insert(id, FoldInput { event, time, author: replica.node(), void: None });
-    let after = known.fold();
+    let after = known.fold(&tables);
     match after.timeline.iter().find(|entry| entry.event == id).map(|entry| entry.effect) {
         Some(Effect::Applied | Effect::AppliedLate) => {}
         Some(Effect::None { reason, because_of }) => {

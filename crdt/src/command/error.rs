@@ -1,12 +1,13 @@
 //! Why a command did nothing.
 
-use crate::domain::case::{CaseState, EventError, MAX_EVENTS, Reason};
+use crate::domain::case::{CaseState, EventError, MAX_EVENTS, Reason, Severity};
 use crate::domain::device_batch::BatchError;
 use crate::domain::hazard::HazardStepError;
 use crate::domain::immutable::ImmutableError;
 use crate::domain::input::InputError;
 use crate::domain::person::{PersonalDataTooLong, PersonalField};
 use crate::domain::role::Role;
+use crate::domain::tables::MAX_ROWS;
 use crate::id::{DocumentId, RecordId};
 use crate::replica::{PersonalError, RecordError};
 use crate::store::StoreError;
@@ -106,6 +107,28 @@ pub enum CommandError {
         /// Which role.
         role: Role,
     },
+    /// Rows that are wrong, each with its place in what was given, from 0. Nothing was recorded.
+    #[error("nothing was recorded, {} rows are wrong: {}", .0.len(), rows_english(.0))]
+    Rows(Vec<(usize, InputError)>),
+    /// A row of a dated table is to say something else than it does.
+    #[error("the row {english} rules already, and what it decided stays: add a row with a later day instead")]
+    RowRules {
+        /// The row's key in Chinese.
+        chinese: String,
+        /// The row's key in English.
+        english: String,
+    },
+    /// A table with as many rows as it may have.
+    #[error("the table would have more than {MAX_ROWS} rows: take some out, or record fewer")]
+    TableFull,
+    /// Nobody said how long a case of this kind may take.
+    #[error("no limit is set for category {category} with severity {}: add it to the table of limits, or name minutes and clock", severity.english())]
+    NoLimit {
+        /// The category.
+        category: String,
+        /// The severity.
+        severity: Severity,
+    },
     /// The case holds as many events as a fold looks at.
     #[error("the case holds {MAX_EVENTS} events and takes no more: report what is left as a new case")]
     CaseFull,
@@ -144,6 +167,10 @@ impl CommandError {
             Self::KeysMissing(_) => "person_key_missing",
             Self::CaseRefused { reason, .. } => reason.key(),
             Self::RoleNotHeld { .. } => "role_not_held",
+            Self::Rows(_) => "rows",
+            Self::RowRules { .. } => "row_rules",
+            Self::TableFull => "table_full",
+            Self::NoLimit { .. } => "no_limit",
             Self::CaseFull => "case_full",
         }
     }
@@ -184,9 +211,28 @@ impl CommandError {
                     role.chinese()
                 )
             }
+            Self::Rows(rows) => format!("没有录入，{} 行有误：{}", rows.len(), rows_chinese(rows)),
+            Self::RowRules { chinese, .. } => format!("“{chinese}”已在执行，已作的决定不变，请另加一行并写明以后的日期"),
+            Self::TableFull => format!("码表超过 {MAX_ROWS} 行，请停用或减少一些"),
+            Self::NoLimit { category, severity } => {
+                format!("类别“{category}”（{}）没有设定时限，请在时限表中补充，或写明分钟数和计时方式", severity.chinese())
+            }
             Self::CaseFull => format!("本案记录已满（{MAX_EVENTS} 条），请另立新案"),
         }
     }
+}
+
+/// Rows that a message names.
+const ROWS_NAMED: usize = 20;
+
+fn rows_english(rows: &[(usize, InputError)]) -> String {
+    let named = rows.iter().take(ROWS_NAMED).map(|(place, error)| format!("rows[{place}].{error}"));
+    named.collect::<Vec<_>>().join("; ")
+}
+
+fn rows_chinese(rows: &[(usize, InputError)]) -> String {
+    let named = rows.iter().take(ROWS_NAMED).map(|(place, error)| format!("rows[{place}].{}", error.chinese()));
+    named.collect::<Vec<_>>().join("；")
 }
 
 const STORE: &str = "数据存储失败，请检查磁盘";

@@ -2,7 +2,7 @@
 
 use super::entity::{self, ITSELF};
 use super::read::FieldsRecord;
-use super::{CommandError, Outcome};
+use super::{CommandError, Outcome, table};
 use crate::clock::Millis;
 use crate::document::Content;
 use crate::domain::checklist::Checklist;
@@ -108,7 +108,8 @@ pub(super) fn found(
     finding: &Finding<'_>,
     now: Millis,
 ) -> Result<(DocumentId, Option<Recorded>), CommandError> {
-    let mut hazard = finding.hazard();
+    let tables = table::tables(replica)?;
+    let mut hazard = finding.hazard(tables.checklists());
     let mut occurrence = 1;
     // Ends at the last occurrence, which `news_about` reopens.
     loop {
@@ -134,9 +135,8 @@ pub(super) fn found(
 
 impl Finding<'_> {
     /// The hazard as this inspection found it.
-    fn hazard(&self) -> Hazard {
+    fn hazard(&self, packs: &[Checklist]) -> Hazard {
         let inspection = self.inspection;
-        let packs = Checklist::defaults();
         let pack = packs.iter().find(|pack| pack.id == inspection.checklist);
         Hazard {
             household: Some(inspection.household),

@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use super::hazard::{self, Finding};
 use super::read::{InspectionRecord, InspectionsRecord};
-use super::{CommandError, Outcome};
+use super::{CommandError, Outcome, table};
 use crate::change::record_id;
 use crate::clock::Millis;
 use crate::domain::inspection::Inspection;
@@ -49,7 +49,7 @@ pub fn record(
     inspection: &Inspection,
     now: Millis,
 ) -> Result<Outcome<InspectionIds>, CommandError> {
-    inspection.check()?;
+    inspection.check(table::tables(replica)?.checklists())?;
     let bytes = inspection.encode()?;
     let id = record_id(&bytes);
     let document = document_of(replica, namespace, inspection.household)?;

@@ -24,6 +24,7 @@ mod matching;
 mod people;
 pub mod photo;
 pub mod read;
+pub mod table;
 #[cfg(test)]
 mod tests;
 pub mod town;
@@ -32,8 +33,7 @@ pub use error::CommandError;
 
 use crate::replica::Recorded;
 
-/// Minutes that local time is east of UTC: China has one time zone. Decides which day, month and year a time is in.
-pub const UTC_OFFSET_MINUTES: i32 = 8 * 60;
+pub use crate::domain::date::UTC_OFFSET_MINUTES;
 
 /// What a command came to. [`Recorded`] names the last place that was staged: once it is durable, or delivered to a
 /// peer, so is everything else that the command staged in the same log.

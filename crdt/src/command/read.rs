@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use super::entity::{self, Entity};
-use super::{case, device, hazard, household, inspection};
+use super::{case, device, hazard, household, inspection, table};
 use crate::clock::Millis;
 use crate::domain::case::Case;
 use crate::domain::date::Day;
@@ -13,6 +13,7 @@ use crate::domain::hazard::Hazard;
 use crate::domain::household::{Household, Resident};
 use crate::domain::inspection::Inspection;
 use crate::domain::region::{Region, RegionCode};
+use crate::domain::tables::{EffectiveRow, TableKind};
 use crate::domain::town::{Grid, Member, Team};
 use crate::id::{DocumentId, NodeId, RecordId, ResidentId};
 use crate::namespace::Namespace;
@@ -56,6 +57,8 @@ pub enum Reading {
     Member(FieldsRecord<Member>),
     /// A team.
     Team(FieldsRecord<Team>),
+    /// A table of the town.
+    Table(TableRecord),
     /// Nothing to show: the document says nothing (any more), or is of a kind that has no view.
     Nothing,
 }
@@ -184,6 +187,32 @@ pub struct DeviceDayRecord {
     pub unreadable: u32,
 }
 
+/// A table of the town as it stands.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct TableRecord {
+    /// The document.
+    pub id: DocumentId,
+    /// Which table.
+    pub kind: TableKind,
+    /// Its rows, shipped ones too, in the order of their keys.
+    pub rows: Vec<EffectiveRow>,
+    /// What people recorded differently without knowing of each other.
+    pub conflicts: Vec<TableConflict>,
+}
+
+/// A cell for which people recorded different values without knowing of each other.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct TableConflict {
+    /// The column, as in JSON.
+    pub column: &'static str,
+    /// Table, row and column in Chinese.
+    pub chinese: String,
+    /// Table, row and column in English.
+    pub english: String,
+    /// The values; the first one rules meanwhile.
+    pub values: Vec<ConflictValue>,
+}
+
 /// A document made of fields.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct FieldsRecord<T> {
@@ -231,8 +260,8 @@ pub fn of_kind(
         DocumentKind::Grid => fields(replica, namespace, document)?.map(Reading::Grid),
         DocumentKind::Member => fields(replica, namespace, document)?.map(Reading::Member),
         DocumentKind::Team => fields(replica, namespace, document)?.map(Reading::Team),
-        DocumentKind::Table
-        | DocumentKind::Dwelling
+        DocumentKind::Table => table::read(replica, document)?.map(Reading::Table),
+        DocumentKind::Dwelling
         | DocumentKind::Blob
         | DocumentKind::Statement
         | DocumentKind::Period => None,

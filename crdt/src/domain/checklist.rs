@@ -1,15 +1,12 @@
-//! Checklists: what an inspection asks. A replicated table that a town may replace; the defaults are below.
+//! Checklists: what an inspection asks. Rows of tables that a town may change ([`tables`](super::tables)); what it starts
+//! with is below.
 
-use minicbor::{Decode, Encode};
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
 use super::codes::coded;
-use super::immutable::{self, Immutable, ImmutableError, Limit};
 
-/// Most items of a checklist.
+/// Most items of a checklist that one inspection answers.
 pub const MAX_ITEMS: usize = 256;
-/// Longest title or question, in bytes of UTF-8.
-pub const MAX_TEXT_BYTES: usize = 300;
 
 coded! {
     /// How serious a hazard is.
@@ -24,38 +21,28 @@ coded! {
 }
 
 /// One question of a checklist. Its code is never given to another question of the same checklist.
-#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode, Serialize, Deserialize)]
-#[cbor(map)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct ChecklistItem {
     /// Stable number within the checklist.
-    #[n(0)]
     pub code: u16,
     /// The hazard in Simplified Chinese.
-    #[n(1)]
     pub chinese: String,
     /// The hazard in English.
-    #[n(2)]
     pub english: String,
     /// How serious it usually is.
-    #[n(3)]
     pub grade: Grade,
 }
 
-/// A checklist pack. Encoded as in [`immutable`], with the keys given in the source.
-#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode, Serialize, Deserialize)]
-#[cbor(map)]
+/// A checklist pack.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Checklist {
     /// Stable number of the pack, by which inspections refer to it.
-    #[n(0)]
     pub id: u16,
     /// Title in Simplified Chinese.
-    #[n(1)]
     pub chinese: String,
     /// Title in English.
-    #[n(2)]
     pub english: String,
     /// The questions in the order of asking.
-    #[n(3)]
     pub items: Vec<ChecklistItem>,
 }
 
@@ -82,21 +69,6 @@ impl Checklist {
         self.items.iter().find(|item| item.code == code)
     }
 
-    /// The bytes to store.
-    pub fn encode(&self) -> Result<Vec<u8>, ImmutableError> {
-        immutable::encode(self)
-    }
-
-    /// The checklist of these bytes.
-    pub fn decode(bytes: &[u8]) -> Result<Self, ImmutableError> {
-        let checklist: Self = immutable::decode(bytes)?;
-        let codes: std::collections::BTreeSet<u16> = checklist.items.iter().map(|item| item.code).collect();
-        if codes.len() != checklist.items.len() {
-            return Err(ImmutableError::Malformed { what: Self::WHAT, reason: "two items have one code".to_owned() });
-        }
-        Ok(checklist)
-    }
-
     fn of_rows((id, chinese, english, rows): &PackRows) -> Self {
         let items = rows.iter().map(|(code, grade, chinese, english)| ChecklistItem {
             code: *code,
@@ -105,17 +77,6 @@ impl Checklist {
             grade: *grade,
         });
         Self { id: *id, chinese: (*chinese).to_owned(), english: (*english).to_owned(), items: items.collect() }
-    }
-}
-
-impl Immutable for Checklist {
-    const WHAT: &'static str = "checklist";
-    const MAX_BYTES: usize = 64 * 1024;
-
-    fn limits(&self) -> Vec<Limit> {
-        let texts = self.items.iter().flat_map(|item| [&item.chinese, &item.english]);
-        let longest = texts.chain([&self.chinese, &self.english]).map(String::len).max().unwrap_or_default();
-        vec![("items", self.items.len(), MAX_ITEMS), ("bytes in one text", longest, MAX_TEXT_BYTES)]
     }
 }
 
@@ -173,31 +134,14 @@ const OUTSIDE_ROWS: PackRows = (
 #[cfg(test)]
 mod tests {
     use super::*;
-    use proptest::prelude::*;
 
     #[test]
-    fn the_default_packs_round_trip_with_distinct_codes() {
+    fn the_default_packs_have_distinct_codes() {
         for checklist in Checklist::defaults() {
-            assert_eq!(Checklist::decode(&checklist.encode().unwrap()), Ok(checklist));
+            let codes: std::collections::BTreeSet<u16> = checklist.items.iter().map(|item| item.code).collect();
+            assert_eq!(codes.len(), checklist.items.len());
         }
         assert_eq!(Checklist::household().items.len(), 12);
         assert_eq!(Checklist::household().item(4).unwrap().english, "e-bike charged indoors");
-    }
-
-    #[test]
-    fn a_replaced_pack_must_keep_codes_apart_and_within_the_limits() {
-        let mut pack = Checklist::household();
-        pack.items.push(pack.items[0].clone());
-        assert!(Checklist::decode(&pack.encode().unwrap()).unwrap_err().to_string().contains("two items"));
-        pack.items[0].chinese = "长".repeat(101);
-        assert!(pack.encode().unwrap_err().to_string().contains("303 bytes in one text, 300 are allowed"));
-    }
-
-    proptest! {
-        #[test]
-        fn any_bytes_are_decoded_or_refused(mut bytes in proptest::collection::vec(any::<u8>(), 0..64)) {
-            if let Some(version) = bytes.first_mut() { *version = 1; }
-            let _ = Checklist::decode(&bytes);
-        }
     }
 }

@@ -9,6 +9,9 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use super::record::Scalar;
 use crate::value::Value;
 
+/// Minutes that local time is east of UTC: China has one time zone. Decides which day, month and year a time is in.
+pub const UTC_OFFSET_MINUTES: i32 = 8 * 60;
+
 /// A day of the proleptic Gregorian calendar: days since 1970-01-01. In JSON and text `2024-03-05`.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Encode, Decode)]
 #[cbor(transparent)]

@@ -66,6 +66,15 @@ pub enum Fault {
         /// What is accepted.
         range: RangeInclusive<u64>,
     },
+    /// Not of the form that is wanted.
+    Form {
+        /// What to write, in Chinese.
+        chinese: &'static str,
+        /// What to write, in English.
+        english: &'static str,
+    },
+    /// The same row twice.
+    Twice,
     /// A word that this version does not know: such codes are read, not entered.
     Word {
         /// Those that it knows.
@@ -106,6 +115,8 @@ impl Fault {
             Self::Control => "control_character",
             Self::TooLong { .. } => "too_long",
             Self::Number { .. } => "number",
+            Self::Form { .. } => "form",
+            Self::Twice => "twice",
             Self::Word { .. } => "word_unknown",
             Self::Day(_) => "day",
             Self::DayOrder => "day_order",
@@ -126,6 +137,8 @@ impl Fault {
             Self::Control => "含有控制字符，请删除（只有备注等可以换行）".into(),
             Self::TooLong { limit } => format!("超过{limit}字，请缩短"),
             Self::Number { got, range } => format!("{got} 不合理，应为{}至{}", range.start(), range.end()),
+            Self::Form { chinese, .. } => format!("请填{chinese}"),
+            Self::Twice => "与前面的一行重复，请只留一行".into(),
             Self::Word { known } => format!("不认识这个词，请填：{known}"),
             Self::Day(day) => format!("日期 {day} 不合理，应在 {} 至 {} 之间", DAYS.start(), DAYS.end()),
             Self::DayOrder => "迁出日期早于迁入日期，请核对".into(),
@@ -143,6 +156,11 @@ impl Fault {
         }
     }
 
+    /// The same in English, for whoever reads a text and can say no more.
+    pub(crate) fn in_english(&self) -> String {
+        self.english()
+    }
+
     fn english(&self) -> String {
         match self {
             Self::Blank => "it is blank; fill it in or leave it out".into(),
@@ -151,6 +169,8 @@ impl Fault {
             }
             Self::TooLong { limit } => format!("more than {limit} characters; shorten it"),
             Self::Number { got, range } => format!("{got} cannot be; write {} to {}", range.start(), range.end()),
+            Self::Form { english, .. } => format!("write {english}"),
+            Self::Twice => "the row stands before already; keep one".into(),
             Self::Word { known } => format!("this version does not know the word; write one of: {known}"),
             Self::Day(day) => format!("{day} cannot be; write a day from {} to {}", DAYS.start(), DAYS.end()),
             Self::DayOrder => "moved out before moving in; compare the two dates".into(),

@@ -86,16 +86,15 @@ impl Inspection {
         self.answers.iter().filter(|(_, answer)| **answer == Answer::Hazard).map(|(code, _)| *code)
     }
 
-    /// Checks what somebody entered; see [`input`]. The checklist is one of those that a town starts with: no other can be
-    /// recorded yet.
+    /// Checks what somebody entered; see [`input`]. `packs` are the town's checklists
+    /// ([`Tables::checklists`](super::tables::Tables::checklists)).
     ///
     /// # Errors
     /// The first field that is wrong.
-    pub fn check(&self) -> Result<(), InputError> {
+    pub fn check(&self, packs: &[Checklist]) -> Result<(), InputError> {
         input::line("by", &self.by)?;
         input::time("time_ms", self.time_ms)?;
         self.note.iter().try_for_each(|note| input::note("note", note))?;
-        let packs = Checklist::defaults();
         let Some(pack) = packs.iter().find(|pack| pack.id == self.checklist) else {
             return Err(InputError::new(
                 "checklist",

@@ -9,8 +9,10 @@ use crate::bounds;
 use crate::change::{AssertionId, Change, Item, RecordKey, record_id};
 use crate::clock::HybridTime;
 use crate::document::{Applied, AuthoredChange, Content, Document};
+use crate::domain::tables::Tables;
 use crate::entry::{Header, LogId};
 use crate::id::{CertificateId, DocumentId, NamespaceId, NodeId, RecordId};
+use crate::policy::DocumentKind;
 use crate::store::{FeedItem, StoreError, StoredItem};
 use crate::value::Fields;
 
@@ -147,6 +149,16 @@ impl Replica {
         let content = document.settle().map(|()| Arc::clone(document.content())).unwrap_or_default();
         self.cache.insert(number, id, document);
         Ok(content)
+    }
+
+    /// The town's tables, where they were read since one of them changed last.
+    pub(crate) fn kept_tables(&self) -> Option<Arc<Tables>> {
+        self.tables.clone()
+    }
+
+    /// Keeps the town's tables until one of them changes.
+    pub(crate) fn keep_tables(&mut self, tables: Arc<Tables>) {
+        self.tables = Some(tables);
     }
 
     /// The immutable records of a document, in order of time and id.
@@ -310,13 +322,28 @@ impl Replica {
     /// [`StoreError`].
     pub fn refeed(&mut self) -> Result<(), StoreError> {
         let numbers: Vec<u32> = self.numbers.values().copied().collect();
+        self.refeed_namespaces(numbers, |_| true)
+    }
+
+    /// Feeds every readable document of a kind again: what it is read by has changed.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn refeed_kind(&mut self, kind: DocumentKind) -> Result<(), StoreError> {
+        let namespaces = self.trust.namespaces().iter().filter(|(_, namespace)| namespace.kind == kind.namespace());
+        let numbers: Vec<u32> = namespaces.filter_map(|(id, _)| self.numbers.get(id).copied()).collect();
+        self.refeed_namespaces(numbers, |code| code == kind as u8)
+    }
+
+    fn refeed_namespaces(&mut self, numbers: Vec<u32>, is_meant: impl Fn(u8) -> bool) -> Result<(), StoreError> {
         for number in numbers {
             let mut after = None;
             loop {
                 let documents = self.store.documents(number, after, REFEED_AT_ONCE)?;
                 let Some((last, _)) = documents.last() else { break };
                 after = Some(*last);
-                documents.into_iter().for_each(|(document, kind)| self.feed_document(number, document, kind));
+                let meant = documents.into_iter().filter(|(_, kind)| is_meant(*kind));
+                meant.for_each(|(document, kind)| self.feed_document(number, document, kind));
             }
         }
         Ok(())

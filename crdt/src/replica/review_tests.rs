@@ -296,7 +296,7 @@ impl World {
             self.pending[at].push(Acknowledged { namespace, document, bytes, personal });
         };
         match namespace.kind {
-            NamespaceKind::Town => edit_staged(replica, &namespace, DocumentKind::Table, key, count, lane, now),
+            NamespaceKind::Town => edit_staged(replica, &namespace, DocumentKind::Team, key, count, lane, now),
             NamespaceKind::Registry if kind == 0 => {
                 let document = replica.document_id(&namespace, DocumentKind::Inspection, &[key]).unwrap();
                 let resident = replica.new_resident();

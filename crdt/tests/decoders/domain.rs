@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use townmesh_crdt::change::{Assertion, record_id};
-use townmesh_crdt::domain::case::{self, Calendar, CaseEvent, FoldInput, LimitTable, TransitionTable};
-use townmesh_crdt::domain::checklist::Checklist;
+use townmesh_crdt::clock::HybridTime;
+use townmesh_crdt::domain::case::{self, CaseEvent, FoldInput, TransitionTable};
 use townmesh_crdt::domain::device::Device;
 use townmesh_crdt::domain::device_batch::EventBatch;
 use townmesh_crdt::domain::dwelling::Dwelling;
@@ -13,6 +13,7 @@ use townmesh_crdt::domain::household::{Household, Resident};
 use townmesh_crdt::domain::inspection::Inspection;
 use townmesh_crdt::domain::person::{self, PersonalData};
 use townmesh_crdt::domain::region::Region;
+use townmesh_crdt::domain::tables::{RecordedRow, TableKind, Tables};
 use townmesh_crdt::domain::town::{Grid, Member, Shift, Team};
 use townmesh_crdt::id::{NodeId, RecordId};
 
@@ -33,13 +34,6 @@ pub(super) fn inspection(bytes: &[u8]) -> Option<usize> {
     let inspection = accepted(Inspection::decode(bytes))?;
     let again = accepted(inspection.encode())?;
     assert_eq!(Inspection::decode(&again), Ok(inspection), "an inspection is read back");
-    Some(again.len())
-}
-
-pub(super) fn checklist(bytes: &[u8]) -> Option<usize> {
-    let checklist = accepted(Checklist::decode(bytes))?;
-    let again = accepted(checklist.encode())?;
-    assert_eq!(Checklist::decode(&again), Ok(checklist), "a checklist is read back");
     Some(again.len())
 }
 
@@ -80,33 +74,29 @@ pub(super) fn case_history(bytes: &[u8]) -> Option<usize> {
     (!events.is_empty()).then_some(events.len())
 }
 
-pub(super) fn transition_table(bytes: &[u8]) -> Option<usize> {
-    let table = accepted(TransitionTable::from_bytes(bytes))?;
-    let again = accepted(table.to_bytes())?;
-    assert_eq!(TransitionTable::from_bytes(&again), Ok(table.clone()), "a table is read back");
-    let _ = case::fold(&BTreeMap::new(), &table);
-    Some(again.len())
-}
-
-pub(super) fn calendar(bytes: &[u8]) -> Option<usize> {
-    let calendar = accepted(Calendar::from_bytes(bytes))?;
-    let again = accepted(calendar.to_bytes())?;
-    assert_eq!(Calendar::from_bytes(&again), Ok(calendar.clone()), "a calendar is read back");
+/// A script of `[table, assertion]...`: recorded rows of tables. Whatever they say, there are tables, and times by them.
+pub(super) fn town_tables(bytes: &[u8]) -> Option<usize> {
+    let mut script = Script(bytes);
+    let mut recorded: BTreeMap<TableKind, BTreeMap<Vec<u8>, RecordedRow>> = BTreeMap::new();
+    while !script.is_over() {
+        let (table, time) = (script.byte(), script.byte());
+        let kind = TableKind::from_code(table.into());
+        let Ok(assertion) = Assertion::from_value_bytes(vec![], script.piece()) else { continue };
+        let Some(key) = kind.row_key(&assertion.fields) else { continue };
+        let _ = (kind.check(&assertion.fields), kind.title(&assertion.fields));
+        let row = RecordedRow { fields: assertion.fields, time: HybridTime::at(u64::from(time) << 32) };
+        recorded.entry(kind).or_default().insert(key, row);
+    }
+    let tables = Tables::new(&recorded);
     let now = 1_763_900_000_000;
-    let due = calendar.advance(now, 3_600_000);
+    let due = tables.calendar().advance(now, 3_600_000);
     assert!(
-        due.is_none_or(|due| calendar.working_between(now, due) == 3_600_000),
+        due.is_none_or(|due| tables.calendar().working_between(now, due) == 3_600_000),
         "an hour of work is an hour of work"
     );
-    let _ = (calendar.advance(u64::MAX, u64::MAX), calendar.working_between(0, u64::MAX));
-    Some(again.len())
-}
-
-pub(super) fn limit_table(bytes: &[u8]) -> Option<usize> {
-    let table = accepted(LimitTable::from_bytes(bytes))?;
-    let again = accepted(table.to_bytes())?;
-    assert_eq!(LimitTable::from_bytes(&again), Ok(table), "a table is read back");
-    Some(again.len())
+    let _ = (tables.calendar().advance(u64::MAX, u64::MAX), tables.calendar().working_between(0, u64::MAX));
+    let _ = case::fold(&BTreeMap::new(), tables.transitions(now));
+    (!recorded.is_empty()).then(|| recorded.values().map(BTreeMap::len).sum())
 }
 
 /// Reads an assertion's fields as every kind of record, and writes what was understood.

@@ -37,10 +37,9 @@ const fn target(name: &'static str, decode: fn(&[u8]) -> Option<usize>, most: us
 }
 
 /// Every target, by name.
-pub(crate) const TARGETS: [Target; 24] = [
+pub(crate) const TARGETS: [Target; 21] = [
     target("assertion", log::assertion, 2 * townmesh_crdt::bounds::MAX_ASSERTION),
     target("body", log::body, townmesh_crdt::bounds::MAX_PLAIN_BODY),
-    target("calendar", domain::calendar, 64 * 1024),
     target("card", log::card, townmesh_crdt::card::MAX_CARD),
     target("case_event", domain::case_event, townmesh_crdt::domain::case::MAX_EVENT_BYTES),
     Target {
@@ -49,7 +48,6 @@ pub(crate) const TARGETS: [Target; 24] = [
         most: townmesh_crdt::domain::case::MAX_EVENTS,
         alterations: FEW,
     },
-    target("checklist", domain::checklist, 64 * 1024),
     Target { name: "document", decode: document::document, most: usize::MAX, alterations: FEW },
     target("entry", log::entry, townmesh_crdt::bounds::MAX_BODY + 512),
     target("event_batch", domain::event_batch, townmesh_crdt::domain::device_batch::MAX_BATCH_BYTES),
@@ -58,14 +56,13 @@ pub(crate) const TARGETS: [Target; 24] = [
     target("inspection", domain::inspection, townmesh_crdt::domain::inspection::MAX_BYTES),
     target("item", log::item, townmesh_crdt::bounds::MAX_PLAIN_BODY),
     target("items", log::items, townmesh_crdt::bounds::MAX_PLAIN_BODY),
-    target("limit_table", domain::limit_table, 64 * 1024),
     target("manifest", log::manifest, townmesh_crdt::bounds::MAX_RECORD),
     target("message", log::message, townmesh_crdt::bounds::MAX_MESSAGE),
     target("personal_data", domain::personal_data, 3 * townmesh_crdt::domain::person::MAX_TEXT_BYTES + 16),
     Target { name: "replica", decode: replica::replica, most: usize::MAX, alterations: FEW },
     target("statement", log::statement, townmesh_crdt::bounds::MAX_RECORD),
     target("text", text::text, 64 * 1024),
-    target("transition_table", domain::transition_table, 64 * 1024),
+    target("town_tables", domain::town_tables, 64 * 1024),
     target("value", log::value, 1024 * 1024),
 ];
 

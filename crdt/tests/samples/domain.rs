@@ -2,16 +2,15 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use townmesh_crdt::domain::case::{
-    Action, Assignment, Calendar, CaseEvent, LimitTable, Report, Source, TransitionTable,
-};
-use townmesh_crdt::domain::checklist::Checklist;
+use townmesh_crdt::change::Assertion;
+use townmesh_crdt::domain::case::{Action, Assignment, CaseEvent, Report, Source};
 use townmesh_crdt::domain::device_batch::EventBatch;
 use townmesh_crdt::domain::device_event::{DeviceEvent, EventKey, EventValue};
 use townmesh_crdt::domain::inspection::{Answer, Inspection, PhotoHash};
 use townmesh_crdt::domain::person::PersonalData;
 use townmesh_crdt::domain::position::Position;
 use townmesh_crdt::domain::role::Role;
+use townmesh_crdt::domain::tables::TableKind;
 use townmesh_crdt::id::{DocumentId, RecordId};
 
 use super::{Sample, damaged, hostile_cbor, prolonged, sample};
@@ -21,7 +20,7 @@ const TIME: i64 = 1_763_900_000_000;
 const VERSION: [u8; 1] = [1];
 
 pub(super) fn samples() -> Vec<Sample> {
-    [inspections(), checklists(), batches(), personal_data(), case_events(), tables()].concat()
+    [inspections(), batches(), personal_data(), case_events(), tables()].concat()
 }
 
 /// A version byte and CBOR, right and wrong.
@@ -58,18 +57,6 @@ fn inspections() -> Vec<Sample> {
     };
     let mut samples = versioned("inspection", &inspection.encode().expect("it is within its limits"));
     samples.push(sample("inspection", "over-8-kib", [&[1, 0x59, 0x20, 0x01][..], &[0; 0x2001]].concat()));
-    samples
-}
-
-fn checklists() -> Vec<Sample> {
-    let mut pack = Checklist::household();
-    let mut samples = versioned("checklist", &pack.encode().expect("it is within its limits"));
-    pack.items.extend(pack.items.first().cloned());
-    samples.push(sample(
-        "checklist",
-        "two-items-with-one-code",
-        pack.encode().expect("the encoder does not look at codes"),
-    ));
     samples
 }
 
@@ -190,18 +177,18 @@ fn case_events() -> Vec<Sample> {
 }
 
 fn tables() -> Vec<Sample> {
-    let mut samples =
-        versioned("transition_table", &TransitionTable::default().to_bytes().expect("it is within its limits"));
-    samples.extend(versioned("calendar", &Calendar::default().to_bytes().expect("it is within its limits")));
-    samples.extend(versioned("limit_table", &LimitTable::default().to_bytes().expect("it is within its limits")));
-    let shifts = |shifts: &[u8]| [&[1, 0xa4, 0, 0x19, 1, 0xe0, 1][..], shifts, &[2, 0x18, 0x1f, 3, 0xa0]].concat();
-    samples.extend([
-        sample("calendar", "valid-without-working-hours", shifts(&[0x80])),
-        sample("calendar", "valid-without-working-days", [1, 0xa4, 0, 0, 1, 0x81, 0x82, 0, 1, 2, 0, 3, 0xa0]),
-        sample("calendar", "shifts-that-overlap", shifts(&[0x82, 0x82, 0, 0x18, 60, 0x82, 0x18, 30, 0x18, 90])),
-        sample("calendar", "shift-that-runs-backwards", shifts(&[0x81, 0x82, 0x18, 60, 0])),
-        sample("calendar", "shift-past-midnight", shifts(&[0x81, 0x82, 0, 0x19, 5, 0xa1])),
-        sample("calendar", "offset-of-a-month", [1, 0xa4, 0, 0x39, 0x7f, 0xff, 1, 0x80, 2, 0, 3, 0xa0]),
-    ]);
+    let mut samples = vec![];
+    for kind in TableKind::ALL {
+        let mut script = vec![];
+        for (place, fields) in kind.defaults().into_iter().enumerate() {
+            let assertion = Assertion { record: vec![], fields, supersedes: BTreeSet::new() };
+            let bytes = assertion.value_bytes();
+            let length = u16::try_from(bytes.len()).expect("a row is short").to_be_bytes();
+            script.extend([&[kind.code() as u8, place as u8][..], &length, &bytes].concat());
+        }
+        if !script.is_empty() {
+            samples.push(sample("town_tables", &format!("valid-{kind}"), script));
+        }
+    }
     samples
 }

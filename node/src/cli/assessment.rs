@@ -3,88 +3,135 @@
 
 use std::process::ExitCode;
 
-use clap::{Args, ValueEnum};
+use clap::Args;
+use clap::builder::{PossibleValue, PossibleValuesParser};
 use serde_json::{Value, json};
 use townmesh_crdt::command::UTC_OFFSET_MINUTES;
 use townmesh_crdt::domain::date::Day;
 use townmesh_crdt::domain::region::RegionCode;
+use townmesh_crdt::domain::tables::{ScorePart, ScoreRole};
 
 use super::client::Client;
 use super::household::PageArgs;
 use super::output::{moment, table};
 use super::{Context, Done};
 use crate::engine;
+use crate::views::{Figure, GroupBy};
 
 const DAY_MS: i64 = 86_400_000;
 
-/// By what figures are grouped.
-#[derive(Debug, Clone, Copy, ValueEnum)]
-enum By {
-    /// 村居 / village or community
-    Region,
-    /// 队伍 / team
-    Team,
-    /// 类别 / category
-    Category,
-    /// 来源 / source
-    Source,
-    /// 上报人 / who reported
-    Reporter,
+/// Words of the views that a flag takes, each with what it is called.
+fn words<'a>(known: impl IntoIterator<Item = (&'static str, [&'a str; 2])>) -> PossibleValuesParser {
+    let value = |(name, [chinese, english]): (&'static str, [&str; 2])| {
+        PossibleValue::new(name).help(format!("{chinese} / {english}"))
+    };
+    PossibleValuesParser::new(known.into_iter().map(value))
 }
 
-/// Figures with cases behind them.
-#[derive(Debug, Clone, Copy, ValueEnum)]
-enum FigureName {
-    /// 上报 / reports
-    Reports,
-    /// 有效上报 / valid reports
-    ValidReports,
-    /// 立案 / filed
-    Filed,
-    /// 作废 / void
-    Void,
-    /// 公众上报（漏报）/ reported by the public
-    Missed,
-    /// 应结 / due
-    Due,
-    /// 超期未处理 / past the deadline, not handled
-    Overdue,
-    /// 已结 / closed
-    Closed,
-    /// 按期结案 / closed in time
-    ClosedInTime,
-    /// 已派遣 / dispatched
-    Dispatched,
-    /// 退回 / given back
-    Returned,
-    /// 已核查 / verified
-    Verified,
-    /// 返工 / failed verification
-    Reworked,
+fn groupings() -> PossibleValuesParser {
+    words(GroupBy::ALL.iter().map(|by| (by.name(), by.words())))
 }
 
+fn figures() -> PossibleValuesParser {
+    words(Figure::ALL.iter().map(|figure| (figure.name(), figure.words())))
+}
+
+/// Which days.
 #[derive(Debug, Args)]
-pub(super) struct AssessmentArgs {
+struct PeriodArgs {
     /// 首日，缺省为本月一日 / first day; the first of this month by default
     #[arg(long, value_name = "DAY")]
     from: Option<Day>,
     /// 末日（含），缺省为今日 / last day, included; today by default
     #[arg(long, value_name = "DAY")]
     until: Option<Day>,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct AssessmentArgs {
+    #[command(flatten)]
+    period: PeriodArgs,
     /// 区划代码 / only in this region
     #[arg(long, value_name = "CODE")]
     region: Option<RegionCode>,
     /// 分组 / by group
-    #[arg(long, value_enum)]
-    by: Option<By>,
+    #[arg(long, value_parser = groupings())]
+    by: Option<String>,
     /// 只看该组（与 --by 同用）/ only this group of --by
     #[arg(long, requires = "by")]
     group: Option<String>,
     /// 列出该指标背后的案卷 / list the cases behind this figure
-    #[arg(long, value_enum, value_name = "FIGURE")]
-    cases: Option<FigureName>,
+    #[arg(long, value_name = "FIGURE", value_parser = figures())]
+    cases: Option<String>,
     #[command(flatten)]
     page: PageArgs,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct ScoresArgs {
+    /// 岗位 / whose work
+    #[arg(long, value_parser = roles())]
+    role: String,
+    /// 处置按人而不是按队伍 / handling by person instead of by team
+    #[arg(long)]
+    by_person: bool,
+    #[command(flatten)]
+    period: PeriodArgs,
+    /// 区划代码 / only in this region
+    #[arg(long, value_name = "CODE")]
+    region: Option<RegionCode>,
+}
+
+fn roles() -> PossibleValuesParser {
+    words(ScoreRole::ALL.iter().map(|role| (role.key(), [role.chinese(), role.english()])))
+}
+
+impl ScoresArgs {
+    pub(super) fn run(self, context: &Context) -> Done {
+        let client = Client::of(&context.config.data_dir)?;
+        let (from_ms, until_ms) = self.period.bounds();
+        let query = [
+            ("role", Some(self.role)),
+            ("from_ms", Some(from_ms.to_string())),
+            ("until_ms", Some(until_ms.to_string())),
+            ("region", self.region.map(|region| region.to_string())),
+            ("by_person", Some(self.by_person.to_string())),
+        ];
+        let scored = client.fetch("/v1/scores", &query)?;
+        context.output.result(&scored, scores);
+        Ok(ExitCode::SUCCESS)
+    }
+}
+
+/// Scores as a table, a column for each part: its share with what it is taken of.
+fn scores(scored: &Value) -> String {
+    let mut rows = scored["rows"].as_array().cloned().unwrap_or_default();
+    let parts: Vec<ScorePart> = rows
+        .first()
+        .and_then(|row| row["parts"].as_array())
+        .into_iter()
+        .flatten()
+        .filter_map(|part| part["part"].as_str()?.parse().ok())
+        .collect();
+    for row in &mut rows {
+        let shares = row["parts"].as_array().cloned().unwrap_or_default();
+        for (place, share) in shares.iter().enumerate() {
+            let percent = share["share"].as_f64().map_or_else(|| "—".to_owned(), |share| format!("{share:.2}"));
+            row[format!("part{place}")] = json!(format!("{percent} ({}/{})", share["got"], share["of"]));
+        }
+    }
+    let of_parts = parts.iter().enumerate().map(|(place, part)| {
+        (format!("/part{place}"), format!("{} {} %", part.chinese(), part.english()))
+    });
+    let columns: Vec<(String, String)> = [("/rank", "名次 rank"), ("/subject", "编号 code"), ("/name", "名称 name")]
+        .into_iter()
+        .chain([("/score", "得分 score"), ("/grade", "等级 grade")])
+        .map(|(pointer, title)| (pointer.to_owned(), title.to_owned()))
+        .chain(of_parts)
+        .collect();
+    let columns: Vec<(&str, &str)> =
+        columns.iter().map(|(pointer, title)| (pointer.as_str(), title.as_str())).collect();
+    table(&json!({ "rows": rows }), &columns) + &sentence(&scored["completeness"])
 }
 
 #[derive(Debug, Args)]
@@ -102,35 +149,33 @@ fn begin_of(day: Day) -> i64 {
     i64::from(day.0) * DAY_MS - i64::from(UTC_OFFSET_MINUTES) * 60_000
 }
 
-/// A word as the API writes it.
-fn word(value: impl ValueEnum) -> String {
-    value.to_possible_value().map(|value| value.get_name().replace('-', "_")).unwrap_or_default()
-}
-
-impl AssessmentArgs {
-    fn period(&self) -> (i64, i64) {
+impl PeriodArgs {
+    /// From the first moment of the first day to that after the last, in milliseconds since 1970.
+    fn bounds(&self) -> (i64, i64) {
         let today = Day::of_time(engine::now().cast_signed(), UTC_OFFSET_MINUTES);
         let last = self.until.unwrap_or(today);
         let (year, month, _) = last.calendar();
         let first = self.from.or_else(|| Day::from_calendar(year, month, 1)).unwrap_or(last);
         (begin_of(first), begin_of(last) + DAY_MS)
     }
+}
 
+impl AssessmentArgs {
     pub(super) fn run(self, context: &Context) -> Done {
         let client = Client::of(&context.config.data_dir)?;
-        let (from_ms, until_ms) = self.period();
+        let (from_ms, until_ms) = self.period.bounds();
         let mut query = vec![
             ("from_ms", Some(from_ms.to_string())),
             ("until_ms", Some(until_ms.to_string())),
             ("region", self.region.map(|region| region.to_string())),
-            ("by", self.by.map(word)),
+            ("by", self.by),
             ("group", self.group),
         ];
         if let Some(figure) = self.cases {
-            query.push(("figure", Some(word(figure))));
+            query.push(("figure", Some(figure)));
             query.extend(self.page.query());
             let columns = [
-                ("/document", "编号 id"),
+                ("/number", "编号 number"),
                 ("/region", "村居 region"),
                 ("/state", "状态 state"),
                 ("/reported_ms", "上报 reported"),
@@ -222,18 +267,13 @@ mod tests {
 
     #[test]
     fn a_period_has_its_last_day() {
-        let args = |from: Option<&str>, until: &str| AssessmentArgs {
+        let args = |from: Option<&str>, until: &str| PeriodArgs {
             from: from.map(|day| day.parse().unwrap()),
             until: Some(until.parse().unwrap()),
-            region: None,
-            by: None,
-            group: None,
-            cases: None,
-            page: PageArgs::default(),
         };
         let november = (1_793_462_400_000, 1_796_054_400_000);
-        assert_eq!(args(Some("2026-11-01"), "2026-11-30").period(), november);
-        assert_eq!(args(None, "2026-11-30").period(), november, "the month of the last day");
+        assert_eq!(args(Some("2026-11-01"), "2026-11-30").bounds(), november);
+        assert_eq!(args(None, "2026-11-30").bounds(), november, "the month of the last day");
     }
 
     #[test]

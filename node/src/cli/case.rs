@@ -7,12 +7,12 @@ use serde_json::{Value, json};
 use townmesh_crdt::domain::case::{CaseState, Source};
 use townmesh_crdt::domain::region::RegionCode;
 use townmesh_crdt::domain::role::Role;
-use townmesh_crdt::id::DocumentId;
 
 use super::client::Client;
 use super::household::PageArgs;
 use super::output::{fields, recorded, table};
 use super::{Context, Done};
+use crate::http::CaseName;
 
 #[derive(Debug, Subcommand)]
 pub(super) enum CaseCommand {
@@ -26,7 +26,7 @@ pub(super) enum CaseCommand {
     /// 查看案卷及其过程 / show one with its timeline
     Show {
         /// 案卷编号 / its id
-        id: DocumentId,
+        id: CaseName,
     },
 }
 
@@ -74,7 +74,7 @@ pub(super) struct RecordArgs {
 #[derive(Debug, Args)]
 pub(super) struct ActArgs {
     /// 案卷编号 / id of the case
-    id: DocumentId,
+    id: CaseName,
     #[command(flatten)]
     actor: ActorArgs,
     /// 动作（JSON），如 '"accept"' / the action as JSON, such as '{"refuse":{"reason":"…"}}'
@@ -126,7 +126,7 @@ impl CaseCommand {
                 ];
                 query.extend(args.page.query());
                 let columns = [
-                    ("/document", "编号 id"),
+                    ("/number", "编号 number"),
                     ("/region", "村居 region"),
                     ("/state", "状态 state"),
                     ("/place", "地点 place"),

@@ -29,6 +29,7 @@ mod revoke;
 mod run;
 mod sim;
 mod status;
+mod table;
 mod team;
 #[cfg(test)]
 mod tests;
@@ -112,6 +113,11 @@ enum Command {
     Run(run::RunArgs),
     /// 查看节点状态 / show how the running node is
     Status(status::StatusArgs),
+    /// 评分：各队伍、各岗位人员 / scores of teams and people
+    Scores(assessment::ScoresArgs),
+    /// 码表：类别、时限、日历、流程…… / tables: categories, limits, calendar, life cycle …
+    #[command(subcommand)]
+    Table(table::TableCommand),
     /// 导入住户台账 / import a ledger of households
     Import(import::ImportArgs),
     /// 导出住户 / export households
@@ -226,6 +232,8 @@ impl Cli {
             Command::Join(args) => args.run(&context),
             Command::Run(args) => args.run(&context),
             Command::Status(args) => args.run(&context),
+            Command::Table(command) => command.run(&context),
+            Command::Scores(args) => args.run(&context),
             Command::Import(args) => args.run(&context),
             Command::Export(args) => args.run(&context),
             Command::Verify(args) => args.run(&context),

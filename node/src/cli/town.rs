@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use clap::{Args, Subcommand};
 use serde_json::json;
 use townmesh_crdt::certificate::NodeRole;
-use townmesh_crdt::command::{UTC_OFFSET_MINUTES, town};
+use townmesh_crdt::command::{UTC_OFFSET_MINUTES, table, town};
 use townmesh_crdt::domain::date::Day;
 use townmesh_crdt::domain::region::{Region, RegionLevel};
 use townmesh_crdt::enrol::{self, Place};
@@ -81,6 +81,7 @@ impl CreateArgs {
                 replica.keep_secrets(&invite.secrets);
                 replica.record_statements(founded.statements, now)?;
                 town::import_regions(replica, &regions, now)?;
+                table::record_defaults(replica, now)?;
                 Ok(replica.commit(now)?)
             })?;
             local::note_data(directory, &mut file)

@@ -5,7 +5,10 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use tokio::sync::mpsc;
 use townmesh_crdt::command::read::{self, Reading};
+use townmesh_crdt::command::table;
+use townmesh_crdt::domain::tables::Tables;
 use townmesh_crdt::namespace::Namespace;
+use townmesh_crdt::policy::DocumentKind;
 use townmesh_crdt::replica::Replica;
 use townmesh_crdt::store::{FeedItem, StoreError};
 
@@ -51,6 +54,18 @@ struct ViewBatch {
     rows: Vec<(FeedItem, Namespace, Reading)>,
     watermark: u64,
     noted: u64,
+    /// By which cases are timed from this batch on.
+    tables: Arc<Tables>,
+    /// Every case is shown by the tables with this digest once the batch is written.
+    case_tables: Option<u64>,
+}
+
+/// Cases that are read again, since tables changed that they are folded and timed by.
+struct Rereading {
+    /// Digest of the tables.
+    tables: u64,
+    /// Where the feed ended when it had named every case once more.
+    until: u64,
 }
 
 /// The engine's end of the views.
@@ -60,6 +75,8 @@ pub(super) struct ViewsFeed {
     next: u64,
     stored_end: u64,
     trimmed: u64,
+    tables: Arc<Tables>,
+    rereading: Option<Rereading>,
 }
 
 impl ViewsFeed {
@@ -72,9 +89,13 @@ impl ViewsFeed {
         let end = replica.stored_feed_end();
         let first = replica.feed(0, 1).ok().and_then(|feed| feed.first().map(|item| item.number)).unwrap_or(end);
         let is_whole = views.belong_to(replica.store_id()?, first..=end)?;
+        let tables = table::tables(replica)?;
         if !is_whole {
             replica.refeed()?;
+        } else if views.case_tables()? != tables.case_digest() {
+            replica.refeed_kind(DocumentKind::Case)?;
         }
+        let rereading = Some(Rereading { tables: tables.case_digest(), until: replica.feed_end() });
         let next = if is_whole { views.watermark() } else { end };
         progress.watermark.store(next, Ordering::Release);
         progress.noted.store(next, Ordering::Release);
@@ -82,7 +103,10 @@ impl ViewsFeed {
         let written = Arc::clone(&progress);
         std::thread::Builder::new().name("views".into()).spawn(move || {
             while let Some(batch) = receiver.blocking_recv() {
-                if let Err(error) = views.apply(&batch.rows, batch.noted) {
+                views.go_by(batch.tables);
+                let written_rows = views.apply(&batch.rows, batch.noted);
+                let noted = batch.case_tables.map_or(Ok(()), |digest| views.note_case_tables(digest));
+                if let Err(error) = written_rows.and(noted) {
                     tracing::error!(%error, "the views cannot be written; they are rebuilt at the next start");
                     written.fail();
                     return;
@@ -91,7 +115,7 @@ impl ViewsFeed {
                 written.watermark.store(batch.watermark, Ordering::Release);
             }
         })?;
-        Ok(Self { batches, progress, next, stored_end: end, trimmed: first })
+        Ok(Self { batches, progress, next, stored_end: end, trimmed: first, tables, rereading })
     }
 
     /// Whether changed documents are waiting to be read.
@@ -107,6 +131,17 @@ impl ViewsFeed {
         }
     }
 
+    /// Goes by the town's tables as they are now; every case is read again if that changes how it is folded or timed.
+    fn heed_tables(&mut self, replica: &mut Replica) -> Result<(), StoreError> {
+        let tables = table::tables(replica)?;
+        if tables.case_digest() != self.tables.case_digest() {
+            replica.refeed_kind(DocumentKind::Case)?;
+            self.rereading = Some(Rereading { tables: tables.case_digest(), until: replica.feed_end() });
+        }
+        self.tables = tables;
+        Ok(())
+    }
+
     /// Reads some changed documents and hands them over; true if there are more.
     pub(super) fn feed(&mut self, replica: &mut Replica) -> Result<bool, StoreError> {
         let end = replica.stored_feed_end();
@@ -115,7 +150,7 @@ impl ViewsFeed {
         if self.next >= end {
             return Ok(false);
         }
-        let Ok(permit) = self.batches.try_reserve() else { return Ok(true) };
+        let Ok(permit) = self.batches.clone().try_reserve_owned() else { return Ok(true) };
         let items = replica.feed(self.next, LINES_A_TURN)?;
         let mut newest = std::collections::BTreeMap::new();
         let mut read_to = None;
@@ -130,6 +165,9 @@ impl ViewsFeed {
             self.next = end;
             return Ok(false);
         };
+        if newest.keys().any(|(.., kind)| *kind == DocumentKind::Table as u8) {
+            self.heed_tables(replica)?;
+        }
         let mut rows = Vec::with_capacity(newest.len());
         for item in newest.into_values() {
             let namespace = replica.namespace_numbered(item.namespace);
@@ -142,7 +180,10 @@ impl ViewsFeed {
         }
         self.next = read_to;
         let noted = self.next.min(replica.durable_feed_end());
-        permit.send(ViewBatch { rows, watermark: self.next, noted });
+        // A power cut must not take from the feed what the views say they have.
+        let is_reread = self.rereading.take_if(|rereading| rereading.until <= noted);
+        let case_tables = is_reread.map(|rereading| rereading.tables);
+        permit.send(ViewBatch { rows, watermark: self.next, noted, tables: Arc::clone(&self.tables), case_tables });
         let written = self.progress.noted.load(Ordering::Acquire);
         if written >= self.trimmed + TRIM_EVERY {
             replica.trim_feed(written);

@@ -4,7 +4,10 @@ use axum::Json;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
+use serde_json::json;
+use townmesh_crdt::command::table;
 use townmesh_crdt::domain::region::RegionCode;
+use townmesh_crdt::domain::tables::ScoreRole;
 use townmesh_crdt::namespace::NamespaceKind;
 
 use super::Api;
@@ -13,7 +16,7 @@ use super::completeness::{self, Complete};
 use super::error::ApiError;
 use crate::engine;
 use crate::message::Message;
-use crate::views::{Assessment, AssessmentFilter, Figure, GroupBy, Page};
+use crate::views::{Assessment, AssessmentFilter, Figure, GroupBy, Page, ScoreFilter};
 
 /// Which cases, and what is asked of them.
 #[derive(Debug, Deserialize)]
@@ -42,15 +45,18 @@ struct Assessed {
     completeness: Complete,
 }
 
+fn check_period(from_ms: i64, until_ms: i64) -> Result<(), ApiError> {
+    if until_ms > from_ms {
+        return Ok(());
+    }
+    let message = Message::new("period", "考核时段的结束须晚于开始", "a period must end after it begins");
+    Err(ApiError::bad_request(message.remedy("更正 from_ms 与 until_ms", "correct from_ms and until_ms")))
+}
+
 impl AssessmentQuery {
     fn filter(&self) -> Result<AssessmentFilter, ApiError> {
         let (from_ms, until_ms, region) = (self.from_ms, self.until_ms, self.region);
-        if until_ms <= from_ms {
-            let message = Message::new("period", "考核时段的结束须晚于开始", "a period must end after it begins");
-            return Err(ApiError::bad_request(
-                message.remedy("更正 from_ms 与 until_ms", "correct from_ms and until_ms"),
-            ));
-        }
+        check_period(from_ms, until_ms)?;
         let group = match (self.by, &self.group) {
             (Some(by), Some(group)) => Some((by, group.clone())),
             (_, None) => None,
@@ -95,4 +101,34 @@ pub(super) async fn cases(
     let page = Page { limit: query.limit, after: query.after };
     let listed = api.readers().query(move |reader| reader.assessed_cases(&filter, figure, &page)).await?;
     Ok(Json(listed).into_response())
+}
+
+/// Whose work of which period is scored.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ScoreQuery {
+    role: ScoreRole,
+    from_ms: i64,
+    until_ms: i64,
+    region: Option<RegionCode>,
+    /// Handling by person instead of by team.
+    #[serde(default)]
+    by_person: bool,
+}
+
+pub(super) async fn scores(State(api): State<Api>, Params(query): Params<ScoreQuery>) -> Result<Response, ApiError> {
+    let ScoreQuery { role, from_ms, until_ms, region, by_person } = query;
+    check_period(from_ms, until_ms)?;
+    if !ScoreRole::ALL.contains(&role) {
+        return Err(ApiError::not_found("没有这个岗位的评分", "nobody is scored in this role"));
+    }
+    let completeness = completeness::of(&api, Some(NamespaceKind::Cases), region).await?;
+    let tables = api.engine().read(table::tables).await??;
+    let now_ms = engine::now().cast_signed();
+    let filter = ScoreFilter { role, by_person, from_ms, until_ms, now_ms, region };
+    let rows = api.readers().query(move |reader| reader.scores(&filter, &tables)).await?;
+    let answer = json!({
+        "role": role, "from_ms": from_ms, "until_ms": until_ms, "now_ms": now_ms, "rows": rows, "completeness": completeness,
+    });
+    Ok(Json(answer).into_response())
 }

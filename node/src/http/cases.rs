@@ -1,13 +1,18 @@
 //! Cases: reported, acted upon, listed, shown.
 
+use std::fmt::{Display, Formatter};
+use std::str::FromStr;
+
 use axum::Json;
 use axum::extract::State;
+use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use townmesh_crdt::command::CommandError;
 use townmesh_crdt::command::case::{self, Actor, CaseRef, NewCase};
 use townmesh_crdt::domain::case::{Action, CaseState, Report};
+use townmesh_crdt::domain::number::{NumberError, SpokenNumber};
 use townmesh_crdt::domain::region::RegionCode;
 use townmesh_crdt::id::DocumentId;
 use townmesh_crdt::policy::DocumentKind;
@@ -18,6 +23,7 @@ use super::bounds::{Named, Params, Payload};
 use super::error::ApiError;
 use super::households::{bounding_box, recorded};
 use super::locate::namespace_of;
+use crate::message::Message;
 use crate::views::{CaseFilter, Page};
 
 /// Which cases.
@@ -62,7 +68,8 @@ pub(super) struct ReportInput {
 }
 
 fn place(case: CaseRef) -> Value {
-    json!({ "namespace": case.namespace.to_string(), "document": case.document })
+    let number = SpokenNumber::of_case(case.document);
+    json!({ "namespace": case.namespace.to_string(), "document": case.document, "number": number })
 }
 
 pub(super) async fn report(State(api): State<Api>, Payload(input): Payload<ReportInput>) -> Result<Response, ApiError> {
@@ -78,7 +85,70 @@ pub(super) async fn report(State(api): State<Api>, Payload(input): Payload<Repor
     Ok(recorded(&api.engine().record(job).await?.map(place)))
 }
 
-pub(super) async fn show(State(api): State<Api>, Named(id): Named<DocumentId>) -> Result<Response, ApiError> {
+/// What a case is called by: its id, or the number that people say.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum CaseName {
+    /// Its document.
+    Document(DocumentId),
+    /// Its spoken number.
+    Number(SpokenNumber),
+}
+
+impl FromStr for CaseName {
+    type Err = NumberError;
+
+    fn from_str(text: &str) -> Result<Self, NumberError> {
+        match text.parse() {
+            Ok(document) => Ok(Self::Document(document)),
+            Err(_) => text.parse().map(Self::Number),
+        }
+    }
+}
+
+impl Display for CaseName {
+    fn fmt(&self, f: &mut Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Document(document) => document.fmt(f),
+            Self::Number(number) => number.fmt(f),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for CaseName {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        text.parse().map_err(serde::de::Error::custom)
+    }
+}
+
+impl Api {
+    /// The case that people call so. Two may share a number: nobody acts on one of them by chance.
+    async fn case_named(&self, name: CaseName) -> Result<DocumentId, ApiError> {
+        let number = match name {
+            CaseName::Document(document) => return Ok(document),
+            CaseName::Number(number) => number,
+        };
+        self.views_follow().await;
+        let found = self.readers().query(move |reader| reader.cases_numbered(number)).await?;
+        match found.as_slice() {
+            [] => Err(ApiError::not_found("本节点没有此编号的案卷", "no case here has this number")),
+            [only] => Ok(*only),
+            several => {
+                let ids = several.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+                let message = Message::new(
+                    "ambiguous",
+                    format!("多件案卷同用此编号：{ids}"),
+                    format!("several cases share this number: {ids}"),
+                );
+                let message = message.remedy("改用其中一个完整编号", "name one of them by its id");
+                Err(ApiError { status: StatusCode::CONFLICT, message })
+            }
+        }
+    }
+}
+
+pub(super) async fn show(State(api): State<Api>, Named(name): Named<CaseName>) -> Result<Response, ApiError> {
+    let id = api.case_named(name).await?;
     api.views_follow().await;
     let found = api.readers().query(move |reader| reader.case(id)).await?;
     let found = found.ok_or_else(|| ApiError::not_found("本节点没有此案卷", "there is no such case here"))?;
@@ -95,9 +165,10 @@ pub(super) struct ActionInput {
 
 pub(super) async fn act(
     State(api): State<Api>,
-    Named(id): Named<DocumentId>,
+    Named(name): Named<CaseName>,
     Payload(input): Payload<ActionInput>,
 ) -> Result<Response, ApiError> {
+    let id = api.case_named(name).await?;
     let job = move |replica: &mut Replica, now| {
         let not_found = CommandError::NotFound { thing: "case", chinese: "案卷", document: id };
         let namespace = namespace_of(replica, DocumentKind::Case, id)?.ok_or(not_found)?;

@@ -23,6 +23,9 @@
 //! | `/v1/delivery` | GET | which nodes said they hold a document; what waits for each node |
 //! | `/v1/completeness` | GET | up to when everything is here that other nodes held, by kind and region |
 //! | `/v1/assessment`, `/v1/assessment/cases` | GET | figures of a period with their completeness; the cases behind one |
+//! | `/v1/scores` | GET | how well teams and people did in a period, by the town's weights, with the completeness
+//! | `/v1/tables`, `/v1/tables/{table}` | GET, POST | the town's tables; the rows of one (JSON, CSV, XLSX), record some |
+//! | `/v1/tables/{table}/import` | POST | rows from a CSV or XLSX file, all of them or none |
 //! | `/v1/conflicts` | GET | what people have to settle |
 //! | `/v1/import` | POST | a ledger file; answers JSON lines |
 //! | `/v1/export` | GET | households as CSV, XLSX, GeoJSON |
@@ -61,6 +64,7 @@ mod reveal;
 mod revoke;
 mod server;
 mod status;
+mod tables;
 #[cfg(test)]
 mod tests;
 mod town;
@@ -79,6 +83,7 @@ pub use access::{Access, ApiFile};
 pub use authority::{AdoptInput, AuthorityInput, AuthorityRevokeInput};
 pub(crate) use authority::{Authorities, introduce as introduce_authority};
 pub use erase::EraseInput;
+pub(crate) use cases::CaseName;
 pub use error::ApiError;
 pub use invite::{InviteAnswer, InviteInput};
 pub(crate) use invite::{Invites, acting_roles};
@@ -90,6 +95,7 @@ pub use server::{Patience, serve};
 use crate::data_dir::DataDir;
 use crate::engine::Engine;
 use crate::keys::parse_authority;
+use crate::ledger::MAX_TABLE_FILE;
 use crate::message::Message;
 use crate::reveals::Reveals;
 use bounds::Bounds;
@@ -183,6 +189,13 @@ impl Api {
             .route("/v1/completeness", get(completeness::show))
             .route("/v1/assessment", get(assessment::figures))
             .route("/v1/assessment/cases", get(assessment::cases))
+            .route("/v1/scores", get(assessment::scores))
+            .route("/v1/tables", get(tables::list))
+            .route("/v1/tables/{table}", get(tables::show).post(tables::record))
+            .route(
+                "/v1/tables/{table}/import",
+                post(tables::import).layer(DefaultBodyLimit::max(MAX_TABLE_FILE as usize)),
+            )
             .route("/v1/reveals", get(reveal::list))
             .route("/v1/invite", post(invite::invite))
             .route("/v1/invites", get(invite::list))

@@ -20,6 +20,7 @@ mod rejects;
 mod row;
 mod sheet;
 mod source;
+mod table;
 mod template;
 mod text;
 mod xlsx;
@@ -37,6 +38,7 @@ pub use self::problem::{Problem, ProblemKind};
 pub use self::read::{Reading, Visitor};
 pub use self::regions::RegionTable;
 pub use self::rejects::write_rejects;
+pub use self::table::{MAX_TABLE_FILE, TableFile, read_table, write_table};
 pub use self::template::write_template;
 
 /// The formats in which ledgers are read.

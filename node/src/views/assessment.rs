@@ -19,7 +19,7 @@ use super::reader::{QueryError, Reader};
 const MAX_GROUPS: usize = 5_000;
 
 macro_rules! figures {
-    ($($(#[$doc:meta])* $name:ident = $field:ident: $weight:literal, $condition:literal;)*) => {
+    ($($(#[$doc:meta])* $name:ident = $field:ident: $zh:literal, $en:literal, $weight:literal, $condition:literal;)*) => {
         /// One figure of an assessment.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
         #[serde(rename_all = "snake_case")]
@@ -34,8 +34,13 @@ macro_rules! figures {
                 match self { $(Self::$name => stringify!($field),)* }
             }
 
+            /// In Chinese and in English.
+            pub fn words(self) -> [&'static str; 2] {
+                match self { $(Self::$name => [$zh, $en],)* }
+            }
+
             /// Which cases count: `?1` and `?2` are the period, `?3` is now, all in milliseconds since 1970.
-            fn condition(self) -> &'static str {
+            pub(super) fn condition(self) -> &'static str {
                 match self { $(Self::$name => $condition,)* }
             }
         }
@@ -61,35 +66,35 @@ macro_rules! figures {
 
 figures! {
     /// Reported in the period, by whomever, and looked at by intake.
-    Reports = reports: "1", "c.reported_ms >= ?1 AND c.reported_ms < ?2 AND c.state <> 'reported'";
+    Reports = reports: "上报", "reports", "1", "c.reported_ms >= ?1 AND c.reported_ms < ?2 AND c.state <> 'reported'";
     /// Reports that became cases and were not declared void.
-    ValidReports = valid_reports: "1", "c.reported_ms >= ?1 AND c.reported_ms < ?2 AND \
+    ValidReports = valid_reports: "有效上报", "valid reports", "1", "c.reported_ms >= ?1 AND c.reported_ms < ?2 AND \
         c.state NOT IN ('reported', 'refused', 'linked', 'invalid', 'void')";
     /// Filed (立案) in the period.
-    Filed = filed: "1", "c.filed_ms >= ?1 AND c.filed_ms < ?2";
+    Filed = filed: "立案", "filed", "1", "c.filed_ms >= ?1 AND c.filed_ms < ?2";
     /// Filed, and declared void since.
-    Void = void: "1", "c.filed_ms >= ?1 AND c.filed_ms < ?2 AND c.state = 'void'";
+    Void = void: "作废", "void", "1", "c.filed_ms >= ?1 AND c.filed_ms < ?2 AND c.state = 'void'";
     /// Filed, and reported by the public: what no patrol found first.
-    Missed = missed: "1", "c.filed_ms >= ?1 AND c.filed_ms < ?2 AND c.source = 'public'";
+    Missed = missed: "公众上报（漏报）", "reported by the public", "1", "c.filed_ms >= ?1 AND c.filed_ms < ?2 AND c.source = 'public'";
     /// Due (应结): the handling ended, or the deadline passed without.
-    Due = due: "1", "c.filed_ms >= ?1 AND c.filed_ms < ?2 AND c.state <> 'void' AND \
+    Due = due: "应结", "due", "1", "c.filed_ms >= ?1 AND c.filed_ms < ?2 AND c.state <> 'void' AND \
         (COALESCE(c.handled_ms, c.closed_ms) IS NOT NULL OR c.due_ms <= ?3)";
     /// Past the deadline, and the handling did not end.
-    Overdue = overdue: "1", "c.filed_ms >= ?1 AND c.filed_ms < ?2 AND c.state <> 'void' AND \
+    Overdue = overdue: "超期未处理", "past the deadline, not handled", "1", "c.filed_ms >= ?1 AND c.filed_ms < ?2 AND c.state <> 'void' AND \
         COALESCE(c.handled_ms, c.closed_ms) IS NULL AND c.due_ms <= ?3";
     /// Closed (已结).
-    Closed = closed: "1", "c.filed_ms >= ?1 AND c.filed_ms < ?2 AND c.state = 'closed'";
+    Closed = closed: "已结", "closed", "1", "c.filed_ms >= ?1 AND c.filed_ms < ?2 AND c.state = 'closed'";
     /// Closed, and the handling ended within the limit (按期结案).
-    ClosedInTime = closed_in_time: "1", "c.filed_ms >= ?1 AND c.filed_ms < ?2 AND c.state = 'closed' AND \
+    ClosedInTime = closed_in_time: "按期结案", "closed in time", "1", "c.filed_ms >= ?1 AND c.filed_ms < ?2 AND c.state = 'closed' AND \
         COALESCE(c.handled_ms, c.closed_ms) <= c.due_ms";
     /// Orders of dispatchers; the cases behind it are those that were dispatched.
-    Dispatched = dispatched: "c.orders", "c.filed_ms >= ?1 AND c.filed_ms < ?2 AND c.orders > 0";
+    Dispatched = dispatched: "已派遣", "dispatched", "c.orders", "c.filed_ms >= ?1 AND c.filed_ms < ?2 AND c.orders > 0";
     /// Orders given back with approval; the cases behind it are those with one.
-    Returned = returned: "c.returned", "c.filed_ms >= ?1 AND c.filed_ms < ?2 AND c.returned > 0";
+    Returned = returned: "退回", "given back", "c.returned", "c.filed_ms >= ?1 AND c.filed_ms < ?2 AND c.returned > 0";
     /// Verifications; the cases behind it are those that were verified.
-    Verified = verified: "c.verifications", "c.filed_ms >= ?1 AND c.filed_ms < ?2 AND c.verifications > 0";
+    Verified = verified: "已核查", "verified", "c.verifications", "c.filed_ms >= ?1 AND c.filed_ms < ?2 AND c.verifications > 0";
     /// Failed verifications (返工); the cases behind it are those with one.
-    Reworked = reworked: "c.rework", "c.filed_ms >= ?1 AND c.filed_ms < ?2 AND c.rework > 0";
+    Reworked = reworked: "返工", "failed verification", "c.rework", "c.filed_ms >= ?1 AND c.filed_ms < ?2 AND c.rework > 0";
 }
 
 /// Hundredths of a percent, rounded half up; JSON shows percent with two decimals.
@@ -97,6 +102,11 @@ figures! {
 pub struct Percent(u64);
 
 impl Percent {
+    /// 0 to 10,000 of what is no more than the whole.
+    pub fn hundredths(self) -> u64 {
+        self.0
+    }
+
     /// `None` of nothing.
     pub fn of(part: u64, whole: u64) -> Option<Self> {
         let doubled = part.saturating_mul(20_000).checked_div(whole)?;
@@ -150,32 +160,45 @@ impl Counts {
     }
 }
 
-/// By what cases are grouped.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum GroupBy {
-    /// Village or community.
-    Region,
-    /// Team with an order that stands; a case of several teams counts for each.
-    Team,
-    /// Category as filed.
-    Category,
-    /// Where they come from.
-    Source,
-    /// Who reported them.
-    Reporter,
+macro_rules! groupings {
+    ($($(#[$doc:meta])* $name:ident = $key:ident: $zh:literal, $en:literal, $column:literal;)*) => {
+        /// By what cases are grouped.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+        #[serde(rename_all = "snake_case")]
+        pub enum GroupBy { $($(#[$doc])* $name,)* }
+
+        impl GroupBy {
+            /// Every grouping.
+            pub const ALL: &'static [Self] = &[$(Self::$name),*];
+
+            /// As JSON and queries name it.
+            pub fn name(self) -> &'static str {
+                match self { $(Self::$name => stringify!($key),)* }
+            }
+
+            /// In Chinese and in English.
+            pub fn words(self) -> [&'static str; 2] {
+                match self { $(Self::$name => [$zh, $en],)* }
+            }
+
+            fn column(self) -> &'static str {
+                match self { $(Self::$name => $column,)* }
+            }
+        }
+    };
 }
 
-impl GroupBy {
-    fn column(self) -> &'static str {
-        match self {
-            Self::Region => "c.region",
-            Self::Team => "o.team",
-            Self::Category => "c.category",
-            Self::Source => "c.source",
-            Self::Reporter => "c.reported_by",
-        }
-    }
+groupings! {
+    /// Village or community.
+    Region = region: "村居", "village or community", "c.region";
+    /// Team with an order that stands; a case of several teams counts for each.
+    Team = team: "队伍", "team", "o.team";
+    /// Category as filed.
+    Category = category: "类别", "category", "c.category";
+    /// Where they come from.
+    Source = source: "来源", "source", "c.source";
+    /// Who reported them.
+    Reporter = reporter: "上报人", "who reported", "c.reported_by";
 }
 
 /// One row for each case and team whose order stands.

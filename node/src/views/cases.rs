@@ -3,6 +3,7 @@
 use rusqlite::Row;
 use serde::Serialize;
 use townmesh_crdt::domain::case::{CaseState, OrderKind, OrderStatus, Severity, Source, Step};
+use townmesh_crdt::domain::number::SpokenNumber;
 use townmesh_crdt::domain::position::Position;
 use townmesh_crdt::domain::region::RegionCode;
 use townmesh_crdt::domain::role::Role;
@@ -39,6 +40,8 @@ pub struct CaseFilter {
 pub struct CaseRow {
     /// Its document.
     pub document: String,
+    /// What people call it by.
+    pub number: String,
     /// Its namespace.
     pub namespace: String,
     /// Village or community.
@@ -107,6 +110,8 @@ pub struct OrderRow {
     pub case: String,
     /// The dispatching or whistling event.
     pub event: String,
+    /// What people call it by.
+    pub number: String,
     /// The team.
     pub team: String,
     /// What it shall do.
@@ -119,8 +124,14 @@ pub struct OrderRow {
     pub status: Option<OrderStatus>,
     /// When it was written, in milliseconds since 1970.
     pub sent_ms: i64,
+    /// Who sent it.
+    pub sent_by: Option<String>,
     /// What was done, once it is.
     pub result: Option<String>,
+    /// Who did it.
+    pub done_by: Option<String>,
+    /// When, in milliseconds since 1970.
+    pub done_ms: Option<i64>,
 }
 
 /// A case with everything known about it.
@@ -195,6 +206,18 @@ impl Reader {
         })
     }
 
+    /// The cases that are called by a number: more than one by a chance of one in many thousands.
+    ///
+    /// # Errors
+    /// [`QueryError`].
+    pub fn cases_numbered(&self, number: SpokenNumber) -> Result<Vec<DocumentId>, QueryError> {
+        let mut query = Query::default();
+        query.equals("c.number", Some(number));
+        let select = "d.document FROM case_file c JOIN document d ON d.row = c.row";
+        let found = query.all(&self.connection, select, "ORDER BY c.row", |row| row.get::<_, String>("document"))?;
+        Ok(found.iter().filter_map(|document| document.parse().ok()).collect())
+    }
+
     /// Orders of a team, the latest first; only those of a status where one is named.
     ///
     /// # Errors
@@ -211,6 +234,7 @@ impl Reader {
 pub(super) fn case_row(row: &Row<'_>) -> rusqlite::Result<CaseRow> {
     Ok(CaseRow {
         document: row.get("document")?,
+        number: row.get("number")?,
         namespace: row.get("namespace")?,
         region: row.get("region")?,
         state: word(row, "state")?,
@@ -236,13 +260,17 @@ fn order_row(row: &Row<'_>) -> rusqlite::Result<OrderRow> {
     Ok(OrderRow {
         case: row.get("document")?,
         event: row.get("event")?,
+        number: row.get("number")?,
         team: row.get("team")?,
         task: row.get("task")?,
         kind: word(row, "kind")?,
         lead: row.get("lead")?,
         status: word(row, "status")?,
         sent_ms: row.get("sent_ms")?,
+        sent_by: row.get("sent_by")?,
         result: row.get("result")?,
+        done_by: row.get("done_by")?,
+        done_ms: row.get("done_ms")?,
     })
 }
 

@@ -20,6 +20,7 @@ mod households;
 mod query;
 mod reader;
 mod schema;
+mod scores;
 #[cfg(test)]
 mod tests;
 mod town;
@@ -38,6 +39,7 @@ pub use households::{
 pub use query::{BoundingBox, DEFAULT_LIMIT, Listed, MAX_LIMIT, Page};
 pub use reader::{QueryError, Reader};
 pub use schema::Start;
+pub use scores::{PartScore, Score, ScoreFilter};
 pub use town::{MemberRow, RegionCount, RegionRow, TeamRow};
 pub use writer::Views;
 

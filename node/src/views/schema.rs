@@ -18,7 +18,7 @@ use rusqlite::{Connection, ErrorCode, OpenFlags};
 use super::ViewError;
 
 /// Version of the tables. Another one in the file means: delete it and read the log from the start.
-const VERSION: i64 = 4;
+const VERSION: i64 = 5;
 /// Marks the file as a townmesh view (`PRAGMA application_id`): "tmvw".
 const APPLICATION_ID: i64 = 0x746d_7677;
 /// Pages of the write-ahead log after which it is copied into the file: 32 MB, so that an import syncs seldom.
@@ -52,6 +52,10 @@ CREATE TABLE team (
     retired INTEGER NOT NULL) STRICT;
 CREATE INDEX team_code ON team (code);
 
+CREATE TABLE table_row (
+    row INTEGER NOT NULL, place INTEGER NOT NULL, name TEXT NOT NULL, chinese TEXT NOT NULL, english TEXT NOT NULL,
+    retired INTEGER NOT NULL, recorded_ms INTEGER, detail TEXT NOT NULL, PRIMARY KEY (row, place)) STRICT, WITHOUT ROWID;
+
 CREATE TABLE household (
     row INTEGER PRIMARY KEY, region TEXT NOT NULL, address TEXT NOT NULL, number INTEGER NOT NULL, usage TEXT,
     rooms INTEGER, area_dm2 INTEGER, tenant_limit INTEGER, latitude INTEGER, longitude INTEGER, note TEXT,
@@ -74,7 +78,7 @@ CREATE INDEX hazard_household ON hazard (household);
 CREATE INDEX hazard_state ON hazard (state, region);
 
 CREATE TABLE case_file (
-    row INTEGER PRIMARY KEY, region TEXT NOT NULL, state TEXT, source TEXT, category TEXT, severity TEXT, place TEXT,
+    row INTEGER PRIMARY KEY, number TEXT NOT NULL, region TEXT NOT NULL, state TEXT, source TEXT, category TEXT, severity TEXT, place TEXT,
     description TEXT, latitude INTEGER, longitude INTEGER, reported_by TEXT, reported_ms INTEGER NOT NULL,
     filed_ms INTEGER, due_ms INTEGER, handled_ms INTEGER, closed_ms INTEGER, supervised INTEGER NOT NULL,
     orders INTEGER NOT NULL, returned INTEGER NOT NULL, verifications INTEGER NOT NULL, rework INTEGER NOT NULL,
@@ -82,6 +86,11 @@ CREATE TABLE case_file (
 CREATE INDEX case_file_state ON case_file (state, reported_ms);
 CREATE INDEX case_file_time ON case_file (reported_ms);
 CREATE INDEX case_file_filed ON case_file (filed_ms);
+CREATE INDEX case_file_number ON case_file (number);
+CREATE TABLE case_stage (
+    row INTEGER NOT NULL, place INTEGER NOT NULL, stage TEXT NOT NULL, person TEXT, started_ms INTEGER NOT NULL,
+    ended_ms INTEGER, due_ms INTEGER, PRIMARY KEY (row, place)) STRICT, WITHOUT ROWID;
+CREATE INDEX case_stage_ended ON case_stage (stage, ended_ms);
 CREATE TABLE case_event (
     row INTEGER NOT NULL, place INTEGER NOT NULL, event TEXT NOT NULL, time_ms INTEGER NOT NULL, person TEXT NOT NULL,
     role TEXT NOT NULL, step TEXT, effect TEXT NOT NULL, state TEXT, note TEXT, action TEXT NOT NULL,
@@ -89,8 +98,10 @@ CREATE TABLE case_event (
 CREATE TABLE dispatch_order (
     row INTEGER NOT NULL, place INTEGER NOT NULL, event TEXT NOT NULL, team TEXT NOT NULL, task TEXT NOT NULL,
     kind TEXT NOT NULL, lead INTEGER NOT NULL, status TEXT NOT NULL, sent_ms INTEGER NOT NULL, result TEXT,
-    PRIMARY KEY (row, place)) STRICT, WITHOUT ROWID;
+    number TEXT NOT NULL, sent_by TEXT, done_by TEXT, done_ms INTEGER, PRIMARY KEY (row, place)) STRICT, WITHOUT ROWID;
 CREATE INDEX dispatch_order_team ON dispatch_order (team, status);
+CREATE INDEX dispatch_order_sent ON dispatch_order (sent_ms);
+CREATE INDEX dispatch_order_number ON dispatch_order (number);
 
 CREATE TABLE device (
     row INTEGER PRIMARY KEY, code TEXT NOT NULL, name TEXT, kind TEXT, protocol TEXT, region TEXT NOT NULL, place TEXT,
@@ -112,7 +123,7 @@ CREATE TABLE conflict (
 CREATE VIRTUAL TABLE position USING rtree_i32 (row, south, north, west, east);
 CREATE VIRTUAL TABLE search USING fts5 (
     words, content = '', contentless_delete = 1, detail = none, tokenize = 'trigram');
-INSERT INTO meta VALUES ('watermark', 0), ('store', 0);
+INSERT INTO meta VALUES ('watermark', 0), ('store', 0), ('case_tables', 0);
 ";
 
 /// How a file was found when it was opened.
@@ -230,6 +241,11 @@ pub(super) fn watermark(connection: &Connection) -> rusqlite::Result<u64> {
 /// Id of the store that the rows were made from; 0 before the first.
 pub(super) fn store(connection: &Connection) -> rusqlite::Result<u64> {
     meta(connection, "store")
+}
+
+/// Digest of the tables by which the cases were folded and timed; 0 before the first.
+pub(super) fn case_tables(connection: &Connection) -> rusqlite::Result<u64> {
+    meta(connection, "case_tables")
 }
 
 fn meta(connection: &Connection, name: &str) -> rusqlite::Result<u64> {

@@ -3,15 +3,18 @@
 mod case;
 mod device;
 mod registry;
+mod table;
 mod town;
 
 use std::collections::BTreeSet;
 use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use rusqlite::{Connection, OptionalExtension, ToSql};
 use townmesh_crdt::command::read::{Conflict, Reading};
 use townmesh_crdt::domain::position::Position;
+use townmesh_crdt::domain::tables::Tables;
 use townmesh_crdt::id::DocumentId;
 use townmesh_crdt::namespace::Namespace;
 use townmesh_crdt::policy::DocumentKind;
@@ -27,6 +30,8 @@ pub struct Views {
     connection: Connection,
     watermark: u64,
     start: Start,
+    /// By which cases are timed.
+    tables: Arc<Tables>,
 }
 
 impl Views {
@@ -39,7 +44,7 @@ impl Views {
         let (connection, start) = schema::open(path)?;
         let failed = |source| ViewError::Open { path: path.to_owned(), source };
         let watermark = schema::watermark(&connection).map_err(failed)?;
-        Ok(Self { path: path.to_owned(), connection, watermark, start })
+        Ok(Self { path: path.to_owned(), connection, watermark, start, tables: Arc::default() })
     }
 
     /// How the file was found when it was opened, or that it was rebuilt since.
@@ -50,6 +55,28 @@ impl Views {
     /// Number of the next line of the feed to take in; 0 for new views.
     pub fn watermark(&self) -> u64 {
         self.watermark
+    }
+
+    /// From here on cases are timed by these tables; those that are shown already when they are taken in again.
+    pub fn go_by(&mut self, tables: Arc<Tables>) {
+        self.tables = tables;
+    }
+
+    /// Digest of the tables by which every case is shown ([`Tables::case_digest`]); 0 where that is not known.
+    ///
+    /// # Errors
+    /// [`ViewError::Open`].
+    pub fn case_tables(&self) -> Result<u64, ViewError> {
+        schema::case_tables(&self.connection).map_err(|source| ViewError::Open { path: self.path.clone(), source })
+    }
+
+    /// Notes that every case is shown by the tables with this digest.
+    ///
+    /// # Errors
+    /// [`ViewError::Write`].
+    pub fn note_case_tables(&mut self, digest: u64) -> Result<(), ViewError> {
+        run(&self.connection, "UPDATE meta SET value = ? WHERE name = 'case_tables'", &[&digest.cast_signed()])
+            .map_err(|source| ViewError::Write { path: self.path.clone(), source })
     }
 
     /// Makes these the views of a store. Rows that were made from another one are gone then, and so is everything if the
@@ -83,7 +110,7 @@ impl Views {
     /// [`ViewError::Write`] leaves the file as it was. After [`ViewError::Rebuilt`] it is empty: go on at
     /// [`Self::watermark`].
     pub fn apply(&mut self, rows: &[(FeedItem, Namespace, Reading)], watermark: u64) -> Result<(), ViewError> {
-        match write(&mut self.connection, rows, watermark) {
+        match write(&mut self.connection, &self.tables, rows, watermark) {
             Ok(()) => {
                 self.watermark = watermark;
                 Ok(())
@@ -102,7 +129,7 @@ impl Views {
     /// # Errors
     /// [`ViewError::Write`]; the file is as it was then.
     pub fn forget(&mut self, namespace: &Namespace) -> Result<usize, ViewError> {
-        forget(&mut self.connection, namespace).map_err(|source| ViewError::Write { path: self.path.clone(), source })
+        forget(&mut self.connection, &self.tables, namespace).map_err(|source| ViewError::Write { path: self.path.clone(), source })
     }
 
     /// Removes the file and starts it anew: after an erasure, or when a reader met damage. The watermark is 0 then.
@@ -139,9 +166,14 @@ impl Views {
     }
 }
 
-fn write(connection: &mut Connection, rows: &[(FeedItem, Namespace, Reading)], watermark: u64) -> rusqlite::Result<()> {
+fn write(
+    connection: &mut Connection,
+    tables: &Tables,
+    rows: &[(FeedItem, Namespace, Reading)],
+    watermark: u64,
+) -> rusqlite::Result<()> {
     let transaction = connection.transaction()?;
-    let mut batch = Batch { connection: &transaction, namespaces: BTreeSet::new() };
+    let mut batch = Batch { connection: &transaction, tables, namespaces: BTreeSet::new() };
     for (item, namespace, reading) in rows {
         batch.take_in(item, namespace, reading)?;
     }
@@ -150,13 +182,13 @@ fn write(connection: &mut Connection, rows: &[(FeedItem, Namespace, Reading)], w
     transaction.commit()
 }
 
-fn forget(connection: &mut Connection, namespace: &Namespace) -> rusqlite::Result<usize> {
+fn forget(connection: &mut Connection, tables: &Tables, namespace: &Namespace) -> rusqlite::Result<usize> {
     let transaction = connection.transaction()?;
     let rows: Vec<i64> = transaction
         .prepare("SELECT row FROM document WHERE namespace IN (SELECT number FROM namespace WHERE name = ?)")?
         .query_map([namespace.to_string()], |row| row.get(0))?
         .collect::<rusqlite::Result<_>>()?;
-    let mut batch = Batch { connection: &transaction, namespaces: BTreeSet::new() };
+    let mut batch = Batch { connection: &transaction, tables, namespaces: BTreeSet::new() };
     for row in &rows {
         batch.remove_row(*row)?;
     }
@@ -167,6 +199,7 @@ fn forget(connection: &mut Connection, namespace: &Namespace) -> rusqlite::Resul
 /// One transaction.
 struct Batch<'c> {
     connection: &'c Connection,
+    tables: &'c Tables,
     /// Those whose names are written.
     namespaces: BTreeSet<u32>,
 }
@@ -183,18 +216,20 @@ struct Slot<'a> {
 }
 
 /// Tables whose rows belong to a document.
-const OWNED: [&str; 17] = [
+const OWNED: [&str; 19] = [
     "document",
     "region",
     "grid",
     "member",
     "team",
+    "table_row",
     "household",
     "resident",
     "inspection",
     "hazard",
     "case_file",
     "case_event",
+    "case_stage",
     "dispatch_order",
     "device",
     "device_day",
@@ -217,6 +252,7 @@ impl Batch<'_> {
             Reading::Grid(record) => (DocumentKind::Grid, record.id),
             Reading::Member(record) => (DocumentKind::Member, record.id),
             Reading::Team(record) => (DocumentKind::Team, record.id),
+            Reading::Table(record) => (DocumentKind::Table, record.id),
         };
         let slot = self.slot(item, namespace, kind, document)?;
         match reading {
@@ -231,6 +267,7 @@ impl Batch<'_> {
             Reading::Grid(record) => self.grid(slot, record),
             Reading::Member(record) => self.member(slot, record),
             Reading::Team(record) => self.team(slot, record),
+            Reading::Table(record) => self.table(slot, record),
         }
     }
 

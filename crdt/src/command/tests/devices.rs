@@ -36,6 +36,7 @@ fn count(readings: &BTreeMap<DocumentId, Reading>) -> usize {
         | Reading::Grid(_)
         | Reading::Member(_)
         | Reading::Team(_)
+        | Reading::Table(_)
         | Reading::Nothing => None,
     });
     days.sum()

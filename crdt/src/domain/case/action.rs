@@ -182,6 +182,10 @@ pub struct UnknownAction {
     pub body: Vec<u8>,
 }
 
+const fn working_hours() -> LimitClock {
+    LimitClock::Working
+}
+
 /// One action. The number of each variant is its code on the wire, the numbers of its fields are their map keys.
 ///
 /// References (`request`, `order`, `question`, ...) name events that the author must have seen.
@@ -224,7 +228,8 @@ pub enum Action {
         #[n(0)]
         into: DocumentId,
     },
-    /// 立案: category, severity and the limit in minutes of `clock`, all fixed now.
+    /// 立案: category, severity and the limit in minutes of `clock`, all fixed now. Where somebody files and names no minutes,
+    /// the limit is that of the town's table.
     #[n(7)]
     File {
         #[n(0)]
@@ -232,8 +237,10 @@ pub enum Action {
         #[n(1)]
         severity: Severity,
         #[n(2)]
+        #[serde(default)]
         minutes: u32,
         #[n(3)]
+        #[serde(default = "working_hours")]
         clock: LimitClock,
     },
     /// 派遣: orders to one or several teams; `lead` is the place of the leading team in the list.

@@ -2,60 +2,58 @@
 
 use std::collections::BTreeMap;
 
-use minicbor::{Decode, Encode};
-use serde::{Deserialize, Serialize};
-
-use super::versioned;
-
 const MINUTE: u64 = 60_000;
 const DAY: u64 = 24 * 60 * MINUTE;
 const MINUTES_PER_DAY: u16 = 24 * 60;
 /// Most shifts of a day.
 const MAX_SHIFTS: usize = 8;
-/// Most exceptions of a calendar: more than ten years of holidays.
-const MAX_EXCEPTIONS: usize = 4096;
-/// Most bytes of an encoded calendar.
-const MAX_CALENDAR_BYTES: usize = 64 * 1024;
+/// Most changes of the working hours.
+const MAX_ERAS: usize = 256;
+/// Most exceptions of a calendar: more than two hundred years of holidays.
+const MAX_EXCEPTIONS: usize = 8_192;
 /// How far ahead a deadline is looked for.
 const HORIZON: u64 = 50 * 366 * DAY;
 /// Latest time that the calendar knows (the year 9999, about); later ones count as this.
 const END_OF_TIME: u64 = 8_000 * 366 * DAY;
 
 /// Working hours within a day, in minutes since midnight of the town's civil time.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Encode, Decode, Serialize, Deserialize)]
-#[cbor(array)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct WorkingHours {
     /// First minute that counts.
-    #[n(0)]
     pub from: u16,
     /// First minute that no longer counts; at most 1440.
-    #[n(1)]
     pub until: u16,
 }
 
-/// The town's working days and hours, a replicated table.
+/// Working hours and weekdays from a day on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Era {
+    from: u32,
+    shifts: Vec<WorkingHours>,
+    /// Bit 0 is Monday.
+    weekdays: u8,
+}
+
+/// The town's working days and hours, compiled from its tables
+/// ([`Tables::calendar`](crate::domain::tables::Tables::calendar)).
 ///
 /// Days are days since 1970-01-01 in the town's civil time, which is UTC plus an offset. Times are
 /// milliseconds since 1970 in UTC.
-#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode, Serialize, Deserialize)]
-#[cbor(map)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Calendar {
-    #[n(0)]
     utc_offset_minutes: i16,
-    #[n(1)]
-    shifts: Vec<WorkingHours>,
-    /// Bit 0 is Monday.
-    #[n(2)]
-    weekdays: u8,
+    /// In order; the first from day 0.
+    eras: Vec<Era>,
     /// Holidays (false) and days worked in their stead (true).
-    #[n(3)]
     exceptions: BTreeMap<u32, bool>,
+    /// Days that are not as their weekday says, in order, with how many working days they have added (or taken) so far.
+    shifted: Vec<(u32, i64)>,
 }
 
 /// Why something is no calendar.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum CalendarError {
-    /// WorkingHourss overlap, run backwards or past midnight.
+    /// Working hours overlap, run backwards or past midnight.
     #[error("working hours must follow each other within 0..1440 minutes; correct shift {0}")]
     Shifts(usize),
     /// An offset of more than a day.
@@ -71,67 +69,69 @@ pub enum CalendarError {
         /// The bound.
         most: usize,
     },
-    /// Not the CBOR form of a calendar.
-    #[error("these bytes are no calendar: {0}; import it again")]
-    Malformed(String),
 }
 
 impl Default for Calendar {
     /// 08-12 and 14-18 from Monday to Friday, at UTC+8, without holidays.
     fn default() -> Self {
+        let shifts =
+            vec![WorkingHours { from: 8 * 60, until: 12 * 60 }, WorkingHours { from: 14 * 60, until: 18 * 60 }];
         Self {
             utc_offset_minutes: 8 * 60,
-            shifts: vec![WorkingHours { from: 8 * 60, until: 12 * 60 }, WorkingHours { from: 14 * 60, until: 18 * 60 }],
-            weekdays: 0b001_1111,
+            eras: vec![Era { from: 0, shifts, weekdays: 0b001_1111 }],
             exceptions: BTreeMap::new(),
+            shifted: vec![],
         }
     }
 }
 
 impl Calendar {
     /// A calendar. `weekdays` has a bit for each working day, bit 0 for Monday.
+    ///
+    /// # Errors
+    /// [`CalendarError`].
     pub fn new(utc_offset_minutes: i16, shifts: Vec<WorkingHours>, weekdays: u8) -> Result<Self, CalendarError> {
-        let calendar = Self { utc_offset_minutes, shifts, weekdays, exceptions: BTreeMap::new() };
-        calendar.check().map(|()| calendar)
-    }
-
-    /// The same calendar with these days worked (true) or not (false) whatever their weekday.
-    pub fn with_exceptions(mut self, days: impl IntoIterator<Item = (u32, bool)>) -> Result<Self, CalendarError> {
-        self.exceptions.extend(days);
-        self.check().map(|()| self)
-    }
-
-    /// The bytes that are replicated.
-    pub fn to_bytes(&self) -> Result<Vec<u8>, CalendarError> {
-        versioned::encode(self).map_err(CalendarError::Malformed)
-    }
-
-    /// The calendar of [`Self::to_bytes`]; at most 64 KiB.
-    pub fn from_bytes(bytes: &[u8]) -> Result<Self, CalendarError> {
-        within("bytes", bytes.len(), MAX_CALENDAR_BYTES)?;
-        let calendar: Self = versioned::decode(bytes).map_err(CalendarError::Malformed)?;
-        calendar.check().map(|()| calendar)
-    }
-
-    fn check(&self) -> Result<(), CalendarError> {
-        within("shifts", self.shifts.len(), MAX_SHIFTS)?;
-        within("exceptions", self.exceptions.len(), MAX_EXCEPTIONS)?;
-        if self.utc_offset_minutes.unsigned_abs() > MINUTES_PER_DAY {
-            return Err(CalendarError::Offset(self.utc_offset_minutes));
+        if utc_offset_minutes.unsigned_abs() > MINUTES_PER_DAY {
+            return Err(CalendarError::Offset(utc_offset_minutes));
         }
+        Self { utc_offset_minutes, ..Self::default() }.with_era(0, shifts, weekdays)
+    }
+
+    /// The same calendar with other hours and weekdays from a day on, until that of another such change.
+    ///
+    /// # Errors
+    /// [`CalendarError`].
+    pub fn with_era(mut self, from: u32, shifts: Vec<WorkingHours>, weekdays: u8) -> Result<Self, CalendarError> {
+        within("shifts", shifts.len(), MAX_SHIFTS)?;
+        within("changes of working hours", self.eras.len(), MAX_ERAS)?;
         let mut free_from = 0;
-        for (place, shift) in self.shifts.iter().enumerate() {
+        for (place, shift) in (1..).zip(&shifts) {
             if shift.from < free_from || shift.until <= shift.from || shift.until > MINUTES_PER_DAY {
-                return Err(CalendarError::Shifts(place + 1));
+                return Err(CalendarError::Shifts(place));
             }
             free_from = shift.until;
         }
-        Ok(())
+        self.eras.retain(|era| era.from != from);
+        self.eras.push(Era { from, shifts, weekdays });
+        self.eras.sort_unstable_by_key(|era| era.from);
+        self.count_shifted();
+        Ok(self)
+    }
+
+    /// The same calendar with these days worked (true) or not (false) whatever their weekday.
+    ///
+    /// # Errors
+    /// [`CalendarError`].
+    pub fn with_exceptions(mut self, days: impl IntoIterator<Item = (u32, bool)>) -> Result<Self, CalendarError> {
+        self.exceptions.extend(days);
+        within("exceptions", self.exceptions.len(), MAX_EXCEPTIONS)?;
+        self.count_shifted();
+        Ok(self)
     }
 
     /// Whether a day is worked.
     pub fn is_working_day(&self, day: u32) -> bool {
-        self.exceptions.get(&day).copied().unwrap_or_else(|| self.is_working_weekday(u64::from(day)))
+        self.exceptions.get(&day).copied().unwrap_or_else(|| self.era_of(day).is_some_and(|era| era.works_on(day)))
     }
 
     /// Working milliseconds from `from` to `until`; 0 when they stand the other way round.
@@ -143,13 +143,14 @@ impl Calendar {
     /// when the calendar has no such moment within fifty years.
     pub fn advance(&self, from: u64, amount: u64) -> Option<u64> {
         let latest = from.checked_add(HORIZON)?;
-        if self.working_between(from, latest) < amount {
+        let target = self.worked_until(from).checked_add(amount)?;
+        if self.worked_until(latest) < target {
             return None;
         }
         let (mut early, mut late) = (from, latest);
         while early < late {
             let middle = early + (late - early) / 2;
-            if self.working_between(from, middle) < amount {
+            if self.worked_until(middle) < target {
                 early = middle + 1;
             } else {
                 late = middle;
@@ -162,10 +163,50 @@ impl Calendar {
     fn worked_until(&self, time: u64) -> u64 {
         let offset = i64::from(self.utc_offset_minutes) * MINUTE.cast_signed();
         let civil = time.min(END_OF_TIME).saturating_add_signed(offset);
-        let (day, within_day) = (civil / DAY, civil % DAY);
-        let today = u32::try_from(day).is_ok_and(|day| self.is_working_day(day));
-        let worked_today = if today { self.worked_within_day(within_day) } else { 0 };
-        self.working_days_before(day) * self.worked_within_day(DAY) + worked_today
+        let (today, within_day) = ((civil / DAY) as u32, civil % DAY);
+        let mut worked = 0;
+        for (place, era) in self.eras.iter().enumerate().filter(|(_, era)| era.from <= today) {
+            let next = self.eras.get(place + 1).map_or(u32::MAX, |next| next.from);
+            worked += self.working_days(era, next.min(today)) * era.worked_within_day(DAY);
+            if today < next && self.is_working_day(today) {
+                worked += era.worked_within_day(within_day);
+            }
+        }
+        worked
+    }
+
+    /// Working days from the beginning of an era to before `until`, which lies within it.
+    fn working_days(&self, era: &Era, until: u32) -> u64 {
+        let by_weekday = era.working_weekdays_before(until) - era.working_weekdays_before(era.from);
+        by_weekday.saturating_add_signed(self.shifted_before(until) - self.shifted_before(era.from))
+    }
+
+    /// By how many working days the exceptions before a day differ from what their weekdays say.
+    fn shifted_before(&self, day: u32) -> i64 {
+        let end = self.shifted.partition_point(|(shifted, _)| *shifted < day);
+        end.checked_sub(1).and_then(|last| self.shifted.get(last)).map_or(0, |(_, days)| *days)
+    }
+
+    fn count_shifted(&mut self) {
+        let mut days = 0;
+        let mut shifted = vec![];
+        for (day, worked) in &self.exceptions {
+            let usual = self.era_of(*day).is_some_and(|era| era.works_on(*day));
+            days += i64::from(*worked) - i64::from(usual);
+            shifted.push((*day, days));
+        }
+        self.shifted = shifted;
+    }
+
+    fn era_of(&self, day: u32) -> Option<&Era> {
+        self.eras.iter().rfind(|era| era.from <= day)
+    }
+}
+
+impl Era {
+    fn works_on(&self, day: u32) -> bool {
+        // 1970-01-01 was a Thursday.
+        self.weekdays >> ((u64::from(day) + 3) % 7) & 1 == 1
     }
 
     fn worked_within_day(&self, within_day: u64) -> u64 {
@@ -176,23 +217,10 @@ impl Calendar {
         self.shifts.iter().map(worked).sum()
     }
 
-    fn working_days_before(&self, day: u64) -> u64 {
-        let full_weeks = day / 7 * u64::from((self.weekdays & 0b111_1111).count_ones());
-        let rest = (day - day % 7..day).filter(|day| self.is_working_weekday(*day)).count() as u64;
-        let end = u32::try_from(day).unwrap_or(u32::MAX);
-        let exceptions = self.exceptions.range(..end);
-        exceptions.fold(full_weeks + rest, |days, (day, worked)| {
-            match (self.is_working_weekday(u64::from(*day)), worked) {
-                (false, true) => days + 1,
-                (true, false) => days.saturating_sub(1),
-                (true, true) | (false, false) => days,
-            }
-        })
-    }
-
-    fn is_working_weekday(&self, day: u64) -> bool {
-        // 1970-01-01 was a Thursday.
-        self.weekdays >> ((day + 3) % 7) & 1 == 1
+    /// Days before `day`, from day 0 on, that its weekdays say are worked.
+    fn working_weekdays_before(&self, day: u32) -> u64 {
+        let full_weeks = u64::from(day / 7) * u64::from((self.weekdays & 0b111_1111).count_ones());
+        full_weeks + (day - day % 7..day).filter(|day| self.works_on(*day)).count() as u64
     }
 }
 

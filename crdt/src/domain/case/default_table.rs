@@ -1,4 +1,8 @@
 //! The default transition table: the case life cycle of GB/T 30428 as the town uses it.
+//!
+//! Cases of every town that did not record other rows are judged by these. A later version that ships other ones gives
+//! them a day from which they rule ([`tables`](crate::domain::tables)): nodes with different versions would fold
+//! differently else.
 
 use super::state::CaseState::{
     self, Accepted, Closed, Filed, Handling, Invalid, Joint, Linked, Refused, Reported, Suspended, ToClose, ToVerify,

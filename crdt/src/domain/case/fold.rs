@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::action::Action;
 use super::event::CaseEvent;
 use super::history::History;
 use super::judge::Judge;
@@ -36,6 +37,15 @@ pub struct FoldInput {
 /// Milliseconds since 1970 of a hybrid time.
 pub const fn milliseconds(time: u64) -> u64 {
     time >> COUNTER_BITS
+}
+
+/// When a case was first reported, in milliseconds since 1970: it decides by which rules the case is judged. The first of
+/// the events that count where none is a report.
+pub fn first_reported(events: &BTreeMap<RecordId, FoldInput>) -> u64 {
+    let counting = || events.values().filter(|input| input.void.is_none());
+    let reports = counting().filter(|input| matches!(input.event.action, Action::Report(_)));
+    let first = reports.map(|input| input.time).min();
+    first.or_else(|| counting().map(|input| input.time).min()).map_or(0, milliseconds)
 }
 
 /// Folds the events of one case.

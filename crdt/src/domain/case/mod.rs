@@ -9,7 +9,7 @@
 //! [`step`](Step) and [`state`](CaseState) (the words), [`table`](TransitionTable) (who may do what when, as data),
 //! `history` (the order of events), `judge` (whether an event has
 //! effect), `check` (guards and references), `effect` (what an action changes), and beside it the deadline:
-//! [`Calendar`], [`LimitTable`], [`Deadline`].
+//! [`Calendar`], [`Limit`], [`Deadline`]. The tables are rows that a town may change: [`tables`](crate::domain::tables).
 //!
 //! # Wire format
 //!
@@ -47,8 +47,8 @@ pub use deadline::{Deadline, Lamp};
 pub use event::{
     CaseEvent, EventError, MAX_EVENT_BYTES, MAX_NAME, MAX_PHOTOS, MAX_SEALED, MAX_SEEN, MAX_TEAMS, MAX_TEXT,
 };
-pub use fold::{FoldInput, MAX_EVENTS, fold, milliseconds};
-pub use limit::{Limit, LimitRow, LimitTable, LimitTableError, MAX_LIMIT_MINUTES, MINUTES_PER_WORKING_DAY};
+pub use fold::{FoldInput, MAX_EVENTS, first_reported, fold, milliseconds};
+pub use limit::{Limit, MAX_LIMIT_MINUTES, MINUTES_PER_WORKING_DAY};
 pub use state::{
     CallbackNote, Case, CaseClock, CaseState, Check, Conflict, Effect, Filing, OnSpot, Order, OrderKind, OrderStatus,
     Pause, Reported, Request, RequestKind, RequestStatus, Supervision, TimelineEntry, Waiting,

@@ -2,12 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use minicbor::{Decode, Encode};
 use serde::Serialize;
 
 use super::state::CaseState;
 use super::step::{ConflictKind, Step};
-use super::versioned;
 use crate::domain::codes::coded;
 use crate::domain::role::Role;
 
@@ -15,8 +13,6 @@ use crate::domain::role::Role;
 const MAX_ROWS: usize = 256;
 /// Most entries of a list within a rule.
 const MAX_LIST: usize = 64;
-/// Most bytes of an encoded table.
-const MAX_TABLE_BYTES: usize = 64 * 1024;
 
 coded! {
     /// A condition beyond state and role.
@@ -59,79 +55,60 @@ coded! {
 }
 
 /// Where a step leads.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Encode, Decode, Serialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Target {
     /// The state stays.
-    #[n(0)]
     Stay,
     /// To this state.
-    #[n(1)]
-    To(#[n(0)] CaseState),
+    To(CaseState),
     /// Back to the state before the suspension.
-    #[n(2)]
     Back,
 }
 
 /// Who may take a step.
-#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode, Serialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Who {
     /// Any role, also none (a device).
-    #[n(0)]
     Anyone,
     /// One of these.
-    #[n(1)]
-    Roles(#[n(0)] Vec<Role>),
+    Roles(Vec<Role>),
 }
 
 /// One row: a step, from where to where, by whom, under which guards.
-#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode, Serialize)]
-#[cbor(map)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Rule {
     /// The step.
-    #[n(0)]
     pub step: Step,
     /// The states that allow it; none means: only while there is no case yet.
-    #[n(1)]
     pub from: Vec<CaseState>,
     /// Where it leads.
-    #[n(2)]
     pub to: Target,
     /// Who may.
-    #[n(3)]
     pub who: Who,
     /// What else must hold.
-    #[n(4)]
     pub guards: Vec<Guard>,
     /// What becomes of it when it comes late.
-    #[n(5)]
     pub late: Late,
     /// Among events that do not depend on each other, the lower number goes first.
-    #[n(6)]
     pub precedence: u8,
 }
 
 /// What happens when `first` and `second` were done without knowing of each other.
-#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode, Serialize)]
-#[cbor(map)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Meeting {
     /// One step; the one that goes before, where one does.
-    #[n(0)]
     pub first: Step,
     /// The other.
-    #[n(1)]
     pub second: Step,
     /// What happens.
-    #[n(2)]
     pub outcome: Outcome,
     /// What people are told.
-    #[n(3)]
     pub conflict: ConflictKind,
 }
 
-/// The rules of a town. Every node must fold with the same table, or they show different cases; so a town replicates
-/// it and reads it at the causal past of the case. [`TransitionTable::default`] is the table of the domain description.
+/// The rules of a town. Every node must fold with the same table, or they show different cases: which one, follows from
+/// when a case was reported ([`Tables::transitions`](crate::domain::tables::Tables::transitions)).
+/// [`TransitionTable::default`] is the table of the domain description.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct TransitionTable {
     rules: BTreeMap<Step, Rule>,
@@ -154,19 +131,6 @@ pub enum TableError {
         /// The bound.
         most: usize,
     },
-    /// Not the CBOR form of a table.
-    #[error("these bytes are no transition table: {0}; import it again")]
-    Malformed(String),
-}
-
-/// The form on the wire.
-#[derive(Encode, Decode)]
-#[cbor(map)]
-struct Rows {
-    #[n(0)]
-    rules: Vec<Rule>,
-    #[n(1)]
-    meetings: Vec<Meeting>,
 }
 
 impl TransitionTable {
@@ -212,19 +176,6 @@ impl TransitionTable {
     /// Steps that somebody in this role can take from this state; guards are not looked at.
     pub fn open_steps(&self, state: Option<CaseState>, role: Role) -> impl Iterator<Item = Step> {
         self.rules().filter(move |rule| rule.allows(state) && rule.who.includes(role)).map(|rule| rule.step)
-    }
-
-    /// The bytes that are replicated.
-    pub fn to_bytes(&self) -> Result<Vec<u8>, TableError> {
-        let rows = Rows { rules: self.rules().cloned().collect(), meetings: self.meetings.clone() };
-        versioned::encode(&rows).map_err(TableError::Malformed)
-    }
-
-    /// The table of [`Self::to_bytes`]; at most 64 KiB.
-    pub fn from_bytes(bytes: &[u8]) -> Result<Self, TableError> {
-        within("bytes", bytes.len(), MAX_TABLE_BYTES)?;
-        let rows: Rows = versioned::decode(bytes).map_err(TableError::Malformed)?;
-        Self::new(rows.rules, rows.meetings)
     }
 
     /// What the table calls a conflict between these two, whichever comes first.

@@ -77,6 +77,7 @@ fn line(number: u64, reading: Reading) -> (FeedItem, Namespace, Reading) {
         Reading::Grid(record) => record.id,
         Reading::Member(record) => record.id,
         Reading::Team(record) => record.id,
+        Reading::Table(record) => record.id,
         Reading::Nothing => DocumentId([0; 16]),
     };
     (FeedItem { number, namespace: 3, document, kind: 1 }, Namespace::registry(VILLAGE), reading)

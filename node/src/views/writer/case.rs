@@ -2,18 +2,22 @@
 
 use rusqlite::types::Value;
 use townmesh_crdt::command::read::CaseRecord;
-use townmesh_crdt::domain::case::{Calendar, Case, Effect, Order, OrderKind, OrderStatus, Step, milliseconds};
+use townmesh_crdt::domain::case::{Case, Effect, Order, OrderKind, OrderStatus, Step, TimelineEntry, milliseconds};
+use townmesh_crdt::domain::number::SpokenNumber;
+use townmesh_crdt::id::RecordId;
 
 use super::{Batch, CONFLICT, Slot, coordinates, json, key};
 
-const CASE: &str = "INSERT OR REPLACE INTO case_file (row, region, state, source, category, severity, place, \
+const CASE: &str = "INSERT OR REPLACE INTO case_file (row, number, region, state, source, category, severity, place, \
     description, latitude, longitude, reported_by, reported_ms, filed_ms, due_ms, handled_ms, closed_ms, supervised, \
     orders, returned, verifications, rework, conflicts, detail) \
-    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
+    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
+const STAGE: &str = "INSERT INTO case_stage (row, place, stage, person, started_ms, ended_ms, due_ms) \
+    VALUES (?, ?, ?, ?, ?, ?, ?)";
 const EVENT: &str = "INSERT INTO case_event (row, place, event, time_ms, person, role, step, effect, state, note, \
     action) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
-const ORDER: &str = "INSERT INTO dispatch_order (row, place, event, team, task, kind, lead, status, sent_ms, result) \
-    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
+const ORDER: &str = "INSERT INTO dispatch_order (row, place, event, team, task, kind, lead, status, sent_ms, result, \
+    number, sent_by, done_by, done_ms) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
 
 impl Batch<'_> {
     pub(super) fn case(&mut self, slot: Slot<'_>, record: &CaseRecord) -> rusqlite::Result<()> {
@@ -30,6 +34,7 @@ impl Batch<'_> {
             CASE,
             &[
                 &slot.row,
+                &SpokenNumber::of_case(record.id).to_string(),
                 &region,
                 &key(case.state),
                 &key(report.map(|report| report.source)),
@@ -42,7 +47,7 @@ impl Batch<'_> {
                 &case.reported.as_ref().map(|reported| &reported.by),
                 &first_time(case),
                 &time(case.clock.as_ref().map(|clock| clock.started)),
-                &time(due(case)),
+                &time(self.due(case)),
                 &time(case.clock.as_ref().and_then(|clock| clock.handled)),
                 &time(case.clock.as_ref().and_then(|clock| clock.closed)),
                 &case.is_supervised(),
@@ -56,6 +61,7 @@ impl Batch<'_> {
         )?;
         self.timeline(slot, case)?;
         self.orders(slot, case)?;
+        self.stages(slot, case)?;
         self.position(slot, position)?;
         self.case_conflicts(slot, &region, case)?;
         let notes = case.timeline.iter().filter_map(|entry| entry.note.as_deref());
@@ -89,6 +95,7 @@ impl Batch<'_> {
     fn orders(&self, slot: Slot<'_>, case: &Case) -> rusqlite::Result<()> {
         self.clear(slot, "dispatch_order")?;
         for (place, order) in (0_i64..).zip(&case.orders) {
+            let done = entry(case, order.changed_by).filter(|_| order.status == OrderStatus::Done);
             self.run(
                 ORDER,
                 &[
@@ -102,10 +109,29 @@ impl Batch<'_> {
                     &order.status.to_string(),
                     &order.sent_at.cast_signed(),
                     &order.result,
+                    &SpokenNumber::of_order(order.id).to_string(),
+                    &entry(case, order.id.event).map(|sent| &sent.by),
+                    &done.map(|done| &done.by),
+                    &done.map(|done| milliseconds(done.time).cast_signed()),
                 ],
             )?;
         }
         Ok(())
+    }
+
+    fn stages(&self, slot: Slot<'_>, case: &Case) -> rusqlite::Result<()> {
+        self.clear(slot, "case_stage")?;
+        for (place, span) in (0_i64..).zip(self.tables.stages(case)) {
+            let time = |time: Option<u64>| time.map(u64::cast_signed);
+            let (started, ended, due) = (span.started.cast_signed(), time(span.ended), time(span.due));
+            self.run(STAGE, &[&slot.row, &place, &span.stage.to_string(), &span.by, &started, &ended, &due])?;
+        }
+        Ok(())
+    }
+
+    /// The moment at which the limit is reached, in milliseconds since 1970: it does not depend on when it is asked for.
+    fn due(&self, case: &Case) -> Option<u64> {
+        case.deadline(self.tables.calendar(), 0).and_then(|deadline| deadline.due)
     }
 
     fn case_conflicts(&self, slot: Slot<'_>, region: &str, case: &Case) -> rusqlite::Result<()> {
@@ -120,9 +146,9 @@ impl Batch<'_> {
     }
 }
 
-/// The moment at which the limit is reached, in milliseconds since 1970: it does not depend on when it is asked for.
-fn due(case: &Case) -> Option<u64> {
-    case.deadline(&Calendar::default(), 0).and_then(|deadline| deadline.due)
+/// The event of this id as people see it.
+fn entry(case: &Case, event: RecordId) -> Option<&TimelineEntry> {
+    case.timeline.iter().find(|entry| entry.event == event)
 }
 
 /// Orders of the dispatcher; those of whistles are not theirs.

@@ -33,7 +33,6 @@ proptest! {
     fn any_bytes_are_decoded_or_refused(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
         let versioned = [vec![1], bytes].concat();
         let _ = CaseEvent::from_bytes(&versioned);
-        let _ = TransitionTable::from_bytes(&versioned);
     }
 
     #[test]

@@ -4,8 +4,7 @@ use proptest::prelude::*;
 
 use super::town::*;
 use crate::domain::case::{
-    Action, Calendar, CaseClock, CaseState, Lamp, Limit, LimitClock, LimitRow, LimitTable, MAX_LIMIT_MINUTES, Pause,
-    Severity, WorkingHours,
+    Action, Calendar, CaseClock, CaseState, Lamp, Limit, LimitClock, Pause, WorkingHours,
 };
 use crate::domain::role::Role;
 
@@ -44,6 +43,21 @@ fn holidays_and_days_worked_in_their_stead_count() {
     assert_eq!(calendar.working_between(MONDAY, MONDAY + DAY), 0);
     assert_eq!(calendar.working_between(MONDAY, MONDAY + 7 * DAY), 40 * HOUR);
     assert_eq!(calendar.advance(at(MONDAY, 8, 0), HOUR), Some(at(MONDAY + DAY, 9, 0)));
+}
+
+#[test]
+fn other_hours_hold_from_their_day_on_and_leave_what_was_before() {
+    let wednesday = u32::try_from((MONDAY + 8 * HOUR) / DAY).unwrap() + 2;
+    let short = vec![WorkingHours { from: 9 * 60, until: 12 * 60 }];
+    // From Wednesday on three hours a day, Saturdays too; Tuesday and Thursday are holidays.
+    let calendar = Calendar::default().with_era(wednesday, short, 0b011_1111).unwrap();
+    let calendar = calendar.with_exceptions([(wednesday - 1, false), (wednesday + 1, false)]).unwrap();
+    assert_eq!(calendar.working_between(MONDAY, MONDAY + 2 * DAY), 8 * HOUR);
+    assert_eq!(calendar.working_between(MONDAY + 2 * DAY, MONDAY + 7 * DAY), 9 * HOUR, "Wednesday, Friday, Saturday");
+    assert_eq!(calendar.working_between(at(MONDAY, 17, 0), at(MONDAY + 2 * DAY, 10, 0)), 2 * HOUR);
+    assert_eq!(calendar.advance(at(MONDAY, 17, 0), 3 * HOUR), Some(at(MONDAY + 2 * DAY, 11, 0)));
+    let back = calendar.with_era(wednesday, vec![WorkingHours { from: 0, until: 1440 }], 0x7f).unwrap();
+    assert_eq!(back.working_between(MONDAY + 2 * DAY, MONDAY + 3 * DAY), 24 * HOUR, "the same day is replaced");
 }
 
 #[test]
@@ -142,33 +156,12 @@ fn the_clock_of_a_case_runs_from_the_filing_and_stops_with_the_handling() {
 }
 
 #[test]
-fn the_default_limits_are_the_samples_for_every_severity() {
-    let table = LimitTable::default();
-    assert_eq!(table.limit("dirty_road", Severity::Urgent), Some(Limit::working_hours(5)));
-    assert_eq!(table.limit("illegal_building", Severity::General), Some(Limit::working_days(15)));
-    assert_eq!(table.limit("no_such", Severity::General), None);
-    assert_eq!(LimitTable::from_bytes(&table.to_bytes().unwrap()), Ok(table));
-}
-
-#[test]
-fn wrong_tables_are_refused() {
-    let row = |category: &str, minutes| LimitRow {
-        category: category.into(),
-        severity: Severity::General,
-        limit: Limit { minutes, clock: LimitClock::Working },
-    };
-    for rows in
-        [vec![row("", 1)], vec![row("a", 0)], vec![row("a", MAX_LIMIT_MINUTES + 1)], vec![row("a", 1), row("a", 2)]]
-    {
-        assert!(LimitTable::new(rows).is_err());
-    }
+fn wrong_calendars_are_refused() {
     let shift = |from, until| WorkingHours { from, until };
     for shifts in [vec![shift(60, 60)], vec![shift(0, 1441)], vec![shift(600, 700), shift(650, 800)]] {
         assert!(Calendar::new(480, shifts, 0x1f).is_err());
     }
     assert!(Calendar::new(2000, vec![], 0).is_err());
-    let calendar = Calendar::default().with_exceptions([(20_000, false)]).unwrap();
-    assert_eq!(Calendar::from_bytes(&calendar.to_bytes().unwrap()), Ok(calendar));
     let empty = Calendar::new(480, vec![], 0x7f).unwrap();
     assert_eq!((empty.advance(MONDAY, 1), empty.advance(MONDAY, 0)), (None, Some(MONDAY)));
 }
@@ -194,12 +187,5 @@ proptest! {
             started, minutes, clock: LimitClock::from_code(code), extension_minutes, pauses, handled: None, closed: None,
         };
         let _ = clock.deadline(&Calendar::default(), now);
-    }
-
-    #[test]
-    fn any_bytes_are_tables_or_refused(bytes in proptest::collection::vec(any::<u8>(), 0..64)) {
-        let versioned = [vec![1], bytes].concat();
-        let _ = Calendar::from_bytes(&versioned);
-        let _ = LimitTable::from_bytes(&versioned);
     }
 }

@@ -1,0 +1,219 @@
+//! The town's tables: recorded row by row, and read as they stand.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, LazyLock};
+
+use super::read::{ConflictValue, TableConflict, TableRecord};
+use super::town::Imported;
+use super::CommandError;
+use crate::bounds;
+use crate::change::RecordKey;
+use crate::clock::Millis;
+use crate::document::{Content, Register};
+use crate::domain::input::{Fault, InputError};
+use crate::domain::record::{apply, difference};
+use crate::domain::tables::{Column, MAX_ROWS, Need, RETIRED_FIELD, RecordedRow, TableKind, Tables};
+use crate::entry::Lane;
+use crate::id::DocumentId;
+use crate::namespace::Namespace;
+use crate::policy::DocumentKind;
+use crate::replica::{RecordError, Replica};
+use crate::store::StoreError;
+use crate::value::{FieldId, Fields, Value};
+
+/// More rows than this at once are an import, and wait where the disk is full.
+const BY_HAND: usize = 16;
+
+/// What a node goes by that cannot read the town's tables (yet).
+static SHIPPED: LazyLock<Arc<Tables>> = LazyLock::new(Arc::default);
+
+/// The town's tables as this node knows them.
+///
+/// # Errors
+/// [`StoreError`].
+pub fn tables(replica: &mut Replica) -> Result<Arc<Tables>, StoreError> {
+    if let Some(known) = replica.kept_tables() {
+        return Ok(known);
+    }
+    let mut recorded: BTreeMap<TableKind, BTreeMap<RecordKey, RecordedRow>> = BTreeMap::new();
+    for kind in TableKind::ALL {
+        let Ok(document) = document_of(replica, *kind) else { return Ok(Arc::clone(&SHIPPED)) };
+        let content = replica.content(replica.namespace_id(&Namespace::town()), document)?;
+        let rows = content.records.iter().map(|(key, registers)| (key.clone(), recorded_row(registers)));
+        recorded.insert(*kind, rows.collect());
+    }
+    let tables = Arc::new(Tables::new(&recorded));
+    replica.keep_tables(Arc::clone(&tables));
+    Ok(tables)
+}
+
+fn document_of(replica: &mut Replica, kind: TableKind) -> Result<DocumentId, RecordError> {
+    replica.document_id(&Namespace::town(), DocumentKind::Table, &kind.natural_key())
+}
+
+fn recorded_row(registers: &BTreeMap<FieldId, Register>) -> RecordedRow {
+    let winners = registers.iter().filter_map(|(field, register)| Some((*field, register.values.first()?)));
+    let mut row = RecordedRow::default();
+    for (field, candidate) in winners {
+        row.time = row.time.max(candidate.time);
+        if candidate.value != Value::Null {
+            row.fields.insert(field, candidate.value.clone());
+        }
+    }
+    row
+}
+
+/// A row as it will stand: what somebody gives over what stands, [`Value::Null`] clearing a column.
+///
+/// # Errors
+/// The first column that is wrong.
+pub fn merged(tables: &Tables, kind: TableKind, given: &Fields) -> Result<(RecordKey, Fields), InputError> {
+    let key = kind.row_key(given).ok_or_else(|| first_blank_key(kind, given))?;
+    let standing = tables.row(kind, &key).map(|row| &row.fields);
+    let mut row = standing.cloned().unwrap_or_default();
+    apply(&mut row, given);
+    // One that was taken in again says nothing of having been out.
+    if row.get(&RETIRED_FIELD) == Some(&Value::Bool(false)) {
+        row.remove(&RETIRED_FIELD);
+    }
+    kind.check(&row).map(|()| (key, row))
+}
+
+fn first_blank_key(kind: TableKind, given: &Fields) -> InputError {
+    let keys = kind.columns().iter().filter(|column| column.need == Need::Key);
+    let is_blank = |column: &&Column| given.get(&column.number).and_then(|value| column.show(value)).is_none();
+    let blank = keys.clone().find(is_blank).or(keys.clone().next());
+    InputError::new(blank.map_or("table", |column| column.name), Fault::Blank)
+}
+
+/// Records rows of a table, all of them or none; each as [`merged`] says. One that stands already is left; one of a dated
+/// table that would say something else is refused, since what was judged by it stays judged. Recording a row settles its
+/// conflicts.
+///
+/// # Errors
+/// [`CommandError::Rows`] names every row that is wrong; [`CommandError::RowRules`], [`CommandError::TableFull`],
+/// [`CommandError::Record`].
+pub fn record(replica: &mut Replica, kind: TableKind, rows: &[Fields], now: Millis) -> Result<Imported, CommandError> {
+    let known = tables(replica)?;
+    let namespace = Namespace::town();
+    let document = document_of(replica, kind)?;
+    let content = replica.content(replica.namespace_id(&namespace), document)?;
+    let rows = all_merged(&known, kind, rows)?;
+    let mut imported = Imported::default();
+    let mut edits: BTreeMap<RecordKey, Fields> = BTreeMap::new();
+    for (key, row) in rows {
+        let standing = known.row(kind, &key);
+        let edit = match standing {
+            Some(standing) if standing.recorded.is_some() => news(kind, &content, &key, &standing.fields, &row),
+            Some(standing) if standing.fields == row => Fields::new(),
+            Some(_) | None => row,
+        };
+        match standing {
+            _ if edit.is_empty() => imported.unchanged += 1,
+            Some(standing) if kind.is_dated() => {
+                let [_, chinese, english] = kind.title(&standing.fields);
+                return Err(CommandError::RowRules { chinese, english });
+            }
+            Some(_) => imported.changed += 1,
+            None => imported.created += 1,
+        }
+        if !edit.is_empty() {
+            edits.insert(key, edit);
+        }
+    }
+    let new = edits.keys().filter(|key| !content.records.contains_key(*key)).count();
+    if content.records.len() + new > MAX_ROWS {
+        return Err(CommandError::TableFull);
+    }
+    drop(content);
+    let lane = if edits.len() > BY_HAND { Lane::Bulk } else { Lane::Work };
+    let mut edits = edits.into_iter().peekable();
+    while edits.peek().is_some() {
+        let some = edits.by_ref().take(bounds::MAX_ASSERTIONS).collect();
+        replica.edit(&namespace, DocumentKind::Table, document, some, lane, now)?;
+    }
+    Ok(imported)
+}
+
+/// Every row, or every one that is wrong. Of two rows with one key the second is wrong.
+fn all_merged(tables: &Tables, kind: TableKind, rows: &[Fields]) -> Result<BTreeMap<RecordKey, Fields>, CommandError> {
+    let (mut right, mut wrong) = (BTreeMap::new(), vec![]);
+    for (place, given) in rows.iter().enumerate() {
+        match merged(tables, kind, given) {
+            Ok((key, row)) => {
+                if right.insert(key, row).is_some() {
+                    wrong.push((place, InputError::new("key", Fault::Twice)));
+                }
+            }
+            Err(error) => wrong.push((place, error)),
+        }
+    }
+    if wrong.is_empty() { Ok(right) } else { Err(CommandError::Rows(wrong)) }
+}
+
+/// What a recorded row is to say that it does not say yet, or says twice. Fields of a newer version stay.
+fn news(kind: TableKind, content: &Content, key: &RecordKey, standing: &Fields, row: &Fields) -> Fields {
+    let is_column = |number: &FieldId| kind.columns().iter().any(|column| column.number == *number);
+    let mut standing = standing.clone();
+    standing.retain(|number, _| is_column(number));
+    let mut edit = difference(&standing, row);
+    for (number, register) in content.records.get(key).into_iter().flatten() {
+        if register.is_conflict() && is_column(number) {
+            edit.entry(*number).or_insert_with(|| row.get(number).cloned().unwrap_or(Value::Null));
+        }
+    }
+    edit
+}
+
+/// Records the rows that the program ships, where a town is founded: a newer program with others changes nothing there then.
+/// Dated tables stay as they are shipped; see [`crate::domain::case::TransitionTable`].
+///
+/// # Errors
+/// [`CommandError::Record`].
+pub fn record_defaults(replica: &mut Replica, now: Millis) -> Result<Imported, CommandError> {
+    let mut imported = Imported::default();
+    for kind in TableKind::ALL.iter().filter(|kind| !kind.is_dated()) {
+        let document = document_of(replica, *kind)?;
+        let rows = kind.defaults().into_iter().filter_map(|row| Some((kind.row_key(&row)?, row)));
+        let rows: BTreeMap<RecordKey, Fields> = rows.collect();
+        if rows.is_empty() {
+            continue;
+        }
+        imported.created += rows.len() as u64;
+        replica.edit(&Namespace::town(), DocumentKind::Table, document, rows, Lane::Bulk, now)?;
+    }
+    Ok(imported)
+}
+
+/// Reads a document of tables; `None` of one that says nothing, or of a table that this version does not know.
+pub(super) fn read(replica: &mut Replica, document: DocumentId) -> Result<Option<TableRecord>, StoreError> {
+    let mut found = None;
+    for kind in TableKind::ALL {
+        if document_of(replica, *kind).is_ok_and(|known| known == document) {
+            found = Some(*kind);
+        }
+    }
+    let Some(kind) = found else { return Ok(None) };
+    let content = replica.content(replica.namespace_id(&Namespace::town()), document)?;
+    let rows = tables(replica)?.rows(kind).to_vec();
+    let conflicts = content.conflicts().filter_map(|(key, number, register)| {
+        let column = kind.columns().iter().find(|column| column.number == number)?;
+        Some(conflict(kind, column, &content.fields(key), register))
+    });
+    Ok(Some(TableRecord { id: document, kind, rows, conflicts: conflicts.collect() }))
+}
+
+fn conflict(kind: TableKind, column: &Column, row: &Fields, register: &Register) -> TableConflict {
+    let values = register.values.iter().map(|candidate| {
+        let words = column.show(&candidate.value);
+        let [value, chinese, english] = words.unwrap_or([String::new(), "（已清除）".into(), "(cleared)".into()]);
+        ConflictValue { value, chinese, english, since: Some(candidate.time.millis()) }
+    });
+    let [_, row_chinese, row_english] = kind.title(row);
+    TableConflict {
+        column: column.name,
+        chinese: format!("{}：{row_chinese}：{}", kind.chinese(), column.chinese),
+        english: format!("{}: {row_english}: {}", kind.english(), column.english),
+        values: values.collect(),
+    }
+}

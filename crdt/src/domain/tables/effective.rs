@@ -1,0 +1,359 @@
+//! The tables of a town as they stand: shipped rows under recorded ones, compiled for use.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::ser::SerializeMap;
+use serde::{Serialize, Serializer};
+
+use super::deadlines::limit;
+use super::{
+    CalendarDayRow, CategoryRow, ChecklistItemRow, ChecklistRow, GradeRow, GridRuleRow, LimitRow, MAX_ROWS, MeetingRow,
+    Need, RETIRED_FIELD, ResponsibilityRow, Row, ScorePart, ScoreRole, ScoreRow, Stage, StageLimitRow, TableKind,
+    TransitionRow, Weekday, WorkingHoursRow,
+};
+use crate::change::RecordKey;
+use crate::clock::HybridTime;
+use crate::domain::case::{Calendar, Limit, Meeting, Rule, Severity, Step, TransitionTable};
+use crate::domain::checklist::{Checklist, ChecklistItem};
+use crate::domain::date::{Day, UTC_OFFSET_MINUTES};
+use crate::domain::region::RegionCode;
+use crate::domain::town::GridKind;
+use crate::value::{Fields, Value};
+
+/// How far up the categories a limit or a responsibility is looked for.
+const MAX_DEPTH: usize = 8;
+const DAY_MS: i64 = 24 * 60 * 60 * 1000;
+
+/// A row that somebody recorded.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct RecordedRow {
+    /// What it says.
+    pub fields: Fields,
+    /// When that was last changed, by its author's clock.
+    pub time: HybridTime,
+}
+
+/// A row as it stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EffectiveRow {
+    /// Of which table.
+    pub kind: TableKind,
+    /// Under which key it stands in its document.
+    pub key: RecordKey,
+    /// What it says.
+    pub fields: Fields,
+    /// When it was recorded; `None` of one that the program ships.
+    pub recorded: Option<HybridTime>,
+}
+
+impl Serialize for EffectiveRow {
+    /// `{column: value}` of what it says, and `recorded_ms`: `null` of a shipped row.
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(None)?;
+        for column in self.kind.columns() {
+            let Some(value) = self.fields.get(&column.number) else { continue };
+            let Some([text, ..]) = column.show(value) else { continue };
+            match value {
+                Value::Bool(truth) => map.serialize_entry(column.name, truth)?,
+                // Codes and days are numbers, too, and are shown as words.
+                Value::Int(number) if text == number.to_string() => map.serialize_entry(column.name, number)?,
+                Value::Int(_) | Value::Text(_) | Value::Bytes(_) | Value::Null => map.serialize_entry(column.name, &text)?,
+            }
+        }
+        map.serialize_entry("recorded_ms", &self.recorded.map(HybridTime::millis))?;
+        map.end()
+    }
+}
+
+impl EffectiveRow {
+    /// Whether it was taken out.
+    pub fn is_retired(&self) -> bool {
+        self.fields.get(&RETIRED_FIELD) == Some(&Value::Bool(true))
+    }
+
+    /// From when a row of a dated table rules, in milliseconds since 1970: the day that it names, but not before it was
+    /// recorded.
+    fn rules_from(&self, since: Option<Day>) -> u64 {
+        let begins = since.map_or(0, |day| {
+            i64::from(day.0).saturating_mul(DAY_MS).saturating_sub(i64::from(UTC_OFFSET_MINUTES) * 60_000)
+        });
+        let begins = u64::try_from(begins).unwrap_or(0);
+        begins.max(self.recorded.map_or(0, HybridTime::millis))
+    }
+}
+
+/// All tables of a town as they stand.
+#[derive(Debug, Clone)]
+pub struct Tables {
+    rows: BTreeMap<TableKind, Vec<EffectiveRow>>,
+    categories: BTreeMap<String, CategoryRow>,
+    limits: BTreeMap<(String, Severity), Limit>,
+    stage_limits: BTreeMap<Stage, Limit>,
+    calendar: Calendar,
+    checklists: Vec<Checklist>,
+    responsibilities: BTreeMap<(RegionCode, String), ResponsibilityRow>,
+    /// Those that replace the shipped ones, with when they begin to rule (milliseconds since 1970), in order.
+    transitions: Vec<(u64, TransitionTable)>,
+    shipped_transitions: TransitionTable,
+    case_digest: u64,
+}
+
+impl Default for Tables {
+    /// The shipped rows alone.
+    fn default() -> Self {
+        Self::new(&BTreeMap::new())
+    }
+}
+
+impl Tables {
+    /// The tables of these recorded rows, by table and key. Rows that stand under another key than their own are left out.
+    pub fn new(recorded: &BTreeMap<TableKind, BTreeMap<RecordKey, RecordedRow>>) -> Self {
+        let nothing = BTreeMap::new();
+        let of_kind = |kind: &TableKind| (*kind, effective(*kind, recorded.get(kind).unwrap_or(&nothing)));
+        let rows: BTreeMap<TableKind, Vec<EffectiveRow>> = TableKind::ALL.iter().map(of_kind).collect();
+        let mut tables = Self {
+            categories: BTreeMap::new(),
+            limits: BTreeMap::new(),
+            stage_limits: BTreeMap::new(),
+            calendar: Calendar::default(),
+            checklists: vec![],
+            responsibilities: BTreeMap::new(),
+            transitions: vec![],
+            shipped_transitions: TransitionTable::default(),
+            case_digest: case_digest(&rows),
+            rows,
+        };
+        tables.compile();
+        tables
+    }
+
+    fn compile(&mut self) {
+        let categories = self.typed::<CategoryRow>().filter_map(|row| Some((row.code.clone()?, row)));
+        self.categories = categories.collect();
+        let limits = self.typed::<LimitRow>();
+        let limits = limits.filter_map(|row| Some(((row.category?, row.severity?), limit(row.amount, row.unit)?)));
+        self.limits = limits.collect();
+        let stages = self.typed::<StageLimitRow>();
+        self.stage_limits = stages.filter_map(|row| Some((row.stage?, limit(row.amount, row.unit)?))).collect();
+        let owners = self.typed::<ResponsibilityRow>();
+        self.responsibilities =
+            owners.filter_map(|row| Some(((row.region?, row.category.clone()?), row))).collect();
+        self.calendar = self.compile_calendar();
+        self.checklists = self.compile_checklists();
+        self.transitions = self.compile_transitions();
+    }
+
+    /// Rows of a table that the town uses, in the order of their keys.
+    fn typed<R: Row>(&self) -> impl Iterator<Item = R> + '_ {
+        let rows = self.rows(R::TABLE).iter().filter(|row| !row.is_retired());
+        rows.map(|row| R::of_fields(&row.fields))
+    }
+
+    /// Every row of a table, those that were taken out too, in the order of their keys.
+    pub fn rows(&self, kind: TableKind) -> &[EffectiveRow] {
+        self.rows.get(&kind).map_or(&[], Vec::as_slice)
+    }
+
+    /// The row under a key.
+    pub fn row(&self, kind: TableKind, key: &RecordKey) -> Option<&EffectiveRow> {
+        self.rows(kind).iter().find(|row| row.key == *key)
+    }
+
+    /// Changes when cases have to be folded or timed anew.
+    pub fn case_digest(&self) -> u64 {
+        self.case_digest
+    }
+
+    /// Working days and hours.
+    pub fn calendar(&self) -> &Calendar {
+        &self.calendar
+    }
+
+    /// The checklists.
+    pub fn checklists(&self) -> &[Checklist] {
+        &self.checklists
+    }
+
+    /// A category by its code.
+    pub fn category(&self, code: &str) -> Option<&CategoryRow> {
+        self.categories.get(code)
+    }
+
+    /// Codes of every category.
+    pub fn category_codes(&self) -> impl Iterator<Item = &str> {
+        self.categories.keys().map(String::as_str)
+    }
+
+    /// A category and those above it, the narrowest first.
+    fn upwards<'a>(&'a self, category: &'a str) -> impl Iterator<Item = &'a str> {
+        let parent = |code: &&'a str| self.categories.get(*code).and_then(|row| row.parent.as_deref());
+        std::iter::successors(Some(category), parent).take(MAX_DEPTH)
+    }
+
+    /// How long a case of a category and severity may take: by its own row, that of general severity, or those of the
+    /// categories above.
+    pub fn limit(&self, category: &str, severity: Severity) -> Option<Limit> {
+        let of = |category: &str, severity| self.limits.get(&(category.to_owned(), severity)).copied();
+        self.upwards(category).find_map(|one| of(one, severity).or_else(|| of(one, Severity::General)))
+    }
+
+    /// How long a desk may take.
+    pub fn stage_limit(&self, stage: Stage) -> Option<Limit> {
+        self.stage_limits.get(&stage).copied()
+    }
+
+    /// Who owns a case of a category in a region: the narrowest region with a row decides, there the narrowest category.
+    pub fn responsible(&self, region: RegionCode, category: &str) -> Option<&ResponsibilityRow> {
+        let regions = std::iter::successors(Some(region), |region| region.parent()).take(MAX_DEPTH);
+        let mut places = regions.flat_map(|region| self.upwards(category).map(move |category| (region, category)));
+        places.find_map(|(region, category)| self.responsibilities.get(&(region, category.to_owned())))
+    }
+
+    /// The parts of a score with their weights in percent.
+    pub fn score(&self, role: ScoreRole) -> Vec<(ScorePart, u16)> {
+        let rows = self.typed::<ScoreRow>().filter(|row| row.role == Some(role));
+        rows.filter_map(|row| Some((row.part?, row.percent?))).collect()
+    }
+
+    /// The letter of a score in hundredths (0 to 10,000); `None` where no grade begins that low.
+    pub fn grade(&self, score: u64) -> Option<String> {
+        let reached = self.typed::<GradeRow>().filter(|row| row.least.is_some_and(|least| u64::from(least) * 100 <= score));
+        reached.max_by_key(|row| row.least).and_then(|row| row.letter)
+    }
+
+    /// How much ground one inspector has.
+    pub fn grid_rule(&self, kind: GridKind) -> Option<GridRuleRow> {
+        self.typed::<GridRuleRow>().find(|row| row.kind == Some(kind))
+    }
+
+    /// The rules by which a case is judged that was first reported then, in milliseconds since 1970.
+    pub fn transitions(&self, reported: u64) -> &TransitionTable {
+        let ruling = self.transitions.iter().rfind(|(from, _)| *from <= reported);
+        ruling.map_or(&self.shipped_transitions, |(_, table)| table)
+    }
+
+    fn compile_calendar(&self) -> Calendar {
+        let mut calendar = Calendar::default();
+        for row in self.typed::<WorkingHoursRow>() {
+            let (Some(since), Some(weekdays), Some(hours)) = (row.since, row.weekdays, row.hours) else { continue };
+            let bit = |day: &Weekday| match day.code() {
+                code @ 1..=7 => 1_u8 << (code - 1),
+                _ => 0,
+            };
+            let weekdays = weekdays.0.iter().map(bit).fold(0, |all, one| all | one);
+            let from = u32::try_from(since.0).unwrap_or(0);
+            calendar = match calendar.clone().with_era(from, hours.0, weekdays) {
+                Ok(changed) => changed,
+                Err(_) => calendar,
+            };
+        }
+        let days = self.typed::<CalendarDayRow>();
+        let days: Vec<(u32, bool)> =
+            days.filter_map(|row| Some((u32::try_from(row.day?.0).ok()?, row.worked?))).collect();
+        calendar.clone().with_exceptions(days).unwrap_or(calendar)
+    }
+
+    fn compile_checklists(&self) -> Vec<Checklist> {
+        let mut items: BTreeMap<u16, Vec<ChecklistItem>> = BTreeMap::new();
+        for row in self.typed::<ChecklistItemRow>() {
+            let (Some(checklist), Some(code), Some(chinese), Some(grade)) =
+                (row.checklist, row.code, row.chinese, row.grade)
+            else {
+                continue;
+            };
+            let english = row.english.unwrap_or_else(|| chinese.clone());
+            items.entry(checklist).or_default().push(ChecklistItem { code, chinese, english, grade });
+        }
+        let packs = self.typed::<ChecklistRow>().filter_map(|row| {
+            let (id, chinese) = (row.id?, row.chinese?);
+            let english = row.english.unwrap_or_else(|| chinese.clone());
+            Some(Checklist { id, chinese, english, items: items.remove(&id).unwrap_or_default() })
+        });
+        packs.collect()
+    }
+
+    /// One table for each moment from which recorded rows rule, on top of the shipped ones.
+    fn compile_transitions(&self) -> Vec<(u64, TransitionTable)> {
+        let rules = in_force(self.rows(TableKind::Transition), |row: &TransitionRow| row.since);
+        let meetings = in_force(self.rows(TableKind::Meeting), |row: &MeetingRow| row.since);
+        let begins: BTreeSet<u64> =
+            rules.iter().map(|(from, _)| *from).chain(meetings.iter().map(|(from, _)| *from)).collect();
+        let shipped = &self.shipped_transitions;
+        let mut by_step: BTreeMap<Step, Option<Rule>> =
+            shipped.rules().map(|rule| (rule.step, Some(rule.clone()))).collect();
+        let mut by_steps: BTreeMap<(Step, Step), Option<Meeting>> =
+            shipped.meetings().iter().map(|one| ((one.first, one.second), Some(one.clone()))).collect();
+        let mut tables = vec![];
+        for now in begins {
+            for (_, row) in rules.iter().filter(|(from, _)| *from == now) {
+                let rule = row.step.zip(Some(row.rule().filter(|_| row.retired != Some(true))));
+                by_step.extend(rule);
+            }
+            for (_, row) in meetings.iter().filter(|(from, _)| *from == now) {
+                let meeting = row.meeting().filter(|_| row.retired != Some(true));
+                by_steps.extend(row.first.zip(row.second).zip(Some(meeting)));
+            }
+            let rules = by_step.values().flatten().cloned().collect();
+            let meetings = by_steps.values().flatten().cloned().collect();
+            // More rows than a table may have: the one before rules on.
+            if let Ok(table) = TransitionTable::new(rules, meetings) {
+                tables.push((now, table));
+            }
+        }
+        tables
+    }
+}
+
+/// Recorded rows of a dated table with when they begin to rule, in the order in which later ones stand before earlier ones.
+fn in_force<R: Row>(rows: &[EffectiveRow], since: impl Fn(&R) -> Option<Day>) -> Vec<(u64, R)> {
+    let recorded = rows.iter().filter(|row| row.recorded.is_some());
+    let dated = recorded.map(|row| {
+        let typed = R::of_fields(&row.fields);
+        let since = since(&typed);
+        (row.rules_from(since), since, typed)
+    });
+    let mut dated: Vec<_> = dated.collect();
+    dated.sort_by_key(|(from, since, _)| (*from, *since));
+    dated.into_iter().map(|(from, _, row)| (from, row)).collect()
+}
+
+/// The rows of a table: shipped ones, and recorded ones in their place or beside them.
+fn effective(kind: TableKind, recorded: &BTreeMap<RecordKey, RecordedRow>) -> Vec<EffectiveRow> {
+    let shipped = kind.defaults().into_iter().filter_map(|fields| Some((kind.row_key(&fields)?, fields)));
+    let mut rows: BTreeMap<RecordKey, EffectiveRow> =
+        shipped.map(|(key, fields)| (key.clone(), EffectiveRow { kind, key, fields, recorded: None })).collect();
+    let own = recorded.iter().filter(|(key, row)| kind.row_key(&row.fields).as_ref() == Some(*key));
+    for (key, row) in own.take(MAX_ROWS) {
+        let row = EffectiveRow { kind, key: key.clone(), fields: row.fields.clone(), recorded: Some(row.time) };
+        rows.insert(key.clone(), row);
+    }
+    let keys: Vec<_> = kind.columns().iter().filter(|column| column.need == Need::Key).map(|one| one.number).collect();
+    let mut rows: Vec<EffectiveRow> = rows.into_values().collect();
+    rows.sort_by_cached_key(|row| keys.iter().map(|number| row.fields.get(number).cloned()).collect::<Vec<_>>());
+    rows
+}
+
+/// A digest of everything that a folded case and its times depend on.
+fn case_digest(rows: &BTreeMap<TableKind, Vec<EffectiveRow>>) -> u64 {
+    let mut hasher = blake3::Hasher::new();
+    let kinds = [
+        TableKind::Transition,
+        TableKind::Meeting,
+        TableKind::WorkingHours,
+        TableKind::CalendarDay,
+        TableKind::StageLimit,
+    ];
+    for kind in kinds {
+        hasher.update(&kind.code().to_be_bytes());
+        for row in rows.get(&kind).into_iter().flatten() {
+            hasher.update(&row.key);
+            hasher.update(&minicbor::to_vec(&row.fields).unwrap_or_default());
+            if kind.is_dated() {
+                hasher.update(&row.recorded.map_or(0, HybridTime::millis).to_be_bytes());
+            }
+        }
+    }
+    let mut first = [0; 8];
+    first.copy_from_slice(&hasher.finalize().as_bytes()[..8]);
+    u64::from_be_bytes(first)
+}

@@ -1,0 +1,202 @@
+//! The life cycle of cases as rows: who may do what when, and what happens when two steps were taken apart.
+//!
+//! Both tables are dated: a case is judged by the rows that ruled when it was first reported, so a change of the
+//! rules leaves what was decided before as it was, and every node that holds the same rows folds alike.
+
+use std::fmt;
+use std::str::FromStr;
+
+use super::cell::{List, parse_word, text_cells, word_in_words, words};
+use super::{Shipped, row};
+use crate::domain::case::{
+    CaseState, ConflictKind, Guard, Late, Meeting, Outcome, Rule, Step, Target, TransitionTable, Who,
+};
+use crate::domain::date::Day;
+use crate::domain::input::{self, Fault, InputError};
+use crate::domain::role::Role;
+
+words!(CaseState, ConflictKind, Guard, Late, Outcome, Role, Step);
+text_cells!(Target, Who);
+
+row! {
+    /// Who may take a step when, and where it leads (办理流程).
+    pub struct TransitionRow of Transition {
+        key {
+            /// First day on which it rules.
+            1 SINCE since: Day = "自", "from";
+            /// Which step.
+            2 STEP step: Step = "操作", "step";
+        }
+        required {
+            /// The states that allow it; none: only while there is no case yet.
+            3 STATES states: List<CaseState> = "允许状态", "states";
+            /// Where it leads: a state, `stay`, or `back` to that before a suspension.
+            4 TARGET target: Target = "去向", "to";
+            /// Who may: roles, or `anyone`.
+            5 WHO who: Who = "角色", "roles";
+            /// What else must hold.
+            6 GUARDS guards: List<Guard> = "条件", "guards";
+            /// What becomes of it when it comes late.
+            7 LATE late: Late = "迟到时", "when late";
+            /// Of steps that do not depend on each other the lower number goes first.
+            8 PRECEDENCE precedence: u16 = "次序", "precedence";
+        }
+        optional {}
+    }
+}
+
+row! {
+    /// What happens when two steps were taken without knowing of each other (并发规则).
+    pub struct MeetingRow of Meeting {
+        key {
+            /// First day on which it rules.
+            1 SINCE since: Day = "自", "from";
+            /// One step; the one that goes before, where one does.
+            2 FIRST first: Step = "操作一", "first step";
+            /// The other.
+            3 SECOND second: Step = "操作二", "second step";
+        }
+        required {
+            /// What happens.
+            4 OUTCOME outcome: Outcome = "结果", "outcome";
+            /// What people are told.
+            5 CONFLICT conflict: ConflictKind = "冲突名称", "conflict";
+        }
+        optional {}
+    }
+}
+
+const STAY: [&str; 3] = ["stay", "不变", "the state stays"];
+const BACK: [&str; 3] = ["back", "恢复原状态", "back to the state before"];
+const ANYONE: [&str; 3] = ["anyone", "任何人", "anyone"];
+
+impl FromStr for Target {
+    type Err = Fault;
+
+    fn from_str(text: &str) -> Result<Self, Fault> {
+        if STAY.contains(&text) {
+            return Ok(Self::Stay);
+        }
+        if BACK.contains(&text) {
+            return Ok(Self::Back);
+        }
+        parse_word(text).map(Self::To)
+    }
+}
+
+impl fmt::Display for Target {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Stay => f.write_str(STAY[0]),
+            Self::Back => f.write_str(BACK[0]),
+            Self::To(state) => state.fmt(f),
+        }
+    }
+}
+
+impl Target {
+    fn names(&self) -> [String; 2] {
+        let [_, chinese, english] = match self {
+            Self::Stay => STAY.map(str::to_owned),
+            Self::Back => BACK.map(str::to_owned),
+            Self::To(state) => word_in_words(*state),
+        };
+        [chinese, english]
+    }
+}
+
+impl FromStr for Who {
+    type Err = Fault;
+
+    fn from_str(text: &str) -> Result<Self, Fault> {
+        if ANYONE.contains(&text) {
+            return Ok(Self::Anyone);
+        }
+        text.parse::<List<Role>>().map(|roles| Self::Roles(roles.0.into_iter().collect()))
+    }
+}
+
+impl fmt::Display for Who {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Anyone => f.write_str(ANYONE[0]),
+            Self::Roles(roles) => List(roles.iter().copied().collect()).fmt(f),
+        }
+    }
+}
+
+impl Who {
+    fn names(&self) -> [String; 2] {
+        let [_, chinese, english] = match self {
+            Self::Anyone => ANYONE.map(str::to_owned),
+            Self::Roles(roles) => super::Cell::words(&List(roles.iter().copied().collect())),
+        };
+        [chinese, english]
+    }
+}
+
+impl TransitionRow {
+    fn check_values(&self) -> Result<(), InputError> {
+        input::number("precedence", self.precedence, 0..=u64::from(u8::MAX))?;
+        // Nothing could ever be reported, and every case would be without effect.
+        let is_report = self.step == Some(Step::Report);
+        let begins = self.states.as_ref().is_some_and(|states| states.0.is_empty());
+        if is_report == begins { Ok(()) } else { Err(InputError::new("states", Fault::Blank)) }
+    }
+
+    /// The rule that the row states; `None` of one that says too little.
+    pub(super) fn rule(&self) -> Option<Rule> {
+        Some(Rule {
+            step: self.step?,
+            from: self.states.as_ref()?.0.iter().copied().collect(),
+            to: self.target?,
+            who: self.who.clone()?,
+            guards: self.guards.as_ref()?.0.iter().copied().collect(),
+            late: self.late?,
+            precedence: u8::try_from(self.precedence?).ok()?,
+        })
+    }
+}
+
+impl MeetingRow {
+    #[expect(clippy::unused_self, clippy::unnecessary_wraps, reason = "each row has a check")]
+    fn check_values(&self) -> Result<(), InputError> {
+        Ok(())
+    }
+
+    /// The meeting that the row states; `None` of one that says too little.
+    pub(super) fn meeting(&self) -> Option<Meeting> {
+        Some(Meeting { first: self.first?, second: self.second?, outcome: self.outcome?, conflict: self.conflict? })
+    }
+}
+
+impl Shipped for TransitionRow {
+    fn shipped() -> Vec<Self> {
+        let row = |rule: &Rule| Self {
+            since: Some(Day(0)),
+            step: Some(rule.step),
+            states: Some(List(rule.from.iter().copied().collect())),
+            target: Some(rule.to),
+            who: Some(rule.who.clone()),
+            guards: Some(List(rule.guards.iter().copied().collect())),
+            late: Some(rule.late),
+            precedence: Some(rule.precedence.into()),
+            retired: None,
+        };
+        TransitionTable::default().rules().map(row).collect()
+    }
+}
+
+impl Shipped for MeetingRow {
+    fn shipped() -> Vec<Self> {
+        let row = |meeting: &Meeting| Self {
+            since: Some(Day(0)),
+            first: Some(meeting.first),
+            second: Some(meeting.second),
+            outcome: Some(meeting.outcome),
+            conflict: Some(meeting.conflict),
+            retired: None,
+        };
+        TransitionTable::default().meetings().iter().map(row).collect()
+    }
+}
