@@ -212,7 +212,7 @@ fn check_category(tables: &Tables, category: &str) -> Result<(), InputError> {
         return Ok(());
     }
     let known: Vec<&str> = tables.category_codes().take(CATEGORIES_NAMED).collect();
-    Err(InputError::new("category", Fault::Word { known: known.join(", ") }))
+    Err(InputError::new("category", Fault::Category { known: known.join(", ") }))
 }
 
 fn check_role(replica: &Replica, actor: &Actor) -> Result<(), CommandError> {

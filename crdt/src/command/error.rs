@@ -212,10 +212,15 @@ impl CommandError {
                 )
             }
             Self::Rows(rows) => format!("没有录入，{} 行有误：{}", rows.len(), rows_chinese(rows)),
-            Self::RowRules { chinese, .. } => format!("“{chinese}”已在执行，已作的决定不变，请另加一行并写明以后的日期"),
+            Self::RowRules { chinese, .. } => {
+                format!("“{chinese}”已在执行，已作的决定不变，请另加一行并写明以后的日期")
+            }
             Self::TableFull => format!("码表超过 {MAX_ROWS} 行，请停用或减少一些"),
             Self::NoLimit { category, severity } => {
-                format!("类别“{category}”（{}）没有设定时限，请在时限表中补充，或写明分钟数和计时方式", severity.chinese())
+                format!(
+                    "类别“{category}”（{}）没有设定时限，请在时限表中补充，或写明分钟数和计时方式",
+                    severity.chinese()
+                )
             }
             Self::CaseFull => format!("本案记录已满（{MAX_EVENTS} 条），请另立新案"),
         }

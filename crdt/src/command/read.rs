@@ -261,10 +261,7 @@ pub fn of_kind(
         DocumentKind::Member => fields(replica, namespace, document)?.map(Reading::Member),
         DocumentKind::Team => fields(replica, namespace, document)?.map(Reading::Team),
         DocumentKind::Table => table::read(replica, document)?.map(Reading::Table),
-        DocumentKind::Dwelling
-        | DocumentKind::Blob
-        | DocumentKind::Statement
-        | DocumentKind::Period => None,
+        DocumentKind::Dwelling | DocumentKind::Blob | DocumentKind::Statement | DocumentKind::Period => None,
     };
     Ok(reading.unwrap_or(Reading::Nothing))
 }

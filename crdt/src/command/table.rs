@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, LazyLock};
 
+use super::CommandError;
 use super::read::{ConflictValue, TableConflict, TableRecord};
 use super::town::Imported;
-use super::CommandError;
 use crate::bounds;
 use crate::change::RecordKey;
 use crate::clock::Millis;

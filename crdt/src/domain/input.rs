@@ -75,6 +75,11 @@ pub enum Fault {
     },
     /// The same row twice.
     Twice,
+    /// No category of the town's table.
+    Category {
+        /// Some that there are.
+        known: String,
+    },
     /// A word that this version does not know: such codes are read, not entered.
     Word {
         /// Those that it knows.
@@ -117,6 +122,7 @@ impl Fault {
             Self::Number { .. } => "number",
             Self::Form { .. } => "form",
             Self::Twice => "twice",
+            Self::Category { .. } => "category_unknown",
             Self::Word { .. } => "word_unknown",
             Self::Day(_) => "day",
             Self::DayOrder => "day_order",
@@ -138,6 +144,7 @@ impl Fault {
             Self::TooLong { limit } => format!("超过{limit}字，请缩短"),
             Self::Number { got, range } => format!("{got} 不合理，应为{}至{}", range.start(), range.end()),
             Self::Form { chinese, .. } => format!("请填{chinese}"),
+            Self::Category { known } => format!("没有这个案件类别，现有：{known}"),
             Self::Twice => "与前面的一行重复，请只留一行".into(),
             Self::Word { known } => format!("不认识这个词，请填：{known}"),
             Self::Day(day) => format!("日期 {day} 不合理，应在 {} 至 {} 之间", DAYS.start(), DAYS.end()),
@@ -170,6 +177,7 @@ impl Fault {
             Self::TooLong { limit } => format!("more than {limit} characters; shorten it"),
             Self::Number { got, range } => format!("{got} cannot be; write {} to {}", range.start(), range.end()),
             Self::Form { english, .. } => format!("write {english}"),
+            Self::Category { known } => format!("there is no such category; write one of: {known}"),
             Self::Twice => "the row stands before already; keep one".into(),
             Self::Word { known } => format!("this version does not know the word; write one of: {known}"),
             Self::Day(day) => format!("{day} cannot be; write a day from {} to {}", DAYS.start(), DAYS.end()),

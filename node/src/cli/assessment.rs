@@ -120,9 +120,10 @@ fn scores(scored: &Value) -> String {
             row[format!("part{place}")] = json!(format!("{percent} ({}/{})", share["got"], share["of"]));
         }
     }
-    let of_parts = parts.iter().enumerate().map(|(place, part)| {
-        (format!("/part{place}"), format!("{} {} %", part.chinese(), part.english()))
-    });
+    let of_parts = parts
+        .iter()
+        .enumerate()
+        .map(|(place, part)| (format!("/part{place}"), format!("{} {} %", part.chinese(), part.english())));
     let columns: Vec<(String, String)> = [("/rank", "名次 rank"), ("/subject", "编号 code"), ("/name", "名称 name")]
         .into_iter()
         .chain([("/score", "得分 score"), ("/grade", "等级 grade")])

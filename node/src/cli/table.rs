@@ -68,7 +68,8 @@ fn assignment(text: &str) -> Result<(String, String), String> {
 impl RowArgs {
     /// The row as the API takes it, with more columns.
     fn json(self, more: Option<(&str, Value)>) -> Value {
-        let cell = |(column, value): (String, String)| (column, if value.is_empty() { Value::Null } else { value.into() });
+        let cell =
+            |(column, value): (String, String)| (column, if value.is_empty() { Value::Null } else { value.into() });
         let more = more.map(|(column, value)| (column.to_owned(), value));
         let row: Map<String, Value> = self.cells.into_iter().map(cell).chain(more).collect();
         json!({ "rows": [row] })
@@ -122,7 +123,12 @@ fn unknown_format() -> Message {
     Message::new("format", "文件名须以 .csv 或 .xlsx 结尾", "the file's name must end in .csv or .xlsx")
 }
 
-fn recorded(context: &Context, client: &Client, args: RowArgs, more: Option<(&str, Value)>) -> Result<(), super::Failure> {
+fn recorded(
+    context: &Context,
+    client: &Client,
+    args: RowArgs,
+    more: Option<(&str, Value)>,
+) -> Result<(), super::Failure> {
     let path = format!("/v1/tables/{}", args.table);
     let done = client.post(&path, &args.json(more))?;
     context.output.result(&done, |done| format!("已录入 / recorded\n{}", fields(done)));

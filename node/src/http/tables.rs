@@ -75,9 +75,7 @@ pub(super) async fn show(
             return Ok(Json(shown).into_response());
         }
         Some("csv") => (Format::Csv, "text/csv; charset=utf-8", "csv"),
-        Some("xlsx") => {
-            (Format::Xlsx, "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet", "xlsx")
-        }
+        Some("xlsx") => (Format::Xlsx, "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet", "xlsx"),
         Some(_) => {
             let message = Message::new("format", "格式须为 json、csv 或 xlsx", "the format must be json, csv or xlsx");
             return Err(ApiError::bad_request(message));
@@ -138,7 +136,9 @@ fn fields_of(kind: TableKind, row: &Map<String, JsonValue>) -> Result<Fields, Co
         let text = match value {
             JsonValue::Null => None,
             JsonValue::String(text) => Some(text.clone()),
-            JsonValue::Bool(_) | JsonValue::Number(_) | JsonValue::Array(_) | JsonValue::Object(_) => Some(value.to_string()),
+            JsonValue::Bool(_) | JsonValue::Number(_) | JsonValue::Array(_) | JsonValue::Object(_) => {
+                Some(value.to_string())
+            }
         };
         let value = text.map_or(Ok(None), |text| column.parse(&text))?;
         fields.insert(column.number, value.unwrap_or(Value::Null));
@@ -193,11 +193,7 @@ fn wrong_rows(kind: TableKind, wrong: &[(u64, InputError)]) -> ApiError {
     let english = wrong.iter().take(NAMED).map(|(row, error)| format!("row {row}, {error}"));
     let rows: std::collections::BTreeSet<u64> = wrong.iter().map(|(row, _)| *row).collect();
     let zh = format!("没有导入，{} 行有误：{}", rows.len(), chinese.collect::<Vec<_>>().join("；"));
-    let en = format!(
-        "nothing was imported, {} rows are wrong: {}",
-        rows.len(),
-        english.collect::<Vec<_>>().join("; ")
-    );
+    let en = format!("nothing was imported, {} rows are wrong: {}", rows.len(), english.collect::<Vec<_>>().join("; "));
     let message = Message::new("rows", zh, en).remedy("改正后重新导入", "correct them, then import again");
     ApiError { status: StatusCode::UNPROCESSABLE_ENTITY, message }
 }

@@ -26,6 +26,7 @@ mod lists;
 mod photos;
 mod reveals;
 mod revocations;
+mod tables;
 mod town;
 mod values;
 

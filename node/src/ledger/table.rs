@@ -115,7 +115,8 @@ impl Rows {
         if missing.is_empty() {
             return Ok(header);
         }
-        let found = cells.iter().filter(|text| !text.trim().is_empty()).take(30).map(|text| super::problem::excerpt(text));
+        let found =
+            cells.iter().filter(|text| !text.trim().is_empty()).take(30).map(|text| super::problem::excerpt(text));
         let found = found.collect::<Vec<_>>().join("、");
         Err(LedgerError::MissingColumns { missing: missing.join("、"), found })
     }

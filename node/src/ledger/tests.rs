@@ -14,6 +14,7 @@ use super::*;
 mod exported;
 mod files;
 mod rules;
+mod tables;
 
 const HEADER: &str =
     "村居,门牌号,户主,电话,居住类型,人员姓名,证件号,与户主关系,人员类别,迁入日期,迁出日期,房间数,面积,经度,纬度,备注";

@@ -110,7 +110,9 @@ impl Reader {
     /// Orders by the team that has them, or by who did them.
     fn handling(&self, filter: &ScoreFilter, shares: &mut Shares) -> Result<(), QueryError> {
         let subject = if filter.by_person { "o.done_by" } else { "o.team" };
-        let done = format!("SELECT {subject} AS subject, count(*) AS volume, 0 AS none FROM dispatch_order o JOIN case_file c ON c.row = o.row");
+        let done = format!(
+            "SELECT {subject} AS subject, count(*) AS volume, 0 AS none FROM dispatch_order o JOIN case_file c ON c.row = o.row"
+        );
         let mut query = filter.period("o.done_ms");
         query.and("o.status = 'done'", std::iter::empty::<Value>());
         self.collect(query, &done, &[(ScorePart::Volume, "volume", "none")], shares)?;
@@ -158,7 +160,8 @@ impl Reader {
              FROM dispatch_order o JOIN case_file c ON c.row = o.row";
         let mut query = filter.period("o.sent_ms");
         query.and("o.kind = 'dispatch'", std::iter::empty::<Value>());
-        let parts: Columns<'_> = &[(ScorePart::Volume, "orders", "none"), (ScorePart::CorrectDispatch, "kept", "orders")];
+        let parts: Columns<'_> =
+            &[(ScorePart::Volume, "orders", "none"), (ScorePart::CorrectDispatch, "kept", "orders")];
         self.collect(query, orders, parts, shares)
     }
 
@@ -178,7 +181,13 @@ impl Reader {
     }
 
     /// One kind of stage by who ended it: how many in time.
-    fn stages(&self, filter: &ScoreFilter, stage: &str, part: ScorePart, shares: &mut Shares) -> Result<(), QueryError> {
+    fn stages(
+        &self,
+        filter: &ScoreFilter,
+        stage: &str,
+        part: ScorePart,
+        shares: &mut Shares,
+    ) -> Result<(), QueryError> {
         let select = "SELECT s.person AS subject, count(*) AS ended, \
              count(*) FILTER (WHERE s.due_ms IS NULL OR s.ended_ms <= s.due_ms) AS in_time \
              FROM case_stage s JOIN case_file c ON c.row = s.row";
@@ -187,13 +196,7 @@ impl Reader {
         self.collect(query, select, &[(part, "in_time", "ended")], shares)
     }
 
-    fn collect(
-        &self,
-        query: Query,
-        select: &str,
-        columns: Columns<'_>,
-        shares: &mut Shares,
-    ) -> Result<(), QueryError> {
+    fn collect(&self, query: Query, select: &str, columns: Columns<'_>, shares: &mut Shares) -> Result<(), QueryError> {
         let read = |row: &Row<'_>| {
             let number = |name: &str| row.get::<_, i64>(name).map(i64::cast_unsigned);
             let subject: Option<String> = row.get("subject")?;
@@ -265,7 +268,8 @@ fn score(
     // In whole numbers, so that every node shows the same.
     let known = parts.iter().filter(|part| part.of > 0);
     let weight: u64 = known.clone().map(|part| u64::from(part.weight)).sum();
-    let sum: u128 = known.map(|part| u128::from(part.weight) * u128::from(part.got) * 1_000_000 / u128::from(part.of)).sum();
+    let sum: u128 =
+        known.map(|part| u128::from(part.weight) * u128::from(part.got) * 1_000_000 / u128::from(part.of)).sum();
     let score = u64::try_from(sum).ok().and_then(|sum| Percent::of(sum, weight.saturating_mul(1_000_000)));
     let grade = score.and_then(|score| tables.grade(score.hundredths()));
     Score { name: names.get(&subject).cloned(), subject, parts, score, grade, rank: None }

@@ -129,7 +129,8 @@ impl Views {
     /// # Errors
     /// [`ViewError::Write`]; the file is as it was then.
     pub fn forget(&mut self, namespace: &Namespace) -> Result<usize, ViewError> {
-        forget(&mut self.connection, &self.tables, namespace).map_err(|source| ViewError::Write { path: self.path.clone(), source })
+        forget(&mut self.connection, &self.tables, namespace)
+            .map_err(|source| ViewError::Write { path: self.path.clone(), source })
     }
 
     /// Removes the file and starts it anew: after an erasure, or when a reader met damage. The watermark is 0 then.

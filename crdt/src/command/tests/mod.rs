@@ -9,6 +9,7 @@ mod households;
 mod matching;
 mod photos;
 mod roles;
+mod tables;
 mod town;
 mod values;
 

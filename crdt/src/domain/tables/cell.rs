@@ -72,8 +72,9 @@ impl Cell for bool {
 
 impl Cell for Day {
     fn parse(text: &str) -> Result<Self, Fault> {
-        let day: Self =
-            text.parse().map_err(|_| Fault::Form { chinese: "日期，如 2026-10-01", english: "a day such as 2026-10-01" })?;
+        let day: Self = text
+            .parse()
+            .map_err(|_| Fault::Form { chinese: "日期，如 2026-10-01", english: "a day such as 2026-10-01" })?;
         if input::is_likely(day) { Ok(day) } else { Err(Fault::Day(day)) }
     }
     fn words(&self) -> [String; 3] {
@@ -83,7 +84,10 @@ impl Cell for Day {
 
 impl Cell for RegionCode {
     fn parse(text: &str) -> Result<Self, Fault> {
-        let form = Fault::Form { chinese: "区划代码（6、9 或 12 位）", english: "a region's code of 6, 9 or 12 digits" };
+        let form = Fault::Form {
+            chinese: "区划代码（6、9 或 12 位）",
+            english: "a region's code of 6, 9 or 12 digits",
+        };
         text.parse().map_err(|_| form)
     }
     fn words(&self) -> [String; 3] {
@@ -237,9 +241,7 @@ impl<T: Word> Cell for List<T> {
         }
         let [chinese, english] = [1, 2].map(|language: usize| {
             let separator = if language == 1 { "、" } else { ", " };
-            self.joined(separator, |word| {
-                word_in_words(word).get(language).cloned().unwrap_or_default()
-            })
+            self.joined(separator, |word| word_in_words(word).get(language).cloned().unwrap_or_default())
         });
         [self.to_string(), chinese, english]
     }

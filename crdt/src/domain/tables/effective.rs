@@ -57,7 +57,9 @@ impl Serialize for EffectiveRow {
                 Value::Bool(truth) => map.serialize_entry(column.name, truth)?,
                 // Codes and days are numbers, too, and are shown as words.
                 Value::Int(number) if text == number.to_string() => map.serialize_entry(column.name, number)?,
-                Value::Int(_) | Value::Text(_) | Value::Bytes(_) | Value::Null => map.serialize_entry(column.name, &text)?,
+                Value::Int(_) | Value::Text(_) | Value::Bytes(_) | Value::Null => {
+                    map.serialize_entry(column.name, &text)?
+                }
             }
         }
         map.serialize_entry("recorded_ms", &self.recorded.map(HybridTime::millis))?;
@@ -136,8 +138,7 @@ impl Tables {
         let stages = self.typed::<StageLimitRow>();
         self.stage_limits = stages.filter_map(|row| Some((row.stage?, limit(row.amount, row.unit)?))).collect();
         let owners = self.typed::<ResponsibilityRow>();
-        self.responsibilities =
-            owners.filter_map(|row| Some(((row.region?, row.category.clone()?), row))).collect();
+        self.responsibilities = owners.filter_map(|row| Some(((row.region?, row.category.clone()?), row))).collect();
         self.calendar = self.compile_calendar();
         self.checklists = self.compile_checklists();
         self.transitions = self.compile_transitions();
@@ -217,7 +218,8 @@ impl Tables {
 
     /// The letter of a score in hundredths (0 to 10,000); `None` where no grade begins that low.
     pub fn grade(&self, score: u64) -> Option<String> {
-        let reached = self.typed::<GradeRow>().filter(|row| row.least.is_some_and(|least| u64::from(least) * 100 <= score));
+        let reached =
+            self.typed::<GradeRow>().filter(|row| row.least.is_some_and(|least| u64::from(least) * 100 <= score));
         reached.max_by_key(|row| row.least).and_then(|row| row.letter)
     }
 

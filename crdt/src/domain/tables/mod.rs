@@ -321,8 +321,7 @@ impl TableKind {
     /// The words for people of a row's key: `暴露垃圾` would be a guess, `exposed_rubbish 一般` is what stands there.
     pub fn title(self, row: &Fields) -> [String; 3] {
         let keys = self.columns().iter().filter(|column| column.need == Need::Key);
-        let words: Vec<[String; 3]> =
-            keys.filter_map(|column| column.show(row.get(&column.number)?)).collect();
+        let words: Vec<[String; 3]> = keys.filter_map(|column| column.show(row.get(&column.number)?)).collect();
         [0, 1, 2].map(|language: usize| {
             let one = words.iter().filter_map(|words| words.get(language).map(String::as_str));
             one.collect::<Vec<_>>().join(" ")

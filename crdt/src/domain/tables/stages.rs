@@ -27,7 +27,8 @@ impl Tables {
     pub fn stages(&self, case: &Case) -> Vec<StageSpan> {
         let mut spans: Vec<StageSpan> = vec![];
         let mut current: Option<(CaseState, u64)> = None;
-        let applied = case.timeline.iter().filter(|entry| matches!(entry.effect, Effect::Applied | Effect::AppliedLate));
+        let applied =
+            case.timeline.iter().filter(|entry| matches!(entry.effect, Effect::Applied | Effect::AppliedLate));
         for entry in applied {
             let time = milliseconds(entry.time);
             if let Action::AskCheck { .. } = entry.action {

@@ -50,8 +50,19 @@ fn no_row_uses_a_number_twice() {
         ($($row:ident),+) => { [$((<$row as Row>::COLUMNS.len(), $row::NUMBERS, $row::table().len())),+] };
     }
     let rows = rows!(
-        CategoryRow, LimitRow, StageLimitRow, WorkingHoursRow, CalendarDayRow, ScoreRow, GradeRow, ChecklistRow,
-        ChecklistItemRow, GridRuleRow, ResponsibilityRow, TransitionRow, MeetingRow
+        CategoryRow,
+        LimitRow,
+        StageLimitRow,
+        WorkingHoursRow,
+        CalendarDayRow,
+        ScoreRow,
+        GradeRow,
+        ChecklistRow,
+        ChecklistItemRow,
+        GridRuleRow,
+        ResponsibilityRow,
+        TransitionRow,
+        MeetingRow
     );
     assert_eq!(rows.len(), TableKind::ALL.len());
     for (columns, numbers, names) in rows {
@@ -107,10 +118,7 @@ fn a_recorded_row_stands_before_a_shipped_one_and_a_retired_one_is_out() {
 
 #[test]
 fn a_row_under_a_key_that_is_not_its_own_is_left_out() {
-    let mut all = recorded(
-        &[GradeRow { letter: Some("A".into()), least: Some(1), retired: None }],
-        5,
-    );
+    let mut all = recorded(&[GradeRow { letter: Some("A".into()), least: Some(1), retired: None }], 5);
     let rows = all.get_mut(&TableKind::Grade).unwrap();
     let (_, row) = rows.pop_first().unwrap();
     rows.insert(vec![7; 16], row);
@@ -220,7 +228,10 @@ fn wrong_cells_and_rows_are_refused_with_their_column() {
         assert!(hours.parse::<Span>().is_err(), "{hours}");
     }
     assert_eq!("8:00-12:00、14：00—24:00".parse::<Span>().unwrap().to_string(), "08:00-12:00,14:00-24:00");
-    assert_eq!(parse(TableKind::Transition, "states", "待受理、closed").unwrap().unwrap().as_text(), Some("reported,closed"));
+    assert_eq!(
+        parse(TableKind::Transition, "states", "待受理、closed").unwrap().unwrap().as_text(),
+        Some("reported,closed")
+    );
     assert_eq!(parse(TableKind::Transition, "states", "无").unwrap().unwrap().as_text(), Some("none"));
 
     let limit = LimitRow {

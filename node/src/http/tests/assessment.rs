@@ -12,7 +12,7 @@ impl Node {
         let body = json!({ "actor": by("inspector"), "region": REGION, "report": report });
         let (_, answer) = self.post("/v1/cases", &body).await;
         let id = answer["value"]["document"].as_str().unwrap().to_owned();
-        let file = json!({ "file": { "category": "rubbish", "severity": "general", "minutes": minutes, "clock": "emergency" } });
+        let file = json!({ "file": { "category": "exposed_rubbish", "severity": "general", "minutes": minutes, "clock": "emergency" } });
         for (role, action) in [("intake_clerk", json!("accept")), ("duty_head", file)] {
             let act = json!({ "actor": by(role), "action": action });
             let (status, answer) = self.post(&format!("/v1/cases/{id}/actions"), &act).await;

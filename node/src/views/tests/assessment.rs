@@ -13,7 +13,7 @@ use townmesh_crdt::id::{NodeId, RecordId};
 use super::super::{AssessmentFilter, Counts, Figure, GroupBy, Page, Percent};
 use super::{Scene, id};
 
-const MINUTE: i64 = 60_000;
+pub(super) const MINUTE: i64 = 60_000;
 /// The limit of every case, in minutes of emergency hours.
 const LIMIT: i64 = 60;
 const PERIOD: AssessmentFilter =
@@ -104,11 +104,11 @@ impl Life {
     }
 }
 
-const NORTH: &str = "110115005220";
+pub(super) const NORTH: &str = "110115005220";
 const SOUTH: &str = "110115005221";
 
 /// One case of each kind.
-fn scene() -> Scene {
+pub(super) fn scene() -> Scene {
     let mut scene = Scene::new();
     let returned = Life::filed(7, SOUTH, Source::Patrol).dispatched("b");
     let order = OrderRef { event: returned.last(), index: 0 };

@@ -4,6 +4,8 @@ mod assessment;
 mod devices_and_cases;
 mod file;
 mod registry;
+mod scores;
+mod tables;
 
 use std::path::PathBuf;
 

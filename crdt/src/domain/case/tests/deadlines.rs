@@ -3,9 +3,7 @@
 use proptest::prelude::*;
 
 use super::town::*;
-use crate::domain::case::{
-    Action, Calendar, CaseClock, CaseState, Lamp, Limit, LimitClock, Pause, WorkingHours,
-};
+use crate::domain::case::{Action, Calendar, CaseClock, CaseState, Lamp, Limit, LimitClock, Pause, WorkingHours};
 use crate::domain::role::Role;
 
 const DAY: u64 = 24 * HOUR;

@@ -1,0 +1,98 @@
+//! Scores of the cases that went through their life by hand.
+
+use townmesh_crdt::command::read::{FieldsRecord, Reading};
+use townmesh_crdt::domain::role::Role;
+use townmesh_crdt::domain::tables::{ScorePart, ScoreRole, Tables};
+use townmesh_crdt::domain::town::{Member, Team};
+
+use super::super::{Score, ScoreFilter};
+use super::assessment::{MINUTE, NORTH, scene};
+use super::{Scene, id};
+
+fn filter(role: ScoreRole) -> ScoreFilter {
+    let (until_ms, now_ms) = (10_000 * MINUTE, 5_000 * MINUTE);
+    ScoreFilter { role, by_person: false, from_ms: 0, until_ms, now_ms, region: None }
+}
+
+fn scored(scene: &Scene, filter: &ScoreFilter) -> Vec<Score> {
+    scene.reader().scores(filter, &Tables::default()).unwrap()
+}
+
+/// Subject, score, grade and rank.
+fn shown(scores: &[Score]) -> Vec<(&str, String, &str, Option<u32>)> {
+    let score = |score: &Score| score.score.map_or_else(|| "none".to_owned(), |score| score.to_string());
+    scores.iter().map(|one| (one.subject.as_str(), score(one), one.grade.as_deref().unwrap_or("-"), one.rank)).collect()
+}
+
+fn part(score: &Score, part: ScorePart) -> (u64, u64) {
+    score.parts.iter().find(|one| one.part == part).map(|one| (one.got, one.of)).unwrap()
+}
+
+#[test]
+fn teams_and_handlers_are_scored_by_what_they_closed_and_had_to_do_again() {
+    let mut scene = scene();
+    let team = Team { code: Some("a".into()), name: Some("甲队".into()), ..Team::default() };
+    scene.feed([Reading::Team(FieldsRecord { id: id(900), record: team, conflicts: vec![] })]);
+    let teams = scored(&scene, &filter(ScoreRole::Handler));
+    assert_eq!(shown(&teams), [("a", "85.00".into(), "B", Some(1)), ("b", "10.00".into(), "E", Some(2))]);
+    assert_eq!(teams[0].name.as_deref(), Some("甲队"));
+    let [volume, closing, in_time, passed] =
+        [ScorePart::Volume, ScorePart::Closing, ScorePart::OnTimeClosing, ScorePart::NoRework]
+            .map(|one| part(&teams[0], one));
+    assert_eq!([volume, closing, in_time, passed], [(2, 2), (2, 2), (1, 2), (2, 2)]);
+    let people = scored(&scene, &ScoreFilter { by_person: true, ..filter(ScoreRole::Handler) });
+    assert_eq!(shown(&people), [("handler", "60.00".into(), "C", Some(1))]);
+}
+
+#[test]
+fn dispatchers_and_duty_heads_are_scored_by_their_own_orders_and_filings() {
+    let scene = scene();
+    let dispatchers = scored(&scene, &filter(ScoreRole::Dispatcher));
+    let expected = [
+        ("dispatcher-video", "93.33".into(), "A", Some(1)),
+        ("dispatcher-patrol", "86.67".into(), "B", Some(2)),
+        ("dispatcher-public", "86.67".into(), "B", Some(2)),
+    ];
+    assert_eq!(shown(&dispatchers), expected);
+    assert_eq!(part(&dispatchers[1], ScorePart::CorrectDispatch), (2, 3), "an order was given back");
+    let heads = scored(&scene, &filter(ScoreRole::DutyHead));
+    let expected = [
+        ("duty_head-public", "100.00".into(), "A", Some(1)),
+        ("duty_head-video", "65.00".into(), "C", Some(2)),
+        ("duty_head-patrol", "55.00".into(), "D", Some(3)),
+    ];
+    assert_eq!(shown(&heads), expected);
+    let patrol =
+        [ScorePart::OnTimeFiling, ScorePart::CorrectFiling, ScorePart::OnTimeClosing].map(|one| part(&heads[2], one));
+    assert_eq!(patrol, [(4, 4), (3, 4), (0, 3)]);
+}
+
+#[test]
+fn inspectors_are_scored_by_what_they_reported_and_verified_and_by_what_their_village_missed() {
+    let mut scene = scene();
+    let member = Member {
+        code: Some("inspector-patrol".into()),
+        region: NORTH.parse().ok(),
+        roles: [Role::Inspector].into(),
+        ..Member::default()
+    };
+    scene.feed([Reading::Member(FieldsRecord { id: id(901), record: member, conflicts: vec![] })]);
+    let inspectors = scored(&scene, &filter(ScoreRole::Inspector));
+    let patrol = inspectors.iter().find(|one| one.subject == "inspector-patrol").unwrap();
+    let parts = [ScorePart::ValidReports, ScorePart::NotMissed, ScorePart::OnTimeCheck, ScorePart::OnTimeVerification];
+    assert_eq!(parts.map(|one| part(patrol, one)), [(3, 5), (1, 2), (0, 0), (1, 1)]);
+    // Nobody asked for a check: the other parts count for more.
+    assert_eq!((patrol.score.unwrap().to_string(), patrol.grade.as_deref()), ("67.50".into(), Some("C")));
+    assert_eq!(inspectors.iter().map(|one| one.subject.as_str()).collect::<Vec<_>>().len(), 3);
+}
+
+#[test]
+fn a_period_or_region_in_which_nothing_was_done_scores_nobody() {
+    let scene = scene();
+    for role in ScoreRole::ALL {
+        let later = ScoreFilter { from_ms: 9_000 * MINUTE, ..filter(*role) };
+        assert_eq!(scored(&scene, &later), [], "{role}");
+        let elsewhere = ScoreFilter { region: "110115005222".parse().ok(), ..filter(*role) };
+        assert_eq!(scored(&scene, &elsewhere), [], "{role}");
+    }
+}
