@@ -28,6 +28,8 @@ pub(super) struct DocumentCache {
     documents: BTreeMap<(u32, DocumentId), (u64, Document)>,
     by_use: BTreeMap<u64, (u32, DocumentId)>,
     clock: u64,
+    /// The town's tables, until one of them changes.
+    tables: Option<Arc<Tables>>,
 }
 
 impl DocumentCache {
@@ -58,7 +60,12 @@ impl DocumentCache {
         self.documents.get_mut(&(namespace, document)).map(|(_, cached)| cached.apply(change))
     }
 
+    pub(super) fn let_tables_go(&mut self) {
+        self.tables = None;
+    }
+
     pub(super) fn clear(&mut self) {
+        self.let_tables_go();
         self.documents.clear();
         self.by_use.clear();
     }
@@ -153,12 +160,12 @@ impl Replica {
 
     /// The town's tables, where they were read since one of them changed last.
     pub(crate) fn kept_tables(&self) -> Option<Arc<Tables>> {
-        self.tables.clone()
+        self.cache.tables.clone()
     }
 
     /// Keeps the town's tables until one of them changes.
     pub(crate) fn keep_tables(&mut self, tables: Arc<Tables>) {
-        self.tables = Some(tables);
+        self.cache.tables = Some(tables);
     }
 
     /// The immutable records of a document, in order of time and id.

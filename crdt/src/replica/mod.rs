@@ -48,7 +48,6 @@ mod sync_tests;
 mod tests;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
-use std::sync::Arc;
 
 use rand_core::CryptoRng;
 
@@ -71,7 +70,6 @@ use crate::certificate::{Access, Certificate, Statement, StatementError};
 use crate::change::Item;
 use crate::clock::{HybridClock, HybridTime, Millis};
 use crate::codec::BodyCodec;
-use crate::domain::tables::Tables;
 use crate::enrol::Identity;
 use crate::entry::{Lane, LogId};
 use crate::id::{CertificateId, DocumentId, NamespaceId, NodeId};
@@ -172,8 +170,6 @@ pub struct Replica {
     /// Weight of derived rows in the store that a power cut would take.
     rows_at_risk: usize,
     cache: DocumentCache,
-    /// The town's tables, until one of them changes.
-    tables: Option<Arc<Tables>>,
     sessions: BTreeMap<NodeId, Session>,
     interests: BTreeMap<NodeId, exchange::Interest>,
     outputs: VecDeque<Output>,
@@ -272,7 +268,6 @@ impl Replica {
             recalled: BTreeSet::new(),
             wanted: BTreeSet::new(),
             cache: DocumentCache::default(),
-            tables: None,
             sessions: BTreeMap::new(),
             interests: BTreeMap::new(),
             outputs: VecDeque::new(),

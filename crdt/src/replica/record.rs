@@ -245,7 +245,7 @@ impl Replica {
     /// Stages a line of the feed.
     pub(super) fn feed_document(&mut self, namespace: u32, document: DocumentId, kind: u8) {
         if kind == DocumentKind::Table as u8 {
-            self.tables = None;
+            self.cache.let_tables_go();
         }
         self.derived.feed.push(FeedItem { number: self.feed_end, namespace, document, kind });
         self.derived.weight += 32;

@@ -83,9 +83,9 @@ fn two_centers_edit_rows_apart_and_one_cell_is_a_conflict_until_it_is_settled() 
         assert_eq!(days_for(replica, "rubble"), Some(Limit::working_days(7)), "the later one meanwhile");
     }
     let conflicts = |replica: &mut Replica| {
-        let tables = readings(replica).into_values().filter_map(|reading| match reading {
-            Reading::Table(record) => Some(record.conflicts),
-            _ => None,
+        let tables = readings(replica).into_values().filter_map(|reading| {
+            let Reading::Table(record) = reading else { return None };
+            Some(record.conflicts)
         });
         tables.flatten().collect::<Vec<_>>()
     };
