@@ -12,6 +12,8 @@ pub const BULK_BODY: usize = 48 * 1024;
 pub const MAX_ITEMS: usize = 4096;
 /// Most assertions in one change.
 pub const MAX_ASSERTIONS: usize = 256;
+/// Largest change in bytes, its assertions taken together.
+pub const MAX_CHANGE: usize = 160 * 1024;
 /// Most dependencies of one change.
 pub const MAX_DEPS: usize = 32;
 /// Most assertions that one assertion may supersede.

@@ -325,7 +325,7 @@ impl Explain for CommandError {
             | Self::CaseFull
             | Self::Rows(_)
             | Self::RowRules { .. }
-            | Self::TableFull
+            | Self::TableFull { .. }
             | Self::NoLimit { .. }
             | Self::RoleNotHeld { .. }
             | Self::CaseRefused { .. } => Message::new(self.code(), self.chinese(), self.to_string()),

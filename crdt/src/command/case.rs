@@ -8,7 +8,7 @@ use super::read::CaseRecord;
 use super::{CommandError, Outcome, UTC_OFFSET_MINUTES, table};
 use crate::change::record_id;
 use crate::clock::{HybridTime, Millis};
-use crate::domain::case::{Action, Case, CaseEvent, Effect, FoldInput, Report, VoidReason, first_reported, fold};
+use crate::domain::case::{Action, Case, CaseEvent, Effect, FoldInput, Report, VoidReason, fold};
 use crate::domain::date::Day;
 use crate::domain::input::{self, Fault, InputError};
 use crate::domain::region::RegionCode;
@@ -161,9 +161,8 @@ struct Stored {
 }
 
 impl Stored {
-    /// By the rules that ruled when the case was first reported.
     fn fold(&self, tables: &Tables) -> Case {
-        fold(&self.events, tables.transitions(first_reported(&self.events)))
+        fold(&self.events, tables.rulebook())
     }
 }
 
@@ -241,6 +240,7 @@ fn add(
         seen: before.heads,
         note: actor.note.clone(),
         action,
+        rules: Some(tables.rulebook().ruling(now)).filter(|named| *named > 0),
     };
     let bytes = event.to_bytes()?;
     let id = record_id(&bytes);

@@ -7,7 +7,6 @@ use crate::domain::immutable::ImmutableError;
 use crate::domain::input::InputError;
 use crate::domain::person::{PersonalDataTooLong, PersonalField};
 use crate::domain::role::Role;
-use crate::domain::tables::MAX_ROWS;
 use crate::id::{DocumentId, RecordId};
 use crate::replica::{PersonalError, RecordError};
 use crate::store::StoreError;
@@ -119,8 +118,13 @@ pub enum CommandError {
         english: String,
     },
     /// A table with as many rows as it may have.
-    #[error("the table would have more than {MAX_ROWS} rows: take some out, or record fewer")]
-    TableFull,
+    #[error(
+        "the table would hold more than {most} rows, those that were taken out included: change rows that stand instead"
+    )]
+    TableFull {
+        /// How many it may hold.
+        most: usize,
+    },
     /// Nobody said how long a case of this kind may take.
     #[error("no limit is set for category {category} with severity {}: add it to the table of limits, or name minutes and clock", severity.english())]
     NoLimit {
@@ -169,7 +173,7 @@ impl CommandError {
             Self::RoleNotHeld { .. } => "role_not_held",
             Self::Rows(_) => "rows",
             Self::RowRules { .. } => "row_rules",
-            Self::TableFull => "table_full",
+            Self::TableFull { .. } => "table_full",
             Self::NoLimit { .. } => "no_limit",
             Self::CaseFull => "case_full",
         }
@@ -215,7 +219,7 @@ impl CommandError {
             Self::RowRules { chinese, .. } => {
                 format!("“{chinese}”已在执行，已作的决定不变，请另加一行并写明以后的日期")
             }
-            Self::TableFull => format!("码表超过 {MAX_ROWS} 行，请停用或减少一些"),
+            Self::TableFull { most } => format!("码表（含停用的行）超过 {most} 行，请改用已有的行"),
             Self::NoLimit { category, severity } => {
                 format!(
                     "类别“{category}”（{}）没有设定时限，请在时限表中补充，或写明分钟数和计时方式",

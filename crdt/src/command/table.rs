@@ -10,9 +10,13 @@ use crate::bounds;
 use crate::change::RecordKey;
 use crate::clock::Millis;
 use crate::document::{Content, Register};
+use crate::domain::date::Day;
 use crate::domain::input::{Fault, InputError};
-use crate::domain::record::{apply, difference};
-use crate::domain::tables::{Column, MAX_ROWS, Need, RETIRED_FIELD, RecordedRow, TableKind, Tables};
+use crate::domain::record::{Scalar, apply, difference};
+use crate::domain::tables::{
+    BEGINS_FIELD, Column, EffectiveRow, MAX_ROWS, MAX_VERSIONS, Need, RETIRED_FIELD, RecordedRow, TableKind, Tables,
+    begin_of,
+};
 use crate::entry::Lane;
 use crate::id::DocumentId;
 use crate::namespace::Namespace;
@@ -23,6 +27,9 @@ use crate::value::{FieldId, Fields, Value};
 
 /// More rows than this at once are an import, and wait where the disk is full.
 const BY_HAND: usize = 16;
+
+/// Bytes of a row in an entry beside its fields, about.
+const ROW_WEIGHT: usize = 64;
 
 /// What a node goes by that cannot read the town's tables (yet).
 static SHIPPED: LazyLock<Arc<Tables>> = LazyLock::new(Arc::default);
@@ -56,10 +63,12 @@ fn recorded_row(registers: &BTreeMap<FieldId, Register>) -> RecordedRow {
     let mut row = RecordedRow::default();
     for (field, candidate) in winners {
         row.time = row.time.max(candidate.time);
-        if candidate.value != Value::Null {
+        if candidate.value != Value::Null && field != BEGINS_FIELD {
             row.fields.insert(field, candidate.value.clone());
         }
     }
+    let begins = registers.get(&BEGINS_FIELD).into_iter().flat_map(|register| &register.values);
+    row.begins = begins.filter_map(|candidate| candidate.value.as_int()?.try_into().ok()).min();
     row
 }
 
@@ -72,6 +81,10 @@ pub fn merged(tables: &Tables, kind: TableKind, given: &Fields) -> Result<(Recor
     let standing = tables.row(kind, &key).map(|row| &row.fields);
     let mut row = standing.cloned().unwrap_or_default();
     apply(&mut row, given);
+    // Another spelling of the same key changes no name.
+    for column in kind.columns().iter().filter(|column| column.need == Need::Key) {
+        row.extend(standing.and_then(|standing| standing.get_key_value(&column.number)).map(|(n, v)| (*n, v.clone())));
+    }
     // One that was taken in again says nothing of having been out.
     if row.get(&RETIRED_FIELD) == Some(&Value::Bool(false)) {
         row.remove(&RETIRED_FIELD);
@@ -86,18 +99,17 @@ fn first_blank_key(kind: TableKind, given: &Fields) -> InputError {
     InputError::new(blank.map_or("table", |column| column.name), Fault::Blank)
 }
 
-/// Records rows of a table, all of them or none; each as [`merged`] says. One that stands already is left; one of a dated
-/// table that would say something else is refused, since what was judged by it stays judged. Recording a row settles its
-/// conflicts.
+/// Records rows of a table, all of them or none; each as [`merged`] says. One that stands already is left, but for its
+/// conflicts, which that settles. One of a dated table that rules already and would say something else is refused: events
+/// name it.
 ///
 /// # Errors
 /// [`CommandError::Rows`] names every row that is wrong; [`CommandError::RowRules`], [`CommandError::TableFull`],
 /// [`CommandError::Record`].
 pub fn record(replica: &mut Replica, kind: TableKind, rows: &[Fields], now: Millis) -> Result<Imported, CommandError> {
     let known = tables(replica)?;
-    let namespace = Namespace::town();
     let document = document_of(replica, kind)?;
-    let content = replica.content(replica.namespace_id(&namespace), document)?;
+    let content = replica.content(replica.namespace_id(&Namespace::town()), document)?;
     let rows = all_merged(&known, kind, rows)?;
     let mut imported = Imported::default();
     let mut edits: BTreeMap<RecordKey, Fields> = BTreeMap::new();
@@ -106,11 +118,12 @@ pub fn record(replica: &mut Replica, kind: TableKind, rows: &[Fields], now: Mill
         let edit = match standing {
             Some(standing) if standing.recorded.is_some() => news(kind, &content, &key, &standing.fields, &row),
             Some(standing) if standing.fields == row => Fields::new(),
-            Some(_) | None => row,
+            Some(_) | None => row.clone(),
         };
+        let rules = |standing: &EffectiveRow| kind.is_dated() && standing.begins <= now && standing.fields != row;
         match standing {
             _ if edit.is_empty() => imported.unchanged += 1,
-            Some(standing) if kind.is_dated() => {
+            Some(standing) if rules(standing) => {
                 let [_, chinese, english] = kind.title(&standing.fields);
                 return Err(CommandError::RowRules { chinese, english });
             }
@@ -118,21 +131,55 @@ pub fn record(replica: &mut Replica, kind: TableKind, rows: &[Fields], now: Mill
             None => imported.created += 1,
         }
         if !edit.is_empty() {
-            edits.insert(key, edit);
+            let begins = standing.filter(|standing| standing.begins <= now && standing.recorded.is_some());
+            edits.insert(key, with_begin(kind, edit, &row, begins.map_or(now, |standing| standing.begins)));
         }
     }
-    let new = edits.keys().filter(|key| !content.records.contains_key(*key)).count();
-    if content.records.len() + new > MAX_ROWS {
-        return Err(CommandError::TableFull);
-    }
+    check_room(kind, &content, &edits)?;
     drop(content);
-    let lane = if edits.len() > BY_HAND { Lane::Bulk } else { Lane::Work };
-    let mut edits = edits.into_iter().peekable();
-    while edits.peek().is_some() {
-        let some = edits.by_ref().take(bounds::MAX_ASSERTIONS).collect();
-        replica.edit(&namespace, DocumentKind::Table, document, some, lane, now)?;
-    }
+    write(replica, document, edits, now)?;
     Ok(imported)
+}
+
+/// An edit of a row of a dated table says from when it rules; that of one that rules already, what it said.
+fn with_begin(kind: TableKind, mut edit: Fields, row: &Fields, earliest: u64) -> Fields {
+    if kind.is_dated() {
+        let since = kind.columns().first().and_then(|column| Day::from_value(row.get(&column.number)?));
+        edit.insert(BEGINS_FIELD, Value::Int(begin_of(since, earliest).cast_signed()));
+    }
+    edit
+}
+
+/// Rows that were taken out stay: what names them is still read.
+fn check_room(kind: TableKind, content: &Content, edits: &BTreeMap<RecordKey, Fields>) -> Result<(), CommandError> {
+    let most = if kind.is_dated() { MAX_VERSIONS } else { MAX_ROWS };
+    let new = edits.keys().filter(|key| !content.records.contains_key(*key)).count();
+    if content.records.len() + new > most { Err(CommandError::TableFull { most }) } else { Ok(()) }
+}
+
+/// Stages edits in pieces that an entry holds.
+fn write(
+    replica: &mut Replica,
+    document: DocumentId,
+    edits: BTreeMap<RecordKey, Fields>,
+    now: Millis,
+) -> Result<(), CommandError> {
+    let lane = if edits.len() > BY_HAND { Lane::Bulk } else { Lane::Work };
+    let (mut piece, mut bytes) = (BTreeMap::new(), 0);
+    for (key, edit) in edits {
+        let weight = ROW_WEIGHT + minicbor::to_vec(&edit).map_or(0, |encoded| encoded.len());
+        if piece.len() == bounds::MAX_ASSERTIONS || (bytes + weight > bounds::BULK_BODY && !piece.is_empty()) {
+            let full = std::mem::take(&mut piece);
+            replica.edit(&Namespace::town(), DocumentKind::Table, document, full, lane, now)?;
+            bytes = 0;
+        }
+        bytes += weight;
+        piece.insert(key, edit);
+    }
+    if !piece.is_empty() {
+        replica.edit(&Namespace::town(), DocumentKind::Table, document, piece, lane, now)?;
+    }
+    Ok(())
 }
 
 /// Every row, or every one that is wrong. Of two rows with one key the second is wrong.
@@ -151,7 +198,8 @@ fn all_merged(tables: &Tables, kind: TableKind, rows: &[Fields]) -> Result<BTree
     if wrong.is_empty() { Ok(right) } else { Err(CommandError::Rows(wrong)) }
 }
 
-/// What a recorded row is to say that it does not say yet, or says twice. Fields of a newer version stay.
+/// What a recorded row is to say that it does not say yet, or says twice; with its key, so that it is still a row if what
+/// created it counts no more. Fields of a newer version stay.
 fn news(kind: TableKind, content: &Content, key: &RecordKey, standing: &Fields, row: &Fields) -> Fields {
     let is_column = |number: &FieldId| kind.columns().iter().any(|column| column.number == *number);
     let mut standing = standing.clone();
@@ -161,6 +209,10 @@ fn news(kind: TableKind, content: &Content, key: &RecordKey, standing: &Fields, 
         if register.is_conflict() && is_column(number) {
             edit.entry(*number).or_insert_with(|| row.get(number).cloned().unwrap_or(Value::Null));
         }
+    }
+    if !edit.is_empty() {
+        let keys = kind.columns().iter().filter(|column| column.need == Need::Key);
+        edit.extend(keys.filter_map(|column| Some((column.number, row.get(&column.number)?.clone()))));
     }
     edit
 }
@@ -180,7 +232,7 @@ pub fn record_defaults(replica: &mut Replica, now: Millis) -> Result<Imported, C
             continue;
         }
         imported.created += rows.len() as u64;
-        replica.edit(&Namespace::town(), DocumentKind::Table, document, rows, Lane::Bulk, now)?;
+        write(replica, document, rows, now)?;
     }
     Ok(imported)
 }

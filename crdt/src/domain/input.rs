@@ -75,6 +75,11 @@ pub enum Fault {
     },
     /// The same row twice.
     Twice,
+    /// No column of the table.
+    Column {
+        /// Those that it has.
+        known: String,
+    },
     /// No category of the town's table.
     Category {
         /// Some that there are.
@@ -122,6 +127,7 @@ impl Fault {
             Self::Number { .. } => "number",
             Self::Form { .. } => "form",
             Self::Twice => "twice",
+            Self::Column { .. } => "column_unknown",
             Self::Category { .. } => "category_unknown",
             Self::Word { .. } => "word_unknown",
             Self::Day(_) => "day",
@@ -144,6 +150,7 @@ impl Fault {
             Self::TooLong { limit } => format!("超过{limit}字，请缩短"),
             Self::Number { got, range } => format!("{got} 不合理，应为{}至{}", range.start(), range.end()),
             Self::Form { chinese, .. } => format!("请填{chinese}"),
+            Self::Column { known } => format!("码表没有这一列，现有：{known}"),
             Self::Category { known } => format!("没有这个案件类别，现有：{known}"),
             Self::Twice => "与前面的一行重复，请只留一行".into(),
             Self::Word { known } => format!("不认识这个词，请填：{known}"),
@@ -177,6 +184,7 @@ impl Fault {
             Self::TooLong { limit } => format!("more than {limit} characters; shorten it"),
             Self::Number { got, range } => format!("{got} cannot be; write {} to {}", range.start(), range.end()),
             Self::Form { english, .. } => format!("write {english}"),
+            Self::Column { known } => format!("the table has no such column; write one of: {known}"),
             Self::Category { known } => format!("there is no such category; write one of: {known}"),
             Self::Twice => "the row stands before already; keep one".into(),
             Self::Word { known } => format!("this version does not know the word; write one of: {known}"),
@@ -200,7 +208,7 @@ impl Fault {
 
 impl InputError {
     /// That a field is wrong.
-    pub(crate) fn new(field: impl Into<String>, fault: Fault) -> Self {
+    pub fn new(field: impl Into<String>, fault: Fault) -> Self {
         Self { field: field.into(), fault }
     }
 

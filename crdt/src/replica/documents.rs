@@ -12,7 +12,6 @@ use crate::document::{Applied, AuthoredChange, Content, Document};
 use crate::domain::tables::Tables;
 use crate::entry::{Header, LogId};
 use crate::id::{CertificateId, DocumentId, NamespaceId, NodeId, RecordId};
-use crate::policy::DocumentKind;
 use crate::store::{FeedItem, StoreError, StoredItem};
 use crate::value::Fields;
 
@@ -280,6 +279,11 @@ impl Replica {
         self.numbers.iter().find(|(_, known)| **known == number).map(|(id, _)| *id)
     }
 
+    /// The local number of a namespace, by which the feed names it.
+    pub fn namespace_number(&self, namespace: &NamespaceId) -> Option<u32> {
+        self.numbers.get(namespace).copied()
+    }
+
     /// Documents of a namespace with the code of their kind, after one: at most `limit`.
     ///
     /// # Errors
@@ -329,28 +333,13 @@ impl Replica {
     /// [`StoreError`].
     pub fn refeed(&mut self) -> Result<(), StoreError> {
         let numbers: Vec<u32> = self.numbers.values().copied().collect();
-        self.refeed_namespaces(numbers, |_| true)
-    }
-
-    /// Feeds every readable document of a kind again: what it is read by has changed.
-    ///
-    /// # Errors
-    /// [`StoreError`].
-    pub fn refeed_kind(&mut self, kind: DocumentKind) -> Result<(), StoreError> {
-        let namespaces = self.trust.namespaces().iter().filter(|(_, namespace)| namespace.kind == kind.namespace());
-        let numbers: Vec<u32> = namespaces.filter_map(|(id, _)| self.numbers.get(id).copied()).collect();
-        self.refeed_namespaces(numbers, |code| code == kind as u8)
-    }
-
-    fn refeed_namespaces(&mut self, numbers: Vec<u32>, is_meant: impl Fn(u8) -> bool) -> Result<(), StoreError> {
         for number in numbers {
             let mut after = None;
             loop {
                 let documents = self.store.documents(number, after, REFEED_AT_ONCE)?;
                 let Some((last, _)) = documents.last() else { break };
                 after = Some(*last);
-                let meant = documents.into_iter().filter(|(_, kind)| is_meant(*kind));
-                meant.for_each(|(document, kind)| self.feed_document(number, document, kind));
+                documents.into_iter().for_each(|(document, kind)| self.feed_document(number, document, kind));
             }
         }
         Ok(())

@@ -114,9 +114,14 @@ impl Replica {
             return Err(RecordError::TooLarge { size: edits.len(), limit: bounds::MAX_ASSERTIONS });
         }
         let change = self.compose(number, document, edits)?;
-        let weights = change.assertions.iter().map(|assertion| assertion.value_bytes().len());
-        if let Some(size) = weights.max().filter(|size| *size > bounds::MAX_ASSERTION / 2) {
+        let weights: Vec<usize> = change.assertions.iter().map(|assertion| assertion.value_bytes().len()).collect();
+        if let Some(size) = weights.iter().max().copied().filter(|size| *size > bounds::MAX_ASSERTION / 2) {
             return Err(RecordError::TooLarge { size, limit: bounds::MAX_ASSERTION / 2 });
+        }
+        // However badly it compresses, it must fit into a body.
+        let size = weights.iter().sum();
+        if size > bounds::MAX_CHANGE {
+            return Err(RecordError::TooLarge { size, limit: bounds::MAX_CHANGE });
         }
         let item = Item::Change { kind: kind as u8, document, change: change.clone() };
         let (recorded, actor) = self.stage(log, kind, document, item, now)?;
@@ -320,4 +325,6 @@ impl Replica {
     }
 }
 
+const _: () =
+    assert!(bounds::BULK_BODY + bounds::MAX_CHANGE + 16 * 1024 < bounds::MAX_BODY, "an entry always fits a body");
 const _: () = assert!(bounds::BULK_BODY + bounds::MAX_RECORD < bounds::MAX_BODY, "an entry always fits a body");

@@ -85,7 +85,7 @@ impl TableCommand {
                     ("/table", "码表 table"),
                     ("/chinese", "名称 name"),
                     ("/english", "英文 in English"),
-                    ("/rows", "行数 rows"),
+                    ("/count", "行数 rows"),
                     ("/recorded", "已录入 recorded"),
                 ];
                 context.output.result(&client.fetch("/v1/tables", &[])?, |listed| table(listed, &columns));

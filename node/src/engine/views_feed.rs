@@ -7,6 +7,7 @@ use tokio::sync::mpsc;
 use townmesh_crdt::command::read::{self, Reading};
 use townmesh_crdt::command::table;
 use townmesh_crdt::domain::tables::Tables;
+use townmesh_crdt::id::{DocumentId, NamespaceId};
 use townmesh_crdt::namespace::Namespace;
 use townmesh_crdt::policy::DocumentKind;
 use townmesh_crdt::replica::Replica;
@@ -20,6 +21,8 @@ const DOCUMENTS_A_TURN: usize = 256;
 const LINES_A_TURN: usize = 8192;
 /// Batches that may wait for the writing thread.
 const BATCHES: usize = 3;
+/// Cases read again in one go.
+const CASES_A_TURN: usize = 64;
 /// The feed is trimmed when the views have this much of it.
 const TRIM_EVERY: u64 = 16 * 1024;
 
@@ -60,12 +63,23 @@ struct ViewBatch {
     case_tables: Option<u64>,
 }
 
-/// Cases that are read again, since tables changed that they are folded and timed by.
+/// Cases that are read again, since tables changed by which they are folded or timed: page by page, whenever nothing new
+/// waits, so that what is recorded meanwhile is shown at once.
 struct Rereading {
     /// Digest of the tables.
     tables: u64,
-    /// Where the feed ended when it had named every case once more.
-    until: u64,
+    /// Those whose cases are still to be read; the last one is being read.
+    namespaces: Vec<(NamespaceId, Namespace)>,
+    after: Option<DocumentId>,
+}
+
+impl Rereading {
+    fn of(replica: &Replica, tables: &Tables) -> Self {
+        let all = replica.trust().namespaces().iter();
+        let cases = all.filter(|(_, namespace)| namespace.kind == DocumentKind::Case.namespace());
+        let namespaces = cases.map(|(id, namespace)| (*id, namespace.clone())).collect();
+        Self { tables: tables.case_digest(), namespaces, after: None }
+    }
 }
 
 /// The engine's end of the views.
@@ -77,6 +91,8 @@ pub(super) struct ViewsFeed {
     trimmed: u64,
     tables: Arc<Tables>,
     rereading: Option<Rereading>,
+    /// The views are to note that not every case is shown by the same tables.
+    stale: bool,
 }
 
 impl ViewsFeed {
@@ -92,10 +108,12 @@ impl ViewsFeed {
         let tables = table::tables(replica)?;
         if !is_whole {
             replica.refeed()?;
-        } else if views.case_tables()? != tables.case_digest() {
-            replica.refeed_kind(DocumentKind::Case)?;
         }
-        let rereading = Some(Rereading { tables: tables.case_digest(), until: replica.feed_end() });
+        let mut rereading = Rereading::of(replica, &tables);
+        if !is_whole || views.case_tables()? == tables.case_digest() {
+            // They are all read by these tables, or will be.
+            rereading.namespaces.clear();
+        }
         let next = if is_whole { views.watermark() } else { end };
         progress.watermark.store(next, Ordering::Release);
         progress.noted.store(next, Ordering::Release);
@@ -115,12 +133,21 @@ impl ViewsFeed {
                 written.watermark.store(batch.watermark, Ordering::Release);
             }
         })?;
-        Ok(Self { batches, progress, next, stored_end: end, trimmed: first, tables, rereading })
+        Ok(Self {
+            batches,
+            progress,
+            next,
+            stored_end: end,
+            trimmed: first,
+            tables,
+            rereading: Some(rereading),
+            stale: false,
+        })
     }
 
     /// Whether changed documents are waiting to be read.
     pub(super) fn is_pending(&self) -> bool {
-        self.next < self.stored_end
+        self.next < self.stored_end || self.rereading.is_some()
     }
 
     /// Waits until the writing thread takes another batch.
@@ -135,8 +162,8 @@ impl ViewsFeed {
     fn heed_tables(&mut self, replica: &mut Replica) -> Result<(), StoreError> {
         let tables = table::tables(replica)?;
         if tables.case_digest() != self.tables.case_digest() {
-            replica.refeed_kind(DocumentKind::Case)?;
-            self.rereading = Some(Rereading { tables: tables.case_digest(), until: replica.feed_end() });
+            self.rereading = Some(Rereading::of(replica, &tables));
+            self.stale = true;
         }
         self.tables = tables;
         Ok(())
@@ -148,7 +175,7 @@ impl ViewsFeed {
         self.stored_end = end;
         self.progress.end.store(replica.feed_end(), Ordering::Release);
         if self.next >= end {
-            return Ok(false);
+            return self.reread(replica);
         }
         let Ok(permit) = self.batches.clone().try_reserve_owned() else { return Ok(true) };
         let items = replica.feed(self.next, LINES_A_TURN)?;
@@ -180,15 +207,47 @@ impl ViewsFeed {
         }
         self.next = read_to;
         let noted = self.next.min(replica.durable_feed_end());
-        // A power cut must not take from the feed what the views say they have.
-        let is_reread = self.rereading.take_if(|rereading| rereading.until <= noted);
-        let case_tables = is_reread.map(|rereading| rereading.tables);
+        let case_tables = std::mem::take(&mut self.stale).then_some(0);
         permit.send(ViewBatch { rows, watermark: self.next, noted, tables: Arc::clone(&self.tables), case_tables });
         let written = self.progress.noted.load(Ordering::Acquire);
         if written >= self.trimmed + TRIM_EVERY {
             replica.trim_feed(written);
             self.trimmed = written;
         }
-        Ok(self.next < end)
+        Ok(self.next < end || self.rereading.is_some())
+    }
+
+    /// Reads some cases once more; true if there are more.
+    fn reread(&mut self, replica: &mut Replica) -> Result<bool, StoreError> {
+        let Some(rereading) = &mut self.rereading else { return Ok(false) };
+        let Ok(permit) = self.batches.clone().try_reserve_owned() else { return Ok(true) };
+        let (mut rows, mut done) = (vec![], None);
+        match rereading.namespaces.last() {
+            Some((id, namespace)) => {
+                let page = replica.documents(*id, rereading.after, CASES_A_TURN)?;
+                let number = replica.namespace_number(id).unwrap_or_default();
+                for (document, kind) in page.iter().copied().filter(|(_, kind)| *kind == DocumentKind::Case as u8) {
+                    let item = FeedItem { number: self.next, namespace: number, document, kind };
+                    match read::of_kind(replica, namespace, DocumentKind::Case, document) {
+                        Ok(reading) => rows.push((item, namespace.clone(), reading)),
+                        Err(error) => tracing::warn!(%document, %error, "a document cannot be shown"),
+                    }
+                }
+                rereading.after = page.last().map(|(document, _)| *document);
+                if page.is_empty() {
+                    rereading.namespaces.pop();
+                }
+            }
+            None => done = self.rereading.take().map(|rereading| rereading.tables),
+        }
+        let noted = self.next.min(replica.durable_feed_end());
+        permit.send(ViewBatch {
+            rows,
+            watermark: self.next,
+            noted,
+            tables: Arc::clone(&self.tables),
+            case_tables: done,
+        });
+        Ok(self.rereading.is_some())
     }
 }

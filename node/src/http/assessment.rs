@@ -126,9 +126,10 @@ pub(super) async fn scores(State(api): State<Api>, Params(query): Params<ScoreQu
     let tables = api.engine().read(table::tables).await??;
     let now_ms = engine::now().cast_signed();
     let filter = ScoreFilter { role, by_person, from_ms, until_ms, now_ms, region };
-    let rows = api.readers().query(move |reader| reader.scores(&filter, &tables)).await?;
+    let scores = api.readers().query(move |reader| reader.scores(&filter, &tables)).await?;
     let answer = json!({
-        "role": role, "from_ms": from_ms, "until_ms": until_ms, "now_ms": now_ms, "rows": rows, "completeness": completeness,
+        "role": role, "from_ms": from_ms, "until_ms": until_ms, "now_ms": now_ms, "rows": scores.rows, "truncated": scores.truncated,
+        "completeness": completeness,
     });
     Ok(Json(answer).into_response())
 }

@@ -23,7 +23,7 @@
 //! | `/v1/delivery` | GET | which nodes said they hold a document; what waits for each node |
 //! | `/v1/completeness` | GET | up to when everything is here that other nodes held, by kind and region |
 //! | `/v1/assessment`, `/v1/assessment/cases` | GET | figures of a period with their completeness; the cases behind one |
-//! | `/v1/scores` | GET | how well teams and people did in a period, by the town's weights, with the completeness
+//! | `/v1/scores` | GET | how well teams and people did in a period, by the town's weights, with the completeness |
 //! | `/v1/tables`, `/v1/tables/{table}` | GET, POST | the town's tables; the rows of one (JSON, CSV, XLSX), record some |
 //! | `/v1/tables/{table}/import` | POST | rows from a CSV or XLSX file, all of them or none |
 //! | `/v1/conflicts` | GET | what people have to settle |

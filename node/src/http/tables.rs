@@ -10,7 +10,7 @@ use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
 use serde_json::{Map, Value as JsonValue, json};
 use townmesh_crdt::command::{CommandError, table};
-use townmesh_crdt::domain::input::InputError;
+use townmesh_crdt::domain::input::{Fault, InputError};
 use townmesh_crdt::domain::tables::{Column, EffectiveRow, Need, TableKind, Tables};
 use townmesh_crdt::replica::Replica;
 use townmesh_crdt::value::{Fields, Value};
@@ -38,7 +38,7 @@ fn table_json(kind: TableKind, tables: &Tables) -> JsonValue {
     let recorded = rows.iter().filter(|row| row.recorded.is_some()).count();
     json!({
         "table": kind, "chinese": kind.chinese(), "english": kind.english(), "dated": kind.is_dated(),
-        "rows": rows.iter().filter(|row| !row.is_retired()).count(), "recorded": recorded,
+        "count": rows.iter().filter(|row| !row.is_retired()).count(), "recorded": recorded,
         "columns": kind.columns().iter().map(column_json).collect::<Vec<_>>(),
     })
 }
@@ -108,14 +108,11 @@ pub(super) async fn record(
     Payload(input): Payload<RowsInput>,
 ) -> Result<Response, ApiError> {
     known(kind)?;
-    let rows: Vec<Result<Fields, CommandError>> = input.rows.iter().map(|row| fields_of(kind, row)).collect();
-    let mut wrong = vec![];
-    let mut right = vec![];
-    for (place, row) in rows.into_iter().enumerate() {
-        match row {
+    let (mut right, mut wrong) = (vec![], vec![]);
+    for (place, row) in input.rows.iter().enumerate() {
+        match fields_of(kind, row) {
             Ok(row) => right.push(row),
-            Err(CommandError::Input(error)) => wrong.push((place, error)),
-            Err(other) => return Err(other.into()),
+            Err(error) => wrong.push((place, error)),
         }
     }
     if !wrong.is_empty() {
@@ -125,13 +122,13 @@ pub(super) async fn record(
     Ok(Json(api.engine().record(job).await?).into_response())
 }
 
-fn fields_of(kind: TableKind, row: &Map<String, JsonValue>) -> Result<Fields, CommandError> {
+fn fields_of(kind: TableKind, row: &Map<String, JsonValue>) -> Result<Fields, InputError> {
     let mut fields = Fields::new();
     for (name, value) in row {
         let is_named = |column: &&Column| [column.name, column.chinese].contains(&name.as_str());
         let Some(column) = kind.columns().iter().find(is_named) else {
             let known = kind.columns().iter().map(|column| column.name).collect::<Vec<_>>().join(", ");
-            return Err(CommandError::UnknownField { name: name.chars().take(40).collect(), known });
+            return Err(InputError::new(name.chars().take(40).collect::<String>(), Fault::Column { known }));
         };
         let text = match value {
             JsonValue::Null => None,
@@ -181,9 +178,9 @@ pub(super) async fn import(
 
 /// Which rows of a file are wrong, and that nothing of it was recorded.
 fn wrong_rows(kind: TableKind, wrong: &[(u64, InputError)]) -> ApiError {
-    let title = |error: &InputError| {
+    let title = |error: &InputError| -> &'static str {
         let column = kind.columns().iter().find(|column| column.name == error.field);
-        column.map_or(error.field.as_str(), |column| column.chinese).to_owned()
+        column.map_or("整行", |column| column.chinese)
     };
     let chinese = wrong.iter().take(NAMED).map(|(row, error)| {
         let told = error.chinese();

@@ -39,7 +39,7 @@ pub use households::{
 pub use query::{BoundingBox, DEFAULT_LIMIT, Listed, MAX_LIMIT, Page};
 pub use reader::{QueryError, Reader};
 pub use schema::Start;
-pub use scores::{PartScore, Score, ScoreFilter};
+pub use scores::{PartScore, Score, ScoreFilter, Scores};
 pub use town::{MemberRow, RegionCount, RegionRow, TeamRow};
 pub use writer::Views;
 

@@ -101,7 +101,7 @@ CREATE TABLE dispatch_order (
     number TEXT NOT NULL, sent_by TEXT, done_by TEXT, done_ms INTEGER, PRIMARY KEY (row, place)) STRICT, WITHOUT ROWID;
 CREATE INDEX dispatch_order_team ON dispatch_order (team, status);
 CREATE INDEX dispatch_order_sent ON dispatch_order (sent_ms);
-CREATE INDEX dispatch_order_number ON dispatch_order (number);
+CREATE INDEX dispatch_order_done ON dispatch_order (done_ms);
 
 CREATE TABLE device (
     row INTEGER PRIMARY KEY, code TEXT NOT NULL, name TEXT, kind TEXT, protocol TEXT, region TEXT NOT NULL, place TEXT,

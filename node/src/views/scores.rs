@@ -3,7 +3,9 @@
 //! A score is the weighted mean of shares, each `part / whole`, by the weights of the table of scores. A part of which there
 //! is nothing to take a share of (nobody asked this inspector anything) is left out, and the other weights count for more.
 //! Volume is own work of that of whoever did most. Work belongs to the period in which it was done; reports to that in
-//! which they were made; closing rates to that in which the case was filed, as in the assessment.
+//! which they were made; closing rates to that in which the case was filed, as in the assessment. Checks and verifications
+//! count for whoever answered them: what nobody did yet is nobody's, since intake asks no one in particular. Weights and
+//! grades are those of now, also for periods that are over.
 
 use std::collections::BTreeMap;
 
@@ -17,7 +19,7 @@ use super::assessment::{Figure, Percent};
 use super::query::Query;
 use super::reader::{QueryError, Reader};
 
-/// Most teams or people that are scored.
+/// Most teams or people that are told.
 const MAX_SUBJECTS: usize = 5_000;
 
 /// Whose work of which period is scored.
@@ -69,6 +71,15 @@ pub struct Score {
     pub rank: Option<u32>,
 }
 
+/// Scores of a period.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Scores {
+    /// The best first.
+    pub rows: Vec<Score>,
+    /// There are more than are told.
+    pub truncated: bool,
+}
+
 /// What counts of how much.
 #[derive(Debug, Clone, Copy, Default)]
 struct Share {
@@ -82,11 +93,11 @@ type Shares = BTreeMap<String, BTreeMap<ScorePart, Share>>;
 type Columns<'a> = &'a [(ScorePart, &'a str, &'a str)];
 
 impl Reader {
-    /// Scores of a period, the best first; more than are told are left out.
+    /// Scores of a period, the best first.
     ///
     /// # Errors
     /// [`QueryError`].
-    pub fn scores(&self, filter: &ScoreFilter, tables: &Tables) -> Result<Vec<Score>, QueryError> {
+    pub fn scores(&self, filter: &ScoreFilter, tables: &Tables) -> Result<Scores, QueryError> {
         let weights = tables.score(filter.role);
         self.at_once(|| {
             let mut shares = Shares::new();
@@ -99,11 +110,12 @@ impl Reader {
             }
             volume(&mut shares);
             let names = self.names_of(filter)?;
-            let scored = shares.into_iter().take(MAX_SUBJECTS);
-            let mut scores: Vec<Score> =
-                scored.map(|(subject, parts)| score(subject, &names, &parts, &weights, tables)).collect();
-            rank(&mut scores);
-            Ok(scores)
+            let scored = shares.into_iter().map(|(subject, parts)| score(subject, &names, &parts, &weights, tables));
+            let mut rows: Vec<Score> = scored.collect();
+            rank(&mut rows);
+            let truncated = rows.len() > MAX_SUBJECTS;
+            rows.truncate(MAX_SUBJECTS);
+            Ok(Scores { rows, truncated })
         })
     }
 
@@ -143,13 +155,27 @@ impl Reader {
         let mut query = filter.period("c.reported_ms");
         query.and("c.source = 'patrol'", std::iter::empty::<Value>());
         self.collect(query, reports, &[(ScorePart::ValidReports, "valid", "reports")], shares)?;
-        // What the public found first in the village where the inspector works.
-        let missed = "SELECT m.code AS subject, count(*) AS filed, count(*) FILTER (WHERE c.source <> 'public') AS found \
-             FROM case_file c JOIN member m ON m.region = c.region AND EXISTS \
-             (SELECT 1 FROM json_each(m.roles) WHERE value = 'inspector')";
-        self.collect(filter.period("c.filed_ms"), missed, &[(ScorePart::NotMissed, "found", "filed")], shares)?;
         self.stages(filter, "check", ScorePart::OnTimeCheck, shares)?;
-        self.stages(filter, "verification", ScorePart::OnTimeVerification, shares)
+        self.stages(filter, "verification", ScorePart::OnTimeVerification, shares)?;
+        self.missed(filter, shares)
+    }
+
+    /// What the public found first in the village where an inspector works, of those who did anything themselves.
+    fn missed(&self, filter: &ScoreFilter, shares: &mut Shares) -> Result<(), QueryError> {
+        let mut villages = Shares::new();
+        let select = "SELECT c.region AS subject, count(*) AS filed, count(*) FILTER (WHERE c.source <> 'public') AS found \
+             FROM case_file c";
+        self.collect(filter.filed(), select, &[(ScorePart::NotMissed, "found", "filed")], &mut villages)?;
+        let read = |row: &Row<'_>| Ok((row.get::<_, String>("code")?, row.get::<_, Option<String>>("region")?));
+        let inspectors = "code, region FROM member WHERE retired = 0 AND EXISTS \
+             (SELECT 1 FROM json_each(roles) WHERE value = 'inspector')";
+        for (code, region) in Query::default().all(&self.connection, inspectors, "", read)? {
+            let village = region.and_then(|region| villages.get(&region));
+            if let (Some(village), Some(own)) = (village, shares.get_mut(&code)) {
+                own.extend(village);
+            }
+        }
+        Ok(())
     }
 
     /// Dispatches and their orders by the dispatcher.
@@ -171,7 +197,7 @@ impl Reader {
         let filed = format!(
             "SELECT s.person AS subject, count(*) AS filed, count(*) FILTER (WHERE c.state <> 'void') AS correct, \
              {due} AS due, {in_time} AS in_time FROM case_file c JOIN case_stage s ON s.row = c.row AND s.stage = 'filing' \
-             AND s.ended_ms IS NOT NULL",
+             AND s.ended_ms = c.filed_ms",
             due = counted(Figure::Due),
             in_time = counted(Figure::ClosedInTime),
         );
@@ -204,8 +230,7 @@ impl Reader {
             Ok((subject, parts.collect::<rusqlite::Result<Vec<_>>>()?))
         };
         let select = select.strip_prefix("SELECT ").unwrap_or(select);
-        let after = format!("GROUP BY subject ORDER BY subject LIMIT {MAX_SUBJECTS}");
-        for (subject, parts) in query.all(&self.connection, select, &after, read)? {
+        for (subject, parts) in query.all(&self.connection, select, "GROUP BY subject ORDER BY subject", read)? {
             let Some(subject) = subject.filter(|subject| !subject.is_empty()) else { continue };
             shares.entry(subject).or_default().extend(parts);
         }

@@ -2,13 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use super::action::Action;
 use super::event::CaseEvent;
 use super::history::History;
 use super::judge::Judge;
+use super::rulebook::Rulebook;
 use super::state::{Case, heads};
 use super::step::VoidReason;
-use super::table::TransitionTable;
 use crate::id::{NodeId, RecordId};
 
 /// Most events of one case that the fold looks at; later ones in its order are listed and left out.
@@ -39,15 +38,6 @@ pub const fn milliseconds(time: u64) -> u64 {
     time >> COUNTER_BITS
 }
 
-/// When a case was first reported, in milliseconds since 1970: it decides by which rules the case is judged. The first of
-/// the events that count where none is a report.
-pub fn first_reported(events: &BTreeMap<RecordId, FoldInput>) -> u64 {
-    let counting = || events.values().filter(|input| input.void.is_none());
-    let reports = counting().filter(|input| matches!(input.event.action, Action::Report(_)));
-    let first = reports.map(|input| input.time).min();
-    first.or_else(|| counting().map(|input| input.time).min()).map_or(0, milliseconds)
-}
-
 /// Folds the events of one case.
 ///
 /// 1. *Order.* Every event comes after those that its author had seen; among ready ones the lower (precedence, time,
@@ -60,18 +50,21 @@ pub fn first_reported(events: &BTreeMap<RecordId, FoldInput>) -> u64 {
 ///    (both sides went through several closings), the beaten event is struck and the fold starts again, at most eight
 ///    times.
 ///
-/// The result depends on the set of events and the table only. At most [`MAX_EVENTS`] are looked at; time is
+/// Each event is judged by the rules that its author went by ([`CaseEvent::rules`]), or by newer ones if somebody whose event
+/// it had seen went by those: new rules never take from a cut-off village what it did by the old ones.
+///
+/// The result depends on the set of events and the rules only. At most [`MAX_EVENTS`] are looked at; time is
 /// O(n log n) for the order and n * n / 64 words for the causal past.
-pub fn fold(events: &BTreeMap<RecordId, FoldInput>, table: &TransitionTable) -> Case {
-    let history = History::of(events, table);
+pub fn fold(events: &BTreeMap<RecordId, FoldInput>, rules: &Rulebook) -> Case {
+    let history = History::of(events, rules);
     let mut overruled = BTreeMap::new();
-    let mut judged = Judge::of(&history, table, &overruled);
+    let mut judged = Judge::of(&history, rules, &overruled);
     for _ in 1..MAX_ROUNDS {
         if judged.overruled.is_empty() {
             break;
         }
         overruled.extend(judged.overruled);
-        judged = Judge::of(&history, table, &overruled);
+        judged = Judge::of(&history, rules, &overruled);
     }
     let case = judged.case;
     let heads = heads(history.placed.iter().map(|placed| (placed.id, &placed.input.event.seen)));

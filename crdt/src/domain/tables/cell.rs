@@ -42,8 +42,7 @@ macro_rules! number_cells {
     ($($number:ty),+) => {$(
         impl Cell for $number {
             fn parse(text: &str) -> Result<Self, Fault> {
-                // Spreadsheets write thousands apart, and whole numbers with a decimal point.
-                let digits = text.replace([',', '，'], "");
+                let digits = without_thousands(text);
                 let digits = digits.strip_suffix(".0").unwrap_or(&digits);
                 let form = Fault::Form { chinese: "整数", english: "a whole number" };
                 digits.parse().map_err(|_| form)
@@ -55,6 +54,13 @@ macro_rules! number_cells {
     )+};
 }
 number_cells!(u16, u32);
+
+/// Spreadsheets write thousands apart, `1,440`; `1,5` is no number.
+fn without_thousands(text: &str) -> String {
+    let mut groups = text.split(',');
+    let is_first = groups.next().is_some_and(|first| (1..=3).contains(&first.len()));
+    if is_first && groups.all(|group| group.len() == 3) { text.replace(',', "") } else { text.to_owned() }
+}
 
 impl Cell for bool {
     fn parse(text: &str) -> Result<Self, Fault> {
@@ -95,18 +101,10 @@ impl Cell for RegionCode {
     }
 }
 
-/// Makes a type that has a text form fit into cells: `Display` and `FromStr` (with [`Fault`]) are its form in records and in
+/// Makes a scalar that has a text form fit into cells: `Display` and `FromStr` (with [`Fault`]) are its form in files and in
 /// JSON, and its function `names` says it in Chinese and in English.
 macro_rules! text_cells {
     ($($type:ty),+ $(,)?) => {$(
-        impl $crate::domain::record::Scalar for $type {
-            fn to_value(&self) -> $crate::value::Value {
-                $crate::value::Value::Text(self.to_string())
-            }
-            fn from_value(value: &$crate::value::Value) -> Option<Self> {
-                value.as_text()?.parse().ok()
-            }
-        }
         impl $crate::domain::tables::Cell for $type {
             fn parse(text: &str) -> Result<Self, $crate::domain::input::Fault> {
                 text.parse()

@@ -9,6 +9,8 @@ use crate::domain::case::{Limit, LimitClock, MAX_LIMIT_MINUTES, MINUTES_PER_WORK
 use crate::domain::codes::coded;
 use crate::domain::date::Day;
 use crate::domain::input::{Fault, InputError};
+use crate::domain::record::Scalar;
+use crate::value::Value;
 
 /// Most shifts of a day.
 const MAX_SHIFTS: usize = 8;
@@ -111,17 +113,19 @@ row! {
 }
 
 row! {
-    /// How long one desk may take (环节时限).
+    /// How long one desk may take with what it begins from a day on (环节时限).
     pub struct StageLimitRow of StageLimit {
         key {
+            /// First day on which it holds.
+            1 SINCE since: Day = "自", "from";
             /// Which stage.
-            1 STAGE stage: Stage = "环节", "stage";
+            2 STAGE stage: Stage = "环节", "stage";
         }
         required {
             /// How many of the unit.
-            2 AMOUNT amount: u32 = "时限", "limit";
+            3 AMOUNT amount: u32 = "时限", "limit";
             /// In what.
-            3 UNIT unit: DeadlineUnit = "时限单位", "unit";
+            4 UNIT unit: DeadlineUnit = "时限单位", "unit";
         }
         optional {}
     }
@@ -206,6 +210,15 @@ impl fmt::Display for Span {
             write!(f, "{comma}{:02}:{:02}-{:02}:{:02}", from / 60, from % 60, until / 60, until % 60)?;
         }
         Ok(())
+    }
+}
+
+impl Scalar for Span {
+    fn to_value(&self) -> Value {
+        Value::Text(self.to_string())
+    }
+    fn from_value(value: &Value) -> Option<Self> {
+        value.as_text()?.parse().ok()
     }
 }
 
@@ -379,6 +392,7 @@ impl Shipped for StageLimitRow {
             (Stage::Closing, 4, WorkingHours),
         ];
         let row = |(stage, amount, unit): (Stage, u32, DeadlineUnit)| Self {
+            since: Some(Day(0)),
             stage: Some(stage),
             amount: Some(amount),
             unit: Some(unit),

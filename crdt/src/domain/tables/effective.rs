@@ -1,6 +1,6 @@
 //! The tables of a town as they stand: shipped rows under recorded ones, compiled for use.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
@@ -13,7 +13,7 @@ use super::{
 };
 use crate::change::RecordKey;
 use crate::clock::HybridTime;
-use crate::domain::case::{Calendar, Limit, Meeting, Rule, Severity, Step, TransitionTable};
+use crate::domain::case::{Calendar, Limit, Meeting, Rule, Rulebook, Severity, Step, TransitionTable};
 use crate::domain::checklist::{Checklist, ChecklistItem};
 use crate::domain::date::{Day, UTC_OFFSET_MINUTES};
 use crate::domain::region::RegionCode;
@@ -22,6 +22,10 @@ use crate::value::{Fields, Value};
 
 /// How far up the categories a limit or a responsibility is looked for.
 const MAX_DEPTH: usize = 8;
+/// Most changes of the life cycle that are kept apart; later ones do not rule.
+pub const MAX_VERSIONS: usize = 512;
+/// Most steps, and most meetings, of one table.
+const MAX_RULES: usize = 256;
 const DAY_MS: i64 = 24 * 60 * 60 * 1000;
 
 /// A row that somebody recorded.
@@ -31,6 +35,9 @@ pub struct RecordedRow {
     pub fields: Fields,
     /// When that was last changed, by its author's clock.
     pub time: HybridTime,
+    /// Of a dated table: from when it rules, in milliseconds since 1970, as it was fixed when the row was first recorded. Where
+    /// that was done apart, the earliest.
+    pub begins: Option<u64>,
 }
 
 /// A row as it stands.
@@ -44,6 +51,8 @@ pub struct EffectiveRow {
     pub fields: Fields,
     /// When it was recorded; `None` of one that the program ships.
     pub recorded: Option<HybridTime>,
+    /// From when a row of a dated table rules, in milliseconds since 1970.
+    pub begins: u64,
 }
 
 impl Serialize for EffectiveRow {
@@ -72,31 +81,30 @@ impl EffectiveRow {
     pub fn is_retired(&self) -> bool {
         self.fields.get(&RETIRED_FIELD) == Some(&Value::Bool(true))
     }
+}
 
-    /// From when a row of a dated table rules, in milliseconds since 1970: the day that it names, but not before it was
-    /// recorded.
-    fn rules_from(&self, since: Option<Day>) -> u64 {
-        let begins = since.map_or(0, |day| {
-            i64::from(day.0).saturating_mul(DAY_MS).saturating_sub(i64::from(UTC_OFFSET_MINUTES) * 60_000)
-        });
-        let begins = u64::try_from(begins).unwrap_or(0);
-        begins.max(self.recorded.map_or(0, HybridTime::millis))
-    }
+/// From when a row of a dated table rules that is recorded now, in milliseconds since 1970: the day that it names, but
+/// never before.
+pub fn begin_of(since: Option<Day>, now: u64) -> u64 {
+    let begins = since.map_or(0, |day| {
+        i64::from(day.0).saturating_mul(DAY_MS).saturating_sub(i64::from(UTC_OFFSET_MINUTES) * 60_000)
+    });
+    u64::try_from(begins).unwrap_or(0).max(now)
 }
 
 /// All tables of a town as they stand.
 #[derive(Debug, Clone)]
 pub struct Tables {
     rows: BTreeMap<TableKind, Vec<EffectiveRow>>,
+    /// Places of rows by their key.
+    places: BTreeMap<TableKind, BTreeMap<RecordKey, usize>>,
     categories: BTreeMap<String, CategoryRow>,
     limits: BTreeMap<(String, Severity), Limit>,
-    stage_limits: BTreeMap<Stage, Limit>,
+    stage_limits: BTreeMap<(Stage, Day), Limit>,
     calendar: Calendar,
     checklists: Vec<Checklist>,
     responsibilities: BTreeMap<(RegionCode, String), ResponsibilityRow>,
-    /// Those that replace the shipped ones, with when they begin to rule (milliseconds since 1970), in order.
-    transitions: Vec<(u64, TransitionTable)>,
-    shipped_transitions: TransitionTable,
+    rulebook: Rulebook,
     case_digest: u64,
 }
 
@@ -120,12 +128,13 @@ impl Tables {
             calendar: Calendar::default(),
             checklists: vec![],
             responsibilities: BTreeMap::new(),
-            transitions: vec![],
-            shipped_transitions: TransitionTable::default(),
-            case_digest: case_digest(&rows),
+            rulebook: Rulebook::default(),
+            case_digest: 0,
+            places: rows.iter().map(|(kind, rows)| (*kind, places(rows))).collect(),
             rows,
         };
         tables.compile();
+        tables.case_digest = tables.digest();
         tables
     }
 
@@ -136,12 +145,13 @@ impl Tables {
         let limits = limits.filter_map(|row| Some(((row.category?, row.severity?), limit(row.amount, row.unit)?)));
         self.limits = limits.collect();
         let stages = self.typed::<StageLimitRow>();
-        self.stage_limits = stages.filter_map(|row| Some((row.stage?, limit(row.amount, row.unit)?))).collect();
+        let stages = stages.filter_map(|row| Some(((row.stage?, row.since?), limit(row.amount, row.unit)?)));
+        self.stage_limits = stages.collect();
         let owners = self.typed::<ResponsibilityRow>();
         self.responsibilities = owners.filter_map(|row| Some(((row.region?, row.category.clone()?), row))).collect();
         self.calendar = self.compile_calendar();
         self.checklists = self.compile_checklists();
-        self.transitions = self.compile_transitions();
+        self.rulebook = Rulebook::new(self.compile_transitions());
     }
 
     /// Rows of a table that the town uses, in the order of their keys.
@@ -157,7 +167,7 @@ impl Tables {
 
     /// The row under a key.
     pub fn row(&self, kind: TableKind, key: &RecordKey) -> Option<&EffectiveRow> {
-        self.rows(kind).iter().find(|row| row.key == *key)
+        self.places.get(&kind)?.get(key).and_then(|place| self.rows(kind).get(*place))
     }
 
     /// Changes when cases have to be folded or timed anew.
@@ -198,9 +208,10 @@ impl Tables {
         self.upwards(category).find_map(|one| of(one, severity).or_else(|| of(one, Severity::General)))
     }
 
-    /// How long a desk may take.
-    pub fn stage_limit(&self, stage: Stage) -> Option<Limit> {
-        self.stage_limits.get(&stage).copied()
+    /// How long a desk may take with what it begins at a moment, in milliseconds since 1970.
+    pub fn stage_limit(&self, stage: Stage, started: u64) -> Option<Limit> {
+        let today = Day::of_time(started.cast_signed(), UTC_OFFSET_MINUTES);
+        self.stage_limits.range((stage, Day(i32::MIN))..=(stage, today)).next_back().map(|(_, limit)| *limit)
     }
 
     /// Who owns a case of a category in a region: the narrowest region with a row decides, there the narrowest category.
@@ -228,14 +239,23 @@ impl Tables {
         self.typed::<GridRuleRow>().find(|row| row.kind == Some(kind))
     }
 
-    /// The rules by which a case is judged that was first reported then, in milliseconds since 1970.
-    pub fn transitions(&self, reported: u64) -> &TransitionTable {
-        let ruling = self.transitions.iter().rfind(|(from, _)| *from <= reported);
-        ruling.map_or(&self.shipped_transitions, |(_, table)| table)
+    /// The life cycle of cases over time.
+    pub fn rulebook(&self) -> &Rulebook {
+        &self.rulebook
+    }
+
+    /// A digest of everything that a folded case and its times depend on. Another version of the program may see others
+    /// in the same tables, and reads the cases again.
+    fn digest(&self) -> u64 {
+        let known = format!("{:?}{:?}{:?}", self.calendar, self.stage_limits, self.rulebook);
+        let mut first = [0; 8];
+        first.copy_from_slice(&blake3::hash(known.as_bytes()).as_bytes()[..8]);
+        u64::from_be_bytes(first)
     }
 
     fn compile_calendar(&self) -> Calendar {
-        let mut calendar = Calendar::default();
+        // Before the first row nothing is worked.
+        let mut calendar = Calendar::new(UTC_OFFSET_MINUTES as i16, vec![], 0).unwrap_or_default();
         for row in self.typed::<WorkingHoursRow>() {
             let (Some(since), Some(weekdays), Some(hours)) = (row.since, row.weekdays, row.hours) else { continue };
             let bit = |day: &Weekday| match day.code() {
@@ -274,30 +294,29 @@ impl Tables {
         packs.collect()
     }
 
-    /// One table for each moment from which recorded rows rule, on top of the shipped ones.
+    /// One table for each moment from which recorded rows rule, on top of the shipped ones; at most [`MAX_VERSIONS`].
     fn compile_transitions(&self) -> Vec<(u64, TransitionTable)> {
-        let rules = in_force(self.rows(TableKind::Transition), |row: &TransitionRow| row.since);
-        let meetings = in_force(self.rows(TableKind::Meeting), |row: &MeetingRow| row.since);
-        let begins: BTreeSet<u64> =
-            rules.iter().map(|(from, _)| *from).chain(meetings.iter().map(|(from, _)| *from)).collect();
-        let shipped = &self.shipped_transitions;
+        let mut rules =
+            in_force(self.rows(TableKind::Transition), |row: &TransitionRow| row.since).into_iter().peekable();
+        let mut meetings = in_force(self.rows(TableKind::Meeting), |row: &MeetingRow| row.since).into_iter().peekable();
+        let shipped = TransitionTable::default();
         let mut by_step: BTreeMap<Step, Option<Rule>> =
             shipped.rules().map(|rule| (rule.step, Some(rule.clone()))).collect();
         let mut by_steps: BTreeMap<(Step, Step), Option<Meeting>> =
             shipped.meetings().iter().map(|one| ((one.first, one.second), Some(one.clone()))).collect();
         let mut tables = vec![];
-        for now in begins {
-            for (_, row) in rules.iter().filter(|(from, _)| *from == now) {
-                let rule = row.step.zip(Some(row.rule().filter(|_| row.retired != Some(true))));
-                by_step.extend(rule);
+        while tables.len() < MAX_VERSIONS {
+            let next = [rules.peek().map(|(begins, _)| *begins), meetings.peek().map(|(begins, _)| *begins)];
+            let Some(now) = next.into_iter().flatten().min() else { break };
+            while let Some((_, row)) = rules.next_if(|(begins, _)| *begins == now) {
+                by_step.extend(row.step.zip(Some(row.rule().filter(|_| row.retired != Some(true)))));
             }
-            for (_, row) in meetings.iter().filter(|(from, _)| *from == now) {
+            while let Some((_, row)) = meetings.next_if(|(begins, _)| *begins == now) {
                 let meeting = row.meeting().filter(|_| row.retired != Some(true));
                 by_steps.extend(row.first.zip(row.second).zip(Some(meeting)));
             }
-            let rules = by_step.values().flatten().cloned().collect();
-            let meetings = by_steps.values().flatten().cloned().collect();
-            // More rows than a table may have: the one before rules on.
+            let rules = by_step.values().flatten().take(MAX_RULES).cloned().collect();
+            let meetings = by_steps.values().flatten().take(MAX_RULES).cloned().collect();
             if let Ok(table) = TransitionTable::new(rules, meetings) {
                 tables.push((now, table));
             }
@@ -306,56 +325,41 @@ impl Tables {
     }
 }
 
+/// Places of rows by their key.
+fn places(rows: &[EffectiveRow]) -> BTreeMap<RecordKey, usize> {
+    rows.iter().enumerate().map(|(place, row)| (row.key.clone(), place)).collect()
+}
+
 /// Recorded rows of a dated table with when they begin to rule, in the order in which later ones stand before earlier ones.
 fn in_force<R: Row>(rows: &[EffectiveRow], since: impl Fn(&R) -> Option<Day>) -> Vec<(u64, R)> {
     let recorded = rows.iter().filter(|row| row.recorded.is_some());
     let dated = recorded.map(|row| {
         let typed = R::of_fields(&row.fields);
         let since = since(&typed);
-        (row.rules_from(since), since, typed)
+        (row.begins, since, typed)
     });
     let mut dated: Vec<_> = dated.collect();
     dated.sort_by_key(|(from, since, _)| (*from, *since));
     dated.into_iter().map(|(from, _, row)| (from, row)).collect()
 }
 
-/// The rows of a table: shipped ones, and recorded ones in their place or beside them.
+/// The rows of a table: shipped ones, and recorded ones over or beside them.
 fn effective(kind: TableKind, recorded: &BTreeMap<RecordKey, RecordedRow>) -> Vec<EffectiveRow> {
     let shipped = kind.defaults().into_iter().filter_map(|fields| Some((kind.row_key(&fields)?, fields)));
-    let mut rows: BTreeMap<RecordKey, EffectiveRow> =
-        shipped.map(|(key, fields)| (key.clone(), EffectiveRow { kind, key, fields, recorded: None })).collect();
-    let own = recorded.iter().filter(|(key, row)| kind.row_key(&row.fields).as_ref() == Some(*key));
-    for (key, row) in own.take(MAX_ROWS) {
-        let row = EffectiveRow { kind, key: key.clone(), fields: row.fields.clone(), recorded: Some(row.time) };
-        rows.insert(key.clone(), row);
+    let mut rows: BTreeMap<RecordKey, EffectiveRow> = shipped
+        .map(|(key, fields)| (key.clone(), EffectiveRow { kind, key, fields, recorded: None, begins: 0 }))
+        .collect();
+    for (key, row) in recorded.iter().take(MAX_ROWS) {
+        // What a removed author wrote of a row counts no more, and may have been the rest of it.
+        let mut fields = rows.get(key).map(|row| row.fields.clone()).unwrap_or_default();
+        fields.extend(row.fields.clone());
+        if kind.row_key(&fields).as_ref() == Some(key) {
+            let (recorded, begins) = (Some(row.time), row.begins.unwrap_or_else(|| row.time.millis()));
+            rows.insert(key.clone(), EffectiveRow { kind, key: key.clone(), fields, recorded, begins });
+        }
     }
     let keys: Vec<_> = kind.columns().iter().filter(|column| column.need == Need::Key).map(|one| one.number).collect();
     let mut rows: Vec<EffectiveRow> = rows.into_values().collect();
     rows.sort_by_cached_key(|row| keys.iter().map(|number| row.fields.get(number).cloned()).collect::<Vec<_>>());
     rows
-}
-
-/// A digest of everything that a folded case and its times depend on.
-fn case_digest(rows: &BTreeMap<TableKind, Vec<EffectiveRow>>) -> u64 {
-    let mut hasher = blake3::Hasher::new();
-    let kinds = [
-        TableKind::Transition,
-        TableKind::Meeting,
-        TableKind::WorkingHours,
-        TableKind::CalendarDay,
-        TableKind::StageLimit,
-    ];
-    for kind in kinds {
-        hasher.update(&kind.code().to_be_bytes());
-        for row in rows.get(&kind).into_iter().flatten() {
-            hasher.update(&row.key);
-            hasher.update(&minicbor::to_vec(&row.fields).unwrap_or_default());
-            if kind.is_dated() {
-                hasher.update(&row.recorded.map_or(0, HybridTime::millis).to_be_bytes());
-            }
-        }
-    }
-    let mut first = [0; 8];
-    first.copy_from_slice(&hasher.finalize().as_bytes()[..8]);
-    u64::from_be_bytes(first)
 }

@@ -1,5 +1,7 @@
 //! How long each desk took with a case.
 
+use std::collections::BTreeMap;
+
 use serde::Serialize;
 
 use super::{Stage, Tables};
@@ -26,17 +28,19 @@ impl Tables {
     /// nobody had to do it any more.
     pub fn stages(&self, case: &Case) -> Vec<StageSpan> {
         let mut spans: Vec<StageSpan> = vec![];
+        // Places of the questions that intake asked.
+        let mut asked: BTreeMap<RecordId, usize> = BTreeMap::new();
         let mut current: Option<(CaseState, u64)> = None;
         let applied =
             case.timeline.iter().filter(|entry| matches!(entry.effect, Effect::Applied | Effect::AppliedLate));
         for entry in applied {
             let time = milliseconds(entry.time);
             if let Action::AskCheck { .. } = entry.action {
+                asked.insert(entry.event, spans.len());
                 spans.push(self.span(Stage::Check, time));
             }
             if let Action::AnswerCheck { question, .. } = entry.action
-                && let Some(asked) = asked(case, question)
-                && let Some(span) = spans.iter_mut().find(|span| span.stage == Stage::Check && span.started == asked)
+                && let Some(span) = asked.get(&question).and_then(|place| spans.get_mut(*place))
             {
                 end(span, time, &entry.by);
             }
@@ -61,7 +65,7 @@ impl Tables {
     }
 
     fn span(&self, stage: Stage, started: u64) -> StageSpan {
-        let due = self.stage_limit(stage).and_then(|limit| self.reached(started, limit));
+        let due = self.stage_limit(stage, started).and_then(|limit| self.reached(started, limit));
         StageSpan { stage, started, ended: None, by: None, due }
     }
 
@@ -82,10 +86,6 @@ fn end(span: &mut StageSpan, time: u64, by: &str) {
         span.ended = Some(time.max(span.started));
         span.by = Some(by.to_owned());
     }
-}
-
-fn asked(case: &Case, question: RecordId) -> Option<u64> {
-    case.timeline.iter().find(|entry| entry.event == question).map(|entry| milliseconds(entry.time))
 }
 
 /// What a desk has to do with a case in this state.

@@ -4,7 +4,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::clock::HybridTime;
-use crate::domain::case::{CaseState, Limit, Severity, Step, TransitionTable, Who};
+use crate::domain::case::{CaseState, Limit, Severity, Step, Who};
 use crate::domain::checklist::Checklist;
 use crate::domain::date::Day;
 use crate::domain::role::Role;
@@ -18,7 +18,7 @@ type Recorded = BTreeMap<TableKind, BTreeMap<RecordKey, RecordedRow>>;
 fn recorded<R: Row>(rows: &[R], time: u64) -> Recorded {
     let row = |row: &R| {
         let fields = row.to_fields();
-        (R::TABLE.row_key(&fields).unwrap(), RecordedRow { fields, time: HybridTime::at(time) })
+        (R::TABLE.row_key(&fields).unwrap(), RecordedRow { fields, time: HybridTime::at(time), begins: None })
     };
     BTreeMap::from([(R::TABLE, rows.iter().map(row).collect())])
 }
@@ -73,7 +73,7 @@ fn no_row_uses_a_number_twice() {
 #[test]
 fn the_shipped_tables_are_those_of_the_domain() {
     let tables = Tables::default();
-    assert_eq!(tables.transitions(0), &TransitionTable::default());
+    assert_eq!(tables.rulebook(), &crate::domain::case::Rulebook::default());
     assert_eq!(tables.limit("illegal_building", Severity::General), Some(Limit::working_days(15)));
     assert_eq!(tables.limit("dirty_road", Severity::Urgent), Some(Limit::working_hours(5)));
     assert_eq!(tables.limit("safety", Severity::Urgent), Some(Limit::emergency_hours(4)));
@@ -138,42 +138,84 @@ fn categories_that_are_above_each_other_end() {
 }
 
 #[test]
-fn a_rule_of_the_life_cycle_rules_from_its_day_on_and_never_before_it_was_recorded() {
-    let anybody_closes = |since: i32| TransitionRow {
+fn rules_that_were_recorded_rule_from_their_beginning_on_in_order() {
+    let closes = |since: i32, who: &str| TransitionRow {
         since: Some(Day(since)),
         step: Some(Step::Close),
         states: Some(List([CaseState::ToClose].into())),
         target: "closed".parse().ok(),
-        who: Some(Who::Anyone),
+        who: who.parse().ok(),
         guards: Some(List(BTreeSet::new())),
         late: "yields".parse().ok(),
         precedence: Some(80),
         retired: None,
     };
-    assert_eq!(anybody_closes(10).check(), Ok(()));
-    let closers = |tables: &Tables, time: u64| tables.transitions(time).rule(Step::Close).map(|rule| rule.who.clone());
-    let duty_head = Some(Who::Roles(vec![Role::DutyHead]));
-    // Recorded on day 20 for day 10: what was reported in between is judged as it was.
-    let late = Tables::new(&recorded(&[anybody_closes(10)], 20 * DAY_MS));
-    assert_eq!(closers(&late, 20 * DAY_MS - 1), duty_head);
-    assert_eq!(closers(&late, 20 * DAY_MS), Some(Who::Anyone));
-    // Recorded on day 5 for day 10, which begins at 16:00 UTC of the day before.
-    let early = Tables::new(&recorded(&[anybody_closes(10)], 5 * DAY_MS));
-    let begins = 10 * DAY_MS - UTC_OFFSET_MS;
-    assert_eq!((closers(&early, begins - 1), closers(&early, begins)), (duty_head.clone(), Some(Who::Anyone)));
-    // A later row takes the step out altogether.
-    let gone = TransitionRow { since: Some(Day(30)), retired: Some(true), ..anybody_closes(30) };
-    let both = Tables::new(&recorded(&[anybody_closes(10), gone], 5 * DAY_MS));
-    assert_eq!(closers(&both, begins), Some(Who::Anyone));
-    assert_eq!(closers(&both, 31 * DAY_MS), None);
-    assert_eq!(closers(&both, 0), duty_head);
+    let mut all = recorded(&[closes(10, "anyone"), closes(30, "commander")], 5);
+    let gone = TransitionRow { retired: Some(true), ..closes(40, "anyone") };
+    all.get_mut(&TableKind::Transition).unwrap().extend(recorded(&[gone], 5).remove(&TableKind::Transition).unwrap());
+    for row in all.get_mut(&TableKind::Transition).unwrap().values_mut() {
+        row.begins = Some(begin_of(TransitionRow::of_fields(&row.fields).since, 20 * DAY_MS));
+    }
+    let tables = Tables::new(&all);
+    let who = |time: u64| tables.rulebook().at(time).rule(Step::Close).map(|rule| rule.who.to_string());
+    // Day 30 begins at 16:00 UTC of the day before; the first row was recorded on day 20.
+    let thirty = 30 * DAY_MS - UTC_OFFSET_MS;
+    let told = [0, 20 * DAY_MS - 1, 20 * DAY_MS, thirty - 1, thirty, 50 * DAY_MS].map(who);
+    let expected = [Some("duty_head"), Some("duty_head"), Some("anyone"), Some("anyone"), Some("commander"), None];
+    assert_eq!(told, expected.map(|who| who.map(str::to_owned)));
+    assert_eq!(tables.rulebook().ruling(thirty - 1), 20 * DAY_MS);
+    assert_eq!(tables.rulebook().ruling(0), 0);
+}
+
+#[test]
+fn words_of_a_newer_version_take_nothing_from_those_that_are_known() {
+    use crate::domain::record::Scalar;
+    let who = Who::from_value(&"duty_head,unknown_60".into()).unwrap();
+    assert!(who.includes(Role::DutyHead) && !who.includes(Role::Handler), "{who:?}");
+    assert!(matches!(
+        crate::domain::case::Target::from_value(&"unknown_60".into()),
+        Some(crate::domain::case::Target::To(_))
+    ));
+    for wrong in ["duty_head,unknown_60", "nobody"] {
+        assert!(wrong.parse::<Who>().is_err(), "{wrong} is not entered");
+    }
+}
+
+#[test]
+fn what_is_left_of_a_row_stands_over_the_shipped_one() {
+    let only = LimitRow {
+        category: Some("rubble".into()),
+        severity: Some(Severity::General),
+        amount: Some(9),
+        ..LimitRow::default()
+    };
+    let tables = Tables::new(&recorded(&[only], 5));
+    assert_eq!(tables.limit("rubble", Severity::General), Some(Limit::working_days(9)), "the unit is the shipped one");
+}
+
+#[test]
+fn a_desk_has_the_limit_of_the_day_on_which_it_began() {
+    let row = |since: i32, amount| StageLimitRow {
+        since: Some(Day(since)),
+        stage: Some(Stage::Filing),
+        amount: Some(amount),
+        unit: Some(DeadlineUnit::EmergencyMinutes),
+        retired: None,
+    };
+    let tables = Tables::new(&recorded(&[row(10, 5), row(20, 7)], 5));
+    let minutes = |day: u64| tables.stage_limit(Stage::Filing, day * DAY_MS).map(|limit| limit.minutes);
+    assert_eq!([9, 10, 19, 20].map(minutes), [Some(30), Some(5), Some(5), Some(7)]);
+    assert_eq!(tables.stage_limit(Stage::Closing, 0), Some(Limit::working_hours(4)));
 }
 
 #[test]
 fn what_cases_depend_on_changes_their_digest_and_nothing_else_does() {
     let shipped = Tables::default().case_digest();
     let day = CalendarDayRow { day: Some(Day(20_000)), worked: Some(false), ..CalendarDayRow::default() };
-    assert_ne!(Tables::new(&recorded(&[day], 5)).case_digest(), shipped);
+    let holiday = Tables::new(&recorded(&[day.clone()], 5)).case_digest();
+    assert_ne!(holiday, shipped);
+    let named = CalendarDayRow { name: Some("国庆节".into()), ..day };
+    assert_eq!(Tables::new(&recorded(&[named], 5)).case_digest(), holiday, "what it is called matters nothing");
     let grade = GradeRow { letter: Some("A".into()), least: Some(1), retired: None };
     assert_eq!(Tables::new(&recorded(&[grade], 5)).case_digest(), shipped);
     // Where a town is founded the shipped rows are recorded as they are.
@@ -220,6 +262,7 @@ fn wrong_cells_and_rows_are_refused_with_their_column() {
     assert_eq!(parse(TableKind::Limit, "severity", "unknown_9"), refused("severity", "word_unknown"));
     assert_eq!(parse(TableKind::Limit, "amount", "three"), refused("amount", "form"));
     assert_eq!(parse(TableKind::Limit, "amount", "1,440"), Ok(Some(Value::Int(1440))));
+    assert_eq!(parse(TableKind::Limit, "amount", "1,5"), refused("amount", "form"));
     assert_eq!(parse(TableKind::Limit, "amount", " "), Ok(None));
     assert_eq!(parse(TableKind::CalendarDay, "day", "2026-02-30"), refused("day", "form"));
     assert_eq!(parse(TableKind::CalendarDay, "day", "3026-02-03"), refused("day", "day"));

@@ -13,7 +13,9 @@ use crate::domain::case::{
 };
 use crate::domain::date::Day;
 use crate::domain::input::{self, Fault, InputError};
+use crate::domain::record::Scalar;
 use crate::domain::role::Role;
+use crate::value::Value;
 
 words!(CaseState, ConflictKind, Guard, Late, Outcome, Role, Step);
 text_cells!(Target, Who);
@@ -66,9 +68,41 @@ row! {
     }
 }
 
+const STATES: Fault = Fault::Form {
+    chinese: "“无”（仅限上报）或至少一个状态（其他操作）",
+    english: "none for the step report, and a state at least for every other",
+};
+const REPORT: Fault = Fault::Form { chinese: "上报后的状态", english: "the state that a report leads to" };
+
 const STAY: [&str; 3] = ["stay", "不变", "the state stays"];
 const BACK: [&str; 3] = ["back", "恢复原状态", "back to the state before"];
 const ANYONE: [&str; 3] = ["anyone", "任何人", "anyone"];
+
+impl Scalar for Target {
+    fn to_value(&self) -> Value {
+        Value::Text(self.to_string())
+    }
+
+    /// A state of a newer version stays one: the step leads where nothing that is known here goes on.
+    fn from_value(value: &Value) -> Option<Self> {
+        let text = value.as_text()?;
+        text.parse().ok().or_else(|| text.parse().ok().map(Self::To))
+    }
+}
+
+impl Scalar for Who {
+    fn to_value(&self) -> Value {
+        Value::Text(self.to_string())
+    }
+
+    /// Roles of a newer version stay beside those that are known.
+    fn from_value(value: &Value) -> Option<Self> {
+        if value.as_text() == Some(ANYONE[0]) {
+            return Some(Self::Anyone);
+        }
+        List::<Role>::from_value(value).map(|roles| Self::Roles(roles.0.into_iter().collect()))
+    }
+}
 
 impl FromStr for Target {
     type Err = Fault;
@@ -138,10 +172,19 @@ impl Who {
 impl TransitionRow {
     fn check_values(&self) -> Result<(), InputError> {
         input::number("precedence", self.precedence, 0..=u64::from(u8::MAX))?;
-        // Nothing could ever be reported, and every case would be without effect.
         let is_report = self.step == Some(Step::Report);
         let begins = self.states.as_ref().is_some_and(|states| states.0.is_empty());
-        if is_report == begins { Ok(()) } else { Err(InputError::new("states", Fault::Blank)) }
+        if is_report != begins {
+            return Err(InputError::new("states", STATES));
+        }
+        // Nothing could be reported any more, or nobody could do it.
+        if is_report && !matches!(self.target, Some(Target::To(_))) {
+            return Err(InputError::new("target", REPORT));
+        }
+        match &self.who {
+            Some(Who::Roles(roles)) if roles.is_empty() => Err(InputError::new("who", Fault::Blank)),
+            Some(_) | None => Ok(()),
+        }
     }
 
     /// The rule that the row states; `None` of one that says too little.

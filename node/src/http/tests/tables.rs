@@ -63,7 +63,9 @@ async fn wrong_rows_are_named_in_both_languages_and_nothing_of_them_stands() {
             "rows",
             "amount",
         ),
-        ("limit", json!([{ "category": "a", "weather": 3 }]), "unknown_field", "weather"),
+        ("category", json!([{ "code": "a", "chinese": { "a": 1 } }]), "rows", "rows[0].chinese"),
+        ("category", json!([{ "code": "a", "类别编号": "b", "chinese": "甲" }]), "rows", "rows[0].code"),
+        ("limit", json!([{ "category": "a", "weather": 3 }]), "rows", "rows[0].weather"),
         ("grade", json!([{ "letter": "A", "least": 50 }, { "letter": "B", "least": 101 }]), "rows", "rows[1].least"),
         ("transition", json!([{ "since": "1970-01-01", "step": "close", "who": "anyone" }]), "row_rules", "close"),
     ] {

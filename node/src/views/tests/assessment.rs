@@ -4,8 +4,7 @@ use std::collections::BTreeMap;
 
 use townmesh_crdt::command::read::{CaseRecord, Reading};
 use townmesh_crdt::domain::case::{
-    Action, Assignment, CaseEvent, Effect, FoldInput, LimitClock, OrderRef, Report, Severity, Source, TransitionTable,
-    fold,
+    Action, Assignment, CaseEvent, Effect, FoldInput, LimitClock, OrderRef, Report, Rulebook, Severity, Source, fold,
 };
 use townmesh_crdt::domain::role::Role;
 use townmesh_crdt::id::{NodeId, RecordId};
@@ -93,11 +92,19 @@ impl Life {
         for (step, (minute, role, action)) in self.steps.iter().enumerate() {
             let seen = step.checked_sub(1).map(|before| self.event(before)).into_iter().collect();
             let by = if *role == Role::Handler { "handler".into() } else { format!("{role}-{}", self.source) };
-            let event = CaseEvent { case: id(self.number), by, role: *role, seen, note: None, action: action.clone() };
+            let event = CaseEvent {
+                case: id(self.number),
+                by,
+                role: *role,
+                seen,
+                note: None,
+                action: action.clone(),
+                rules: None,
+            };
             let time = ((minute * MINUTE) as u64) << 16 | step as u64;
             events.insert(self.event(step), FoldInput { event, time, author: NodeId([1; 32]), void: None });
         }
-        let case = fold(&events, &TransitionTable::default());
+        let case = fold(&events, &Rulebook::default());
         let idle = case.timeline.iter().find(|entry| entry.effect != Effect::Applied);
         assert!(idle.is_none(), "case {} in {}: {idle:?}", self.number, self.region);
         Reading::Case(CaseRecord { id: id(self.number), case, unreadable: 0 })
@@ -106,6 +113,11 @@ impl Life {
 
 pub(super) const NORTH: &str = "110115005220";
 const SOUTH: &str = "110115005221";
+
+/// One that is overdue.
+pub(super) fn sixth() -> Reading {
+    Life::filed(6, SOUTH, Source::Patrol).dispatched("b").reading()
+}
 
 /// One case of each kind.
 pub(super) fn scene() -> Scene {
@@ -145,7 +157,7 @@ pub(super) fn scene() -> Scene {
             .dispatched("b")
             .handled(9)
             .reading(),
-        Life::filed(6, SOUTH, Source::Patrol).dispatched("b").reading(),
+        sixth(),
         returned.step(4, Role::Dispatcher, Action::Approve { request }).reading(),
         void.step(3, Role::DutyHead, Action::Approve { request: asked }).reading(),
     ]);

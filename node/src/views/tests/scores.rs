@@ -15,7 +15,7 @@ fn filter(role: ScoreRole) -> ScoreFilter {
 }
 
 fn scored(scene: &Scene, filter: &ScoreFilter) -> Vec<Score> {
-    scene.reader().scores(filter, &Tables::default()).unwrap()
+    scene.reader().scores(filter, &Tables::default()).unwrap().rows
 }
 
 /// Subject, score, grade and rank.
@@ -76,14 +76,26 @@ fn inspectors_are_scored_by_what_they_reported_and_verified_and_by_what_their_vi
         roles: [Role::Inspector].into(),
         ..Member::default()
     };
-    scene.feed([Reading::Member(FieldsRecord { id: id(901), record: member, conflicts: vec![] })]);
+    let idle = Member { code: Some("idle".into()), ..member.clone() };
+    let left = Member { code: Some("inspector-video".into()), retired: Some(true), ..member.clone() };
+    let members = [(901, member), (902, idle), (903, left)];
+    scene.feed(
+        members.map(|(number, record)| Reading::Member(FieldsRecord { id: id(number), record, conflicts: vec![] })),
+    );
     let inspectors = scored(&scene, &filter(ScoreRole::Inspector));
     let patrol = inspectors.iter().find(|one| one.subject == "inspector-patrol").unwrap();
     let parts = [ScorePart::ValidReports, ScorePart::NotMissed, ScorePart::OnTimeCheck, ScorePart::OnTimeVerification];
     assert_eq!(parts.map(|one| part(patrol, one)), [(3, 5), (1, 2), (0, 0), (1, 1)]);
+    let left = inspectors.iter().find(|one| one.subject == "inspector-video").unwrap();
+    assert_eq!(part(left, ScorePart::NotMissed), (0, 0), "what a village misses is not of one who left");
     // Nobody asked for a check: the other parts count for more.
     assert_eq!((patrol.score.unwrap().to_string(), patrol.grade.as_deref()), ("67.50".into(), Some("C")));
-    assert_eq!(inspectors.iter().map(|one| one.subject.as_str()).collect::<Vec<_>>().len(), 3);
+    let subjects: Vec<&str> = inspectors.iter().map(|one| one.subject.as_str()).collect();
+    assert_eq!(
+        subjects,
+        ["inspector-public", "inspector-video", "inspector-patrol"],
+        "whoever did nothing is not ranked"
+    );
 }
 
 #[test]

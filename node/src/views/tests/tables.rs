@@ -6,6 +6,7 @@ use std::sync::Arc;
 use rusqlite::Connection;
 use townmesh_crdt::clock::HybridTime;
 use townmesh_crdt::command::read::{ConflictValue, Reading, TableConflict, TableRecord};
+use townmesh_crdt::domain::date::Day;
 use townmesh_crdt::domain::number::SpokenNumber;
 use townmesh_crdt::domain::tables::{DeadlineUnit, RecordedRow, Row, Stage, StageLimitRow, TableKind, Tables};
 
@@ -16,6 +17,7 @@ use super::{Scene, id};
 /// Tables in which this stage has a limit of one emergency minute.
 fn strict(stage: Stage) -> Tables {
     let row = StageLimitRow {
+        since: Some(Day(0)),
         stage: Some(stage),
         amount: Some(1),
         unit: Some(DeadlineUnit::EmergencyMinutes),
@@ -23,7 +25,7 @@ fn strict(stage: Stage) -> Tables {
     };
     let fields = row.to_fields();
     let key = TableKind::StageLimit.row_key(&fields).unwrap();
-    let recorded = RecordedRow { fields, time: HybridTime::at(5) };
+    let recorded = RecordedRow { fields, time: HybridTime::at(5), begins: None };
     Tables::new(&BTreeMap::from([(TableKind::StageLimit, BTreeMap::from([(key, recorded)]))]))
 }
 
@@ -65,14 +67,19 @@ fn each_desk_has_its_stretch_of_a_case_with_who_ended_it() {
 
 #[test]
 fn cases_that_are_taken_in_again_are_timed_by_the_tables_of_now() {
-    let mut views_of = scene();
-    let before = stages(&views_of, 6);
+    let mut scene = scene();
+    let due = |scene: &Scene| stages(scene, 6).into_iter().map(|(stage, .., due)| (stage, due)).collect::<Vec<_>>();
+    let before = due(&scene);
     let tables = Arc::new(strict(Stage::Filing));
-    views_of.views.go_by(Arc::clone(&tables));
-    assert_eq!(stages(&views_of, 6), before, "not before they are taken in again");
-    assert_eq!(views_of.views.case_tables().unwrap(), 0);
-    views_of.views.note_case_tables(tables.case_digest()).unwrap();
-    assert_eq!(views_of.views.case_tables().unwrap(), tables.case_digest());
+    scene.views.go_by(Arc::clone(&tables));
+    assert_eq!(due(&scene), before, "not before they are taken in again");
+    scene.feed([super::assessment::sixth()]);
+    let mut expected = before;
+    expected[1].1 = Some(1);
+    assert_eq!(due(&scene), expected);
+    assert_eq!(scene.views.case_tables().unwrap(), 0);
+    scene.views.note_case_tables(tables.case_digest()).unwrap();
+    assert_eq!(scene.views.case_tables().unwrap(), tables.case_digest());
 }
 
 #[test]
@@ -117,10 +124,13 @@ fn a_table_has_a_line_for_each_row_and_its_conflicts_are_to_be_settled() {
     }
     let connection = Connection::open(scene.path()).unwrap();
     let lines = |sql: &str| connection.query_row(sql, [], |row| row.get::<_, String>(0)).unwrap();
-    assert_eq!(lines("SELECT group_concat(chinese, '、') FROM table_row"), "受理、立案、派遣、核实、核查、结案");
+    assert_eq!(
+        lines("SELECT group_concat(chinese, '、') FROM table_row"),
+        "1970-01-01 受理、1970-01-01 立案、1970-01-01 派遣、1970-01-01 核实、1970-01-01 核查、1970-01-01 结案"
+    );
     let detail = lines("SELECT detail FROM table_row WHERE recorded_ms IS NOT NULL");
     let detail: serde_json::Value = serde_json::from_str(&detail).unwrap();
-    let expected = serde_json::json!({ "stage": "filing", "amount": 1, "unit": "emergency_minutes", "recorded_ms": 5 });
+    let expected = serde_json::json!({ "since": "1970-01-01", "stage": "filing", "amount": 1, "unit": "emergency_minutes", "recorded_ms": 5 });
     assert_eq!(detail, expected);
     let conflicts = scene.reader().conflicts(None, &Page::default(), false).unwrap().rows;
     assert_eq!(conflicts.len(), 1);
