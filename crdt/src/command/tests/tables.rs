@@ -394,7 +394,8 @@ fn rows_as_wide_as_may_be_fit_into_entries_that_everybody_reads() {
     let noise = |seed: u32| {
         (0..200_u32)
             .map(|place| {
-                let code = 0x2_0000 + (seed * 2_654_435_761_u32.wrapping_add(place * 40_503)) % 0xA000;
+                let code =
+                    0x2_0000 + seed.wrapping_mul(2_654_435_761).wrapping_add(place.wrapping_mul(40_503)) % 0xA000;
                 char::from_u32(code).unwrap_or('村')
             })
             .collect::<String>()
