@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
-use townmesh_crdt::domain::case::{CaseState, Source};
+use townmesh_crdt::domain::case::{CaseState, Lamp, Source};
 use townmesh_crdt::domain::region::RegionCode;
 use townmesh_crdt::domain::role::Role;
 
@@ -93,6 +93,9 @@ pub(super) struct ListArgs {
     /// 是否未结 / only open ones, or only the others
     #[arg(long, value_name = "BOOL")]
     open: Option<bool>,
+    /// 灯：green、yellow、red / with this lamp, of those whose clock runs
+    #[arg(long)]
+    lamp: Option<Lamp>,
     /// 队伍 / with an order to this team
     #[arg(long)]
     team: Option<String>,
@@ -121,6 +124,7 @@ impl CaseCommand {
                     ("region", args.region.map(|region| region.to_string())),
                     ("state", args.state.map(|state| state.to_string())),
                     ("open", args.open.map(|open| open.to_string())),
+                    ("lamp", args.lamp.map(|lamp| lamp.to_string())),
                     ("team", args.team),
                     ("text", args.text),
                 ];
@@ -129,6 +133,8 @@ impl CaseCommand {
                     ("/number", "编号 number"),
                     ("/region", "村居 region"),
                     ("/state", "状态 state"),
+                    ("/lamp", "灯 lamp"),
+                    ("/due_ms", "时限 due"),
                     ("/place", "地点 place"),
                     ("/description", "情况 description"),
                 ];

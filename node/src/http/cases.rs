@@ -9,9 +9,9 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
 use serde_json::{Value, json};
-use townmesh_crdt::command::CommandError;
 use townmesh_crdt::command::case::{self, Actor, CaseRef, NewCase};
-use townmesh_crdt::domain::case::{Action, CaseState, Report};
+use townmesh_crdt::command::{CommandError, table};
+use townmesh_crdt::domain::case::{Action, CaseState, Lamp, Report};
 use townmesh_crdt::domain::number::{NumberError, SpokenNumber};
 use townmesh_crdt::domain::region::RegionCode;
 use townmesh_crdt::id::DocumentId;
@@ -35,6 +35,7 @@ pub(super) struct CaseQuery {
     open: Option<bool>,
     team: Option<String>,
     supervised: bool,
+    lamp: Option<Lamp>,
     from_ms: Option<i64>,
     until_ms: Option<i64>,
     bbox: Option<String>,
@@ -45,8 +46,8 @@ pub(super) struct CaseQuery {
 
 pub(super) async fn list(State(api): State<Api>, Params(query): Params<CaseQuery>) -> Result<Response, ApiError> {
     let bounds = bounding_box(query.bbox.as_deref())?;
-    let CaseQuery { region, state, open, team, supervised, from_ms, until_ms, text, limit, after, .. } = query;
-    let filter = CaseFilter { region, state, open, team, supervised, from_ms, until_ms, bounds, text };
+    let CaseQuery { region, state, open, team, supervised, lamp, from_ms, until_ms, text, limit, after, .. } = query;
+    let filter = CaseFilter { region, state, open, team, supervised, lamp, from_ms, until_ms, bounds, text };
     let page = Page { limit, after };
     let listed = api.readers().query(move |reader| reader.cases(&filter, &page)).await?;
     Ok(Json(listed).into_response())
@@ -152,7 +153,13 @@ pub(super) async fn show(State(api): State<Api>, Named(name): Named<CaseName>) -
     api.views_follow().await;
     let found = api.readers().query(move |reader| reader.case(id)).await?;
     let found = found.ok_or_else(|| ApiError::not_found("本节点没有此案卷", "there is no such case here"))?;
-    Ok(Json(found).into_response())
+    let tables = api.engine().read(table::tables).await??;
+    let place = found.case.region.parse::<RegionCode>().ok().zip(found.case.category.as_deref());
+    // Whom the town's table names for such cases there, for the dispatcher to choose or not.
+    let responsible = place.and_then(|(region, category)| tables.responsible(region, category));
+    let mut shown = json!(found);
+    shown["responsible"] = json!(responsible);
+    Ok(Json(shown).into_response())
 }
 
 /// What somebody does to a case.

@@ -2,7 +2,7 @@
 
 use rusqlite::Row;
 use serde::Serialize;
-use townmesh_crdt::domain::case::{CaseState, OrderKind, OrderStatus, Severity, Source, Step};
+use townmesh_crdt::domain::case::{CaseState, Lamp, OrderKind, OrderStatus, Severity, Source, Step};
 use townmesh_crdt::domain::number::SpokenNumber;
 use townmesh_crdt::domain::position::Position;
 use townmesh_crdt::domain::region::RegionCode;
@@ -11,6 +11,7 @@ use townmesh_crdt::id::DocumentId;
 
 use super::query::{BoundingBox, Listed, Order, Page, Query, json, position, word};
 use super::reader::{QueryError, Reader};
+use crate::engine;
 
 /// Which cases.
 #[derive(Debug, Clone, Default)]
@@ -25,6 +26,8 @@ pub struct CaseFilter {
     pub team: Option<String>,
     /// With a supervision that waits for its reply.
     pub supervised: bool,
+    /// With this lamp now, of those whose clock runs.
+    pub lamp: Option<Lamp>,
     /// Reported from here on, in milliseconds since 1970.
     pub from_ms: Option<i64>,
     /// Reported before, in milliseconds since 1970.
@@ -66,6 +69,8 @@ pub struct CaseRow {
     pub reported_ms: i64,
     /// When it was filed.
     pub filed_ms: Option<i64>,
+    /// How urgent it is, or was when its handling ended; `None` before it is filed, and while the clock stands still.
+    pub lamp: Option<Lamp>,
     /// When its limit is reached; `None` before it is filed, and while the clock stands still.
     pub due_ms: Option<i64>,
     /// When the last handling ended.
@@ -163,14 +168,24 @@ impl Reader {
         query.region("c.region", filter.region);
         query.equals("c.state", filter.state);
         if let Some(open) = filter.open {
-            let states = CaseState::ALL.iter().filter(|state| state.is_open() == open).map(ToString::to_string);
-            query.one_of("c.state", states.collect());
+            query.one_of("c.state", states(open));
         }
         if let Some(team) = &filter.team {
             query.and("EXISTS (SELECT 1 FROM dispatch_order o WHERE o.row = c.row AND o.team = ?)", [team.clone()]);
         }
         if filter.supervised {
             query.and("c.supervised = ?", [1]);
+        }
+        if let Some(lamp) = filter.lamp {
+            let now = engine::now().cast_signed();
+            query.and("COALESCE(c.handled_ms, c.closed_ms) IS NULL", std::iter::empty::<i64>());
+            query.one_of("c.state", states(true));
+            match lamp {
+                Lamp::Green => query.and("c.yellow_ms > ?", [now]),
+                Lamp::Yellow => query.and("c.yellow_ms <= ? AND c.due_ms >= ?", [now, now]),
+                Lamp::Red => query.and("c.due_ms < ?", [now]),
+                Lamp::Unknown(_) => query.and("0", std::iter::empty::<i64>()),
+            }
         }
         query.between("c.reported_ms", filter.from_ms, filter.until_ms);
         query.within("c.row", filter.bounds);
@@ -247,6 +262,7 @@ pub(super) fn case_row(row: &Row<'_>) -> rusqlite::Result<CaseRow> {
         reported_by: row.get("reported_by")?,
         reported_ms: row.get("reported_ms")?,
         filed_ms: row.get("filed_ms")?,
+        lamp: lamp(row)?,
         due_ms: row.get("due_ms")?,
         handled_ms: row.get("handled_ms")?,
         closed_ms: row.get("closed_ms")?,
@@ -254,6 +270,27 @@ pub(super) fn case_row(row: &Row<'_>) -> rusqlite::Result<CaseRow> {
         rework: row.get("rework")?,
         conflicts: row.get("conflicts")?,
     })
+}
+
+/// The states in which somebody still has something to do, or the others.
+fn states(open: bool) -> Vec<String> {
+    CaseState::ALL.iter().filter(|state| state.is_open() == open).map(ToString::to_string).collect()
+}
+
+/// What the lamp is at the moment at which the clock stopped, or now.
+fn lamp(row: &Row<'_>) -> rusqlite::Result<Option<Lamp>> {
+    let (yellow, due): (Option<i64>, Option<i64>) = (row.get("yellow_ms")?, row.get("due_ms")?);
+    let stopped: Option<i64> = row.get::<_, Option<i64>>("handled_ms")?.or(row.get("closed_ms")?);
+    if stopped.is_none() && !word::<CaseState>(row, "state")?.is_some_and(CaseState::is_open) {
+        // Declared void: nothing was handled, and nothing is to be.
+        return Ok(None);
+    }
+    let at = stopped.unwrap_or_else(|| engine::now().cast_signed());
+    Ok(yellow.zip(due).map(|(yellow, due)| match at {
+        _ if at > due => Lamp::Red,
+        _ if at >= yellow => Lamp::Yellow,
+        _ => Lamp::Green,
+    }))
 }
 
 fn order_row(row: &Row<'_>) -> rusqlite::Result<OrderRow> {

@@ -80,7 +80,7 @@ CREATE INDEX hazard_state ON hazard (state, region);
 CREATE TABLE case_file (
     row INTEGER PRIMARY KEY, number TEXT NOT NULL, region TEXT NOT NULL, state TEXT, source TEXT, category TEXT, severity TEXT, place TEXT,
     description TEXT, latitude INTEGER, longitude INTEGER, reported_by TEXT, reported_ms INTEGER NOT NULL,
-    filed_ms INTEGER, due_ms INTEGER, handled_ms INTEGER, closed_ms INTEGER, supervised INTEGER NOT NULL,
+    filed_ms INTEGER, yellow_ms INTEGER, due_ms INTEGER, handled_ms INTEGER, closed_ms INTEGER, supervised INTEGER NOT NULL,
     orders INTEGER NOT NULL, returned INTEGER NOT NULL, verifications INTEGER NOT NULL, rework INTEGER NOT NULL,
     conflicts INTEGER NOT NULL, detail TEXT NOT NULL) STRICT;
 CREATE INDEX case_file_state ON case_file (state, reported_ms);

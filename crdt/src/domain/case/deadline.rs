@@ -53,6 +53,14 @@ impl Case {
 }
 
 impl CaseClock {
+    /// The moment from which the lamp is yellow, in milliseconds since 1970; `None` where [`Deadline::due`] is.
+    pub fn yellow_from(&self, calendar: &Calendar) -> Option<u64> {
+        let limit = (u64::from(self.minutes) + u64::from(self.extension_minutes)).saturating_mul(MINUTE);
+        // The first moment at which used / limit is not under 80 %.
+        let green = limit / 5 * 4 + (limit % 5 * 4).div_ceil(5);
+        self.due(&Hours::of(self.clock, calendar)?, green, &self.stretches())
+    }
+
     /// See [`Case::deadline`].
     pub fn deadline(&self, calendar: &Calendar, now: u64) -> Option<Deadline> {
         let hours = Hours::of(self.clock, calendar)?;

@@ -7,8 +7,8 @@ use serde::{Serialize, Serializer};
 
 use super::deadlines::limit;
 use super::{
-    CalendarDayRow, CategoryRow, ChecklistItemRow, ChecklistRow, GradeRow, GridRuleRow, LimitRow, MAX_ROWS, MeetingRow,
-    Need, RETIRED_FIELD, ResponsibilityRow, Row, ScorePart, ScoreRole, ScoreRow, Stage, StageLimitRow, TableKind,
+    CalendarDayRow, CategoryRow, ChecklistItemRow, ChecklistRow, GradeRow, LimitRow, MAX_ROWS, MeetingRow, Need,
+    RETIRED_FIELD, ResponsibilityRow, Row, ScorePart, ScoreRole, ScoreRow, Stage, StageLimitRow, TableKind,
     TransitionRow, Weekday, WorkingHoursRow,
 };
 use crate::change::RecordKey;
@@ -17,7 +17,6 @@ use crate::domain::case::{Calendar, Limit, Meeting, Rule, Rulebook, Severity, St
 use crate::domain::checklist::{Checklist, ChecklistItem};
 use crate::domain::date::{Day, UTC_OFFSET_MINUTES};
 use crate::domain::region::RegionCode;
-use crate::domain::town::GridKind;
 use crate::value::{Fields, Value};
 
 /// How far up the categories a limit or a responsibility is looked for.
@@ -232,11 +231,6 @@ impl Tables {
         let reached =
             self.typed::<GradeRow>().filter(|row| row.least.is_some_and(|least| u64::from(least) * 100 <= score));
         reached.max_by_key(|row| row.least).and_then(|row| row.letter)
-    }
-
-    /// How much ground one inspector has.
-    pub fn grid_rule(&self, kind: GridKind) -> Option<GridRuleRow> {
-        self.typed::<GridRuleRow>().find(|row| row.kind == Some(kind))
     }
 
     /// The life cycle of cases over time.

@@ -8,7 +8,6 @@ use crate::domain::case::{CaseState, Limit, Severity, Step, Who};
 use crate::domain::checklist::Checklist;
 use crate::domain::date::Day;
 use crate::domain::role::Role;
-use crate::domain::town::GridKind;
 
 const DAY_MS: u64 = 86_400_000;
 const UTC_OFFSET_MS: u64 = 8 * 3_600_000;
@@ -86,7 +85,6 @@ fn the_shipped_tables_are_those_of_the_domain() {
     let grades = [10_000, 9_000, 8_999, 7_500, 6_000, 5_999, 4_000, 3_999, 0];
     let letters = grades.map(|score| tables.grade(score).unwrap());
     assert_eq!(letters, ["A", "A", "B", "B", "C", "D", "D", "E", "E"].map(str::to_owned));
-    assert_eq!(tables.grid_rule(GridKind::Community).unwrap().most_households, Some(500));
 }
 
 #[test]

@@ -97,6 +97,10 @@ async fn a_file_is_imported_whole_or_not_at_all_and_exported_again() {
     assert_eq!((status, code(&answer)), (StatusCode::UNPROCESSABLE_ENTITY, "rows"), "{answer}");
     assert!(answer["message_en"].as_str().unwrap().contains("row 3, category"), "{answer}");
 
+    // Also a cell that a row need not have.
+    let (status, answer) = node.table_file("grid_rule", "kind,最多户数\nvillage,一百\n").await;
+    assert_eq!((status, code(&answer)), (StatusCode::UNPROCESSABLE_ENTITY, "rows"), "{answer}");
+
     let (status, done) =
         node.table_file("calendar_day", "日期,上班,名称,x\n2026-10-01,否,国庆节,\n2026-10-10,是,调休,\n").await;
     assert_eq!(status, StatusCode::OK, "{done}");
@@ -125,7 +129,15 @@ async fn a_holiday_moves_the_deadlines_of_cases_that_are_filed_already() {
         let (status, answer) = node.post(&format!("/v1/cases/{number}/actions"), &act).await;
         assert!(status.is_success(), "{answer}");
     }
+    let owner = json!({ "region": &REGION[..9], "category": "environment", "level": "town", "owner": "hw-1" });
+    let (status, answer) = node.row("responsibility", owner).await;
+    assert_eq!(status, StatusCode::OK, "{answer}");
     let (_, shown) = node.fetch(&format!("/v1/cases/{}", number.to_lowercase())).await;
+    assert_eq!((&shown["lamp"], &shown["responsible"]["owner"]), (&json!("green"), &json!("hw-1")), "{shown}");
+    for (lamp, cases) in [("green", 1), ("yellow", 0), ("red", 0)] {
+        let (_, listed) = node.fetch(&format!("/v1/cases?lamp={lamp}")).await;
+        assert_eq!(listed["rows"].as_array().unwrap().len(), cases, "{lamp}");
+    }
     let due = shown["due_ms"].as_i64().unwrap();
     let today = Day::of_time(crate::engine::now().cast_signed(), 480);
     let days: Vec<Value> =

@@ -4,12 +4,13 @@ use std::collections::BTreeMap;
 
 use townmesh_crdt::command::read::{CaseRecord, Reading};
 use townmesh_crdt::domain::case::{
-    Action, Assignment, CaseEvent, Effect, FoldInput, LimitClock, OrderRef, Report, Rulebook, Severity, Source, fold,
+    Action, Assignment, CaseEvent, Effect, FoldInput, Lamp, LimitClock, OrderRef, Report, Rulebook, Severity, Source,
+    fold,
 };
 use townmesh_crdt::domain::role::Role;
 use townmesh_crdt::id::{NodeId, RecordId};
 
-use super::super::{AssessmentFilter, Counts, Figure, GroupBy, Page, Percent};
+use super::super::{AssessmentFilter, CaseFilter, Counts, Figure, GroupBy, Page, Percent};
 use super::{Scene, id};
 
 pub(super) const MINUTE: i64 = 60_000;
@@ -228,6 +229,21 @@ fn the_cases_behind_a_figure_are_as_many_as_it_says() {
             }
         }
     }
+}
+
+#[test]
+fn the_lamp_is_that_of_now_or_of_the_end_of_the_handling() {
+    let scene = scene();
+    let listed = scene.reader().cases(&CaseFilter::default(), &Page::default()).unwrap().rows;
+    let of = |number: u32| listed.iter().find(|case| case.document == id(number).to_string()).unwrap().lamp;
+    // Handled at the last minute, a minute late, in the first minutes; long overdue; not filed; void.
+    let expected = [Some(Lamp::Yellow), Some(Lamp::Red), Some(Lamp::Green), Some(Lamp::Red), None, None];
+    assert_eq!([3, 4, 5, 6, 1, 8].map(of), expected);
+    let with = |lamp| {
+        let filter = CaseFilter { lamp: Some(lamp), ..CaseFilter::default() };
+        scene.reader().cases(&filter, &Page::default()).unwrap().rows.len()
+    };
+    assert_eq!([Lamp::Green, Lamp::Yellow, Lamp::Red].map(with), [0, 0, 2], "6 and 7");
 }
 
 #[test]

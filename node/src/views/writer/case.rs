@@ -9,9 +9,9 @@ use townmesh_crdt::id::RecordId;
 use super::{Batch, CONFLICT, Slot, coordinates, json, key};
 
 const CASE: &str = "INSERT OR REPLACE INTO case_file (row, number, region, state, source, category, severity, place, \
-    description, latitude, longitude, reported_by, reported_ms, filed_ms, due_ms, handled_ms, closed_ms, supervised, \
+    description, latitude, longitude, reported_by, reported_ms, filed_ms, yellow_ms, due_ms, handled_ms, closed_ms, supervised, \
     orders, returned, verifications, rework, conflicts, detail) \
-    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
+    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
 const STAGE: &str = "INSERT INTO case_stage (row, place, stage, person, started_ms, ended_ms, due_ms) \
     VALUES (?, ?, ?, ?, ?, ?, ?)";
 const EVENT: &str = "INSERT INTO case_event (row, place, event, time_ms, person, role, step, effect, state, note, \
@@ -47,6 +47,7 @@ impl Batch<'_> {
                 &case.reported.as_ref().map(|reported| &reported.by),
                 &first_time(case),
                 &time(case.clock.as_ref().map(|clock| clock.started)),
+                &time(case.clock.as_ref().and_then(|clock| clock.yellow_from(self.tables.calendar()))),
                 &time(self.due(case)),
                 &time(case.clock.as_ref().and_then(|clock| clock.handled)),
                 &time(case.clock.as_ref().and_then(|clock| clock.closed)),

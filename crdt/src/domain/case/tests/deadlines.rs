@@ -96,6 +96,7 @@ fn the_lamp_changes_at_80_and_100_percent() {
     for (now, lamp) in table {
         assert_eq!(clock.deadline(&calendar, now).unwrap().lamp, lamp, "at {now}");
     }
+    assert_eq!(clock.yellow_from(&calendar), Some(at(MONDAY, 12, 0)));
 }
 
 #[test]
@@ -184,6 +185,8 @@ proptest! {
         let clock = CaseClock {
             started, minutes, clock: LimitClock::from_code(code), extension_minutes, pauses, handled: None, closed: None,
         };
-        let _ = clock.deadline(&Calendar::default(), now);
+        let deadline = clock.deadline(&Calendar::default(), now);
+        let yellow = clock.yellow_from(&Calendar::default());
+        prop_assert!(yellow.is_none_or(|yellow| deadline.and_then(|one| one.due).is_none_or(|due| yellow <= due)));
     }
 }
