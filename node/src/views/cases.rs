@@ -69,7 +69,7 @@ pub struct CaseRow {
     pub reported_ms: i64,
     /// When it was filed.
     pub filed_ms: Option<i64>,
-    /// How urgent it is, or was when its handling ended; `None` before it is filed, and while the clock stands still.
+    /// How urgent it is, or was when its clock stopped: at the end of the handling, or when it was declared void; `None` before it is filed, and while the clock stands still.
     pub lamp: Option<Lamp>,
     /// When its limit is reached; `None` before it is filed, and while the clock stands still.
     pub due_ms: Option<i64>,
@@ -168,7 +168,8 @@ impl Reader {
         query.region("c.region", filter.region);
         query.equals("c.state", filter.state);
         if let Some(open) = filter.open {
-            query.one_of("c.state", states(open));
+            let states = CaseState::ALL.iter().filter(|state| state.is_open() == open).map(ToString::to_string);
+            query.one_of("c.state", states.collect());
         }
         if let Some(team) = &filter.team {
             query.and("EXISTS (SELECT 1 FROM dispatch_order o WHERE o.row = c.row AND o.team = ?)", [team.clone()]);
@@ -179,7 +180,6 @@ impl Reader {
         if let Some(lamp) = filter.lamp {
             let now = engine::now().cast_signed();
             query.and("COALESCE(c.handled_ms, c.closed_ms) IS NULL", std::iter::empty::<i64>());
-            query.one_of("c.state", states(true));
             match lamp {
                 Lamp::Green => query.and("c.yellow_ms > ?", [now]),
                 Lamp::Yellow => query.and("c.yellow_ms <= ? AND c.due_ms >= ?", [now, now]),
@@ -272,19 +272,10 @@ pub(super) fn case_row(row: &Row<'_>) -> rusqlite::Result<CaseRow> {
     })
 }
 
-/// The states in which somebody still has something to do, or the others.
-fn states(open: bool) -> Vec<String> {
-    CaseState::ALL.iter().filter(|state| state.is_open() == open).map(ToString::to_string).collect()
-}
-
 /// What the lamp is at the moment at which the clock stopped, or now.
 fn lamp(row: &Row<'_>) -> rusqlite::Result<Option<Lamp>> {
     let (yellow, due): (Option<i64>, Option<i64>) = (row.get("yellow_ms")?, row.get("due_ms")?);
     let stopped: Option<i64> = row.get::<_, Option<i64>>("handled_ms")?.or(row.get("closed_ms")?);
-    if stopped.is_none() && !word::<CaseState>(row, "state")?.is_some_and(CaseState::is_open) {
-        // Declared void: nothing was handled, and nothing is to be.
-        return Ok(None);
-    }
     let at = stopped.unwrap_or_else(|| engine::now().cast_signed());
     Ok(yellow.zip(due).map(|(yellow, due)| match at {
         _ if at > due => Lamp::Red,

@@ -345,8 +345,9 @@ fn rules_are_added_and_those_that_do_not_rule_yet_may_be_changed() {
 
 #[test]
 fn reporting_can_never_be_taken_out_of_the_life_cycle() {
+    type Spoil = fn(&mut TransitionRow);
     let (mut center, _) = centers(82);
-    let report = |change: fn(&mut TransitionRow)| {
+    let report = |change: Spoil| {
         let mut row = TransitionRow {
             since: Some(Day(30_000)),
             step: Some(Step::Report),
@@ -361,7 +362,7 @@ fn reporting_can_never_be_taken_out_of_the_life_cycle() {
         change(&mut row);
         row.fields()
     };
-    let spoilers: [(fn(&mut TransitionRow), &str); 4] = [
+    let spoilers: [(Spoil, &str); 4] = [
         (|row| row.retired = Some(true), "retired"),
         (|row| row.who = Some(Who::Roles(vec![])), "who"),
         (|row| row.target = "stay".parse().ok(), "target"),

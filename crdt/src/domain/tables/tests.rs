@@ -210,7 +210,7 @@ fn a_desk_has_the_limit_of_the_day_on_which_it_began() {
 fn what_cases_depend_on_changes_their_digest_and_nothing_else_does() {
     let shipped = Tables::default().case_digest();
     let day = CalendarDayRow { day: Some(Day(20_000)), worked: Some(false), ..CalendarDayRow::default() };
-    let holiday = Tables::new(&recorded(&[day.clone()], 5)).case_digest();
+    let holiday = Tables::new(&recorded(std::slice::from_ref(&day), 5)).case_digest();
     assert_ne!(holiday, shipped);
     let named = CalendarDayRow { name: Some("国庆节".into()), ..day };
     assert_eq!(Tables::new(&recorded(&[named], 5)).case_digest(), holiday, "what it is called matters nothing");

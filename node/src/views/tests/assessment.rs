@@ -236,8 +236,8 @@ fn the_lamp_is_that_of_now_or_of_the_end_of_the_handling() {
     let scene = scene();
     let listed = scene.reader().cases(&CaseFilter::default(), &Page::default()).unwrap().rows;
     let of = |number: u32| listed.iter().find(|case| case.document == id(number).to_string()).unwrap().lamp;
-    // Handled at the last minute, a minute late, in the first minutes; long overdue; not filed; void.
-    let expected = [Some(Lamp::Yellow), Some(Lamp::Red), Some(Lamp::Green), Some(Lamp::Red), None, None];
+    // Handled at the last minute, a minute late, in the first minutes; long overdue; not filed; declared void at once.
+    let expected = [Some(Lamp::Yellow), Some(Lamp::Red), Some(Lamp::Green), Some(Lamp::Red), None, Some(Lamp::Green)];
     assert_eq!([3, 4, 5, 6, 1, 8].map(of), expected);
     let with = |lamp| {
         let filter = CaseFilter { lamp: Some(lamp), ..CaseFilter::default() };
