@@ -324,8 +324,8 @@ impl Explain for CommandError {
             | Self::KeysMissing(_)
             | Self::CaseFull
             | Self::Rows(_)
-            | Self::RowRules { .. }
-            | Self::TableFull { .. }
+            | Self::TableFixed(_)
+            | Self::TableFull
             | Self::NoLimit { .. }
             | Self::RoleNotHeld { .. }
             | Self::CaseRefused { .. } => Message::new(self.code(), self.chinese(), self.to_string()),

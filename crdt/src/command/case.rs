@@ -8,7 +8,7 @@ use super::read::CaseRecord;
 use super::{CommandError, Outcome, UTC_OFFSET_MINUTES, table};
 use crate::change::record_id;
 use crate::clock::{HybridTime, Millis};
-use crate::domain::case::{Action, Case, CaseEvent, Effect, FoldInput, Report, VoidReason, fold};
+use crate::domain::case::{Action, Case, CaseEvent, Effect, FoldInput, Report, TransitionTable, VoidReason, fold};
 use crate::domain::date::Day;
 use crate::domain::input::{self, Fault, InputError};
 use crate::domain::region::RegionCode;
@@ -103,12 +103,11 @@ pub fn report(
     let document = replica.document_id(&namespace, DocumentKind::Case, &key)?;
     let case = CaseRef { namespace, document };
     let known = stored(replica, &case.namespace, document)?;
-    let tables = table::tables(replica)?;
-    if known.fold(&tables).reported.is_some() {
+    if known.fold().reported.is_some() {
         return Ok(Outcome::Unchanged(case));
     }
     if let Some(category) = &new.report.category {
-        check_category(&tables, category).map_err(|error| error.within("report"))?;
+        check_category(&*table::tables(replica)?, category).map_err(|error| error.within("report"))?;
     }
     let action = Action::Report(Box::new(Report { region: Some(new.region), ..new.report }));
     let (_, recorded) = add(replica, &case, known, actor, action, now)?;
@@ -150,8 +149,7 @@ pub fn read(
     if stored.events.is_empty() && stored.unreadable == 0 {
         return Ok(None);
     }
-    let case = stored.fold(&*table::tables(replica)?);
-    Ok(Some(CaseRecord { id: document, case, unreadable: stored.unreadable }))
+    Ok(Some(CaseRecord { id: document, case: stored.fold(), unreadable: stored.unreadable }))
 }
 
 /// The events of a case as this node holds them.
@@ -161,8 +159,8 @@ struct Stored {
 }
 
 impl Stored {
-    fn fold(&self, tables: &Tables) -> Case {
-        fold(&self.events, tables.rulebook())
+    fn fold(&self) -> Case {
+        fold(&self.events, &TransitionTable::default())
     }
 }
 
@@ -231,8 +229,7 @@ fn add(
     check_role(replica, actor)?;
     actor.check().map_err(|error| error.within("actor"))?;
     action.check_input().map_err(|error| error.within("action"))?;
-    let tables = table::tables(replica)?;
-    let before = known.fold(&tables);
+    let before = known.fold();
     let event = CaseEvent {
         case: case.document,
         by: actor.by.clone(),
@@ -240,14 +237,13 @@ fn add(
         seen: before.heads,
         note: actor.note.clone(),
         action,
-        rules: Some(tables.rulebook().ruling(now)).filter(|named| *named > 0),
     };
     let bytes = event.to_bytes()?;
     let id = record_id(&bytes);
     let latest = known.events.values().map(|input| input.time).max().unwrap_or_default();
     let time = latest.saturating_add(1).max(HybridTime::at(now).0);
     known.events.insert(id, FoldInput { event, time, author: replica.node(), void: None });
-    let after = known.fold(&tables);
+    let after = known.fold();
     match after.timeline.iter().find(|entry| entry.event == id).map(|entry| entry.effect) {
         Some(Effect::Applied | Effect::AppliedLate) => {}
         Some(Effect::None { reason, because_of }) => {

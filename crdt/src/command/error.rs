@@ -7,6 +7,7 @@ use crate::domain::immutable::ImmutableError;
 use crate::domain::input::InputError;
 use crate::domain::person::{PersonalDataTooLong, PersonalField};
 use crate::domain::role::Role;
+use crate::domain::tables::{MAX_ROWS, TableKind};
 use crate::id::{DocumentId, RecordId};
 use crate::replica::{PersonalError, RecordError};
 use crate::store::StoreError;
@@ -109,22 +110,14 @@ pub enum CommandError {
     /// Rows that are wrong, each with its place in what was given, from 0. Nothing was recorded.
     #[error("nothing was recorded, {} rows are wrong: {}", .0.len(), rows_english(.0))]
     Rows(Vec<(usize, InputError)>),
-    /// A row of a dated table is to say something else than it does.
-    #[error("the row {english} rules already, and what it decided stays: add a row with a later day instead")]
-    RowRules {
-        /// The row's key in Chinese.
-        chinese: String,
-        /// The row's key in English.
-        english: String,
-    },
+    /// A table that stays as it is shipped.
+    #[error("{} cannot be changed yet: what a cut-off village does by the old rules would not stand", .0.english())]
+    TableFixed(TableKind),
     /// A table with as many rows as it may have.
     #[error(
-        "the table would hold more than {most} rows, those that were taken out included: change rows that stand instead"
+        "the table would hold more than {MAX_ROWS} rows, those that were taken out included: change rows that stand instead"
     )]
-    TableFull {
-        /// How many it may hold.
-        most: usize,
-    },
+    TableFull,
     /// Nobody said how long a case of this kind may take.
     #[error("no limit is set for category {category} with severity {}: add it to the table of limits, or name minutes and clock", severity.english())]
     NoLimit {
@@ -172,8 +165,8 @@ impl CommandError {
             Self::CaseRefused { reason, .. } => reason.key(),
             Self::RoleNotHeld { .. } => "role_not_held",
             Self::Rows(_) => "rows",
-            Self::RowRules { .. } => "row_rules",
-            Self::TableFull { .. } => "table_full",
+            Self::TableFixed(_) => "table_fixed",
+            Self::TableFull => "table_full",
             Self::NoLimit { .. } => "no_limit",
             Self::CaseFull => "case_full",
         }
@@ -216,10 +209,8 @@ impl CommandError {
                 )
             }
             Self::Rows(rows) => format!("没有录入，{} 行有误：{}", rows.len(), rows_chinese(rows)),
-            Self::RowRules { chinese, .. } => {
-                format!("“{chinese}”已在执行，已作的决定不变，请另加一行并写明以后的日期")
-            }
-            Self::TableFull { most } => format!("码表（含停用的行）超过 {most} 行，请改用已有的行"),
+            Self::TableFixed(kind) => format!("{}尚不能修改：断网的村居按旧规则所作的处理会失效", kind.chinese()),
+            Self::TableFull => format!("码表（含停用的行）超过 {MAX_ROWS} 行，请改用已有的行"),
             Self::NoLimit { category, severity } => {
                 format!(
                     "类别“{category}”（{}）没有设定时限，请在时限表中补充，或写明分钟数和计时方式",

@@ -10,13 +10,9 @@ use crate::bounds;
 use crate::change::RecordKey;
 use crate::clock::Millis;
 use crate::document::{Content, Register};
-use crate::domain::date::Day;
 use crate::domain::input::{Fault, InputError};
-use crate::domain::record::{Scalar, apply, difference};
-use crate::domain::tables::{
-    BEGINS_FIELD, Column, EffectiveRow, MAX_ROWS, MAX_VERSIONS, Need, RETIRED_FIELD, RecordedRow, TableKind, Tables,
-    begin_of,
-};
+use crate::domain::record::{apply, difference};
+use crate::domain::tables::{Column, MAX_ROWS, Need, RETIRED_FIELD, RecordedRow, TableKind, Tables};
 use crate::entry::Lane;
 use crate::id::DocumentId;
 use crate::namespace::Namespace;
@@ -63,12 +59,10 @@ fn recorded_row(registers: &BTreeMap<FieldId, Register>) -> RecordedRow {
     let mut row = RecordedRow::default();
     for (field, candidate) in winners {
         row.time = row.time.max(candidate.time);
-        if candidate.value != Value::Null && field != BEGINS_FIELD {
+        if candidate.value != Value::Null {
             row.fields.insert(field, candidate.value.clone());
         }
     }
-    let begins = registers.get(&BEGINS_FIELD).into_iter().flat_map(|register| &register.values);
-    row.begins = begins.filter_map(|candidate| candidate.value.as_int()?.try_into().ok()).min();
     row
 }
 
@@ -100,11 +94,10 @@ fn first_blank_key(kind: TableKind, given: &Fields) -> InputError {
 }
 
 /// Records rows of a table, all of them or none; each as [`merged`] says. One that stands already is left, but for its
-/// conflicts, which that settles. One of a dated table that rules already and would say something else is refused: events
-/// name it.
+/// conflicts, which that settles.
 ///
 /// # Errors
-/// [`CommandError::Rows`] names every row that is wrong; [`CommandError::RowRules`], [`CommandError::TableFull`],
+/// [`CommandError::Rows`] names every row that is wrong; [`CommandError::TableFixed`], [`CommandError::TableFull`],
 /// [`CommandError::Record`].
 pub fn record(replica: &mut Replica, kind: TableKind, rows: &[Fields], now: Millis) -> Result<Imported, CommandError> {
     let known = tables(replica)?;
@@ -118,43 +111,30 @@ pub fn record(replica: &mut Replica, kind: TableKind, rows: &[Fields], now: Mill
         let edit = match standing {
             Some(standing) if standing.recorded.is_some() => news(kind, &content, &key, &standing.fields, &row),
             Some(standing) if standing.fields == row => Fields::new(),
-            Some(_) | None => row.clone(),
+            Some(_) | None => row,
         };
-        let rules = |standing: &EffectiveRow| kind.is_dated() && standing.begins <= now && standing.fields != row;
         match standing {
             _ if edit.is_empty() => imported.unchanged += 1,
-            Some(standing) if rules(standing) => {
-                let [_, chinese, english] = kind.title(&standing.fields);
-                return Err(CommandError::RowRules { chinese, english });
-            }
             Some(_) => imported.changed += 1,
             None => imported.created += 1,
         }
         if !edit.is_empty() {
-            let begins = standing.filter(|standing| standing.begins <= now && standing.recorded.is_some());
-            edits.insert(key, with_begin(kind, edit, &row, begins.map_or(now, |standing| standing.begins)));
+            edits.insert(key, edit);
         }
     }
-    check_room(kind, &content, &edits)?;
+    if kind.is_fixed() && !edits.is_empty() {
+        return Err(CommandError::TableFixed(kind));
+    }
+    check_room(&content, &edits)?;
     drop(content);
     write(replica, document, edits, now)?;
     Ok(imported)
 }
 
-/// An edit of a row of a dated table says from when it rules; that of one that rules already, what it said.
-fn with_begin(kind: TableKind, mut edit: Fields, row: &Fields, earliest: u64) -> Fields {
-    if kind.is_dated() {
-        let since = kind.columns().first().and_then(|column| Day::from_value(row.get(&column.number)?));
-        edit.insert(BEGINS_FIELD, Value::Int(begin_of(since, earliest).cast_signed()));
-    }
-    edit
-}
-
 /// Rows that were taken out stay: what names them is still read.
-fn check_room(kind: TableKind, content: &Content, edits: &BTreeMap<RecordKey, Fields>) -> Result<(), CommandError> {
-    let most = if kind.is_dated() { MAX_VERSIONS } else { MAX_ROWS };
+fn check_room(content: &Content, edits: &BTreeMap<RecordKey, Fields>) -> Result<(), CommandError> {
     let new = edits.keys().filter(|key| !content.records.contains_key(*key)).count();
-    if content.records.len() + new > most { Err(CommandError::TableFull { most }) } else { Ok(()) }
+    if content.records.len() + new > MAX_ROWS { Err(CommandError::TableFull) } else { Ok(()) }
 }
 
 /// Stages edits in pieces that an entry holds.
@@ -218,13 +198,13 @@ fn news(kind: TableKind, content: &Content, key: &RecordKey, standing: &Fields, 
 }
 
 /// Records the rows that the program ships, where a town is founded: a newer program with others changes nothing there then.
-/// Dated tables stay as they are shipped; see [`crate::domain::case::TransitionTable`].
+/// Tables that stay as they are shipped are left out.
 ///
 /// # Errors
 /// [`CommandError::Record`].
 pub fn record_defaults(replica: &mut Replica, now: Millis) -> Result<Imported, CommandError> {
     let mut imported = Imported::default();
-    for kind in TableKind::ALL.iter().filter(|kind| !kind.is_dated()) {
+    for kind in TableKind::ALL.iter().filter(|kind| !kind.is_fixed()) {
         let document = document_of(replica, *kind)?;
         let rows = kind.defaults().into_iter().filter_map(|row| Some((kind.row_key(&row)?, row)));
         let rows: BTreeMap<RecordKey, Fields> = rows.collect();

@@ -179,7 +179,7 @@ impl Turn {
         };
         let views_have_room = async {
             match &self.views {
-                Some(views) if views.is_pending() => views.has_room().await,
+                Some(views) if self.replica.is_some() && views.is_pending() => views.has_room().await,
                 Some(_) | None => std::future::pending().await,
             }
         };

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::{Duration, Instant};
 
 use tokio::sync::mpsc;
 use townmesh_crdt::command::read::{self, Reading};
@@ -21,6 +22,8 @@ const DOCUMENTS_A_TURN: usize = 256;
 const LINES_A_TURN: usize = 8192;
 /// Batches that may wait for the writing thread.
 const BATCHES: usize = 3;
+/// After an error nothing is read for so long.
+const REST: Duration = Duration::from_secs(1);
 /// Cases read again in one go.
 const CASES_A_TURN: usize = 64;
 /// The feed is trimmed when the views have this much of it.
@@ -33,13 +36,16 @@ pub struct ViewsProgress {
     /// As the views' file has it: behind the watermark by lines that a power cut would take from the feed.
     noted: AtomicU64,
     end: AtomicU64,
+    /// Namespaces whose cases are still to be read again.
+    rereading: AtomicU64,
     failed: AtomicBool,
 }
 
 impl ViewsProgress {
-    /// Changes that are not shown yet.
+    /// Changes that are not shown yet; while cases are read again for other tables, at least one.
     pub fn lag(&self) -> u64 {
-        self.end.load(Ordering::Acquire).saturating_sub(self.watermark.load(Ordering::Acquire))
+        let lines = self.end.load(Ordering::Acquire).saturating_sub(self.watermark.load(Ordering::Acquire));
+        lines.saturating_add(self.rereading.load(Ordering::Acquire))
     }
 
     /// Nothing is shown from here on.
@@ -59,12 +65,12 @@ struct ViewBatch {
     noted: u64,
     /// By which cases are timed from this batch on.
     tables: Arc<Tables>,
-    /// Every case is shown by the tables with this digest once the batch is written.
+    /// Every case is shown by the tables with this digest once the batch is written; 0: by different ones.
     case_tables: Option<u64>,
 }
 
-/// Cases that are read again, since tables changed by which they are folded or timed: page by page, whenever nothing new
-/// waits, so that what is recorded meanwhile is shown at once.
+/// Cases that are read again, since tables changed by which they are timed: page by page, whenever nothing new waits, so
+/// that what is recorded meanwhile is shown at once.
 struct Rereading {
     /// Digest of the tables.
     tables: u64,
@@ -80,6 +86,20 @@ impl Rereading {
         let namespaces = cases.map(|(id, namespace)| (*id, namespace.clone())).collect();
         Self { tables: tables.case_digest(), namespaces, after: None }
     }
+
+    /// The next page: its namespace and its cases; `None` when all were read.
+    fn page(&mut self, replica: &Replica) -> Result<Option<(Namespace, u32, Vec<DocumentId>)>, StoreError> {
+        let Some((id, namespace)) = self.namespaces.last().cloned() else { return Ok(None) };
+        let page = replica.documents(id, self.after, CASES_A_TURN)?;
+        // Before they are read: one that cannot be must not be met for ever.
+        self.after = page.last().map(|(document, _)| *document);
+        if page.is_empty() {
+            self.namespaces.pop();
+        }
+        let cases = page.into_iter().filter(|(_, kind)| *kind == DocumentKind::Case as u8);
+        let number = replica.namespace_number(&id).unwrap_or_default();
+        Ok(Some((namespace, number, cases.map(|(document, _)| document).collect())))
+    }
 }
 
 /// The engine's end of the views.
@@ -93,6 +113,11 @@ pub(super) struct ViewsFeed {
     rereading: Option<Rereading>,
     /// The views are to note that not every case is shown by the same tables.
     stale: bool,
+    /// Views that are made anew note nothing before the feed is durable up to here: lines that a crash takes are fed again
+    /// only to views that have nothing.
+    refed_until: u64,
+    /// After an error, until then.
+    rests_until: Option<Instant>,
 }
 
 impl ViewsFeed {
@@ -106,14 +131,18 @@ impl ViewsFeed {
         let first = replica.feed(0, 1).ok().and_then(|feed| feed.first().map(|item| item.number)).unwrap_or(end);
         let is_whole = views.belong_to(replica.store_id()?, first..=end)?;
         let tables = table::tables(replica)?;
+        let mut refed_until = 0;
         if !is_whole {
             replica.refeed()?;
+            refed_until = replica.feed_end();
         }
         let mut rereading = Rereading::of(replica, &tables);
-        if !is_whole || views.case_tables()? == tables.case_digest() {
-            // They are all read by these tables, or will be.
+        if !is_whole || views.watermark() == 0 || views.case_tables()? == tables.case_digest() {
+            // They are all shown by these tables, or will be.
             rereading.namespaces.clear();
         }
+        let stale = !rereading.namespaces.is_empty();
+        progress.rereading.store(rereading.namespaces.len() as u64, Ordering::Release);
         let next = if is_whole { views.watermark() } else { end };
         progress.watermark.store(next, Ordering::Release);
         progress.noted.store(next, Ordering::Release);
@@ -129,6 +158,9 @@ impl ViewsFeed {
                     written.fail();
                     return;
                 }
+                if batch.case_tables.is_some_and(|digest| digest != 0) {
+                    written.rereading.store(0, Ordering::Release);
+                }
                 written.noted.store(batch.noted, Ordering::Release);
                 written.watermark.store(batch.watermark, Ordering::Release);
             }
@@ -141,13 +173,17 @@ impl ViewsFeed {
             trimmed: first,
             tables,
             rereading: Some(rereading),
-            stale: false,
+            stale,
+            refed_until,
+            rests_until: None,
         })
     }
 
-    /// Whether changed documents are waiting to be read.
+    /// Whether documents are waiting to be read.
     pub(super) fn is_pending(&self) -> bool {
-        self.next < self.stored_end || self.rereading.is_some()
+        let rests = self.rests_until.is_some_and(|until| Instant::now() < until);
+        let rereads = self.rereading.as_ref().is_some_and(|rereading| !rereading.namespaces.is_empty());
+        !rests && (self.next < self.stored_end || rereads)
     }
 
     /// Waits until the writing thread takes another batch.
@@ -158,26 +194,37 @@ impl ViewsFeed {
         }
     }
 
-    /// Goes by the town's tables as they are now; every case is read again if that changes how it is folded or timed.
+    /// Goes by the town's tables as they are now; every case is read again if that changes how it is timed.
     fn heed_tables(&mut self, replica: &mut Replica) -> Result<(), StoreError> {
         let tables = table::tables(replica)?;
         if tables.case_digest() != self.tables.case_digest() {
-            self.rereading = Some(Rereading::of(replica, &tables));
+            let rereading = Rereading::of(replica, &tables);
+            self.progress.rereading.store(rereading.namespaces.len() as u64 + 1, Ordering::Release);
+            self.rereading = Some(rereading);
             self.stale = true;
         }
         self.tables = tables;
         Ok(())
     }
 
-    /// Reads some changed documents and hands them over; true if there are more.
-    pub(super) fn feed(&mut self, replica: &mut Replica) -> Result<bool, StoreError> {
+    /// Reads some documents and hands them over. After an error nothing is read for a while.
+    pub(super) fn feed(&mut self, replica: &mut Replica) -> Result<(), StoreError> {
+        if self.rests_until.is_some_and(|until| Instant::now() < until) {
+            return Ok(());
+        }
+        let fed = self.read_changed(replica);
+        self.rests_until = fed.is_err().then(|| Instant::now() + REST);
+        fed
+    }
+
+    fn read_changed(&mut self, replica: &mut Replica) -> Result<(), StoreError> {
         let end = replica.stored_feed_end();
         self.stored_end = end;
         self.progress.end.store(replica.feed_end(), Ordering::Release);
         if self.next >= end {
             return self.reread(replica);
         }
-        let Ok(permit) = self.batches.clone().try_reserve_owned() else { return Ok(true) };
+        let Ok(permit) = self.batches.clone().try_reserve_owned() else { return Ok(()) };
         let items = replica.feed(self.next, LINES_A_TURN)?;
         let mut newest = std::collections::BTreeMap::new();
         let mut read_to = None;
@@ -190,7 +237,7 @@ impl ViewsFeed {
         }
         let Some(read_to) = read_to else {
             self.next = end;
-            return Ok(false);
+            return Ok(());
         };
         if newest.keys().any(|(.., kind)| *kind == DocumentKind::Table as u8) {
             self.heed_tables(replica)?;
@@ -206,48 +253,52 @@ impl ViewsFeed {
             }
         }
         self.next = read_to;
-        let noted = self.next.min(replica.durable_feed_end());
-        let case_tables = std::mem::take(&mut self.stale).then_some(0);
-        permit.send(ViewBatch { rows, watermark: self.next, noted, tables: Arc::clone(&self.tables), case_tables });
+        permit.send(self.batch(replica, rows, None));
         let written = self.progress.noted.load(Ordering::Acquire);
         if written >= self.trimmed + TRIM_EVERY {
             replica.trim_feed(written);
             self.trimmed = written;
         }
-        Ok(self.next < end || self.rereading.is_some())
+        Ok(())
     }
 
-    /// Reads some cases once more; true if there are more.
-    fn reread(&mut self, replica: &mut Replica) -> Result<bool, StoreError> {
-        let Some(rereading) = &mut self.rereading else { return Ok(false) };
-        let Ok(permit) = self.batches.clone().try_reserve_owned() else { return Ok(true) };
-        let (mut rows, mut done) = (vec![], None);
-        match rereading.namespaces.last() {
-            Some((id, namespace)) => {
-                let page = replica.documents(*id, rereading.after, CASES_A_TURN)?;
-                let number = replica.namespace_number(id).unwrap_or_default();
-                for (document, kind) in page.iter().copied().filter(|(_, kind)| *kind == DocumentKind::Case as u8) {
-                    let item = FeedItem { number: self.next, namespace: number, document, kind };
-                    match read::of_kind(replica, namespace, DocumentKind::Case, document) {
-                        Ok(reading) => rows.push((item, namespace.clone(), reading)),
-                        Err(error) => tracing::warn!(%document, %error, "a document cannot be shown"),
-                    }
-                }
-                rereading.after = page.last().map(|(document, _)| *document);
-                if page.is_empty() {
-                    rereading.namespaces.pop();
-                }
+    /// Reads some cases once more.
+    fn reread(&mut self, replica: &mut Replica) -> Result<(), StoreError> {
+        let Some(rereading) = &mut self.rereading else { return Ok(()) };
+        let Ok(permit) = self.batches.clone().try_reserve_owned() else { return Ok(()) };
+        let Some((namespace, number, documents)) = rereading.page(replica)? else {
+            // A crash must not take from the feed what views made anew say they have.
+            if replica.durable_feed_end() >= self.refed_until && self.next >= self.refed_until {
+                let digest = rereading.tables;
+                self.rereading = None;
+                permit.send(self.batch(replica, vec![], Some(digest)));
             }
-            None => done = self.rereading.take().map(|rereading| rereading.tables),
+            return Ok(());
+        };
+        let left = rereading.namespaces.len() as u64;
+        self.progress.rereading.store(left + 1, Ordering::Release);
+        let mut rows = Vec::with_capacity(documents.len());
+        for document in documents {
+            let item = FeedItem { number: self.next, namespace: number, document, kind: DocumentKind::Case as u8 };
+            match read::of_kind(replica, &namespace, DocumentKind::Case, document) {
+                Ok(reading) => rows.push((item, namespace.clone(), reading)),
+                Err(error) => tracing::warn!(%document, %error, "a document cannot be shown"),
+            }
         }
-        let noted = self.next.min(replica.durable_feed_end());
-        permit.send(ViewBatch {
-            rows,
-            watermark: self.next,
-            noted,
-            tables: Arc::clone(&self.tables),
-            case_tables: done,
-        });
-        Ok(self.rereading.is_some())
+        permit.send(self.batch(replica, rows, None));
+        Ok(())
+    }
+
+    fn batch(
+        &mut self,
+        replica: &Replica,
+        rows: Vec<(FeedItem, Namespace, Reading)>,
+        case_tables: Option<u64>,
+    ) -> ViewBatch {
+        let durable = replica.durable_feed_end();
+        let noted = if durable < self.refed_until { 0 } else { self.next.min(durable) };
+        let stale = std::mem::take(&mut self.stale).then_some(0);
+        let case_tables = case_tables.or(stale);
+        ViewBatch { rows, watermark: self.next, noted, tables: Arc::clone(&self.tables), case_tables }
     }
 }

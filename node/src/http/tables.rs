@@ -37,7 +37,7 @@ fn table_json(kind: TableKind, tables: &Tables) -> JsonValue {
     let rows = tables.rows(kind);
     let recorded = rows.iter().filter(|row| row.recorded.is_some()).count();
     json!({
-        "table": kind, "chinese": kind.chinese(), "english": kind.english(), "dated": kind.is_dated(),
+        "table": kind, "chinese": kind.chinese(), "english": kind.english(), "fixed": kind.is_fixed(),
         "count": rows.iter().filter(|row| !row.is_retired()).count(), "recorded": recorded,
         "columns": kind.columns().iter().map(column_json).collect::<Vec<_>>(),
     })

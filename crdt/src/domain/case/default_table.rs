@@ -1,8 +1,7 @@
 //! The default transition table: the case life cycle of GB/T 30428 as the town uses it.
 //!
-//! Cases of every town that did not record other rows are judged by these. A later version that ships other ones gives
-//! them a day from which they rule ([`tables`](crate::domain::tables)): nodes with different versions would fold
-//! differently else.
+//! Every town goes by it: it can be shown and exported, not changed yet. A change would have to leave what a cut-off village
+//! did by the old rules, on every node alike, so an event must name the rules that its author went by, by their content.
 
 use super::state::CaseState::{
     self, Accepted, Closed, Filed, Handling, Invalid, Joint, Linked, Refused, Reported, Suspended, ToClose, ToVerify,

@@ -50,11 +50,6 @@ pub struct CaseEvent {
     /// What is done.
     #[cbor(n(5), with = "action::codec")]
     pub action: Action,
-    /// The transition table that the author went by, by its name in a [`Rulebook`](super::Rulebook): when it began to rule,
-    /// in milliseconds since 1970; `None` is the one that the program ships.
-    #[n(6)]
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub rules: Option<u64>,
 }
 
 /// Why an event cannot be written or read.

@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 use super::event::CaseEvent;
 use super::history::History;
 use super::judge::Judge;
-use super::rulebook::Rulebook;
 use super::state::{Case, heads};
 use super::step::VoidReason;
+use super::table::TransitionTable;
 use crate::id::{NodeId, RecordId};
 
 /// Most events of one case that the fold looks at; later ones in its order are listed and left out.
@@ -50,21 +50,18 @@ pub const fn milliseconds(time: u64) -> u64 {
 ///    (both sides went through several closings), the beaten event is struck and the fold starts again, at most eight
 ///    times.
 ///
-/// Each event is judged by the rules that its author went by ([`CaseEvent::rules`]), or by newer ones if somebody whose event
-/// it had seen went by those: new rules never take from a cut-off village what it did by the old ones.
-///
-/// The result depends on the set of events and the rules only. At most [`MAX_EVENTS`] are looked at; time is
+/// The result depends on the set of events and the table only. At most [`MAX_EVENTS`] are looked at; time is
 /// O(n log n) for the order and n * n / 64 words for the causal past.
-pub fn fold(events: &BTreeMap<RecordId, FoldInput>, rules: &Rulebook) -> Case {
-    let history = History::of(events, rules);
+pub fn fold(events: &BTreeMap<RecordId, FoldInput>, table: &TransitionTable) -> Case {
+    let history = History::of(events, table);
     let mut overruled = BTreeMap::new();
-    let mut judged = Judge::of(&history, rules, &overruled);
+    let mut judged = Judge::of(&history, table, &overruled);
     for _ in 1..MAX_ROUNDS {
         if judged.overruled.is_empty() {
             break;
         }
         overruled.extend(judged.overruled);
-        judged = Judge::of(&history, rules, &overruled);
+        judged = Judge::of(&history, table, &overruled);
     }
     let case = judged.case;
     let heads = heads(history.placed.iter().map(|placed| (placed.id, &placed.input.event.seen)));

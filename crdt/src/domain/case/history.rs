@@ -3,10 +3,10 @@
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap};
 
-use super::fold::{FoldInput, MAX_EVENTS, milliseconds};
-use super::rulebook::Rulebook;
+use super::fold::{FoldInput, MAX_EVENTS};
 use super::state::Waiting;
 use super::step::Step;
+use super::table::TransitionTable;
 use crate::id::RecordId;
 
 /// Precedence of a step that the table does not list.
@@ -18,8 +18,6 @@ pub(super) struct Placed<'a> {
     pub(super) input: &'a FoldInput,
     /// `None` for a decision on a request that is missing.
     pub(super) step: Option<Step>,
-    /// Name of the rules by which it is judged.
-    pub(super) rules: u64,
     past: Past,
 }
 
@@ -38,12 +36,12 @@ struct Past(Vec<u64>);
 
 impl<'a> History<'a> {
     /// Orders the events; O(n log n) plus n * n / 64 for the causal past of the first [`MAX_EVENTS`].
-    pub(super) fn of(events: &'a BTreeMap<RecordId, FoldInput>, rules: &Rulebook) -> Self {
-        let (order, waiting) = topological_order(events, rules);
+    pub(super) fn of(events: &'a BTreeMap<RecordId, FoldInput>, table: &TransitionTable) -> Self {
+        let (order, waiting) = topological_order(events, table);
         let beyond_bound = order.iter().skip(MAX_EVENTS).map(|(id, ..)| *id).collect();
         let mut places: BTreeMap<RecordId, usize> = BTreeMap::new();
         let mut placed: Vec<Placed<'a>> = Vec::new();
-        for (place, (id, input, step, rules)) in order.into_iter().take(MAX_EVENTS).enumerate() {
+        for (place, (id, input, step)) in order.into_iter().take(MAX_EVENTS).enumerate() {
             let mut past = Past::default();
             for parent in input.event.seen.iter().filter_map(|seen| places.get(seen).copied()) {
                 past.insert(parent);
@@ -52,7 +50,7 @@ impl<'a> History<'a> {
                 }
             }
             places.insert(id, place);
-            placed.push(Placed { id, input, step, rules, past });
+            placed.push(Placed { id, input, step, past });
         }
         Self { placed, places, waiting, beyond_bound }
     }
@@ -96,49 +94,39 @@ impl Past {
     }
 }
 
-type Ordered<'a> = (RecordId, &'a FoldInput, Option<Step>, u64);
+type Ordered<'a> = (RecordId, &'a FoldInput, Option<Step>);
 
 /// One event while the order is made.
 struct Node<'a> {
     id: RecordId,
     input: &'a FoldInput,
     step: Option<Step>,
-    /// Name of the newest rules that its author, or that of an event which it had seen, went by.
-    rules: u64,
+    precedence: u8,
     /// How many seen events are not placed yet.
     unplaced: usize,
     /// Events that have seen this one.
     followers: Vec<usize>,
 }
 
-impl Node<'_> {
-    /// By what ready events are chosen; all that it had seen is placed, so its rules are known. Nodes stand in the order of
-    /// their ids, so that an index compares as the id does.
-    fn key(&self, index: usize, rules: &Rulebook) -> Reverse<(u8, u64, usize)> {
-        let rule = self.step.and_then(|step| rules.at(self.rules).rule(step));
-        Reverse((rule.map_or(UNLISTED, |rule| rule.precedence), self.input.time, index))
-    }
-}
-
 /// Kahn's algorithm with a heap. What has seen a missing event, itself or something that waits is never ready.
 fn topological_order<'a>(
     events: &'a BTreeMap<RecordId, FoldInput>,
-    rules: &Rulebook,
+    table: &TransitionTable,
 ) -> (Vec<Ordered<'a>>, Vec<Waiting>) {
-    let mut nodes = unordered(events);
-    let roots = nodes.iter().enumerate().filter(|(_, node)| node.unplaced == 0);
-    let mut ready: BinaryHeap<Reverse<(u8, u64, usize)>> = roots.map(|(index, node)| node.key(index, rules)).collect();
+    let mut nodes = unordered(events, table);
+    let key = |node: &Node<'_>, index| Reverse((node.precedence, node.input.time, index));
+    // Nodes stand in the order of their ids, so that an index compares as the id does.
+    let mut ready: BinaryHeap<Reverse<(u8, u64, usize)>> =
+        nodes.iter().enumerate().filter(|(_, node)| node.unplaced == 0).map(|(index, node)| key(node, index)).collect();
     let mut order = Vec::with_capacity(events.len());
     while let Some(Reverse((_, _, index))) = ready.pop() {
         let Some(node) = nodes.get_mut(index) else { continue };
-        let seen = node.rules;
-        order.push((node.id, node.input, node.step, seen));
+        order.push((node.id, node.input, node.step));
         for follower in std::mem::take(&mut node.followers) {
             let Some(node) = nodes.get_mut(follower) else { continue };
-            node.rules = node.rules.max(seen);
             node.unplaced = node.unplaced.saturating_sub(1);
             if node.unplaced == 0 {
-                ready.push(node.key(follower, rules));
+                ready.push(key(node, follower));
             }
         }
     }
@@ -149,7 +137,7 @@ fn topological_order<'a>(
     (order, waiting.collect())
 }
 
-fn unordered(events: &BTreeMap<RecordId, FoldInput>) -> Vec<Node<'_>> {
+fn unordered<'a>(events: &'a BTreeMap<RecordId, FoldInput>, table: &TransitionTable) -> Vec<Node<'a>> {
     let mut followers: Vec<Vec<usize>> = vec![Vec::new(); events.len()];
     let index_of: BTreeMap<&RecordId, usize> = events.keys().enumerate().map(|(index, id)| (id, index)).collect();
     for (index, input) in events.values().enumerate() {
@@ -161,9 +149,8 @@ fn unordered(events: &BTreeMap<RecordId, FoldInput>) -> Vec<Node<'_>> {
     }
     let nodes = events.iter().zip(followers).map(|((id, input), followers)| {
         let step = Step::of(&input.event.action, events);
-        // Nobody goes by rules that do not rule yet.
-        let rules = input.event.rules.unwrap_or(0).min(milliseconds(input.time));
-        Node { id: *id, input, step, rules, unplaced: input.event.seen.len(), followers }
+        let precedence = step.and_then(|step| table.rule(step)).map_or(UNLISTED, |rule| rule.precedence);
+        Node { id: *id, input, step, precedence, unplaced: input.event.seen.len(), followers }
     });
     nodes.collect()
 }

@@ -5,7 +5,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::action::Action;
 use super::fold::milliseconds;
 use super::history::{History, Placed};
-use super::rulebook::Rulebook;
 use super::state::{Case, CaseState, Conflict, Effect, TimelineEntry};
 use super::step::{ConflictKind, Reason, Step};
 use super::table::{Late, Outcome, Rule, Target, TransitionTable};
@@ -14,7 +13,7 @@ use crate::id::RecordId;
 /// One round of the fold.
 pub(super) struct Judge<'a> {
     pub(super) history: &'a History<'a>,
-    rules: &'a Rulebook,
+    table: &'a TransitionTable,
     /// Places struck in earlier rounds, and by whom.
     struck: &'a BTreeMap<usize, usize>,
     /// Places that this round found to be beaten by an event after them, and by whom.
@@ -63,10 +62,10 @@ impl From<Reason> for Refusal {
 
 impl<'a> Judge<'a> {
     /// Judges every event in order.
-    pub(super) fn of(history: &'a History<'a>, rules: &'a Rulebook, struck: &'a BTreeMap<usize, usize>) -> Self {
+    pub(super) fn of(history: &'a History<'a>, table: &'a TransitionTable, struck: &'a BTreeMap<usize, usize>) -> Self {
         let mut judge = Self {
             history,
-            rules,
+            table,
             struck,
             overruled: BTreeMap::new(),
             case: Case::default(),
@@ -80,11 +79,6 @@ impl<'a> Judge<'a> {
             judge.case.timeline.push(entry(placed, effect, judge.case.state));
         }
         judge
-    }
-
-    /// The rules that the event at a place is judged by; where two meet, those of the one that is judged later.
-    fn table(&self, place: usize) -> &'a TransitionTable {
-        self.rules.at(self.history.placed.get(place).map_or(0, |placed| placed.rules))
     }
 
     fn effect(&mut self, place: usize, placed: &Placed<'_>) -> Effect {
@@ -114,7 +108,7 @@ impl<'a> Judge<'a> {
         if let Step::Unknown(_) = step {
             return Err(Reason::UnknownAction.into());
         }
-        let rule = self.table(place).rule(step).ok_or(Reason::NotInTable)?;
+        let rule = self.table.rule(step).ok_or(Reason::NotInTable)?;
         if !rule.who.includes(placed.input.event.role) {
             return Err(Reason::WrongRole.into());
         }
@@ -127,7 +121,7 @@ impl<'a> Judge<'a> {
         self.overrule(place, step);
         if let Some(by) = self.beaten_by(place, step) {
             self.believe(place, rule, Some(by));
-            return Err(self.beaten(place, step, by));
+            return Err(self.beaten(step, by));
         }
         if !in_time && rule.late != Late::Stands {
             return Err(self.overtaken(place, placed, rule, view));
@@ -164,8 +158,8 @@ impl<'a> Judge<'a> {
         Refusal { because_of: self.id(place), ..Reason::RestsOn.into() }
     }
 
-    fn beaten(&self, place: usize, step: Step, by: usize) -> Refusal {
-        let conflict = self.step(by).map(|winner| self.table(place).conflict_between(winner, step));
+    fn beaten(&self, step: Step, by: usize) -> Refusal {
+        let conflict = self.step(by).map(|winner| self.table.conflict_between(winner, step));
         Refusal { reason: Reason::Beaten, because_of: self.id(by), conflict }
     }
 
@@ -188,20 +182,20 @@ impl<'a> Judge<'a> {
             return Refusal { because_of, ..Reason::DecidedAlready.into() };
         }
         self.believe(place, rule, Some(winner));
-        let conflict = Some(self.table(place).conflict_between(winning_step, rule.step));
+        let conflict = Some(self.table.conflict_between(winning_step, rule.step));
         Refusal { reason: Reason::Overtaken, because_of, conflict }
     }
 
     /// An effective event before this one, unknown to it, that beats it; or one after it, found in an earlier round.
     fn beaten_by(&self, place: usize, step: Step) -> Option<usize> {
-        let winners = self.table(place).opponents(step, Outcome::Beats, false);
+        let winners = self.table.opponents(step, Outcome::Beats, false);
         let earlier = winners.filter_map(|winner| self.first_concurrent(winner, place)).min();
         self.struck.get(&place).copied().or(earlier)
     }
 
     /// Marks the events before this one that it beats.
     fn overrule(&mut self, place: usize, step: Step) {
-        let losers: BTreeSet<Step> = self.table(place).opponents(step, Outcome::Beats, true).collect();
+        let losers: BTreeSet<Step> = self.table.opponents(step, Outcome::Beats, true).collect();
         let places = losers.iter().filter_map(|loser| self.effective.get(loser)).flatten();
         let beaten: Vec<usize> = places.copied().filter(|loser| self.history.concurrent(place, *loser)).collect();
         for loser in beaten {
@@ -211,13 +205,12 @@ impl<'a> Judge<'a> {
 
     /// Shows the earliest effective event of each kind that stands beside this one without knowing of it.
     fn note_meetings(&mut self, place: usize, step: Step, other: RecordId) {
-        let as_first = self.table(place).opponents(step, Outcome::BothStand, true);
-        let opponents: BTreeSet<Step> =
-            as_first.chain(self.table(place).opponents(step, Outcome::BothStand, false)).collect();
+        let as_first = self.table.opponents(step, Outcome::BothStand, true);
+        let opponents: BTreeSet<Step> = as_first.chain(self.table.opponents(step, Outcome::BothStand, false)).collect();
         for opponent in opponents {
             let first = self.first_concurrent(opponent, place).and_then(|first| self.id(first));
             if let Some(stands) = first {
-                let kind = self.table(place).conflict_between(opponent, step);
+                let kind = self.table.conflict_between(opponent, step);
                 self.case.conflicts.push(Conflict { kind, stands, other, both_stand: true, settled_by: None });
             }
         }
@@ -237,7 +230,7 @@ impl<'a> Judge<'a> {
 
     /// Notes a void move: nobody may build on it, but whoever tried is told so.
     fn doubt(&mut self, place: usize, placed: &Placed<'_>) {
-        let rule = placed.step.and_then(|step| self.table(place).rule(step));
+        let rule = placed.step.and_then(|step| self.table.rule(step));
         if let Some(rule) = rule {
             self.believe(place, rule, Some(place));
         }

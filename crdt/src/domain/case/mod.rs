@@ -2,7 +2,7 @@
 //!
 //! A case has no stored state. Everybody who acts on it adds a [`CaseEvent`] that names the newest events its author had
 //! seen; [`fold`](fn@fold) turns the set of events into a [`Case`]. The fold is a pure function of the set and the town's
-//! [`Rulebook`]: the order in which events arrived does not matter, so two halves of a town that were cut off
+//! [`TransitionTable`]: the order in which events arrived does not matter, so two halves of a town that were cut off
 //! from each other show the same case as soon as they hold the same events.
 //!
 //! Reading order: [`action`](Action) (what people do), [`event`](CaseEvent) (who does it, having seen what),
@@ -14,7 +14,7 @@
 //! # Wire format
 //!
 //! An event takes at most [`MAX_EVENT_BYTES`]: the version byte 1 and one CBOR item, a map {0: case document id, 1: member, 2: role code,
-//! 3: array of record ids, 4: note (optional), 5: action, 6: rules (optional)}. An action is an array [code, map of its fields]; codes and
+//! 3: array of record ids, 4: note (optional), 5: action}. An action is an array [code, map of its fields]; codes and
 //! field numbers stand beside [`Action`]. A reader keeps an action whose code it does not know as it is and gives it
 //! no effect. The id of an event is the [`RecordId`](crate::id::RecordId) of its bytes as received.
 
@@ -31,7 +31,6 @@ mod history;
 mod input;
 mod judge;
 mod limit;
-mod rulebook;
 mod state;
 mod step;
 mod table;
@@ -50,7 +49,6 @@ pub use event::{
 };
 pub use fold::{FoldInput, MAX_EVENTS, fold, milliseconds};
 pub use limit::{Limit, MAX_LIMIT_MINUTES, MINUTES_PER_WORKING_DAY};
-pub use rulebook::Rulebook;
 pub use state::{
     CallbackNote, Case, CaseClock, CaseState, Check, Conflict, Effect, Filing, OnSpot, Order, OrderKind, OrderStatus,
     Pause, Reported, Request, RequestKind, RequestStatus, Supervision, TimelineEntry, Waiting,

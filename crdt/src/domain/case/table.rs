@@ -106,8 +106,8 @@ pub struct Meeting {
     pub conflict: ConflictKind,
 }
 
-/// The rules of a town. Every node must judge an event by the same table, or they show different cases: which one, the
-/// event says ([`Rulebook`](super::Rulebook)).
+/// The rules of a town. Every node must fold with the same table, or they show different cases: so far all go by the one
+/// that the program ships.
 /// [`TransitionTable::default`] is the table of the domain description.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct TransitionTable {

@@ -7,13 +7,13 @@ use serde::{Serialize, Serializer};
 
 use super::deadlines::limit;
 use super::{
-    CalendarDayRow, CategoryRow, ChecklistItemRow, ChecklistRow, GradeRow, LimitRow, MAX_ROWS, MeetingRow, Need,
+    CalendarDayRow, CategoryRow, ChecklistItemRow, ChecklistRow, GradeRow, LimitRow, MAX_ROWS, Need,
     RETIRED_FIELD, ResponsibilityRow, Row, ScorePart, ScoreRole, ScoreRow, Stage, StageLimitRow, TableKind,
-    TransitionRow, Weekday, WorkingHoursRow,
+    Weekday, WorkingHoursRow,
 };
 use crate::change::RecordKey;
 use crate::clock::HybridTime;
-use crate::domain::case::{Calendar, Limit, Meeting, Rule, Rulebook, Severity, Step, TransitionTable};
+use crate::domain::case::{Calendar, Limit, Severity};
 use crate::domain::checklist::{Checklist, ChecklistItem};
 use crate::domain::date::{Day, UTC_OFFSET_MINUTES};
 use crate::domain::region::RegionCode;
@@ -21,11 +21,6 @@ use crate::value::{Fields, Value};
 
 /// How far up the categories a limit or a responsibility is looked for.
 const MAX_DEPTH: usize = 8;
-/// Most changes of the life cycle that are kept apart; later ones do not rule.
-pub const MAX_VERSIONS: usize = 512;
-/// Most steps, and most meetings, of one table.
-const MAX_RULES: usize = 256;
-const DAY_MS: i64 = 24 * 60 * 60 * 1000;
 
 /// A row that somebody recorded.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -34,9 +29,6 @@ pub struct RecordedRow {
     pub fields: Fields,
     /// When that was last changed, by its author's clock.
     pub time: HybridTime,
-    /// Of a dated table: from when it rules, in milliseconds since 1970, as it was fixed when the row was first recorded. Where
-    /// that was done apart, the earliest.
-    pub begins: Option<u64>,
 }
 
 /// A row as it stands.
@@ -50,8 +42,6 @@ pub struct EffectiveRow {
     pub fields: Fields,
     /// When it was recorded; `None` of one that the program ships.
     pub recorded: Option<HybridTime>,
-    /// From when a row of a dated table rules, in milliseconds since 1970.
-    pub begins: u64,
 }
 
 impl Serialize for EffectiveRow {
@@ -82,15 +72,6 @@ impl EffectiveRow {
     }
 }
 
-/// From when a row of a dated table rules that is recorded now, in milliseconds since 1970: the day that it names, but
-/// never before.
-pub fn begin_of(since: Option<Day>, now: u64) -> u64 {
-    let begins = since.map_or(0, |day| {
-        i64::from(day.0).saturating_mul(DAY_MS).saturating_sub(i64::from(UTC_OFFSET_MINUTES) * 60_000)
-    });
-    u64::try_from(begins).unwrap_or(0).max(now)
-}
-
 /// All tables of a town as they stand.
 #[derive(Debug, Clone)]
 pub struct Tables {
@@ -103,7 +84,6 @@ pub struct Tables {
     calendar: Calendar,
     checklists: Vec<Checklist>,
     responsibilities: BTreeMap<(RegionCode, String), ResponsibilityRow>,
-    rulebook: Rulebook,
     case_digest: u64,
 }
 
@@ -127,7 +107,6 @@ impl Tables {
             calendar: Calendar::default(),
             checklists: vec![],
             responsibilities: BTreeMap::new(),
-            rulebook: Rulebook::default(),
             case_digest: 0,
             places: rows.iter().map(|(kind, rows)| (*kind, places(rows))).collect(),
             rows,
@@ -150,7 +129,6 @@ impl Tables {
         self.responsibilities = owners.filter_map(|row| Some(((row.region?, row.category.clone()?), row))).collect();
         self.calendar = self.compile_calendar();
         self.checklists = self.compile_checklists();
-        self.rulebook = Rulebook::new(self.compile_transitions());
     }
 
     /// Rows of a table that the town uses, in the order of their keys.
@@ -233,15 +211,10 @@ impl Tables {
         reached.max_by_key(|row| row.least).and_then(|row| row.letter)
     }
 
-    /// The life cycle of cases over time.
-    pub fn rulebook(&self) -> &Rulebook {
-        &self.rulebook
-    }
-
-    /// A digest of everything that a folded case and its times depend on. Another version of the program may see others
-    /// in the same tables, and reads the cases again.
+    /// A digest of everything that the times of a case depend on. Another version of the program may see others in the
+    /// same tables, and reads the cases again.
     fn digest(&self) -> u64 {
-        let known = format!("{:?}{:?}{:?}", self.calendar, self.stage_limits, self.rulebook);
+        let known = format!("{:?}{:?}", self.calendar, self.stage_limits);
         let mut first = [0; 8];
         first.copy_from_slice(&blake3::hash(known.as_bytes()).as_bytes()[..8]);
         u64::from_be_bytes(first)
@@ -287,36 +260,6 @@ impl Tables {
         });
         packs.collect()
     }
-
-    /// One table for each moment from which recorded rows rule, on top of the shipped ones; at most [`MAX_VERSIONS`].
-    fn compile_transitions(&self) -> Vec<(u64, TransitionTable)> {
-        let mut rules =
-            in_force(self.rows(TableKind::Transition), |row: &TransitionRow| row.since).into_iter().peekable();
-        let mut meetings = in_force(self.rows(TableKind::Meeting), |row: &MeetingRow| row.since).into_iter().peekable();
-        let shipped = TransitionTable::default();
-        let mut by_step: BTreeMap<Step, Option<Rule>> =
-            shipped.rules().map(|rule| (rule.step, Some(rule.clone()))).collect();
-        let mut by_steps: BTreeMap<(Step, Step), Option<Meeting>> =
-            shipped.meetings().iter().map(|one| ((one.first, one.second), Some(one.clone()))).collect();
-        let mut tables = vec![];
-        while tables.len() < MAX_VERSIONS {
-            let next = [rules.peek().map(|(begins, _)| *begins), meetings.peek().map(|(begins, _)| *begins)];
-            let Some(now) = next.into_iter().flatten().min() else { break };
-            while let Some((_, row)) = rules.next_if(|(begins, _)| *begins == now) {
-                by_step.extend(row.step.zip(Some(row.rule().filter(|_| row.retired != Some(true)))));
-            }
-            while let Some((_, row)) = meetings.next_if(|(begins, _)| *begins == now) {
-                let meeting = row.meeting().filter(|_| row.retired != Some(true));
-                by_steps.extend(row.first.zip(row.second).zip(Some(meeting)));
-            }
-            let rules = by_step.values().flatten().take(MAX_RULES).cloned().collect();
-            let meetings = by_steps.values().flatten().take(MAX_RULES).cloned().collect();
-            if let Ok(table) = TransitionTable::new(rules, meetings) {
-                tables.push((now, table));
-            }
-        }
-        tables
-    }
 }
 
 /// Places of rows by their key.
@@ -324,32 +267,18 @@ fn places(rows: &[EffectiveRow]) -> BTreeMap<RecordKey, usize> {
     rows.iter().enumerate().map(|(place, row)| (row.key.clone(), place)).collect()
 }
 
-/// Recorded rows of a dated table with when they begin to rule, in the order in which later ones stand before earlier ones.
-fn in_force<R: Row>(rows: &[EffectiveRow], since: impl Fn(&R) -> Option<Day>) -> Vec<(u64, R)> {
-    let recorded = rows.iter().filter(|row| row.recorded.is_some());
-    let dated = recorded.map(|row| {
-        let typed = R::of_fields(&row.fields);
-        let since = since(&typed);
-        (row.begins, since, typed)
-    });
-    let mut dated: Vec<_> = dated.collect();
-    dated.sort_by_key(|(from, since, _)| (*from, *since));
-    dated.into_iter().map(|(from, _, row)| (from, row)).collect()
-}
-
 /// The rows of a table: shipped ones, and recorded ones over or beside them.
 fn effective(kind: TableKind, recorded: &BTreeMap<RecordKey, RecordedRow>) -> Vec<EffectiveRow> {
     let shipped = kind.defaults().into_iter().filter_map(|fields| Some((kind.row_key(&fields)?, fields)));
-    let mut rows: BTreeMap<RecordKey, EffectiveRow> = shipped
-        .map(|(key, fields)| (key.clone(), EffectiveRow { kind, key, fields, recorded: None, begins: 0 }))
-        .collect();
-    for (key, row) in recorded.iter().take(MAX_ROWS) {
+    let mut rows: BTreeMap<RecordKey, EffectiveRow> =
+        shipped.map(|(key, fields)| (key.clone(), EffectiveRow { kind, key, fields, recorded: None })).collect();
+    let recorded = recorded.iter().filter(|_| !kind.is_fixed());
+    for (key, row) in recorded.take(MAX_ROWS) {
         // What a removed author wrote of a row counts no more, and may have been the rest of it.
         let mut fields = rows.get(key).map(|row| row.fields.clone()).unwrap_or_default();
         fields.extend(row.fields.clone());
         if kind.row_key(&fields).as_ref() == Some(key) {
-            let (recorded, begins) = (Some(row.time), row.begins.unwrap_or_else(|| row.time.millis()));
-            rows.insert(key.clone(), EffectiveRow { kind, key: key.clone(), fields, recorded, begins });
+            rows.insert(key.clone(), EffectiveRow { kind, key: key.clone(), fields, recorded: Some(row.time) });
         }
     }
     let keys: Vec<_> = kind.columns().iter().filter(|column| column.need == Need::Key).map(|one| one.number).collect();

@@ -6,9 +6,8 @@
 //! that is marked retired takes it out. Where a town is founded the shipped rows are recorded, so that a newer program with
 //! other defaults changes nothing there.
 //!
-//! Rows of *dated* tables ([`TableKind::is_dated`]) rule from a day on, never before they were recorded, and are added rather than
-//! edited: each event of a case names the rules that its author went by, and stays judged by them
-//! ([`Rulebook`](super::case::Rulebook)).
+//! The life cycle of cases is a table, too, and shown and exported as one; but a town cannot change it yet
+//! ([`TableKind::is_fixed`]): what a cut-off village does by the old rules must stand on every node.
 //!
 //! Reading order: [`Column`] and [`Row`] (what a table consists of), `deadlines`, `checklists`, `assessment`, `ground`,
 //! `transitions` (the tables), [`Tables`] (all of them as they stand, compiled for use).
@@ -30,12 +29,11 @@ pub use checklists::{ChecklistItemRow, ChecklistRow};
 pub use deadlines::{
     CalendarDayRow, CategoryRow, DeadlineUnit, LimitRow, Span, Stage, StageLimitRow, Weekday, WorkingHoursRow,
 };
-pub use effective::{EffectiveRow, MAX_VERSIONS, RecordedRow, Tables, begin_of};
+pub use effective::{EffectiveRow, RecordedRow, Tables};
 pub use ground::{GridRuleRow, ResponsibilityRow, ResponsibleLevel};
 pub use stages::StageSpan;
 pub use transitions::{MeetingRow, TransitionRow};
 
-use super::case::Step;
 use super::codes::coded;
 use super::input::{self, Fault, InputError};
 use super::key;
@@ -49,9 +47,6 @@ pub const MAX_ROWS: usize = 8_192;
 const RETIRED: Column = Column::of::<bool>(RETIRED_FIELD, "retired", "停用", "retired", Need::Optional);
 /// Its number, in every table.
 pub const RETIRED_FIELD: FieldId = 200;
-/// The field of a row of a dated table that holds from when it rules, in milliseconds since 1970. No column: it is fixed
-/// when the row is first recorded.
-pub const BEGINS_FIELD: FieldId = 201;
 
 coded! {
     /// A table of the town.
@@ -270,8 +265,8 @@ impl TableKind {
         self.definition().map_or_else(Vec::new, |definition| (definition.defaults)())
     }
 
-    /// Whether its rows rule from a day on, and are added rather than edited.
-    pub fn is_dated(self) -> bool {
+    /// Whether it stays as it is shipped.
+    pub fn is_fixed(self) -> bool {
         matches!(self, Self::Transition | Self::Meeting)
     }
 
@@ -317,16 +312,9 @@ impl TableKind {
             }
         }
         if row.get(&RETIRED_FIELD) == Some(&Value::Bool(true)) {
-            return self.check_retirement(row);
+            return Ok(());
         }
         (definition.check)(row)
-    }
-
-    /// Without the step that reports, no case could begin.
-    fn check_retirement(self, row: &Fields) -> Result<(), InputError> {
-        let is_report = self == Self::Transition && TransitionRow::of_fields(row).step == Some(Step::Report);
-        let kept = Fault::Form { chinese: "否：上报不能停用", english: "no: reporting cannot be taken out" };
-        if is_report { Err(InputError::new("retired", kept)) } else { Ok(()) }
     }
 
     /// The words for people of a row's key: `暴露垃圾` would be a guess, `exposed_rubbish 一般` is what stands there.

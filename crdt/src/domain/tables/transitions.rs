@@ -1,7 +1,4 @@
 //! The life cycle of cases as rows: who may do what when, and what happens when two steps were taken apart.
-//!
-//! Both tables are dated: a case is judged by the rows that ruled when it was first reported, so a change of the
-//! rules leaves what was decided before as it was, and every node that holds the same rows folds alike.
 
 use std::fmt;
 use std::str::FromStr;
@@ -11,7 +8,6 @@ use super::{Shipped, row};
 use crate::domain::case::{
     CaseState, ConflictKind, Guard, Late, Meeting, Outcome, Rule, Step, Target, TransitionTable, Who,
 };
-use crate::domain::date::Day;
 use crate::domain::input::{self, Fault, InputError};
 use crate::domain::record::Scalar;
 use crate::domain::role::Role;
@@ -24,8 +20,6 @@ row! {
     /// Who may take a step when, and where it leads (办理流程).
     pub struct TransitionRow of Transition {
         key {
-            /// First day on which it rules.
-            1 SINCE since: Day = "自", "from";
             /// Which step.
             2 STEP step: Step = "操作", "step";
         }
@@ -51,8 +45,6 @@ row! {
     /// What happens when two steps were taken without knowing of each other (并发规则).
     pub struct MeetingRow of Meeting {
         key {
-            /// First day on which it rules.
-            1 SINCE since: Day = "自", "from";
             /// One step; the one that goes before, where one does.
             2 FIRST first: Step = "操作一", "first step";
             /// The other.
@@ -67,12 +59,6 @@ row! {
         optional {}
     }
 }
-
-const STATES: Fault = Fault::Form {
-    chinese: "“无”（仅限上报）或至少一个状态（其他操作）",
-    english: "none for the step report, and a state at least for every other",
-};
-const REPORT: Fault = Fault::Form { chinese: "上报后的状态", english: "the state that a report leads to" };
 
 const STAY: [&str; 3] = ["stay", "不变", "the state stays"];
 const BACK: [&str; 3] = ["back", "恢复原状态", "back to the state before"];
@@ -171,33 +157,7 @@ impl Who {
 
 impl TransitionRow {
     fn check_values(&self) -> Result<(), InputError> {
-        input::number("precedence", self.precedence, 0..=u64::from(u8::MAX))?;
-        let is_report = self.step == Some(Step::Report);
-        let begins = self.states.as_ref().is_some_and(|states| states.0.is_empty());
-        if is_report != begins {
-            return Err(InputError::new("states", STATES));
-        }
-        // Nothing could be reported any more, or nobody could do it.
-        if is_report && !matches!(self.target, Some(Target::To(_))) {
-            return Err(InputError::new("target", REPORT));
-        }
-        match &self.who {
-            Some(Who::Roles(roles)) if roles.is_empty() => Err(InputError::new("who", Fault::Blank)),
-            Some(_) | None => Ok(()),
-        }
-    }
-
-    /// The rule that the row states; `None` of one that says too little.
-    pub(super) fn rule(&self) -> Option<Rule> {
-        Some(Rule {
-            step: self.step?,
-            from: self.states.as_ref()?.0.iter().copied().collect(),
-            to: self.target?,
-            who: self.who.clone()?,
-            guards: self.guards.as_ref()?.0.iter().copied().collect(),
-            late: self.late?,
-            precedence: u8::try_from(self.precedence?).ok()?,
-        })
+        input::number("precedence", self.precedence, 0..=u64::from(u8::MAX))
     }
 }
 
@@ -206,17 +166,11 @@ impl MeetingRow {
     fn check_values(&self) -> Result<(), InputError> {
         Ok(())
     }
-
-    /// The meeting that the row states; `None` of one that says too little.
-    pub(super) fn meeting(&self) -> Option<Meeting> {
-        Some(Meeting { first: self.first?, second: self.second?, outcome: self.outcome?, conflict: self.conflict? })
-    }
 }
 
 impl Shipped for TransitionRow {
     fn shipped() -> Vec<Self> {
         let row = |rule: &Rule| Self {
-            since: Some(Day(0)),
             step: Some(rule.step),
             states: Some(List(rule.from.iter().copied().collect())),
             target: Some(rule.to),
@@ -233,7 +187,6 @@ impl Shipped for TransitionRow {
 impl Shipped for MeetingRow {
     fn shipped() -> Vec<Self> {
         let row = |meeting: &Meeting| Self {
-            since: Some(Day(0)),
             first: Some(meeting.first),
             second: Some(meeting.second),
             outcome: Some(meeting.outcome),

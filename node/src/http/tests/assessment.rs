@@ -5,14 +5,14 @@ use super::*;
 const PERIOD: &str = "from_ms=0&until_ms=99999999999999";
 
 impl Node {
-    /// A case that intake accepted and the duty head filed with a limit of so many minutes.
-    async fn filed(&self, minutes: u32) -> String {
+    /// A case that intake accepted and the duty head filed with a limit of so many minutes, or that of the table.
+    pub(super) async fn filed(&self, minutes: Option<u32>) -> String {
         let by = |role: &str| json!({ "by": format!("x-{role}"), "role": role });
         let report = json!({ "source": "patrol", "place": "幸福路", "description": "暴露垃圾" });
         let body = json!({ "actor": by("inspector"), "region": REGION, "report": report });
         let (_, answer) = self.post("/v1/cases", &body).await;
         let id = answer["value"]["document"].as_str().unwrap().to_owned();
-        let file = json!({ "file": { "category": "exposed_rubbish", "severity": "general", "minutes": minutes, "clock": "emergency" } });
+        let file = json!({ "file": { "category": "exposed_rubbish", "severity": "general", "minutes": minutes.unwrap_or(0), "clock": "emergency" } });
         for (role, action) in [("intake_clerk", json!("accept")), ("duty_head", file)] {
             let act = json!({ "actor": by(role), "action": action });
             let (status, answer) = self.post(&format!("/v1/cases/{id}/actions"), &act).await;
@@ -25,7 +25,7 @@ impl Node {
 #[tokio::test(flavor = "multi_thread")]
 async fn figures_of_a_period_are_told_with_their_completeness() {
     let node = Node::start().await;
-    let case = node.filed(60).await;
+    let case = node.filed(Some(60)).await;
     // Waits for the views.
     node.fetch(&format!("/v1/cases/{case}")).await;
     let (status, assessed) = node.fetch(&format!("/v1/assessment?{PERIOD}&by=region")).await;

@@ -25,7 +25,7 @@ fn strict(stage: Stage) -> Tables {
     };
     let fields = row.to_fields();
     let key = TableKind::StageLimit.row_key(&fields).unwrap();
-    let recorded = RecordedRow { fields, time: HybridTime::at(5), begins: None };
+    let recorded = RecordedRow { fields, time: HybridTime::at(5) };
     Tables::new(&BTreeMap::from([(TableKind::StageLimit, BTreeMap::from([(key, recorded)]))]))
 }
 

@@ -7,22 +7,14 @@ use proptest::prelude::*;
 use super::random::any_action;
 use super::town::*;
 use crate::domain::case::{
-    Action, CaseEvent, EventError, MAX_EVENT_BYTES, MAX_SEEN, MAX_TEAMS, MAX_TEXT, Reason, Rulebook, UnknownAction,
-    fold,
+    Action, CaseEvent, EventError, MAX_EVENT_BYTES, MAX_SEEN, MAX_TEAMS, MAX_TEXT, Reason, TransitionTable,
+    UnknownAction, fold,
 };
 use crate::domain::role::Role;
 use crate::id::RecordId;
 
 fn event(action: Action) -> CaseEvent {
-    CaseEvent {
-        case: CASE,
-        by: "inspector".into(),
-        role: Role::Inspector,
-        seen: BTreeSet::new(),
-        note: None,
-        action,
-        rules: None,
-    }
+    CaseEvent { case: CASE, by: "inspector".into(), role: Role::Inspector, seen: BTreeSet::new(), note: None, action }
 }
 
 proptest! {
@@ -115,6 +107,6 @@ fn what_is_too_long_or_empty_is_refused_on_both_sides() {
 
 #[test]
 fn an_empty_set_of_events_is_a_case_without_a_state() {
-    let case = fold(&Events::new(), &Rulebook::default());
+    let case = fold(&Events::new(), &TransitionTable::default());
     assert_eq!((case.state, case.timeline.len(), case.heads.len()), (None, 0, 0));
 }

@@ -8,7 +8,7 @@ use proptest::sample::Index;
 use super::town::*;
 use crate::domain::case::{
     Action, Case, CaseEvent, Effect, FoldInput, LimitClock, MAX_EVENTS, Order, OrderRef, Outcome, ReopenCause, Report,
-    Rulebook, Satisfaction, Severity, Source, Step, TimelineEntry, TransitionTable, UnknownAction, VoidReason, fold,
+    Satisfaction, Severity, Source, Step, TimelineEntry, TransitionTable, UnknownAction, VoidReason, fold,
 };
 use crate::domain::role::Role;
 use crate::id::{DocumentId, NodeId, RecordId};
@@ -138,8 +138,7 @@ fn history(written: Vec<Written>, start: u64) -> Events {
         (Role::Inspector, verify(true)),
         (Role::DutyHead, Action::Close),
     ];
-    let event =
-        |role, by: String, seen, action| CaseEvent { case: CASE, by, role, seen, note: None, action, rules: None };
+    let event = |role, by: String, seen, action| CaseEvent { case: CASE, by, role, seen, note: None, action };
     let input =
         |event, time, void| FoldInput { event, time: hybrid(MONDAY_8 + time * MINUTE), author: NodeId([1; 32]), void };
     for (number, (role, action)) in (0..).zip(usual).take(start as usize) {
@@ -163,8 +162,7 @@ fn void_after_dispatch(events: &mut Events) {
         (approve, ask, Role::DutyHead, Action::Approve { request: ask }),
     ];
     for (id, seen, role, action) in steps {
-        let event =
-            CaseEvent { case: CASE, by: role.to_string(), role, seen: [seen].into(), note: None, action, rules: None };
+        let event = CaseEvent { case: CASE, by: role.to_string(), role, seen: [seen].into(), note: None, action };
         events.insert(id, FoldInput { event, time: hybrid(MONDAY_8), author: NodeId([4; 32]), void: None });
     }
 }
@@ -210,7 +208,7 @@ proptest! {
             void_after_dispatch(&mut events);
         }
         missing.map(|number| events.remove(&id(number)));
-        let table = Rulebook::default();
+        let table = TransitionTable::default();
         let case = fold(&events, &table);
         prop_assert_eq!(case.timeline.len() + case.waiting.len(), events.len());
         let mut backwards = Events::new();
@@ -247,10 +245,10 @@ proptest! {
         for (number, ((seen, action), time)) in (0..).zip(seen.into_iter().zip(actions).zip(times)) {
             let role = fit_role(&action, 0);
             let seen = seen.into_iter().map(id).collect();
-            let event = CaseEvent { case: CASE, by: "somebody".into(), role, seen, note: None, action, rules: None };
+            let event = CaseEvent { case: CASE, by: "somebody".into(), role, seen, note: None, action };
             events.insert(id(number), FoldInput { event, time, author: NodeId([2; 32]), void: None });
         }
-        let case = fold(&events, &Rulebook::default());
+        let case = fold(&events, &TransitionTable::default());
         prop_assert_eq!(case.timeline.len() + case.waiting.len(), events.len());
         let _ = case.deadline(&crate::domain::case::Calendar::default(), u64::MAX);
     }
@@ -277,7 +275,6 @@ fn a_flooded_case_is_folded_up_to_its_bound() {
             seen: [if chained { seen } else { town.id("file") }].into(),
             note: None,
             action,
-            rules: None,
         };
         seen = id(number + 1);
         let input = FoldInput { event, time: hybrid(MONDAY_8 + number), author: NodeId([3; 32]), void: None };
