@@ -133,12 +133,19 @@ fn fields_of(kind: TableKind, row: &Map<String, JsonValue>) -> Result<Fields, In
         let text = match value {
             JsonValue::Null => None,
             JsonValue::String(text) => Some(text.clone()),
-            JsonValue::Bool(_) | JsonValue::Number(_) | JsonValue::Array(_) | JsonValue::Object(_) => {
-                Some(value.to_string())
+            JsonValue::Bool(_) | JsonValue::Number(_) => Some(value.to_string()),
+            JsonValue::Array(_) | JsonValue::Object(_) => {
+                let form = Fault::Form {
+                    chinese: "文字、数字、true 或 false",
+                    english: "a text, a number, true or false",
+                };
+                return Err(InputError::new(column.name, form));
             }
         };
         let value = text.map_or(Ok(None), |text| column.parse(&text))?;
-        fields.insert(column.number, value.unwrap_or(Value::Null));
+        if fields.insert(column.number, value.unwrap_or(Value::Null)).is_some() {
+            return Err(InputError::new(column.name, Fault::Twice));
+        }
     }
     Ok(fields)
 }

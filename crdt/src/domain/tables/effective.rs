@@ -7,9 +7,8 @@ use serde::{Serialize, Serializer};
 
 use super::deadlines::limit;
 use super::{
-    CalendarDayRow, CategoryRow, ChecklistItemRow, ChecklistRow, GradeRow, LimitRow, MAX_ROWS, Need,
-    RETIRED_FIELD, ResponsibilityRow, Row, ScorePart, ScoreRole, ScoreRow, Stage, StageLimitRow, TableKind,
-    Weekday, WorkingHoursRow,
+    CalendarDayRow, CategoryRow, ChecklistItemRow, ChecklistRow, GradeRow, LimitRow, MAX_ROWS, Need, RETIRED_FIELD,
+    ResponsibilityRow, Row, ScorePart, ScoreRole, ScoreRow, Stage, StageLimitRow, TableKind, Weekday, WorkingHoursRow,
 };
 use crate::change::RecordKey;
 use crate::clock::HybridTime;
