@@ -70,7 +70,7 @@ fn recorded_row(registers: &BTreeMap<FieldId, Register>) -> RecordedRow {
 ///
 /// # Errors
 /// The first column that is wrong.
-pub fn merged(tables: &Tables, kind: TableKind, given: &Fields) -> Result<(RecordKey, Fields), InputError> {
+fn merged(tables: &Tables, kind: TableKind, given: &Fields) -> Result<(RecordKey, Fields), InputError> {
     let key = kind.row_key(given).ok_or_else(|| first_blank_key(kind, given))?;
     let standing = tables.row(kind, &key).map(|row| &row.fields);
     let mut row = standing.cloned().unwrap_or_default();

@@ -23,6 +23,7 @@ use super::bounds::{Named, Params, Payload};
 use super::error::ApiError;
 use super::households::{bounding_box, recorded};
 use super::locate::namespace_of;
+use crate::engine;
 use crate::message::Message;
 use crate::views::{CaseFilter, Page};
 
@@ -47,7 +48,8 @@ pub(super) struct CaseQuery {
 pub(super) async fn list(State(api): State<Api>, Params(query): Params<CaseQuery>) -> Result<Response, ApiError> {
     let bounds = bounding_box(query.bbox.as_deref())?;
     let CaseQuery { region, state, open, team, supervised, lamp, from_ms, until_ms, text, limit, after, .. } = query;
-    let filter = CaseFilter { region, state, open, team, supervised, lamp, from_ms, until_ms, bounds, text };
+    let now_ms = engine::now().cast_signed();
+    let filter = CaseFilter { region, state, open, team, supervised, lamp, now_ms, from_ms, until_ms, bounds, text };
     let page = Page { limit, after };
     let listed = api.readers().query(move |reader| reader.cases(&filter, &page)).await?;
     Ok(Json(listed).into_response())
@@ -151,7 +153,7 @@ impl Api {
 pub(super) async fn show(State(api): State<Api>, Named(name): Named<CaseName>) -> Result<Response, ApiError> {
     let id = api.case_named(name).await?;
     api.views_follow().await;
-    let found = api.readers().query(move |reader| reader.case(id)).await?;
+    let found = api.readers().query(move |reader| reader.case(id, engine::now().cast_signed())).await?;
     let found = found.ok_or_else(|| ApiError::not_found("本节点没有此案卷", "there is no such case here"))?;
     let tables = api.engine().read(table::tables).await??;
     let place = found.case.region.parse::<RegionCode>().ok().zip(found.case.category.as_deref());

@@ -330,7 +330,7 @@ impl Reader {
         let mut query = filter.query();
         query.and(figure.condition(), std::iter::empty::<Value>());
         let order = Order { columns: &["c.reported_ms", "c.row"], descending: true };
-        query.list(&self.connection, (CASE, CASES), &order, page, case_row)
+        query.list(&self.connection, (CASE, CASES), &order, page, |row| case_row(row, filter.now_ms))
     }
 }
 

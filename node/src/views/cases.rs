@@ -11,7 +11,6 @@ use townmesh_crdt::id::DocumentId;
 
 use super::query::{BoundingBox, Listed, Order, Page, Query, json, position, word};
 use super::reader::{QueryError, Reader};
-use crate::engine;
 
 /// Which cases.
 #[derive(Debug, Clone, Default)]
@@ -26,8 +25,10 @@ pub struct CaseFilter {
     pub team: Option<String>,
     /// With a supervision that waits for its reply.
     pub supervised: bool,
-    /// With this lamp now, of those whose clock runs.
+    /// With this lamp, of those whose clock runs.
     pub lamp: Option<Lamp>,
+    /// At which moment lamps are looked at, in milliseconds since 1970.
+    pub now_ms: i64,
     /// Reported from here on, in milliseconds since 1970.
     pub from_ms: Option<i64>,
     /// Reported before, in milliseconds since 1970.
@@ -178,7 +179,7 @@ impl Reader {
             query.and("c.supervised = ?", [1]);
         }
         if let Some(lamp) = filter.lamp {
-            let now = engine::now().cast_signed();
+            let now = filter.now_ms;
             query.and("COALESCE(c.handled_ms, c.closed_ms) IS NULL", std::iter::empty::<i64>());
             match lamp {
                 Lamp::Green => query.and("c.yellow_ms > ?", [now]),
@@ -196,21 +197,21 @@ impl Reader {
             filter.text.as_deref(),
         );
         let order = Order { columns: &["c.reported_ms", "c.row"], descending: true };
-        query.list(&self.connection, (CASE, CASES), &order, page, case_row)
+        query.list(&self.connection, (CASE, CASES), &order, page, |row| case_row(row, filter.now_ms))
     }
 
     /// One case with its orders and timeline; `None` where it is not known here.
     ///
     /// # Errors
     /// [`QueryError`].
-    pub fn case(&self, document: DocumentId) -> Result<Option<CaseDetail>, QueryError> {
+    pub fn case(&self, document: DocumentId, now_ms: i64) -> Result<Option<CaseDetail>, QueryError> {
         let of_case = || {
             let mut query = Query::default();
             query.equals("d.document", Some(document));
             query
         };
         self.at_once(|| {
-            let read = |row: &Row<'_>| Ok((case_row(row)?, json(row, "detail")?));
+            let read = |row: &Row<'_>| Ok((case_row(row, now_ms)?, json(row, "detail")?));
             let found = of_case().all(&self.connection, &format!("{CASE} FROM {CASES}"), "", read)?;
             let Some((case, folded)) = found.into_iter().next() else { return Ok(None) };
             let select = format!("d.document, o.* FROM {ORDERS}");
@@ -246,7 +247,7 @@ impl Reader {
     }
 }
 
-pub(super) fn case_row(row: &Row<'_>) -> rusqlite::Result<CaseRow> {
+pub(super) fn case_row(row: &Row<'_>, now_ms: i64) -> rusqlite::Result<CaseRow> {
     Ok(CaseRow {
         document: row.get("document")?,
         number: row.get("number")?,
@@ -262,7 +263,7 @@ pub(super) fn case_row(row: &Row<'_>) -> rusqlite::Result<CaseRow> {
         reported_by: row.get("reported_by")?,
         reported_ms: row.get("reported_ms")?,
         filed_ms: row.get("filed_ms")?,
-        lamp: lamp(row)?,
+        lamp: lamp(row, now_ms)?,
         due_ms: row.get("due_ms")?,
         handled_ms: row.get("handled_ms")?,
         closed_ms: row.get("closed_ms")?,
@@ -273,10 +274,10 @@ pub(super) fn case_row(row: &Row<'_>) -> rusqlite::Result<CaseRow> {
 }
 
 /// What the lamp is at the moment at which the clock stopped, or now.
-fn lamp(row: &Row<'_>) -> rusqlite::Result<Option<Lamp>> {
+fn lamp(row: &Row<'_>, now_ms: i64) -> rusqlite::Result<Option<Lamp>> {
     let (yellow, due): (Option<i64>, Option<i64>) = (row.get("yellow_ms")?, row.get("due_ms")?);
     let stopped: Option<i64> = row.get::<_, Option<i64>>("handled_ms")?.or(row.get("closed_ms")?);
-    let at = stopped.unwrap_or_else(|| engine::now().cast_signed());
+    let at = stopped.unwrap_or(now_ms);
     Ok(yellow.zip(due).map(|(yellow, due)| match at {
         _ if at > due => Lamp::Red,
         _ if at >= yellow => Lamp::Yellow,

@@ -123,14 +123,14 @@ impl Reader {
     fn handling(&self, filter: &ScoreFilter, shares: &mut Shares) -> Result<(), QueryError> {
         let subject = if filter.by_person { "o.done_by" } else { "o.team" };
         let done = format!(
-            "SELECT {subject} AS subject, count(*) AS volume, 0 AS none FROM dispatch_order o JOIN case_file c ON c.row = o.row"
+            "{subject} AS subject, count(*) AS volume, 0 AS none FROM dispatch_order o JOIN case_file c ON c.row = o.row"
         );
         let mut query = filter.period("o.done_ms");
         query.and("o.status = 'done'", std::iter::empty::<Value>());
         self.collect(query, &done, &[(ScorePart::Volume, "volume", "none")], shares)?;
         let (due, closed, in_time) = (Figure::Due, Figure::Closed, Figure::ClosedInTime);
         let columns = format!(
-            "SELECT {subject} AS subject, {due} AS due, {closed} AS closed, {in_time} AS in_time, \
+            "{subject} AS subject, {due} AS due, {closed} AS closed, {in_time} AS in_time, \
              COALESCE(SUM(c.verifications), 0) AS verified, COALESCE(SUM(c.verifications - c.rework), 0) AS passed \
              FROM case_file c JOIN dispatch_order o ON o.row = c.row AND o.place = (SELECT MIN(p.place) FROM dispatch_order p \
              WHERE p.row = c.row AND {other} = {subject} AND p.status NOT IN ('returned', 'called_off'))",
@@ -149,7 +149,7 @@ impl Reader {
 
     /// Reports, checks and verifications by the inspector.
     fn inspecting(&self, filter: &ScoreFilter, shares: &mut Shares) -> Result<(), QueryError> {
-        let reports = "SELECT c.reported_by AS subject, count(*) FILTER (WHERE c.state <> 'reported') AS reports, \
+        let reports = "c.reported_by AS subject, count(*) FILTER (WHERE c.state <> 'reported') AS reports, \
              count(*) FILTER (WHERE c.state NOT IN ('reported', 'refused', 'linked', 'invalid', 'void')) AS valid \
              FROM case_file c";
         let mut query = filter.period("c.reported_ms");
@@ -163,7 +163,7 @@ impl Reader {
     /// What the public found first in the village where an inspector works, of those who did anything themselves.
     fn missed(&self, filter: &ScoreFilter, shares: &mut Shares) -> Result<(), QueryError> {
         let mut villages = Shares::new();
-        let select = "SELECT c.region AS subject, count(*) AS filed, count(*) FILTER (WHERE c.source <> 'public') AS found \
+        let select = "c.region AS subject, count(*) AS filed, count(*) FILTER (WHERE c.source <> 'public') AS found \
              FROM case_file c";
         self.collect(filter.filed(), select, &[(ScorePart::NotMissed, "found", "filed")], &mut villages)?;
         let read = |row: &Row<'_>| Ok((row.get::<_, String>("code")?, row.get::<_, Option<String>>("region")?));
@@ -181,7 +181,7 @@ impl Reader {
     /// Dispatches and their orders by the dispatcher.
     fn dispatching(&self, filter: &ScoreFilter, shares: &mut Shares) -> Result<(), QueryError> {
         self.stages(filter, "dispatch", ScorePart::OnTimeDispatch, shares)?;
-        let orders = "SELECT o.sent_by AS subject, count(*) AS orders, 0 AS none, \
+        let orders = "o.sent_by AS subject, count(*) AS orders, 0 AS none, \
              count(*) FILTER (WHERE o.status <> 'returned') AS kept \
              FROM dispatch_order o JOIN case_file c ON c.row = o.row";
         let mut query = filter.period("o.sent_ms");
@@ -195,7 +195,7 @@ impl Reader {
     fn duty(&self, filter: &ScoreFilter, shares: &mut Shares) -> Result<(), QueryError> {
         self.stages(filter, "filing", ScorePart::OnTimeFiling, shares)?;
         let filed = format!(
-            "SELECT s.person AS subject, count(*) AS filed, count(*) FILTER (WHERE c.state <> 'void') AS correct, \
+            "s.person AS subject, count(*) AS filed, count(*) FILTER (WHERE c.state <> 'void') AS correct, \
              {due} AS due, {in_time} AS in_time FROM case_file c JOIN case_stage s ON s.row = c.row AND s.stage = 'filing' \
              AND s.ended_ms = c.filed_ms",
             due = counted(Figure::Due),
@@ -214,7 +214,7 @@ impl Reader {
         part: ScorePart,
         shares: &mut Shares,
     ) -> Result<(), QueryError> {
-        let select = "SELECT s.person AS subject, count(*) AS ended, \
+        let select = "s.person AS subject, count(*) AS ended, \
              count(*) FILTER (WHERE s.due_ms IS NULL OR s.ended_ms <= s.due_ms) AS in_time \
              FROM case_stage s JOIN case_file c ON c.row = s.row";
         let mut query = filter.period("s.ended_ms");
@@ -229,7 +229,6 @@ impl Reader {
             let parts = columns.iter().map(|(part, got, of)| Ok((*part, Share { got: number(got)?, of: number(of)? })));
             Ok((subject, parts.collect::<rusqlite::Result<Vec<_>>>()?))
         };
-        let select = select.strip_prefix("SELECT ").unwrap_or(select);
         for (subject, parts) in query.all(&self.connection, select, "GROUP BY subject ORDER BY subject", read)? {
             let Some(subject) = subject.filter(|subject| !subject.is_empty()) else { continue };
             shares.entry(subject).or_default().extend(parts);

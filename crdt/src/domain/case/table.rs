@@ -107,8 +107,7 @@ pub struct Meeting {
 }
 
 /// The rules of a town. Every node must fold with the same table, or they show different cases: so far all go by the one
-/// that the program ships.
-/// [`TransitionTable::default`] is the table of the domain description.
+/// that the program ships, [`TransitionTable::default`], that of the domain description.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct TransitionTable {
     rules: BTreeMap<Step, Rule>,

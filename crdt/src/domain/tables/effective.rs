@@ -146,7 +146,7 @@ impl Tables {
         self.places.get(&kind)?.get(key).and_then(|place| self.rows(kind).get(*place))
     }
 
-    /// Changes when cases have to be folded or timed anew.
+    /// Changes when cases have to be timed anew.
     pub fn case_digest(&self) -> u64 {
         self.case_digest
     }

@@ -226,13 +226,17 @@ fn the_cases_behind_a_figure_are_as_many_as_it_says() {
 #[test]
 fn the_lamp_is_that_of_now_or_of_the_end_of_the_handling() {
     let scene = scene();
-    let listed = scene.reader().cases(&CaseFilter::default(), &Page::default()).unwrap().rows;
+    let listed = scene
+        .reader()
+        .cases(&CaseFilter { now_ms: PERIOD.now_ms, ..CaseFilter::default() }, &Page::default())
+        .unwrap()
+        .rows;
     let of = |number: u32| listed.iter().find(|case| case.document == id(number).to_string()).unwrap().lamp;
     // Handled at the last minute, a minute late, in the first minutes; long overdue; not filed; declared void at once.
     let expected = [Some(Lamp::Yellow), Some(Lamp::Red), Some(Lamp::Green), Some(Lamp::Red), None, Some(Lamp::Green)];
     assert_eq!([3, 4, 5, 6, 1, 8].map(of), expected);
     let with = |lamp| {
-        let filter = CaseFilter { lamp: Some(lamp), ..CaseFilter::default() };
+        let filter = CaseFilter { lamp: Some(lamp), now_ms: PERIOD.now_ms, ..CaseFilter::default() };
         scene.reader().cases(&filter, &Page::default()).unwrap().rows.len()
     };
     assert_eq!([Lamp::Green, Lamp::Yellow, Lamp::Red].map(with), [0, 0, 2], "6 and 7");

@@ -133,7 +133,7 @@ fn cases_are_listed_by_state_and_found_by_their_words() {
     }
     assert_eq!(list(&scene, &CaseFilter { open: Some(true), ..CaseFilter::default() }).len(), 1);
     assert!(list(&scene, &CaseFilter { open: Some(false), ..CaseFilter::default() }).is_empty());
-    let detail = scene.reader().case(id(50)).unwrap().unwrap();
+    let detail = scene.reader().case(id(50), 0).unwrap().unwrap();
     assert_eq!(
         detail.timeline.iter().map(|one| one.state).collect::<Vec<_>>(),
         [Some(CaseState::Reported), Some(CaseState::Accepted)]
