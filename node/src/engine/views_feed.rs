@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use townmesh_crdt::command::read::{self, Reading};
 use townmesh_crdt::command::table;
 use townmesh_crdt::domain::tables::Tables;
@@ -39,6 +39,8 @@ pub struct ViewsProgress {
     /// Namespaces whose cases are still to be read again.
     rereading: AtomicU64,
     failed: AtomicBool,
+    /// Told after each batch that was written.
+    shown: watch::Sender<()>,
 }
 
 impl ViewsProgress {
@@ -46,6 +48,11 @@ impl ViewsProgress {
     pub fn lag(&self) -> u64 {
         let lines = self.end.load(Ordering::Acquire).saturating_sub(self.watermark.load(Ordering::Acquire));
         lines.saturating_add(self.rereading.load(Ordering::Acquire))
+    }
+
+    /// Changes whenever the views show something new; what is shown now counts as seen.
+    pub fn shown(&self) -> watch::Receiver<()> {
+        self.shown.subscribe()
     }
 
     /// Nothing is shown from here on.
@@ -163,6 +170,7 @@ impl ViewsFeed {
                 }
                 written.noted.store(batch.noted, Ordering::Release);
                 written.watermark.store(batch.watermark, Ordering::Release);
+                written.shown.send_replace(());
             }
         })?;
         Ok(Self {

@@ -1,8 +1,9 @@
-//! Errors as the API answers them: a status and a [`Message`] as JSON.
+//! Errors as the API answers them: a status and a [`Message`], as a problem of RFC 9457 (`application/problem+json`).
 
 use axum::Json;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use serde::Serialize;
 use townmesh_crdt::command::CommandError;
 use townmesh_crdt::command::read::ReadError;
 use townmesh_crdt::enrol::EnrolError;
@@ -45,9 +46,29 @@ impl ApiError {
     }
 }
 
+/// The members that RFC 9457 names, in two languages like everything that people read, and those of the message.
+#[derive(Debug, Serialize)]
+struct Problem<'a> {
+    #[serde(rename = "type")]
+    kind: String,
+    title: &'a str,
+    status: u16,
+    detail: &'a str,
+    #[serde(flatten)]
+    message: &'a Message,
+}
+
 impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
-        let mut response = (self.status, Json(self.message)).into_response();
+        let problem = Problem {
+            kind: format!("urn:townmesh:error:{}", self.message.code),
+            title: &self.message.zh,
+            status: self.status.as_u16(),
+            detail: &self.message.en,
+            message: &self.message,
+        };
+        let mut response = (self.status, Json(problem)).into_response();
+        response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
         if self.status == StatusCode::SERVICE_UNAVAILABLE {
             response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
         }

@@ -27,6 +27,8 @@
 //! | `/v1/tables`, `/v1/tables/{table}` | GET, POST | the town's tables; the rows of one (JSON, CSV, XLSX), record some |
 //! | `/v1/tables/{table}/import` | POST | rows from a CSV or XLSX file, all of them or none |
 //! | `/v1/conflicts` | GET | what people have to settle |
+//! | `/v1/changes` | GET | live changes as Server-Sent Events |
+//! | `/ogc/...` | GET | the map for GIS programs: OGC API Features |
 //! | `/v1/import` | POST | a ledger file; answers JSON lines |
 //! | `/v1/export` | GET | households as CSV, XLSX, GeoJSON |
 //! | `/v1/verify`, `/v1/dump` | POST, GET | checks everything; tells everything, for a stated reason; JSON lines |
@@ -43,6 +45,7 @@ mod assessment;
 mod authority;
 mod bounds;
 mod cases;
+mod changes;
 mod completeness;
 mod delivery;
 mod dump;
@@ -56,6 +59,7 @@ mod invite;
 mod lines;
 mod locate;
 mod metrics;
+mod ogc;
 mod photos;
 mod positions;
 mod ratify;
@@ -205,10 +209,12 @@ impl Api {
             .route("/v1/authorities/revoke", post(authority::revoke))
             .route("/v1/erase", post(erase::erase))
             .route("/v1/ratify", post(ratify::ratify))
+            .nest("/ogc", ogc::router())
             .layer(from_fn(bounds::limit_time));
         let streaming = Router::new()
             .route("/v1/import", post(import::import).layer(DefaultBodyLimit::disable()))
             .route("/v1/export", get(export::export))
+            .route("/v1/changes", get(changes::follow))
             .route("/v1/verify", post(verify::verify))
             .route("/v1/dump", get(dump::dump));
         ordinary

@@ -18,11 +18,13 @@ use townmesh_crdt::store::Store;
 
 mod assessment;
 mod authorities;
+mod changes;
 mod erasures;
 mod failures;
 mod invites;
 mod ledgers;
 mod lists;
+mod map;
 mod photos;
 mod reveals;
 mod revocations;

@@ -14,8 +14,10 @@
 
 mod assessment;
 mod cases;
+mod changes;
 mod conflicts;
 mod devices;
+mod features;
 mod households;
 mod query;
 mod reader;
@@ -30,8 +32,10 @@ use std::path::PathBuf;
 
 pub use assessment::{Assessment, AssessmentFilter, Counts, Figure, GroupAssessment, GroupBy, Percent, Rates};
 pub use cases::{CaseDetail, CaseEventRow, CaseFilter, CaseRow, OrderRow};
+pub use changes::{Change, ChangeCursor, ChangeFilter, ChangeKind, Changes, CursorError};
 pub use conflicts::ConflictRow;
 pub use devices::{AlarmFilter, DeviceEventFilter, DeviceEventRow, DeviceFilter, DeviceRow};
+pub use features::{Collection, DEFAULT_FEATURES, Feature, FeatureFilter, Geometry, MAX_FEATURES, Properties};
 pub use households::{
     HazardFilter, HazardRow, HouseholdDetail, HouseholdFilter, HouseholdRow, InspectionRow, MAX_INSPECTIONS,
     ResidentRow,

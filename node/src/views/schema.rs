@@ -18,7 +18,7 @@ use rusqlite::{Connection, ErrorCode, OpenFlags};
 use super::ViewError;
 
 /// Version of the tables. Another one in the file means: delete it and read the log from the start.
-const VERSION: i64 = 6;
+const VERSION: i64 = 7;
 /// Marks the file as a townmesh view (`PRAGMA application_id`): "tmvw".
 const APPLICATION_ID: i64 = 0x746d_7677;
 /// Pages of the write-ahead log after which it is copied into the file: 32 MB, so that an import syncs seldom.
@@ -30,12 +30,15 @@ const PREPARED: usize = 96;
 
 /// The tables. Words (states, kinds, uses) are the keys that JSON shows; times are milliseconds since 1970, days
 /// `2024-03-05`, positions units of 1e-7 degrees. `row` is the document's number in this file, `changed` the line of
-/// the feed that last named it.
+/// the feed that last named it; in `document` and `removed` it is the number of the change in this file.
 const TABLES: &str = "
 CREATE TABLE meta (name TEXT PRIMARY KEY, value INTEGER NOT NULL) STRICT, WITHOUT ROWID;
 CREATE TABLE namespace (number INTEGER PRIMARY KEY, name TEXT NOT NULL) STRICT;
 CREATE TABLE document (
-    row INTEGER PRIMARY KEY, document TEXT NOT NULL UNIQUE, namespace INTEGER NOT NULL, kind TEXT NOT NULL) STRICT;
+    row INTEGER PRIMARY KEY, document TEXT NOT NULL UNIQUE, namespace INTEGER NOT NULL, kind TEXT NOT NULL,
+    region TEXT NOT NULL, changed INTEGER NOT NULL) STRICT;
+CREATE INDEX document_changed ON document (changed);
+CREATE TABLE removed (changed INTEGER PRIMARY KEY, document TEXT NOT NULL, kind TEXT NOT NULL, region TEXT NOT NULL) STRICT;
 
 CREATE TABLE region (
     row INTEGER PRIMARY KEY, code TEXT, name TEXT, kind TEXT, parent TEXT, latitude INTEGER, longitude INTEGER) STRICT;
@@ -120,10 +123,10 @@ CREATE TABLE conflict (
     chinese TEXT NOT NULL, english TEXT NOT NULL, personal INTEGER NOT NULL, options TEXT NOT NULL,
     PRIMARY KEY (row, place)) STRICT, WITHOUT ROWID;
 
-CREATE VIRTUAL TABLE position USING rtree_i32 (row, south, north, west, east);
+CREATE VIRTUAL TABLE position USING rtree_i32 (row, south, north, west, east, kind, same_kind);
 CREATE VIRTUAL TABLE search USING fts5 (
     words, content = '', contentless_delete = 1, detail = none, tokenize = 'trigram');
-INSERT INTO meta VALUES ('watermark', 0), ('store', 0), ('case_tables', 0);
+INSERT INTO meta VALUES ('watermark', 0), ('store', 0), ('case_tables', 0), ('file', random()), ('changes', 0), ('forgotten', 0);
 ";
 
 /// How a file was found when it was opened.
@@ -246,6 +249,21 @@ pub(super) fn store(connection: &Connection) -> rusqlite::Result<u64> {
 /// Digest of the tables by which the cases were folded and timed; 0 before the first.
 pub(super) fn case_tables(connection: &Connection) -> rusqlite::Result<u64> {
     meta(connection, "case_tables")
+}
+
+/// A number that no other file of views has.
+pub(super) fn file(connection: &Connection) -> rusqlite::Result<u64> {
+    meta(connection, "file")
+}
+
+/// How many changes there were in this file.
+pub(super) fn changes(connection: &Connection) -> rusqlite::Result<u64> {
+    meta(connection, "changes")
+}
+
+/// Number of the last change that is not known any longer.
+pub(super) fn forgotten(connection: &Connection) -> rusqlite::Result<u64> {
+    meta(connection, "forgotten")
 }
 
 fn meta(connection: &Connection, name: &str) -> rusqlite::Result<u64> {

@@ -21,6 +21,8 @@ use townmesh_crdt::policy::DocumentKind;
 use townmesh_crdt::store::FeedItem;
 
 use super::ViewError;
+use super::changes::KEPT_REMOVALS;
+use super::query::kind_axis;
 use super::schema::{self, Start};
 
 /// The writing side of the views; one per file.
@@ -174,10 +176,11 @@ fn write(
     watermark: u64,
 ) -> rusqlite::Result<()> {
     let transaction = connection.transaction()?;
-    let mut batch = Batch { connection: &transaction, tables, namespaces: BTreeSet::new() };
+    let mut batch = Batch::begin(&transaction, tables)?;
     for (item, namespace, reading) in rows {
         batch.take_in(item, namespace, reading)?;
     }
+    batch.end()?;
     let number = watermark.cast_signed();
     run(&transaction, "UPDATE meta SET value = ? WHERE name = 'watermark'", &[&number])?;
     transaction.commit()
@@ -189,10 +192,11 @@ fn forget(connection: &mut Connection, tables: &Tables, namespace: &Namespace) -
         .prepare("SELECT row FROM document WHERE namespace IN (SELECT number FROM namespace WHERE name = ?)")?
         .query_map([namespace.to_string()], |row| row.get(0))?
         .collect::<rusqlite::Result<_>>()?;
-    let mut batch = Batch { connection: &transaction, tables, namespaces: BTreeSet::new() };
+    let mut batch = Batch::begin(&transaction, tables)?;
     for row in &rows {
         batch.remove_row(*row)?;
     }
+    batch.end()?;
     transaction.commit()?;
     Ok(rows.len())
 }
@@ -203,12 +207,17 @@ struct Batch<'c> {
     tables: &'c Tables,
     /// Those whose names are written.
     namespaces: BTreeSet<u32>,
+    /// How many changes there were in this file.
+    changes: i64,
+    /// Whether something was removed.
+    removes: bool,
 }
 
 /// Where a document's rows stand.
 #[derive(Debug, Clone, Copy)]
 struct Slot<'a> {
     row: i64,
+    kind: DocumentKind,
     /// Whether there are rows to replace.
     known: bool,
     region: &'a str,
@@ -239,7 +248,27 @@ const OWNED: [&str; 19] = [
     "position",
 ];
 
-impl Batch<'_> {
+impl<'c> Batch<'c> {
+    fn begin(connection: &'c Connection, tables: &'c Tables) -> rusqlite::Result<Self> {
+        let changes = schema::changes(connection)?.cast_signed();
+        Ok(Self { connection, tables, namespaces: BTreeSet::new(), changes, removes: false })
+    }
+
+    /// Notes how many changes there were, and forgets the oldest removals.
+    fn end(self) -> rusqlite::Result<()> {
+        self.run("UPDATE meta SET value = ? WHERE name = 'changes'", &[&self.changes])?;
+        if !self.removes {
+            return Ok(());
+        }
+        let forgotten = "SELECT changed FROM removed ORDER BY changed DESC LIMIT 1 OFFSET ?";
+        let mut forgotten = self.connection.prepare_cached(forgotten)?;
+        let Some(forgotten) = forgotten.query_row([KEPT_REMOVALS], |row| row.get::<_, i64>(0)).optional()? else {
+            return Ok(());
+        };
+        self.run("DELETE FROM removed WHERE changed <= ?", &[&forgotten])?;
+        self.run("UPDATE meta SET value = ? WHERE name = 'forgotten'", &[&forgotten])
+    }
+
     fn take_in(&mut self, item: &FeedItem, namespace: &Namespace, reading: &Reading) -> rusqlite::Result<()> {
         let (kind, document) = match reading {
             Reading::Nothing => return self.remove(item.document),
@@ -286,15 +315,19 @@ impl Batch<'_> {
         }
         let id = document.to_string();
         let known = self.row_of(&id)?;
+        self.changes += 1;
         let row = match known {
-            Some(row) => row,
+            Some(row) => {
+                self.run("UPDATE document SET changed = ? WHERE row = ?", &[&self.changes, &row])?;
+                row
+            }
             None => {
-                let new = "INSERT INTO document (document, namespace, kind) VALUES (?, ?, ?)";
-                self.run(new, &[&id, &item.namespace, &kind.name()])?;
+                let new = "INSERT INTO document (document, namespace, kind, region, changed) VALUES (?, ?, ?, ?, ?)";
+                self.run(new, &[&id, &item.namespace, &kind.name(), &namespace.region, &self.changes])?;
                 self.connection.last_insert_rowid()
             }
         };
-        Ok(Slot { row, known: known.is_some(), region: &namespace.region, changed: item.number.cast_signed() })
+        Ok(Slot { row, kind, known: known.is_some(), region: &namespace.region, changed: item.number.cast_signed() })
     }
 
     fn row_of(&self, document: &str) -> rusqlite::Result<Option<i64>> {
@@ -309,6 +342,11 @@ impl Batch<'_> {
 
     fn remove_row(&mut self, row: i64) -> rusqlite::Result<()> {
         let household = self.household_of_hazard(row)?;
+        self.changes += 1;
+        self.removes = true;
+        let removed = "INSERT INTO removed (changed, document, kind, region) \
+                       SELECT ?, document, kind, region FROM document WHERE row = ?";
+        self.run(removed, &[&self.changes, &row])?;
         for table in OWNED {
             self.run(&format!("DELETE FROM {table} WHERE row = ?"), &[&row])?;
         }
@@ -321,12 +359,16 @@ impl Batch<'_> {
         if slot.known { self.run(&format!("DELETE FROM {table} WHERE row = ?"), &[&slot.row]) } else { Ok(()) }
     }
 
-    fn position(&self, slot: Slot<'_>, position: Option<Position>) -> rusqlite::Result<()> {
+    /// Notes where a document is: the box around these corners; nowhere if there are none.
+    fn position(&self, slot: Slot<'_>, corners: &[Position]) -> rusqlite::Result<()> {
         self.clear(slot, "position")?;
-        let Some((latitude, longitude)) = position.map(Position::e7) else { return Ok(()) };
+        let latitudes = corners.iter().map(|corner| corner.e7().0);
+        let longitudes = corners.iter().map(|corner| corner.e7().1);
+        let (Some(south), Some(north)) = (latitudes.clone().min(), latitudes.max()) else { return Ok(()) };
+        let (Some(west), Some(east)) = (longitudes.clone().min(), longitudes.max()) else { return Ok(()) };
         self.run(
-            "INSERT INTO position (row, south, north, west, east) VALUES (?1, ?2, ?2, ?3, ?3)",
-            &[&slot.row, &latitude, &longitude],
+            "INSERT INTO position (row, south, north, west, east, kind, same_kind) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?6)",
+            &[&slot.row, &south, &north, &west, &east, &kind_axis(slot.kind)],
         )
     }
 

@@ -1,7 +1,9 @@
 //! Views made of readings written by hand.
 
 mod assessment;
+mod changes;
 mod devices_and_cases;
+mod features;
 mod file;
 mod registry;
 mod scores;

@@ -52,7 +52,7 @@ impl Batch<'_> {
             ],
         )?;
         self.residents(slot, &record.residents)?;
-        self.position(slot, household.position)?;
+        self.position(slot, household.position.as_slice())?;
         self.conflicts(slot, &region, &record.conflicts)?;
         self.duplicates(slot, &region, record)?;
         let people = record.residents.iter().filter(|one| one.resident.void != Some(true));
