@@ -26,11 +26,28 @@ impl FromStr for Moment {
     /// Reads a date, `T`, a time of day and an offset from UTC. Digits beyond milliseconds count for nothing.
     fn from_str(text: &str) -> Result<Self, MomentError> {
         // The library also takes forms that RFC 3339 does not have.
-        let is_plain =
-            text.len() <= 64 && text.bytes().all(|byte| byte.is_ascii_digit() || b"-:.+TtZz".contains(&byte));
-        let moment = is_plain.then(|| text.parse::<Timestamp>().ok()).flatten().ok_or(MomentError)?;
+        let moment = has_form(text).then(|| text.parse::<Timestamp>().ok()).flatten().ok_or(MomentError)?;
         Ok(Self(moment.as_millisecond()))
     }
+}
+
+/// `date-time` of RFC 3339, 5.6, where `0` stands for a digit.
+fn has_form(text: &str) -> bool {
+    let is_like = |text: &str, form: &str| {
+        let fits = |(one, wanted): (u8, u8)| {
+            if wanted == b'0' { one.is_ascii_digit() } else { one.eq_ignore_ascii_case(&wanted) }
+        };
+        text.len() == form.len() && text.bytes().zip(form.bytes()).all(fits)
+    };
+    let Some((time, rest)) = text.split_at_checked(19) else { return false };
+    let rest = match rest.strip_prefix('.') {
+        Some(fraction) => fraction.trim_start_matches(|c: char| c.is_ascii_digit()),
+        None => rest,
+    };
+    let has_fraction_digits =
+        !text.contains(".Z") && !text.contains(".z") && !text.contains(".+") && !text.contains(".-");
+    let is_offset = ["Z", "+00:00", "-00:00"].iter().any(|form| is_like(rest, form));
+    text.len() <= 64 && is_like(time, "0000-00-00T00:00:00") && is_offset && has_fraction_digits
 }
 
 impl Display for Moment {
@@ -68,6 +85,12 @@ mod tests {
             "07:30",
             "2026-02-30T00:00:00Z",
             "2026-11-27T07:30:00Z[UTC]",
+            "20261127T073000Z",
+            "2026-11-27T07Z",
+            "2026-11-27T07:30Z",
+            "2026-11-27T07:30:00.Z",
+            "2026-11-27T07:30:00+08",
+            "2026-11-27 07:30:00Z",
             "now",
         ] {
             assert_eq!(read(wrong), Err(MomentError), "{wrong:?}");

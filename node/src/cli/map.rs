@@ -110,12 +110,15 @@ impl ChangesArgs {
         let query =
             [("kinds", self.kinds), ("region", self.region.map(|region| region.to_string())), ("after", self.after)];
         let answer = client.open("/v1/changes", &query)?;
-        let mut event = Value::Null;
+        let (mut event, mut last) = (Value::Null, String::new());
         for line in BufReader::new(answer.into_body().into_reader()).lines() {
-            let Ok(line) = line else { break };
+            let line = line.map_err(|error| broken_off(&last, &error.to_string()))?;
             match line.split_once(": ") {
                 Some(("event", name)) => event["event"] = json!(name),
-                Some(("id", id)) => event["id"] = json!(id),
+                Some(("id", id)) => {
+                    event["id"] = json!(id);
+                    last = id.to_owned();
+                }
                 Some(("data", data)) => event["data"] = serde_json::from_str(data).unwrap_or_default(),
                 _ if line.is_empty() && event["event"].is_string() => {
                     context.output.result(&event, said);
@@ -124,8 +127,14 @@ impl ChangesArgs {
                 _ => {}
             }
         }
-        Err(Message::new("broken_off", "节点停止了，跟随到此为止", "the node stopped: following ends here").into())
+        Err(broken_off(&last, "the node stopped").into())
     }
+}
+
+/// Why following ended, and how to go on.
+fn broken_off(last: &str, why: &str) -> Message {
+    let message = Message::new("broken_off", "跟随中断", format!("following ended: {why}"));
+    message.remedy(&format!("从此继续：--after {last}"), &format!("go on with --after {last}"))
 }
 
 /// An event on one line.

@@ -58,6 +58,7 @@ impl ViewsProgress {
     /// Nothing is shown from here on.
     pub(super) fn fail(&self) {
         self.failed.store(true, Ordering::Release);
+        self.shown.send_replace(());
     }
 
     /// Whether writing the views failed; they are rebuilt at the next start.
@@ -68,6 +69,8 @@ impl ViewsProgress {
 
 struct ViewBatch {
     rows: Vec<(FeedItem, Namespace, Reading)>,
+    /// The rows say what they said before.
+    is_reread: bool,
     watermark: u64,
     noted: u64,
     /// By which cases are timed from this batch on.
@@ -158,7 +161,10 @@ impl ViewsFeed {
         std::thread::Builder::new().name("views".into()).spawn(move || {
             while let Some(batch) = receiver.blocking_recv() {
                 views.go_by(batch.tables);
-                let written_rows = views.apply(&batch.rows, batch.noted);
+                let written_rows = match batch.is_reread {
+                    true => views.retime(&batch.rows, batch.noted),
+                    false => views.apply(&batch.rows, batch.noted),
+                };
                 let noted = batch.case_tables.map_or(Ok(()), |digest| views.note_case_tables(digest));
                 if let Err(error) = written_rows.and(noted) {
                     tracing::error!(%error, "the views cannot be written; they are rebuilt at the next start");
@@ -293,7 +299,7 @@ impl ViewsFeed {
                 Err(error) => tracing::warn!(%document, %error, "a document cannot be shown"),
             }
         }
-        permit.send(self.batch(replica, rows, None));
+        permit.send(ViewBatch { is_reread: true, ..self.batch(replica, rows, None) });
         Ok(())
     }
 
@@ -307,6 +313,7 @@ impl ViewsFeed {
         let noted = if durable < self.refed_until { 0 } else { self.next.min(durable) };
         let stale = std::mem::take(&mut self.stale).then_some(0);
         let case_tables = case_tables.or(stale);
-        ViewBatch { rows, watermark: self.next, noted, tables: Arc::clone(&self.tables), case_tables }
+        let tables = Arc::clone(&self.tables);
+        ViewBatch { rows, is_reread: false, watermark: self.next, noted, tables, case_tables }
     }
 }

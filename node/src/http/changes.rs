@@ -7,7 +7,10 @@
 //! |---|---|
 //! | `ready` | following begins here: what is read from now on is at least as new |
 //! | `changed`, `removed` | the document of this kind and region; many changes of one document may be one event |
-//! | `anew` | what was missed is not known any longer: read everything again, following goes on from here |
+//! | `anew` | what was missed is not known any longer, as after each start of the node: read everything again, following goes on from here |
+//!
+//! What the map shows as a dwelling is a `household`; a hazard is where its household is. Units have no document, their
+//! positions are asked for.
 
 use std::collections::VecDeque;
 use std::convert::Infallible;
@@ -20,6 +23,7 @@ use axum::response::sse::{Event, Sse};
 use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
 use tokio::sync::{OwnedSemaphorePermit, watch};
+use tokio::time::Instant;
 use townmesh_crdt::domain::region::RegionCode;
 use townmesh_crdt::policy::DocumentKind;
 
@@ -28,10 +32,12 @@ use super::bounds::Params;
 use super::error::ApiError;
 use super::server::Ending;
 use crate::message::Message;
-use crate::views::{Change, ChangeCursor, ChangeFilter, ChangeKind, Changes};
+use crate::views::{Change, ChangeCursor, ChangeFilter, ChangeKind, Changes, SHOWN};
 
 /// A follower hears at least this often, so that both sides notice when the other is gone.
 const PULSE: Duration = Duration::from_secs(15);
+/// Between two looks of one follower: what is written meanwhile is told together.
+const CALM: Duration = Duration::from_millis(100);
 /// The views are asked again so soon after they could not be.
 const REST: Duration = Duration::from_secs(1);
 
@@ -53,23 +59,31 @@ pub(super) async fn follow(
     Params(query): Params<ChangeQuery>,
 ) -> Result<Response, ApiError> {
     let place = api.bounds().follower()?;
-    let last = headers.get("last-event-id").map(|id| id.to_str().unwrap_or_default().to_owned());
-    let after = last.filter(|id| !id.is_empty()).or(query.after);
-    let after = after.map(|id| id.parse::<ChangeCursor>().map_err(|_| wrong_id())).transpose()?;
+    if api.engine().views().has_failed() {
+        return Err(ApiError::busy());
+    }
     let filter = ChangeFilter { kinds: kinds(query.kinds.as_deref())?, region: query.region };
     // Before the views are read: what they show later is noticed.
     let shown = api.engine().views().shown();
+    let end = api.readers().follow(|reader| reader.change_cursor()).await?;
+    let last = headers.get("last-event-id").map(|id| id.to_str().ok().and_then(|id| id.parse().ok()));
+    let after = query.after.map(|id| id.parse::<ChangeCursor>().map_err(|_| wrong_id())).transpose()?;
     let mut waiting = VecDeque::new();
-    let cursor = match after {
-        Some(cursor) => cursor,
-        None => {
-            let cursor = api.readers().query(|reader| reader.change_cursor()).await?;
-            waiting.push_back(Event::default().event("ready").id(cursor.to_string()).data("{}"));
-            cursor
+    let cursor = match (last, after) {
+        (Some(Some(cursor)), _) | (None, Some(cursor)) => cursor,
+        // A browser sends what it was given last, perhaps by a node that spoke otherwise, and asks no more if refused.
+        (Some(None), _) => {
+            waiting.push_back(Event::default().event("anew").id(end.to_string()).data("{}"));
+            end
+        }
+        (None, None) => {
+            waiting.push_back(Event::default().event("ready").id(end.to_string()).data("{}"));
+            end
         }
     };
     let ending = ending.map(|Extension(Ending(ending))| ending);
-    let follower = Follower { api, filter, cursor, waiting, shown, ending, _place: place };
+    let pulse = Instant::now() + PULSE;
+    let follower = Follower { api, filter, cursor, waiting, shown, ending, pulse, _place: place };
     let events = futures::stream::unfold(follower, async |mut follower: Follower| {
         let event = follower.next().await?;
         Some((Ok::<_, Infallible>(event), follower))
@@ -78,14 +92,13 @@ pub(super) async fn follow(
 }
 
 fn wrong_id() -> ApiError {
-    let message =
-        Message::new("change_id", "Last-Event-ID 不是本节点给出的编号", "Last-Event-ID is no id of this node");
+    let message = Message::new("change_id", "after 不是本节点给出的编号", "after is no id that a node gave");
     ApiError::bad_request(message.remedy("重新载入全部数据，再从头跟随", "read everything again and follow without it"))
 }
 
 fn kinds(names: Option<&str>) -> Result<Vec<DocumentKind>, ApiError> {
     let kind = |name: &str| {
-        let known = DocumentKind::ALL.iter().copied();
+        let known = SHOWN.iter().copied();
         known.clone().find(|kind| kind.name() == name.trim()).ok_or_else(|| {
             let all = known.map(DocumentKind::name).collect::<Vec<_>>().join(", ");
             let (zh, en) =
@@ -104,69 +117,72 @@ struct Follower {
     waiting: VecDeque<Event>,
     shown: watch::Receiver<()>,
     ending: Option<watch::Receiver<()>>,
+    /// When something is to be sent at the latest.
+    pulse: Instant,
     _place: OwnedSemaphorePermit,
-}
-
-/// Why a follower stopped waiting.
-enum Woken {
-    Shown,
-    Pulse,
-    End,
 }
 
 impl Follower {
     /// The next event, as soon as there is one; `None` when the node stops.
     async fn next(&mut self) -> Option<Event> {
-        loop {
-            if let Some(event) = self.waiting.pop_front() {
-                return Some(event);
-            }
-            if self.look().await {
-                continue;
-            }
-            match self.wait().await {
-                Woken::Shown => {}
-                // An id alone is no event for the browser, but it remembers it: what the filter leaves out is not
-                // looked through again.
-                Woken::Pulse => return Some(Event::default().id(self.cursor.to_string())),
-                Woken::End => return None,
-            }
-        }
-    }
-
-    /// Reads what changed; whether there is something to tell or more to read.
-    async fn look(&mut self) -> bool {
-        let (after, filter) = (self.cursor, self.filter.clone());
-        match self.api.readers().query(move |reader| reader.changes(after, &filter)).await {
-            Ok(Changes::Next(changes, cursor)) => {
-                self.waiting.extend(changes.iter().map(event));
-                self.cursor = cursor;
-            }
-            Ok(Changes::Anew(cursor)) => {
-                self.waiting.push_back(Event::default().event("anew").id(cursor.to_string()).data("{}"));
-                self.cursor = cursor;
-            }
-            Err(error) => {
-                // The views are being made anew, or all readers are busy.
-                tracing::debug!(message = %error.message, "a follower could not look");
-                tokio::time::sleep(REST).await;
-            }
-        }
-        !self.waiting.is_empty()
-    }
-
-    async fn wait(&mut self) -> Woken {
+        let mut ending = self.ending.clone();
         let ended = async {
-            match &mut self.ending {
+            match &mut ending {
                 // Nobody ever sends: it changes by going away.
                 Some(ending) => drop(ending.changed().await),
                 None => std::future::pending().await,
             }
         };
-        tokio::select! {
-            shown = self.shown.changed() => if shown.is_ok() { Woken::Shown } else { Woken::End },
-            () = ended => Woken::End,
-            () = tokio::time::sleep(PULSE) => Woken::Pulse,
+        let event = tokio::select! {
+            event = self.following() => event,
+            () = ended => None,
+        };
+        self.pulse = Instant::now() + PULSE;
+        event
+    }
+
+    async fn following(&mut self) -> Option<Event> {
+        loop {
+            if let Some(event) = self.waiting.pop_front() {
+                return Some(event);
+            }
+            if self.api.engine().views().has_failed() {
+                return None;
+            }
+            self.look().await;
+            if !self.waiting.is_empty() {
+                continue;
+            }
+            tokio::select! {
+                shown = self.shown.changed() => shown.ok()?,
+                // An id alone is no event for a browser, but it remembers it: what the filter leaves out is not looked
+                // through again.
+                () = tokio::time::sleep_until(self.pulse) => return Some(Event::default().id(self.cursor.to_string())),
+            }
+            tokio::time::sleep(CALM).await;
+        }
+    }
+
+    /// Reads what changed, as soon as the views can be read.
+    async fn look(&mut self) {
+        loop {
+            let (after, filter) = (self.cursor, self.filter.clone());
+            let error = match self.api.readers().follow(move |reader| reader.changes(after, &filter)).await {
+                Ok(Changes::Next(changes, cursor)) => {
+                    self.waiting.extend(changes.iter().map(event));
+                    self.cursor = cursor;
+                    return;
+                }
+                Ok(Changes::Anew(cursor)) => {
+                    self.waiting.push_back(Event::default().event("anew").id(cursor.to_string()).data("{}"));
+                    self.cursor = cursor;
+                    return;
+                }
+                Err(error) => error,
+            };
+            // They are being made anew.
+            tracing::debug!(message = %error.message, "a follower could not look");
+            tokio::time::sleep(REST).await;
         }
     }
 }

@@ -46,14 +46,14 @@ impl ApiError {
     }
 }
 
-/// The members that RFC 9457 names, in two languages like everything that people read, and those of the message.
+/// The members that RFC 9457 names, and those of the message: its `code` tells programs what is wrong.
 #[derive(Debug, Serialize)]
 struct Problem<'a> {
     #[serde(rename = "type")]
-    kind: String,
-    title: &'a str,
+    kind: &'static str,
+    title: &'static str,
     status: u16,
-    detail: &'a str,
+    detail: String,
     #[serde(flatten)]
     message: &'a Message,
 }
@@ -61,10 +61,10 @@ struct Problem<'a> {
 impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
         let problem = Problem {
-            kind: format!("urn:townmesh:error:{}", self.message.code),
-            title: &self.message.zh,
+            kind: "about:blank",
+            title: self.status.canonical_reason().unwrap_or_default(),
             status: self.status.as_u16(),
-            detail: &self.message.en,
+            detail: self.message.to_string(),
             message: &self.message,
         };
         let mut response = (self.status, Json(problem)).into_response();

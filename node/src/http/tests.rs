@@ -21,6 +21,8 @@ mod authorities;
 mod changes;
 mod erasures;
 mod failures;
+mod georeport;
+mod hotline;
 mod invites;
 mod ledgers;
 mod lists;

@@ -1,6 +1,8 @@
 //! Features: what of the town lies on the map, in collections as maps and GIS programs read them.
 //!
-//! A feature tells nothing about people: a dwelling shows its door and its mark, never who lives behind it.
+//! A feature tells nothing about residents: a dwelling shows its door and its mark, not who or how many live behind it, and
+//! numbers that look like a person's are masked where somebody wrote them into a place. It does tell which member
+//! answers for a grid, and where units are.
 
 use rusqlite::Row;
 use serde::Serialize;
@@ -9,6 +11,7 @@ use townmesh_crdt::domain::checklist::Grade;
 use townmesh_crdt::domain::device::{DeviceKind, Protocol};
 use townmesh_crdt::domain::dwelling::DwellingUse;
 use townmesh_crdt::domain::hazard::{DoorMark, HazardState};
+use townmesh_crdt::domain::person::mask_numbers;
 use townmesh_crdt::domain::polygon::Polygon;
 use townmesh_crdt::domain::position::Position;
 use townmesh_crdt::domain::region::{RegionCode, RegionKind};
@@ -24,9 +27,9 @@ use crate::moment::Moment;
 pub const MAX_FEATURES: u32 = 1_000;
 /// Features of a page where the caller names no number.
 pub const DEFAULT_FEATURES: u32 = 100;
-/// A box that holds more than this is filled by walking through all there are, which meets enough of them soon; what
-/// lies in any other is looked up one by one.
-const CROWDED: i64 = 20_000;
+/// A box that holds more than this is not looked up place by place: all there are of the kind, or of the period or region
+/// that is asked for, are compared with it until the page is full, which is soon.
+const CROWDED: i64 = 100_000;
 
 /// Things of one kind on the map.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -121,8 +124,6 @@ pub enum Properties {
         usage: Option<DwellingUse>,
         /// Rooms.
         rooms: Option<u32>,
-        /// How many live there.
-        residents: i64,
         /// Most tenants that are allowed.
         tenant_limit: Option<u32>,
         /// The mark on the door.
@@ -293,7 +294,7 @@ impl Reader {
             query.between_or_unknown(time, filter.from_ms, filter.until_ms);
         }
         if let Some(bounds) = filter.bounds {
-            if self.hold_more(layer.kind, bounds, crowded)? {
+            if layer.kind != DocumentKind::Grid && self.hold_more(layer.kind, bounds, crowded)? {
                 query.beside(layer.placed, bounds);
             } else {
                 query.within(&format!("{}.row", layer.placed), layer.kind, Some(bounds));
@@ -302,7 +303,13 @@ impl Reader {
         let limit = page.limit.unwrap_or(DEFAULT_FEATURES).clamp(1, MAX_FEATURES);
         let order = Order { columns: layer.order, descending: false };
         let select = (layer.columns, layer.from);
-        query.list_some(&self.connection, select, &order, (limit, page.after.as_deref()), |row| layer.feature(row))
+        let after = page.after.as_deref();
+        let mut listed = query.list_some(&self.connection, select, &order, (limit, after), |row| layer.feature(row))?;
+        if let Some(bounds) = filter.bounds {
+            // The index knows only the box around an area. A page may get shorter by that, and never ends too early.
+            listed.rows.retain(|feature| feature.geometry.as_ref().is_some_and(|geometry| geometry.meets(bounds)));
+        }
+        Ok(listed)
     }
 
     /// One feature; `None` where the collection has none of this id.
@@ -392,7 +399,6 @@ const DWELLINGS: Layer = Layer {
             address: row.get("address")?,
             usage: word(row, "usage")?,
             rooms: row.get("rooms")?,
-            residents: row.get("residents")?,
             tenant_limit: row.get("tenant_limit")?,
             mark: word(row, "mark")?,
         })
@@ -443,7 +449,7 @@ const CASES: Layer = Layer {
             source: word(row, "source")?,
             category: row.get("category")?,
             severity: word(row, "severity")?,
-            place: row.get("place")?,
+            place: row.get::<_, Option<String>>("place")?.map(|place| mask_numbers(&place)),
             reported: Moment(row.get("reported_ms")?),
             due: row.get::<_, Option<i64>>("due_ms")?.map(Moment),
             closed: row.get::<_, Option<i64>>("closed_ms")?.map(Moment),
@@ -467,7 +473,7 @@ const DEVICES: Layer = Layer {
             kind: word(row, "kind")?,
             protocol: word(row, "protocol")?,
             region: row.get("region")?,
-            place: row.get("place")?,
+            place: row.get::<_, Option<String>>("place")?.map(|place| mask_numbers(&place)),
             owner: row.get("owner")?,
             retired: row.get("retired")?,
         })
@@ -496,6 +502,21 @@ impl Geometry {
         }
         ring.extend(ring.first().copied());
         Self::Polygon([ring])
+    }
+}
+
+impl Geometry {
+    /// Whether some of it lies in a box.
+    fn meets(&self, bounds: BoundingBox) -> bool {
+        let place = |[longitude, latitude]: &[f64; 2]| Position::from_degrees(*latitude, *longitude);
+        match self {
+            Self::Point(point) => place(point).is_some_and(|point| bounds.contains(point)),
+            Self::Polygon([ring]) => {
+                let corners = ring.iter().skip(1).filter_map(place).collect();
+                let polygon = Polygon::new(corners).ok();
+                polygon.is_some_and(|polygon| bounds.parts().iter().any(|(low, high)| polygon.meets(*low, *high)))
+            }
+        }
     }
 }
 

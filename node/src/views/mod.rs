@@ -21,6 +21,7 @@ mod features;
 mod households;
 mod query;
 mod reader;
+mod requests;
 mod schema;
 mod scores;
 #[cfg(test)]
@@ -42,10 +43,11 @@ pub use households::{
 };
 pub use query::{BoundingBox, DEFAULT_LIMIT, Listed, MAX_LIMIT, Page};
 pub use reader::{QueryError, Reader};
+pub use requests::{RequestFilter, RequestRow};
 pub use schema::Start;
 pub use scores::{PartScore, Score, ScoreFilter, Scores};
 pub use town::{MemberRow, RegionCount, RegionRow, TeamRow};
-pub use writer::Views;
+pub use writer::{SHOWN, Views};
 
 /// Why the views cannot be opened or written.
 #[derive(Debug, thiserror::Error)]

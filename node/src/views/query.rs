@@ -24,6 +24,9 @@ const MAX_KEY_BYTES: usize = 256;
 /// Longest cursor that is looked at, in bytes.
 const MAX_CURSOR_BYTES: usize = 2_048;
 
+/// 180 degrees.
+const ANTIMERIDIAN: i32 = 1_800_000_000;
+
 /// Which part of a list.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 #[serde(default)]
@@ -62,6 +65,14 @@ impl BoundingBox {
         (south..=north).contains(&latitude) && is_between
     }
 
+    /// It, or its two halves where it crosses the 180th meridian: south-west and north-east corner of each.
+    pub(super) fn parts(&self) -> Vec<(Position, Position)> {
+        let ((south, west), (north, east)) = (self.southwest.e7(), self.northeast.e7());
+        let edges = if west <= east { vec![(west, east)] } else { vec![(west, ANTIMERIDIAN), (-ANTIMERIDIAN, east)] };
+        let part = |(west, east)| Position::from_e7(south, west).zip(Position::from_e7(north, east));
+        edges.into_iter().filter_map(part).collect()
+    }
+
     /// A box whose west lies east of its east crosses the 180th meridian: there either longitude will do.
     fn joins_longitudes(&self) -> &'static str {
         if self.southwest.e7().1 <= self.northeast.e7().1 { "AND" } else { "OR" }
@@ -70,18 +81,20 @@ impl BoundingBox {
     /// The places of a kind that meet the box: what stands after `FROM`, and its values.
     pub(super) fn places(&self, kind: DocumentKind) -> (String, [i32; 6]) {
         let ((south, west), (north, east)) = (self.southwest.e7(), self.northeast.e7());
-        let (kind, either) = (kind_axis(kind), self.joins_longitudes());
+        let ((kind, kind_end), either) = (kind_axis(kind), self.joins_longitudes());
         let places = format!(
-            "position WHERE kind >= ? AND same_kind <= ? AND north >= ? AND south <= ? AND (east >= ? {either} west <= ?)"
+            "position WHERE kind >= ? AND kind_end <= ? AND north >= ? AND south <= ? AND (east >= ? {either} west <= ?)"
         );
-        (places, [kind, kind, south, north, west, east])
+        (places, [kind, kind_end, south, north, west, east])
     }
 }
 
-/// Where a kind stands on the third axis of the index of places. The steps are as wide as a large town, so that the index
-/// keeps kinds apart before it looks at the map.
-pub(super) fn kind_axis(kind: DocumentKind) -> i32 {
-    i32::from(kind as u8) << 24
+/// From where to where a kind stands on the third axis of the index of places. The steps are as wide as a large town, so
+/// that the index keeps kinds apart; and a kind is half a step thick, because an R-tree weighs volumes, and those of
+/// flat boxes are all 0.
+pub(super) fn kind_axis(kind: DocumentKind) -> (i32, i32) {
+    let first = i32::from(kind as u8) << 24;
+    (first, first + (1 << 23))
 }
 
 impl Page {

@@ -79,6 +79,7 @@ CREATE TABLE hazard (
     due_ms INTEGER, rectified_by TEXT, rechecked_by TEXT, changed_ms INTEGER, note TEXT) STRICT;
 CREATE INDEX hazard_household ON hazard (household);
 CREATE INDEX hazard_state ON hazard (state, region);
+CREATE INDEX hazard_found ON hazard (found_ms);
 
 CREATE TABLE case_file (
     row INTEGER PRIMARY KEY, number TEXT NOT NULL, region TEXT NOT NULL, state TEXT, source TEXT, category TEXT, severity TEXT, place TEXT,
@@ -90,6 +91,7 @@ CREATE INDEX case_file_state ON case_file (state, reported_ms);
 CREATE INDEX case_file_time ON case_file (reported_ms);
 CREATE INDEX case_file_filed ON case_file (filed_ms);
 CREATE INDEX case_file_number ON case_file (number);
+CREATE INDEX case_file_region ON case_file (region);
 CREATE TABLE case_stage (
     row INTEGER NOT NULL, place INTEGER NOT NULL, stage TEXT NOT NULL, person TEXT, started_ms INTEGER NOT NULL,
     ended_ms INTEGER, due_ms INTEGER, PRIMARY KEY (row, place)) STRICT, WITHOUT ROWID;
@@ -123,7 +125,7 @@ CREATE TABLE conflict (
     chinese TEXT NOT NULL, english TEXT NOT NULL, personal INTEGER NOT NULL, options TEXT NOT NULL,
     PRIMARY KEY (row, place)) STRICT, WITHOUT ROWID;
 
-CREATE VIRTUAL TABLE position USING rtree_i32 (row, south, north, west, east, kind, same_kind);
+CREATE VIRTUAL TABLE position USING rtree_i32 (row, south, north, west, east, kind, kind_end);
 CREATE VIRTUAL TABLE search USING fts5 (
     words, content = '', contentless_delete = 1, detail = none, tokenize = 'trigram');
 INSERT INTO meta VALUES ('watermark', 0), ('store', 0), ('case_tables', 0), ('file', random()), ('changes', 0), ('forgotten', 0);
@@ -179,6 +181,8 @@ fn open_existing(path: &Path) -> Result<Connection, Unusable> {
     }
     configure(&connection)?;
     watermark(&connection)?;
+    // A power cut may have taken the last changes, whose numbers are given to others then.
+    connection.execute("UPDATE meta SET value = random() WHERE name = 'file'", [])?;
     Ok(connection)
 }
 
@@ -251,7 +255,7 @@ pub(super) fn case_tables(connection: &Connection) -> rusqlite::Result<u64> {
     meta(connection, "case_tables")
 }
 
-/// A number that no other file of views has.
+/// A number that no other file of views has, and this one only until it is opened again.
 pub(super) fn file(connection: &Connection) -> rusqlite::Result<u64> {
     meta(connection, "file")
 }

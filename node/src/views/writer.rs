@@ -11,6 +11,7 @@ use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use rusqlite::types::Value;
 use rusqlite::{Connection, OptionalExtension, ToSql};
 use townmesh_crdt::command::read::{Conflict, Reading};
 use townmesh_crdt::domain::position::Position;
@@ -112,7 +113,25 @@ impl Views {
     /// [`ViewError::Write`] leaves the file as it was. After [`ViewError::Rebuilt`] it is empty: go on at
     /// [`Self::watermark`].
     pub fn apply(&mut self, rows: &[(FeedItem, Namespace, Reading)], watermark: u64) -> Result<(), ViewError> {
-        match write(&mut self.connection, &self.tables, rows, watermark) {
+        self.take_in(rows, watermark, Telling::Each)
+    }
+
+    /// Takes in cases that say what they said, and may be timed by other tables: as [`Self::apply`], and only those whose
+    /// times differ are told as changes.
+    ///
+    /// # Errors
+    /// As for [`Self::apply`].
+    pub fn retime(&mut self, rows: &[(FeedItem, Namespace, Reading)], watermark: u64) -> Result<(), ViewError> {
+        self.take_in(rows, watermark, Telling::NewTimes)
+    }
+
+    fn take_in(
+        &mut self,
+        rows: &[(FeedItem, Namespace, Reading)],
+        watermark: u64,
+        telling: Telling,
+    ) -> Result<(), ViewError> {
+        match write(&mut self.connection, &self.tables, rows, watermark, telling) {
             Ok(()) => {
                 self.watermark = watermark;
                 Ok(())
@@ -169,14 +188,22 @@ impl Views {
     }
 }
 
+/// Which of the documents that are taken in are told as changes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Telling {
+    Each,
+    NewTimes,
+}
+
 fn write(
     connection: &mut Connection,
     tables: &Tables,
     rows: &[(FeedItem, Namespace, Reading)],
     watermark: u64,
+    telling: Telling,
 ) -> rusqlite::Result<()> {
     let transaction = connection.transaction()?;
-    let mut batch = Batch::begin(&transaction, tables)?;
+    let mut batch = Batch::begin(&transaction, tables, telling)?;
     for (item, namespace, reading) in rows {
         batch.take_in(item, namespace, reading)?;
     }
@@ -192,7 +219,7 @@ fn forget(connection: &mut Connection, tables: &Tables, namespace: &Namespace) -
         .prepare("SELECT row FROM document WHERE namespace IN (SELECT number FROM namespace WHERE name = ?)")?
         .query_map([namespace.to_string()], |row| row.get(0))?
         .collect::<rusqlite::Result<_>>()?;
-    let mut batch = Batch::begin(&transaction, tables)?;
+    let mut batch = Batch::begin(&transaction, tables, Telling::Each)?;
     for row in &rows {
         batch.remove_row(*row)?;
     }
@@ -209,6 +236,7 @@ struct Batch<'c> {
     namespaces: BTreeSet<u32>,
     /// How many changes there were in this file.
     changes: i64,
+    telling: Telling,
     /// Whether something was removed.
     removes: bool,
 }
@@ -224,6 +252,21 @@ struct Slot<'a> {
     /// Line of the feed.
     changed: i64,
 }
+
+/// Kinds of documents that are shown, and so can be told as changed.
+pub const SHOWN: [DocumentKind; 11] = [
+    DocumentKind::Household,
+    DocumentKind::Inspection,
+    DocumentKind::Hazard,
+    DocumentKind::Case,
+    DocumentKind::Device,
+    DocumentKind::DeviceDay,
+    DocumentKind::Region,
+    DocumentKind::Grid,
+    DocumentKind::Member,
+    DocumentKind::Team,
+    DocumentKind::Table,
+];
 
 /// Tables whose rows belong to a document.
 const OWNED: [&str; 19] = [
@@ -249,9 +292,26 @@ const OWNED: [&str; 19] = [
 ];
 
 impl<'c> Batch<'c> {
-    fn begin(connection: &'c Connection, tables: &'c Tables) -> rusqlite::Result<Self> {
+    fn begin(connection: &'c Connection, tables: &'c Tables, telling: Telling) -> rusqlite::Result<Self> {
         let changes = schema::changes(connection)?.cast_signed();
-        Ok(Self { connection, tables, namespaces: BTreeSet::new(), changes, removes: false })
+        Ok(Self { connection, tables, namespaces: BTreeSet::new(), changes, telling, removes: false })
+    }
+
+    /// Tells a document as the latest change.
+    fn tell(&mut self, row: i64) -> rusqlite::Result<()> {
+        self.changes += 1;
+        self.run("UPDATE document SET changed = ? WHERE row = ?", &[&self.changes, &row])
+    }
+
+    /// By what a case in this row may differ without saying anything new; nothing where everything is told.
+    fn times(&self, row: i64) -> rusqlite::Result<Option<[Value; 4]>> {
+        if self.telling == Telling::Each {
+            return Ok(None);
+        }
+        let times = "SELECT state, yellow_ms, due_ms, (SELECT group_concat(coalesce(due_ms, '')) FROM \
+                     (SELECT due_ms FROM case_stage WHERE row = ?1 ORDER BY place)) FROM case_file WHERE row = ?1";
+        let mut times = self.connection.prepare_cached(times)?;
+        times.query_row([row], |row| Ok([row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?])).optional()
     }
 
     /// Notes how many changes there were, and forgets the oldest removals.
@@ -285,6 +345,13 @@ impl<'c> Batch<'c> {
             Reading::Table(record) => (DocumentKind::Table, record.id),
         };
         let slot = self.slot(item, namespace, kind, document)?;
+        let before = self.times(slot.row)?;
+        self.replace(slot, reading)?;
+        let is_told = before.is_none() || before != self.times(slot.row)?;
+        if is_told { self.tell(slot.row) } else { Ok(()) }
+    }
+
+    fn replace(&mut self, slot: Slot<'_>, reading: &Reading) -> rusqlite::Result<()> {
         match reading {
             Reading::Nothing => Ok(()),
             Reading::Household(record) => self.household(slot, record),
@@ -315,15 +382,11 @@ impl<'c> Batch<'c> {
         }
         let id = document.to_string();
         let known = self.row_of(&id)?;
-        self.changes += 1;
         let row = match known {
-            Some(row) => {
-                self.run("UPDATE document SET changed = ? WHERE row = ?", &[&self.changes, &row])?;
-                row
-            }
+            Some(row) => row,
             None => {
-                let new = "INSERT INTO document (document, namespace, kind, region, changed) VALUES (?, ?, ?, ?, ?)";
-                self.run(new, &[&id, &item.namespace, &kind.name(), &namespace.region, &self.changes])?;
+                let new = "INSERT INTO document (document, namespace, kind, region, changed) VALUES (?, ?, ?, ?, 0)";
+                self.run(new, &[&id, &item.namespace, &kind.name(), &namespace.region])?;
                 self.connection.last_insert_rowid()
             }
         };
@@ -366,9 +429,10 @@ impl<'c> Batch<'c> {
         let longitudes = corners.iter().map(|corner| corner.e7().1);
         let (Some(south), Some(north)) = (latitudes.clone().min(), latitudes.max()) else { return Ok(()) };
         let (Some(west), Some(east)) = (longitudes.clone().min(), longitudes.max()) else { return Ok(()) };
+        let (kind, kind_end) = kind_axis(slot.kind);
         self.run(
-            "INSERT INTO position (row, south, north, west, east, kind, same_kind) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?6)",
-            &[&slot.row, &south, &north, &west, &east, &kind_axis(slot.kind)],
+            "INSERT INTO position (row, south, north, west, east, kind, kind_end) VALUES (?, ?, ?, ?, ?, ?, ?)",
+            &[&slot.row, &south, &north, &west, &east, &kind, &kind_end],
         )
     }
 

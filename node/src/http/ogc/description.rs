@@ -58,9 +58,16 @@ pub(super) fn landing(links: &Links) -> Value {
     })
 }
 
+/// What is kept of the standard, and the one thing that is not, on purpose.
 pub(super) fn conformance() -> Value {
     let class = |name: &str| format!("http://www.opengis.net/spec/ogcapi-features-1/1.0/conf/{name}");
-    json!({ "conformsTo": [class("core"), class("geojson"), class("oas30")] })
+    json!({
+        "conformsTo": [class("core"), class("geojson"), class("oas30")],
+        "deviations": [{
+            "requirement": "/req/core/fc-bbox-response",
+            "deviation": "bbox leaves out features without a place: a ledger may hold a hundred thousand of them",
+        }],
+    })
 }
 
 pub(super) fn collections(links: &Links) -> Value {
@@ -82,35 +89,35 @@ pub(super) fn collection(layer: Layer, links: &Links) -> Value {
 
 /// The description for programs: OpenAPI 3.0.
 pub(super) fn open_api(links: &Links) -> Value {
-    let names: Vec<&str> = Layer::all().map(Layer::name).collect();
-    let collection = json!({
-        "name": "collection", "in": "path", "required": true, "schema": { "type": "string", "enum": names },
-    });
     let id = json!({ "name": "id", "in": "path", "required": true, "schema": { "type": "string" } });
     let get = |summary: &str, parameters: Vec<Value>, media_type: &str| {
         let ok = json!({ "description": summary, "content": { media_type: { "schema": { "type": "object" } } } });
         let problem = json!({ "$ref": "#/components/responses/Problem" });
-        let answers = json!({ "200": ok, "400": problem, "401": problem, "404": problem });
+        let answers = json!({ "200": ok, "400": problem, "401": problem, "404": problem, "default": problem });
         json!({ "get": { "summary": summary, "parameters": parameters, "responses": answers } })
     };
     let problem = json!({
         "description": "what was wrong (RFC 9457)",
         "content": { "application/problem+json": { "schema": { "type": "object" } } },
     });
+    let mut paths = json!({
+        "/": get("where everything is", vec![], JSON),
+        "/api": get("this description", vec![], OPEN_API),
+        "/conformance": get("which parts of the standard are kept", vec![], JSON),
+        "/collections": get("what there is on the map", vec![], JSON),
+    });
+    for layer in Layer::all() {
+        let (path, (_, title)) = (format!("/collections/{}", layer.name()), layer.title());
+        paths[format!("{path}/items")] = get(title, item_parameters(layer), GEO_JSON);
+        paths[format!("{path}/items/{{id}}")] = get(title, vec![id.clone()], GEO_JSON);
+        paths[path] = get(title, vec![], JSON);
+    }
     json!({
         "openapi": "3.0.3",
         "info": { "title": "townmesh: OGC API Features", "version": env!("CARGO_PKG_VERSION") },
         "servers": [{ "url": links.to("self", JSON, "/ogc").href }],
         "security": [{ "token": [] }],
-        "paths": {
-            "/": get("where everything is", vec![], JSON),
-            "/api": get("this description", vec![], OPEN_API),
-            "/conformance": get("which parts of the standard are kept", vec![], JSON),
-            "/collections": get("what there is on the map", vec![], JSON),
-            "/collections/{collection}": get("one collection", vec![collection.clone()], JSON),
-            "/collections/{collection}/items": get("features", item_parameters(&collection), GEO_JSON),
-            "/collections/{collection}/items/{id}": get("one feature", vec![collection.clone(), id], GEO_JSON),
-        },
+        "paths": paths,
         "components": {
             "responses": { "Problem": problem },
             "securitySchemes": { "token": { "type": "http", "scheme": "bearer" } },
@@ -118,7 +125,7 @@ pub(super) fn open_api(links: &Links) -> Value {
     })
 }
 
-fn item_parameters(collection: &Value) -> Vec<Value> {
+fn item_parameters(layer: Layer) -> Vec<Value> {
     let query = |name: &str, description: &str, schema: Value| {
         json!({
             "name": name, "in": "query", "required": false, "description": description, "schema": schema,
@@ -126,14 +133,17 @@ fn item_parameters(collection: &Value) -> Vec<Value> {
         })
     };
     let limit = json!({ "type": "integer", "minimum": 1, "maximum": MAX_FEATURES, "default": DEFAULT_FEATURES });
-    let numbers = json!({ "type": "array", "minItems": 4, "maxItems": 6, "items": { "type": "number" } });
+    let numbers =
+        |count: u8| json!({ "type": "array", "minItems": count, "maxItems": count, "items": { "type": "number" } });
+    let numbers = json!({ "oneOf": [numbers(4), numbers(6)] });
     let text = json!({ "type": "string" });
-    vec![
-        collection.clone(),
+    let region = query("region", "the code of a region: what lies within it", text.clone());
+    let region = layer.has_regions().then_some(region);
+    let common = vec![
         query("bbox", "west,south,east,north in degrees (WGS 84)", numbers),
         query("datetime", "a moment or an interval (RFC 3339); one end may be ..", text.clone()),
-        query("region", "the code of a region: what lies within it", text.clone()),
         query("limit", "features of a page", limit),
         query("after", "where the page begins: from the link next", text),
-    ]
+    ];
+    common.into_iter().chain(region).collect()
 }

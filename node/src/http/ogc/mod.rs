@@ -9,7 +9,8 @@
 //! | `/ogc/collections/{collection}/items` | features: `bbox`, `datetime`, `region`, `limit`, and `next` among the links |
 //! | `/ogc/collections/{collection}/items/{id}` | one feature |
 //!
-//! It tells nothing about people; [`features`](crate::views::Feature) says what it does tell.
+//! It tells nothing about residents; [`Feature`] says what it does tell. Against the standard (`/req/core/fc-bbox-response`)
+//! a `bbox` leaves out what has no place: a ledger may hold a hundred thousand doors without one.
 
 mod description;
 mod parameters;
@@ -83,7 +84,7 @@ pub(super) fn router() -> Router<Api> {
         .route("/collections/{collection}/items/{id}", get(item))
 }
 
-async fn landing(headers: HeaderMap, Params(none): Params<NoParameters>) -> Response {
+pub(super) async fn landing(headers: HeaderMap, Params(none): Params<NoParameters>) -> Response {
     let NoParameters {} = none;
     Json(description::landing(&Links::of(&headers))).into_response()
 }
@@ -115,7 +116,7 @@ async fn collection(
 /// A query without any parameter; the standard wants every other one refused.
 #[derive(Debug, serde::Deserialize)]
 #[serde(deny_unknown_fields)]
-struct NoParameters {}
+pub(super) struct NoParameters {}
 
 /// A page of features (RFC 7946, with the members that OGC 17-069r4 adds).
 #[derive(Debug, Serialize)]

@@ -102,7 +102,8 @@ fn interval(text: &str) -> Result<(Option<i64>, Option<i64>), ApiError> {
     };
     let moment = |text: &str| match text {
         "" | ".." => Ok(None),
-        text => text.parse().map(|Moment(millis)| Some(millis)).map_err(|_| refuse()),
+        // In a URL a plain + is a space.
+        text => text.replace(' ', "+").parse().map(|Moment(millis)| Some(millis)).map_err(|_| refuse()),
     };
     let (from, to) = match text.split_once('/') {
         Some((from, to)) => (moment(from)?, moment(to)?),
@@ -129,6 +130,7 @@ mod tests {
     #[test]
     fn an_interval_holds_both_its_ends_and_may_be_open_at_one() {
         assert_eq!(interval("1970-01-01T00:00:01Z").unwrap(), (Some(1000), Some(1001)));
+        assert_eq!(interval("1970-01-01T08:00:01 08:00").unwrap(), (Some(1000), Some(1001)));
         assert_eq!(interval("1970-01-01T00:00:01Z/1970-01-01T00:00:02Z").unwrap(), (Some(1000), Some(2001)));
         assert_eq!(interval("../1970-01-01T00:00:02Z").unwrap(), (None, Some(2001)));
         assert_eq!(interval("1970-01-01T00:00:01Z/").unwrap(), (Some(1000), None));

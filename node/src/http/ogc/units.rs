@@ -1,18 +1,23 @@
 //! The units of the town as features: they stand in no document, and there are at most a few hundred.
 
+use townmesh_crdt::id::NodeId;
 use townmesh_crdt::replica::Replica;
 
 use super::super::Api;
 use super::super::error::ApiError;
 use super::super::positions::{self, UnitRow};
 use crate::moment::Moment;
-use crate::views::{DEFAULT_FEATURES, Feature, FeatureFilter, Geometry, Listed, MAX_FEATURES, Page, Properties};
+use crate::views::{
+    DEFAULT_FEATURES, Feature, FeatureFilter, Geometry, Listed, MAX_FEATURES, Page, Properties, QueryError,
+};
 
 /// Units by id; a cursor is the id of the last one.
 pub(super) async fn page(api: &Api, filter: FeatureFilter, page: Page) -> Result<Listed<Feature>, ApiError> {
+    let after: Option<NodeId> = page.after.map(|after| after.parse().map_err(|_| QueryError::Cursor)).transpose()?;
+    let after = after.map(|after| after.to_string());
     let mut units = api.engine().read(|replica: &mut Replica| positions::rows(replica)).await?;
     units.sort_by(|a, b| a.node.cmp(&b.node));
-    units.retain(|unit| matches(&filter, unit) && page.after.as_ref().is_none_or(|after| unit.node > *after));
+    units.retain(|unit| matches(&filter, unit) && after.as_ref().is_none_or(|after| unit.node > *after));
     let limit = page.limit.unwrap_or(DEFAULT_FEATURES).clamp(1, MAX_FEATURES) as usize;
     let is_longer = units.len() > limit;
     units.truncate(limit);

@@ -67,15 +67,67 @@ async fn what_is_recorded_is_told_and_nothing_is_missed_by_whoever_was_away() {
     let mut lost = node.follow("", Some(&other)).await.unwrap_or_else(|_| panic!("refused"));
     let (anew, cursor, _) = lost.next().await;
     assert_eq!(anew, "anew");
+    let mut foreign = node.follow("", Some("some other node's")).await.unwrap_or_else(|_| panic!("refused"));
+    assert_eq!(foreign.next().await.0, "anew");
     assert!(cursor.starts_with(start.split('-').next().unwrap()), "{cursor} {start}");
+}
+
+/// Follows over a connection of its own until the stream ends; what it was told.
+async fn followed_to_its_end(address: std::net::SocketAddr, token: &str) -> String {
+    let mut stream = tokio::net::TcpStream::connect(address).await.unwrap();
+    let request = format!("GET /v1/changes HTTP/1.1\r\nHost: {address}\r\nAuthorization: Bearer {token}\r\n\r\n");
+    stream.write_all(request.as_bytes()).await.unwrap();
+    let mut told = String::new();
+    stream.read_to_string(&mut told).await.unwrap();
+    told
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_node_that_stops_does_not_wait_for_its_followers() {
+    let node = Node::start().await;
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let (address, (stop, stopped)) = (listener.local_addr().unwrap(), tokio::sync::oneshot::channel::<()>());
+    let stopped = async { drop(stopped.await) };
+    let serving = tokio::spawn(serve(listener, node.router.clone(), Patience::default(), stopped));
+    let token = node.file.token.clone();
+    let following = tokio::spawn(async move { followed_to_its_end(address, &token).await });
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    drop(stop);
+    // The farewell of those that do not end takes five seconds.
+    tokio::time::timeout(Duration::from_secs(3), serving).await.expect("it waits for its follower").unwrap();
+    assert!(following.await.unwrap().contains("event: ready"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn followers_keep_nobody_from_a_list_while_much_is_recorded() {
+    let node = Node::start().await;
+    let mut followers = Vec::new();
+    for _ in 0..64 {
+        let mut follower = node.follow("", None).await.unwrap_or_else(|_| panic!("refused"));
+        followers.push(tokio::spawn(async move {
+            let mut seen = std::collections::BTreeSet::new();
+            while seen.len() < 30 {
+                let (_, _, data) = follower.next().await;
+                seen.extend(data["document"].as_str().map(str::to_owned));
+            }
+        }));
+    }
+    for number in 0..30 {
+        node.household(&format!("{number}号")).await;
+        let listed = tokio::time::timeout(Duration::from_secs(5), node.fetch("/v1/households")).await;
+        assert_eq!(listed.expect("the list waits").0, StatusCode::OK);
+    }
+    for follower in followers {
+        tokio::time::timeout(Duration::from_secs(60), follower).await.expect("a follower misses something").unwrap();
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn following_is_bounded_and_wrong_wishes_are_refused() {
     let node = Node::start().await;
     for (query, last, expected) in [
-        ("", Some("nonsense"), "change_id"),
         ("?after=nonsense", None, "change_id"),
+        ("?kinds=dwelling", None, "kinds"),
         ("?kinds=houses", None, "kinds"),
         ("?region=town", None, "query"),
         ("?colour=red", None, "query"),

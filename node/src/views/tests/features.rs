@@ -64,6 +64,32 @@ fn an_area_is_a_closed_ring_against_the_clock_whichever_way_it_was_drawn() {
 }
 
 #[test]
+fn an_area_is_not_met_by_a_box_in_its_notch() {
+    let mut scene = Scene::new();
+    let corners = [(0.0, 0.0), (0.0, 3.0), (1.0, 3.0), (1.0, 1.0), (3.0, 1.0), (3.0, 0.0)];
+    let corners = corners.map(|(latitude, longitude)| at(latitude, longitude)).to_vec();
+    scene.feed([Reading::Grid(fields(1, Grid { polygon: Polygon::new(corners).ok(), ..Grid::default() }))]);
+    let met = |south, west, north, east| {
+        let bounds = Some(BoundingBox { southwest: at(south, west), northeast: at(north, east) });
+        features(&scene, Collection::Grids, &FeatureFilter { bounds, ..FeatureFilter::default() }, 10).len() == 1
+    };
+    assert!(!met(1.5, 1.5, 2.5, 2.5), "in the notch");
+    assert!(
+        met(1.5, 0.5, 2.5, 2.5) && met(0.5, -9.0, 0.6, 9.0) && met(0.2, 0.2, 0.3, 0.3) && met(-9.0, -9.0, 9.0, 9.0)
+    );
+    assert!(!met(5.0, -170.0, 6.0, 170.0) && met(-1.0, 2.0, 1.0, -179.0), "across the 180th meridian");
+}
+
+#[test]
+fn a_number_of_a_person_in_a_place_is_masked() {
+    let mut scene = Scene::new();
+    let device = Device { code: Some("d1".into()), place: Some("王家 13812345678".into()), ..Device::default() };
+    scene.feed([Reading::Device(fields(1, device))]);
+    let shown = as_json(&features(&scene, Collection::Devices, &FeatureFilter::default(), 10)[0]);
+    assert_eq!(shown["properties"]["place"], "王家 138****5678");
+}
+
+#[test]
 fn a_door_shows_its_mark_and_nobody_behind_it() {
     let mut scene = Scene::new();
     scene.feed([
@@ -74,7 +100,7 @@ fn a_door_shows_its_mark_and_nobody_behind_it() {
     let door = as_json(&doors[0]);
     assert_eq!(door["type"], "Feature");
     assert_eq!(door["geometry"], json!({ "type": "Point", "coordinates": [116.3, 39.8001] }));
-    let shown = json!({ "region": VILLAGE, "address": "幸福路1号", "use": "rental", "rooms": 8, "residents": 1,
+    let shown = json!({ "region": VILLAGE, "address": "幸福路1号", "use": "rental", "rooms": 8,
                         "tenant_limit": null, "mark": "red" });
     assert_eq!(door["properties"], shown);
     assert!(!door.to_string().contains("王"), "{door}");
@@ -138,6 +164,9 @@ proptest! {
         let found: Vec<String> =
             features(&scene, Collection::Devices, &filter, limit).into_iter().map(|feature| feature.id).collect();
         prop_assert_eq!(&found, &wanted);
+        for collection in Collection::ALL {
+            prop_assert!(scene.reader().features_by(collection, &filter, &Page::default(), -1).is_ok());
+        }
         // As in a crowd, where the table is walked through.
         let reader = scene.reader();
         let walked = reader.features_by(Collection::Devices, &filter, &Page { limit: Some(100), after: None }, -1).unwrap();
@@ -147,9 +176,9 @@ proptest! {
 
 #[test]
 fn kinds_stand_apart_in_the_index_by_more_than_a_town() {
-    let (first, second) =
-        (crate::views::query::kind_axis(DocumentKind::Region), crate::views::query::kind_axis(DocumentKind::Device));
-    assert!(first.abs_diff(second) > 10_000_000, "a degree is 10,000,000 units");
+    let axis = crate::views::query::kind_axis;
+    let ((first, end), (next, _)) = (axis(DocumentKind::Region), axis(DocumentKind::Grid));
+    assert!(end > first && end.abs_diff(next).min(next.abs_diff(end)) > 5_000_000, "a degree is 10,000,000 units");
     let greatest = DocumentKind::ALL.iter().map(|kind| *kind as u8).max().unwrap();
-    assert!(greatest < 128, "it would not fit");
+    assert!(greatest < 127, "it would not fit");
 }
