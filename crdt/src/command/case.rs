@@ -102,10 +102,16 @@ pub fn report(
     now: Millis,
 ) -> Result<Outcome<CaseRef>, CommandError> {
     check_role(replica, actor)?;
+    // Before anything is staged: an opened year and a person's key would stay behind a report that is refused.
+    actor.check().map_err(|error| error.within("actor"))?;
+    new.report.check_input().map_err(|error| error.within("report"))?;
     input::time("noticed_ms", i64::try_from(new.noticed).unwrap_or(i64::MAX))?;
     // Every report without a key of its own would be one case.
     if new.natural_key.as_ref().is_some_and(|key| key.trim_ascii().is_empty()) {
         return Err(InputError::new("natural_key", Fault::Blank).into());
+    }
+    if let Some(known) = reported_before(replica, &new)? {
+        return Ok(Outcome::Unchanged(known));
     }
     let (year, ..) = Day::of_time(i64::try_from(new.noticed).unwrap_or(i64::MAX), UTC_OFFSET_MINUTES).calendar();
     let wanted = Namespace::cases(&new.region.to_string(), &format!("{year:04}"));
@@ -167,19 +173,49 @@ pub fn read(
     Ok(Some(CaseRecord { id: document, case: stored.fold(), unreadable: stored.unreadable }))
 }
 
-/// Who reported a case; `None` where it holds nothing, or its report does not say.
+/// The case of this natural key where the region's cases of any year here hold it: what is sent again after New Year, or
+/// without its time, is the same.
+fn reported_before(replica: &mut Replica, new: &NewCase) -> Result<Option<CaseRef>, CommandError> {
+    let Some(key) = &new.natural_key else { return Ok(None) };
+    let family = Namespace::cases(&new.region.to_string(), "").family();
+    let open: Vec<Namespace> =
+        replica.trust().namespaces().values().filter(|namespace| namespace.family() == family).cloned().collect();
+    for namespace in open {
+        let document = replica.document_id(&namespace, DocumentKind::Case, key)?;
+        if stored(replica, &namespace, document)?.fold().reported.is_some() {
+            return Ok(Some(CaseRef { namespace, document }));
+        }
+    }
+    Ok(None)
+}
+
+/// Who reported a case: several, where it was reported apart, each once and in no particular order. Once one of them is
+/// erased nothing is told of any: nobody knows whether they are the same person.
 ///
 /// # Errors
 /// [`StoreError`].
-pub fn reporter(replica: &mut Replica, case: &CaseRef) -> Result<Option<Reporter>, StoreError> {
-    let reported = stored(replica, &case.namespace, case.document)?.fold().reported;
-    let Some(sealed) = reported.and_then(|reported| reported.report.reporter) else { return Ok(None) };
+pub fn reporters(replica: &mut Replica, case: &CaseRef) -> Result<Vec<Reporter>, StoreError> {
+    let stored = stored(replica, &case.namespace, case.document)?;
+    let reports = stored.events.into_values().filter(|input| input.void.is_none()).map(|input| input.event.action);
+    let sealed = reports.filter_map(|action| {
+        let Action::Report(report) = action else { return None };
+        report.reporter
+    });
     let place = Place::new(replica, &case.namespace, case.document);
-    let opened = people::open_sealed(replica, place, reporter_id(case.document), &sealed)?;
-    Ok(Some(match opened {
-        Ok(data) => Reporter { data: Some(data), state: PersonalState::Open },
-        Err(state) => Reporter { data: None, state },
-    }))
+    let mut reporters: Vec<Reporter> = Vec::new();
+    for sealed in sealed.collect::<Vec<_>>() {
+        let reporter = match people::open_sealed(replica, place, reporter_id(case.document), &sealed)? {
+            Ok(data) => Reporter { data: Some(data), state: PersonalState::Open },
+            Err(state) => Reporter { data: None, state },
+        };
+        if !reporters.contains(&reporter) {
+            reporters.push(reporter);
+        }
+    }
+    if reporters.iter().any(|reporter| reporter.state == PersonalState::Erased) {
+        reporters = vec![Reporter { data: None, state: PersonalState::Erased }];
+    }
+    Ok(reporters)
 }
 
 /// Under which id whoever reports a case is sealed.

@@ -251,29 +251,43 @@ pub fn mask_phone(number: &str) -> String {
     }
 }
 
-/// A text in which whatever looks like a person's number is masked: eleven digits and more in a row.
+/// A text for everybody: each row of seven digits and more is left out, as wide as they are written and also where single
+/// spaces, hyphens or dots divide them.
 pub fn mask_numbers(text: &str) -> String {
-    let (mut masked, mut digits) = (String::with_capacity(text.len()), String::new());
-    let end = |masked: &mut String, digits: &mut String| {
-        let shown = match digits.len() {
-            15.. => mask_id_number(digits),
-            11.. => mask_phone(digits),
-            _ => digits.clone(),
-        };
-        masked.push_str(&shown);
-        digits.clear();
-    };
-    for character in text.chars() {
-        if character.is_ascii_digit() || (digits.len() == 17 && matches!(character, 'X' | 'x')) {
-            digits.push(character);
-        } else {
-            end(&mut masked, &mut digits);
-            masked.push(character);
+    let is_digit = |c: char| c.is_ascii_digit() || ('０'..='９').contains(&c);
+    let divides = |c: char| matches!(c, ' ' | '-' | '.' | '·' | '－' | '—' | '\u{3000}');
+    let characters: Vec<char> = text.chars().collect();
+    let (mut masked, mut at) = (String::with_capacity(text.len()), 0);
+    while let Some(&character) = characters.get(at) {
+        let (mut end, mut digits, mut next) = (at, 0, at);
+        while let Some(&one) = characters.get(next) {
+            if is_digit(one) || (digits == 17 && matches!(one, 'X' | 'x')) {
+                (digits, end) = (digits + 1, next + 1);
+            } else if next == at || !divides(one) || next > end {
+                break;
+            }
+            next += 1;
+        }
+        match digits {
+            0 => {
+                masked.push(character);
+                at += 1;
+            }
+            1..SHORTEST_PHONE => {
+                masked.extend(characters.get(at..end).unwrap_or_default());
+                at = end;
+            }
+            _ => {
+                masked.push_str("***");
+                at = end;
+            }
         }
     }
-    end(&mut masked, &mut digits);
     masked
 }
+
+/// Digits of a landline without its area code.
+const SHORTEST_PHONE: usize = 7;
 
 fn mask_middle(text: &str, shown_before: usize, shown_after: usize) -> String {
     let length = text.chars().count();
@@ -419,11 +433,14 @@ mod tests {
         assert_eq!((mask_phone("69234567"), mask_phone("110")), ("******67".to_owned(), "***".to_owned()));
         assert_eq!((mask_id_number("E12345678"), mask_id_number("1234")), ("E******78".to_owned(), "****".to_owned()));
         assert_eq!(mask_name(""), "");
-        let noted = "找王先生13812345678，证11010519491231123X，3号楼，电话 69234567";
-        assert_eq!(mask_numbers(noted), "找王先生138****5678，证1101**********123X，3号楼，电话 69234567");
-        assert_eq!(mask_numbers("尾号13812345678"), "尾号138****5678");
-        let debug = format!("{:?}", person("王小", "110105194912311234", "13812345678"));
-        assert!(!debug.contains("小") && !debug.contains("1949"), "{debug}");
+        let noted = "找王先生13812345678，证11010519491231123X，3号楼2-1-301，电话 69234567";
+        assert_eq!(mask_numbers(noted), "找王先生***，证***，3号楼2-1-301，电话 ***");
+        for number in ["138-1234-5678", "138 1234 5678", "１３８１２３４５６７８", "010-69234567", "6923.4567"]
+        {
+            assert_eq!(mask_numbers(number), "***", "{number}");
+        }
+        assert_eq!(mask_numbers("12 - 34 - 56 - 78"), "12 - 34 - 56 - 78", "that is no number");
+        assert_eq!(mask_numbers("-123456-"), "-123456-");
     }
 
     #[test]

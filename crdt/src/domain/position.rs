@@ -71,6 +71,15 @@ impl Position {
         f64::from(self.longitude) / PER_DEGREE
     }
 
+    /// Metres to another position as the crow flies, on a sphere of 6,371,009 m (haversine).
+    pub fn metres_to(self, other: Self) -> f64 {
+        const RADIUS: f64 = 6_371_009.0;
+        let half = |from: f64, to: f64| ((to - from).to_radians() / 2.0).sin().powi(2);
+        let (north, south) = (self.latitude().to_radians().cos(), other.latitude().to_radians().cos());
+        let part = half(self.latitude(), other.latitude()) + north * south * half(self.longitude(), other.longitude());
+        2.0 * RADIUS * part.sqrt().min(1.0).asin()
+    }
+
     /// Eight bytes: latitude, then longitude, big-endian.
     pub fn to_bytes(self) -> [u8; 8] {
         ((u64::from(self.latitude.cast_unsigned()) << 32) | u64::from(self.longitude.cast_unsigned())).to_be_bytes()
@@ -133,6 +142,17 @@ pub(crate) mod tests {
     pub(crate) fn any_position() -> impl Strategy<Value = Position> {
         (-900_000_000..=900_000_000, -1_800_000_000..=1_800_000_000)
             .prop_filter_map("on Earth", |(latitude, longitude)| Position::from_e7(latitude, longitude))
+    }
+
+    #[test]
+    fn metres_are_those_of_the_sphere() {
+        let at = |latitude, longitude| Position::from_degrees(latitude, longitude).unwrap();
+        let near = |metres: f64, expected: f64| assert!((metres - expected).abs() < expected * 1e-3, "{metres}");
+        near(at(39.0, 116.0).metres_to(at(40.0, 116.0)), 111_195.0);
+        near(at(60.0, 116.0).metres_to(at(60.0, 117.0)), 55_597.0);
+        near(at(0.0, 179.9).metres_to(at(0.0, -179.9)), 22_239.0);
+        near(at(90.0, 0.0).metres_to(at(-90.0, 0.0)), 20_015_115.0);
+        assert_eq!(at(39.0, 116.0).metres_to(at(39.0, 116.0)), 0.0);
     }
 
     proptest! {

@@ -181,8 +181,9 @@ fn import(context: &Context, client: &Client, args: &ImportArgs) -> Done {
     let file = File::open(&args.file).map_err(FileError::at(&args.file))?;
     let query = [("region", args.region.map(|region| region.to_string()))];
     let mut done = client.upload("/v1/cases/import", &query, file)?;
-    let rejected = done["rejected"].as_array().cloned().unwrap_or_default();
-    for row in rejected.iter().take(SHOWN) {
+    let rows = |part: &str| done[part].as_array().cloned().unwrap_or_default();
+    let (rejected, warnings) = (rows("rejected"), rows("warnings"));
+    for row in rejected.iter().take(SHOWN).chain(warnings.iter().take(SHOWN)) {
         for problem in row["problems"].as_array().into_iter().flatten() {
             let text = |name: &str| problem[name].as_str().unwrap_or_default();
             let (number, column, zh, en) = (&row["row"], text("column"), text("zh"), text("en"));
@@ -191,6 +192,7 @@ fn import(context: &Context, client: &Client, args: &ImportArgs) -> Done {
     }
     if !context.output.json {
         done["rejected"] = json!(rejected.len());
+        done["warnings"] = json!(warnings.len());
     }
     context.output.result(&done, |done| format!("已导入 / imported\n{}", fields(done)));
     // Whatever was right is in, but a script must be able to see that not everything was.

@@ -38,6 +38,7 @@ impl EraseArgs {
             )
         });
         let order = answer.get("order").and_then(|order| order.as_str()).unwrap_or_default();
+        context.output.note("写进描述、地点和附言的文字不受影响 / words in descriptions, places and notes stay");
         context.output.note(&format!("哪些节点已执行 / which nodes have heard of it: townmesh delivery {order}"));
         Ok(ExitCode::SUCCESS)
     }

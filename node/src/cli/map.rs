@@ -112,7 +112,7 @@ impl ChangesArgs {
         let answer = client.open("/v1/changes", &query)?;
         let (mut event, mut last) = (Value::Null, String::new());
         for line in BufReader::new(answer.into_body().into_reader()).lines() {
-            let line = line.map_err(|error| broken_off(&last, &error.to_string()))?;
+            let line = line.map_err(|error| broken_off(&last, "连接中断", &error.to_string()))?;
             match line.split_once(": ") {
                 Some(("event", name)) => event["event"] = json!(name),
                 Some(("id", id)) => {
@@ -127,13 +127,16 @@ impl ChangesArgs {
                 _ => {}
             }
         }
-        Err(broken_off(&last, "the node stopped").into())
+        Err(broken_off(&last, "节点已停止", "the node stopped").into())
     }
 }
 
 /// Why following ended, and how to go on.
-fn broken_off(last: &str, why: &str) -> Message {
-    let message = Message::new("broken_off", "跟随中断", format!("following ended: {why}"));
+fn broken_off(last: &str, zh: &str, en: &str) -> Message {
+    let message = Message::new("broken_off", format!("跟随结束：{zh}"), format!("following ended: {en}"));
+    if last.is_empty() {
+        return message.remedy("查看节点日志后重试", "see its log, then try again");
+    }
     message.remedy(&format!("从此继续：--after {last}"), &format!("go on with --after {last}"))
 }
 

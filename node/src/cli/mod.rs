@@ -21,6 +21,7 @@ mod join;
 mod local;
 mod map;
 mod member;
+mod order;
 mod output;
 mod photo;
 mod position;
@@ -142,6 +143,11 @@ enum Command {
     /// 案卷 / cases
     #[command(subcommand)]
     Case(case::CaseCommand),
+    /// 派遣单 / orders to teams
+    #[command(subcommand)]
+    Order(order::OrderCommand),
+    /// 交接班清单 / what one shift hands over to the next
+    Handover(order::HandoverArgs),
     /// 设备事件 / device events
     #[command(subcommand)]
     Event(event::EventCommand),
@@ -250,6 +256,8 @@ impl Cli {
             Command::Household(command) => command.run(&context),
             Command::Inspection(command) => command.run(&context),
             Command::Case(command) => command.run(&context),
+            Command::Order(command) => command.run(&context),
+            Command::Handover(args) => args.run(&context),
             Command::Event(command) => command.run(&context),
             Command::Photo(command) => command.run(&context),
             Command::Position(command) => command.run(&context),

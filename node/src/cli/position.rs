@@ -19,7 +19,11 @@ pub(super) enum PositionCommand {
         position: Position,
     },
     /// 各单元最后位置 / where each unit was last
-    List,
+    List {
+        /// 纬度,经度：近者在前 / latitude,longitude: the nearest first
+        #[arg(long, value_name = "LAT,LON", allow_hyphen_values = true)]
+        near: Option<Position>,
+    },
 }
 
 impl PositionCommand {
@@ -30,14 +34,17 @@ impl PositionCommand {
                 client.tell("/v1/positions", &position)?;
                 context.output.result(&json!({ "position": position }), |_| format!("已上报 / told: {position}"));
             }
-            Self::List => {
+            Self::List { near } => {
                 let columns = [
                     ("/name", "单元 unit"),
                     ("/at_ms", "时间 time"),
                     ("/position/lat", "纬度 latitude"),
                     ("/position/lon", "经度 longitude"),
+                    ("/distance_m", "距离(米) metres away"),
                 ];
-                context.output.result(&client.fetch("/v1/positions", &[])?, |listed| table(listed, &columns));
+                let near = near.map(|near| near.to_string());
+                let listed = client.fetch("/v1/positions", &[("near", near)])?;
+                context.output.result(&listed, |listed| table(listed, &columns));
             }
         }
         Ok(ExitCode::SUCCESS)

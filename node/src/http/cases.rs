@@ -25,11 +25,15 @@ use super::bounds::{Named, Params, Payload};
 use super::error::ApiError;
 use super::households::{ShowQuery, bounding_box, recorded};
 use super::locate::namespace_of;
+use super::positions;
 use super::reveal::{Asker, Reason, Shown};
 use crate::engine;
 use crate::message::Message;
 use crate::reveals::RevealKind;
 use crate::views::{CaseFilter, Page};
+
+/// Units that a case names as the nearest.
+const NEAREST: usize = 5;
 
 /// Which cases.
 #[derive(Debug, Default, Deserialize)]
@@ -173,22 +177,27 @@ pub(super) async fn show(
     let place = found.case.region.parse::<RegionCode>().ok().zip(found.case.category.as_deref());
     // Whom the town's table names for such cases there, for the dispatcher to choose or not.
     let responsible = place.and_then(|(region, category)| tables.responsible(region, category));
-    let mut reporter = api.engine().read(move |replica| reporter(replica, id)).await??;
+    let mut reporters = api.engine().read(move |replica| reporters(replica, id)).await??;
     if let Some(reason) = reason {
         api.note_reveal(asker, reason, Shown::documents(RevealKind::Case, vec![id.to_string()])).await?;
-    } else if let Some(reporter) = &mut reporter {
-        reporter.data = reporter.data.as_ref().map(PersonalData::masked);
+    } else {
+        reporters.iter_mut().for_each(|one| one.data = one.data.as_ref().map(PersonalData::masked));
     }
+    let nearest = match found.case.position.filter(|_| found.case.state.is_none_or(CaseState::is_open)) {
+        Some(place) => api.engine().read(move |replica| positions::nearest(replica, place)).await?,
+        None => Vec::new(),
+    };
     let mut shown = json!(found);
+    shown["nearest"] = json!(nearest.iter().take(NEAREST).collect::<Vec<_>>());
     shown["responsible"] = json!(responsible);
-    shown["reporter"] = json!(reporter);
+    shown["reporters"] = json!(reporters);
     Ok(Json(shown).into_response())
 }
 
 /// Who reported a case, in clear.
-fn reporter(replica: &mut Replica, document: DocumentId) -> Result<Option<Reporter>, StoreError> {
-    let Some(namespace) = namespace_of(replica, DocumentKind::Case, document)? else { return Ok(None) };
-    case::reporter(replica, &CaseRef { namespace, document })
+fn reporters(replica: &mut Replica, document: DocumentId) -> Result<Vec<Reporter>, StoreError> {
+    let Some(namespace) = namespace_of(replica, DocumentKind::Case, document)? else { return Ok(Vec::new()) };
+    case::reporters(replica, &CaseRef { namespace, document })
 }
 
 /// What somebody does to a case.

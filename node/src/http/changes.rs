@@ -149,40 +149,45 @@ impl Follower {
             if self.api.engine().views().has_failed() {
                 return None;
             }
-            self.look().await;
-            if !self.waiting.is_empty() {
-                continue;
-            }
-            tokio::select! {
-                shown = self.shown.changed() => shown.ok()?,
+            let pulse = self.pulse;
+            let something = tokio::select! {
+                something = self.something() => something,
+                () = tokio::time::sleep_until(pulse) => None,
+            };
+            if something.is_none() {
                 // An id alone is no event for a browser, but it remembers it: what the filter leaves out is not looked
-                // through again.
-                () = tokio::time::sleep_until(self.pulse) => return Some(Event::default().id(self.cursor.to_string())),
+                // through again. The next look finds out whether the views have an end.
+                return Some(Event::default().id(self.cursor.to_string()));
             }
-            tokio::time::sleep(CALM).await;
         }
     }
 
-    /// Reads what changed, as soon as the views can be read.
+    /// Looks what changed and, where nothing did, waits until the views show something new; `None` when they never will.
+    async fn something(&mut self) -> Option<()> {
+        self.look().await;
+        if self.waiting.is_empty() {
+            self.shown.changed().await.ok()?;
+            tokio::time::sleep(CALM).await;
+        }
+        Some(())
+    }
+
+    /// Reads what changed; rests where the views cannot be read, as while they are made anew.
     async fn look(&mut self) {
-        loop {
-            let (after, filter) = (self.cursor, self.filter.clone());
-            let error = match self.api.readers().follow(move |reader| reader.changes(after, &filter)).await {
-                Ok(Changes::Next(changes, cursor)) => {
-                    self.waiting.extend(changes.iter().map(event));
-                    self.cursor = cursor;
-                    return;
-                }
-                Ok(Changes::Anew(cursor)) => {
-                    self.waiting.push_back(Event::default().event("anew").id(cursor.to_string()).data("{}"));
-                    self.cursor = cursor;
-                    return;
-                }
-                Err(error) => error,
-            };
-            // They are being made anew.
-            tracing::debug!(message = %error.message, "a follower could not look");
-            tokio::time::sleep(REST).await;
+        let (after, filter) = (self.cursor, self.filter.clone());
+        match self.api.readers().follow(move |reader| reader.changes(after, &filter)).await {
+            Ok(Changes::Next(changes, cursor)) => {
+                self.waiting.extend(changes.iter().map(event));
+                self.cursor = cursor;
+            }
+            Ok(Changes::Anew(cursor)) => {
+                self.waiting.push_back(Event::default().event("anew").id(cursor.to_string()).data("{}"));
+                self.cursor = cursor;
+            }
+            Err(error) => {
+                tracing::debug!(message = %error.message, "a follower could not look");
+                tokio::time::sleep(REST).await;
+            }
         }
     }
 }

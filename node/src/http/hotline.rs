@@ -19,7 +19,7 @@ use townmesh_crdt::domain::region::RegionCode;
 use townmesh_crdt::domain::role::Role;
 use townmesh_crdt::domain::tables::Tables;
 use townmesh_crdt::namespace::NamespaceKind;
-use townmesh_crdt::replica::Replica;
+use townmesh_crdt::replica::{RecordError, Replica};
 use townmesh_crdt::store::StoreError;
 
 use super::Api;
@@ -32,6 +32,8 @@ use crate::ledger::{
 
 /// Calls recorded in one durable step.
 const BATCH: usize = 100;
+/// Nobody calls tomorrow; a clock may be a day ahead.
+const DAY_MS: u64 = 86_400_000;
 /// Under which name calls are recorded, and what their keys begin with.
 const BY: &str = "12345";
 
@@ -49,10 +51,14 @@ pub(super) async fn import(
     body: Bytes,
 ) -> Result<Response, ApiError> {
     let place = api.bounds().heavy()?;
+    if api.engine().read(|replica| replica.spares_disk()).await? {
+        return Err(CommandError::from(RecordError::DiskLow).into());
+    }
     let mut names = api.engine().read(names).await??;
     names.default_region = query.region;
     let read = tokio::task::spawn_blocking(move || read_hotline(&names, Cursor::new(body))).await;
-    let HotlineList { mut calls, mut rejected, ignored } = read.map_err(|_| ApiError::from(LedgerError::Stopped))??;
+    let HotlineList { mut calls, mut rejected, warnings, ignored } =
+        read.map_err(|_| ApiError::from(LedgerError::Stopped))??;
     let (mut created, mut unchanged) = (0, 0);
     while !calls.is_empty() {
         let rest = calls.split_off(BATCH.min(calls.len()));
@@ -65,8 +71,7 @@ pub(super) async fn import(
     }
     drop(place);
     rejected.sort_by_key(|row| row.row);
-    let answer =
-        json!({ "created": created, "unchanged": unchanged, "rejected": rejected, "ignored_columns": ignored });
+    let answer = json!({ "created": created, "unchanged": unchanged, "rejected": rejected, "warnings": warnings, "ignored_columns": ignored });
     Ok(Json(answer).into_response())
 }
 
@@ -96,16 +101,22 @@ fn record(
 ) -> Result<(Imported, Vec<RejectedRow>), CommandError> {
     let (mut imported, mut refused) = (Imported::default(), Vec::new());
     for call in batch {
-        let row = call.row;
+        let (row, cells) = (call.row, call.cells.clone());
+        if let Some((text, _)) = call.time.as_ref().filter(|(_, millis)| *millis > now + DAY_MS) {
+            let kind = ProblemKind::Time(text.clone());
+            let problems = vec![Problem { column: String::new(), kind }];
+            refused.push(RejectedRow { row, cells, original: None, problems });
+            continue;
+        }
         let (actor, new) = report(call, now);
         match case::report(replica, &actor, new, now) {
             Ok(outcome) => imported.count(&outcome),
-            Err(error @ CommandError::Store(_)) => return Err(error),
+            Err(error @ (CommandError::Store(_) | CommandError::RoleNotHeld { .. })) => return Err(error),
             Err(error) if replica.has_failed() => return Err(error),
             Err(error) => {
                 let kind = ProblemKind::Refused { code: error.code(), zh: error.chinese(), en: error.to_string() };
                 let problems = vec![Problem { column: String::new(), kind }];
-                refused.push(RejectedRow { row, cells: vec![], original: None, problems });
+                refused.push(RejectedRow { row, cells, original: None, problems });
             }
         }
     }

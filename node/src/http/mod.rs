@@ -20,6 +20,7 @@
 //! | `/v1/regions`, `/v1/counts` | GET | the table of regions; how much there is in each |
 //! | `/v1/members`, `/v1/teams`, `/v1/devices` | GET, POST | list; record |
 //! | `/v1/grids` | POST | record |
+//! | `/v1/orders`, `/v1/handover` | GET | orders to teams; what one shift hands over to the next |
 //! | `/v1/positions` | GET, POST | where each unit was last; where this one is |
 //! | `/v1/delivery` | GET | which nodes said they hold a document; what waits for each node |
 //! | `/v1/completeness` | GET | up to when everything is here that other nodes held, by kind and region |
@@ -64,6 +65,7 @@ mod lines;
 mod locate;
 mod metrics;
 mod ogc;
+mod orders;
 mod photos;
 mod positions;
 mod ratify;
@@ -193,6 +195,8 @@ impl Api {
             .route("/v1/members", get(town::members).post(town::record_member))
             .route("/v1/teams", get(town::teams).post(town::record_team))
             .route("/v1/devices", get(town::devices).post(town::record_device))
+            .route("/v1/orders", get(orders::list))
+            .route("/v1/handover", get(orders::handover))
             .route("/v1/positions", get(positions::list).post(positions::record))
             .route("/v1/delivery", get(delivery::list))
             .route("/v1/completeness", get(completeness::show))

@@ -27,6 +27,7 @@ mod invites;
 mod ledgers;
 mod lists;
 mod map;
+mod orders;
 mod photos;
 mod reveals;
 mod revocations;

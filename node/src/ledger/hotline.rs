@@ -8,8 +8,10 @@ use std::io::{Read, Seek};
 
 use townmesh_crdt::command::UTC_OFFSET_MINUTES;
 use townmesh_crdt::domain::date::Day;
+use townmesh_crdt::domain::input::is_masked;
 use townmesh_crdt::domain::key::normalise;
 use townmesh_crdt::domain::person::PersonalData;
+use townmesh_crdt::domain::phone::{check_phone, normalise_phone};
 use townmesh_crdt::domain::position::Position;
 use townmesh_crdt::domain::region::RegionCode;
 
@@ -20,15 +22,17 @@ use super::source::RawRow;
 use super::table::MAX_TABLE_FILE;
 use super::{Format, Problem, ProblemKind, RegionTable, RejectedRow, csv_rows, xlsx};
 
-/// Most rows of a list: forty days of calls.
-const MAX_ROWS: u64 = 20_000;
+/// Most rows of a list: ten days of calls.
+const MAX_ROWS: u64 = 5_000;
 
 /// A call.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HotlineCall {
     /// Line or row number in the file, from 1.
     pub row: u64,
-    /// The hotline's number of the call.
+    /// Its cells as they stand there.
+    pub cells: Vec<String>,
+    /// The hotline's number of the call, normalised ([`normalise`]).
     pub ticket: String,
     /// When somebody called, as it stands there, and in milliseconds since 1970.
     pub time: Option<(String, u64)>,
@@ -53,6 +57,8 @@ pub struct HotlineList {
     pub calls: Vec<HotlineCall>,
     /// The rows that are wrong.
     pub rejected: Vec<RejectedRow>,
+    /// What was left out of rows that are right otherwise: a phone that is none must not keep a gas leak out.
+    pub warnings: Vec<RejectedRow>,
     /// Headers that were not understood.
     pub ignored: Vec<String>,
 }
@@ -122,7 +128,7 @@ pub fn read_hotline(names: &HotlineNames, mut file: impl Read + Seek) -> Result<
     if bytes > limits.file_bytes {
         return Err(LedgerError::FileTooLarge { bytes, limit: limits.file_bytes });
     }
-    let mut rows = Rows { names, header: None, list: HotlineList::default() };
+    let mut rows = Rows { names, header: None, tickets: BTreeMap::new(), list: HotlineList::default() };
     let mut sink = |row: RawRow| {
         if row.number > limits.rows + 1 {
             return Err(LedgerError::TooManyRows { limit: limits.rows });
@@ -140,6 +146,8 @@ struct Rows<'a> {
     names: &'a HotlineNames,
     /// What each column of the file holds.
     header: Option<Vec<Option<Column>>>,
+    /// Where each call stands.
+    tickets: BTreeMap<String, u64>,
     list: HotlineList,
 }
 
@@ -148,6 +156,7 @@ struct Cells<'a> {
     header: &'a [Option<Column>],
     cells: &'a [String],
     problems: Vec<Problem>,
+    warnings: Vec<Problem>,
 }
 
 impl Cells<'_> {
@@ -179,12 +188,22 @@ impl Rows<'_> {
             self.header = Some(self.header_of(&row.cells)?);
             return Ok(());
         };
-        let mut cells = Cells { header, cells: &row.cells, problems: vec![] };
+        let mut cells = Cells { header, cells: &row.cells, problems: vec![], warnings: vec![] };
         let call = call(self.names, row.number, &mut cells);
-        let problems = cells.problems;
+        if let Some(first) = call.as_ref().and_then(|call| self.tickets.get(&call.ticket)).copied() {
+            cells.wrong(Column::Ticket, ProblemKind::TicketDuplicate { row: first });
+        }
+        let Cells { problems, warnings, .. } = cells;
+        let told = |problems| RejectedRow { row: row.number, cells: row.cells.clone(), original: None, problems };
         match call {
-            Some(call) if problems.is_empty() => self.list.calls.push(call),
-            _ => self.list.rejected.push(RejectedRow { row: row.number, cells: row.cells, original: None, problems }),
+            Some(call) if problems.is_empty() => {
+                self.tickets.insert(call.ticket.clone(), row.number);
+                if !warnings.is_empty() {
+                    self.list.warnings.push(told(warnings));
+                }
+                self.list.calls.push(call);
+            }
+            _ => self.list.rejected.push(told(problems)),
         }
         Ok(())
     }
@@ -214,7 +233,7 @@ impl Rows<'_> {
 
 /// The call that a row tells of; `None` where something is missing without which it is none.
 fn call(names: &HotlineNames, row: u64, cells: &mut Cells<'_>) -> Option<HotlineCall> {
-    let (ticket, description) = (cells.required(Column::Ticket), cells.required(Column::Description));
+    let (ticket, description) = (ticket(cells), cells.required(Column::Description));
     let region = region(names, cells);
     let category = category(names, cells);
     let time = match cells.get(Column::Time) {
@@ -229,13 +248,44 @@ fn call(names: &HotlineNames, row: u64, cells: &mut Cells<'_>) -> Option<Hotline
         },
     };
     let position = position(cells);
-    let phone = Some(cells.get(Column::Phone).to_owned()).filter(|phone| !phone.is_empty());
-    let caller = PersonalData { name: cells.get(Column::Caller).to_owned(), id_number: None, phone };
+    let caller = caller(cells);
     let place = cells.get(Column::Place).to_owned();
     if place.is_empty() && position.is_none() {
         cells.wrong(Column::Place, ProblemKind::Missing);
     }
-    Some(HotlineCall { row, ticket, time, region: region?, place, description, category, caller, position })
+    let cells = cells.cells.to_vec();
+    Some(HotlineCall { row, cells, ticket, time, region: region?, place, description, category, caller, position })
+}
+
+/// The number of the call. One that a spreadsheet took for a quantity has lost its end, and would be many calls' number.
+fn ticket(cells: &mut Cells<'_>) -> String {
+    let ticket = normalise(&cells.required(Column::Ticket));
+    let is_quantity = ticket.contains(['.', '+']) && ticket.chars().all(|c| c.is_ascii_digit() || ".+e".contains(c));
+    if is_quantity {
+        cells.wrong(Column::Ticket, ProblemKind::IdNumberRounded);
+    }
+    ticket
+}
+
+/// Who called, as far as that can be: many want to stay unknown.
+fn caller(cells: &mut Cells<'_>) -> PersonalData {
+    let (name, phone) = (cells.get(Column::Caller).to_owned(), cells.get(Column::Phone).to_owned());
+    let mut left_out = |column: Column, kind: ProblemKind| {
+        cells.warnings.push(Problem { column: column.header().to_owned(), kind });
+    };
+    let is_name = !is_masked(&name);
+    if !is_name {
+        left_out(Column::Caller, ProblemKind::Masked);
+    }
+    let is_phone = check_phone(&normalise_phone(&phone)).is_ok();
+    if !phone.is_empty() && !is_phone {
+        left_out(Column::Phone, ProblemKind::Phone);
+    }
+    PersonalData {
+        name: if is_name { name } else { String::new() },
+        id_number: None,
+        phone: Some(phone).filter(|_| is_phone),
+    }
 }
 
 fn region(names: &HotlineNames, cells: &mut Cells<'_>) -> Option<RegionCode> {
@@ -270,10 +320,10 @@ fn position(cells: &mut Cells<'_>) -> Option<Position> {
     position
 }
 
-/// A day and a time of it in the town, such as `2026-11-27 08:30`, `2026/11/27 8:30:05` or `2026-11-27T08:30`; in
-/// milliseconds since 1970.
+/// A day of the town, and a time of it, such as `2026-11-27`, `2026-11-27 08:30`, `2026/11/27 8:30:05` or
+/// `2026-11-27T08:30`; in milliseconds since 1970.
 fn moment(text: &str) -> Option<u64> {
-    let (day, time) = text.trim().split_once([' ', 'T'])?;
+    let (day, time) = text.trim().split_once([' ', 'T']).unwrap_or((text.trim(), "00:00"));
     let mut date = day.split(['-', '/']).map(|part| part.parse::<u32>().ok());
     let (Some(year), Some(month), Some(date), None) = (date.next()?, date.next()?, date.next()?, date.next()) else {
         return None;
@@ -324,7 +374,7 @@ mod tests {
         assert_eq!(call.time, Some(("2026/11/27 8:30".into(), 1_795_739_400_000)));
         assert_eq!((call.region.to_string().as_str(), call.category.as_deref()), ("110115005220", Some("wiring")));
         let caller = PersonalData { name: "王小明".into(), id_number: None, phone: Some("13800138000".into()) };
-        assert_eq!((&call.caller, call.ticket.as_str(), call.row), (&caller, "A1", 2));
+        assert_eq!((&call.caller, call.ticket.as_str(), call.row), (&caller, "a1", 2));
     }
 
     #[test]
@@ -336,7 +386,43 @@ mod tests {
         let rejected: Vec<_> = list.rejected.iter().map(codes).collect();
         let all = ["missing", "missing", "region_unknown", "word_unknown", "time", "position", "missing"];
         assert_eq!(rejected, [all.to_vec(), vec!["missing", "time"]]);
-        assert_eq!(list.calls.iter().map(|call| call.ticket.as_str()).collect::<Vec<_>>(), ["B2"]);
+        assert_eq!(list.calls.iter().map(|call| call.ticket.as_str()).collect::<Vec<_>>(), ["b2"]);
+    }
+
+    #[test]
+    fn a_number_that_lost_its_end_or_stands_twice_is_no_number_of_a_call() {
+        let list =
+            read("编号,内容,村,地址\n2.02611E+16,a,狼垡一村,b\n12.5,a,狼垡一村,b\n７,a,狼垡一村,b\n7,c,狼垡一村,d\n");
+        let codes: Vec<_> = list.rejected.iter().map(|row| (row.row, row.problems[0].kind.code())).collect();
+        assert_eq!(codes, [(2, "id_number_rounded"), (3, "id_number_rounded"), (5, "ticket_duplicate")]);
+        assert_eq!(list.calls.iter().map(|call| call.ticket.as_str()).collect::<Vec<_>>(), ["7"]);
+    }
+
+    #[test]
+    fn whoever_wants_to_stay_unknown_keeps_no_call_out() {
+        let list = read("编号,内容,村,地址,来电人,电话\n1,燃气泄漏,狼垡一村,b,王*,保密\n2,a,狼垡一村,b,,\n");
+        assert_eq!((list.calls.len(), list.rejected.len(), list.warnings.len()), (2, 0, 1));
+        assert!(list.calls[0].caller.is_empty());
+        let codes: Vec<_> = list.warnings[0].problems.iter().map(|problem| problem.kind.code()).collect();
+        assert_eq!(codes, ["masked", "phone"]);
+    }
+
+    #[test]
+    fn a_workbook_keeps_the_time_of_day() {
+        let mut workbook = rust_xlsxwriter::Workbook::new();
+        let sheet = workbook.add_worksheet();
+        for (column, header) in (0..).zip(["工单编号", "诉求内容", "村居", "地址", "来电时间"]) {
+            sheet.write(0, column, header).unwrap();
+        }
+        for (column, cell) in (0..).zip(["A1", "飞线", "狼垡一村", "村口"]) {
+            sheet.write(1, column, cell).unwrap();
+        }
+        let format = rust_xlsxwriter::Format::new().set_num_format("yyyy-mm-dd hh:mm");
+        let time = rust_xlsxwriter::ExcelDateTime::parse_from_str("2026-11-27 08:30").unwrap();
+        sheet.write_datetime_with_format(1, 4, &time, &format).unwrap();
+        let list = read_hotline(&names(), Cursor::new(workbook.save_to_buffer().unwrap())).unwrap();
+        assert_eq!(list.rejected, []);
+        assert_eq!(list.calls[0].time.as_ref().map(|(_, millis)| *millis), Some(1_795_739_400_000));
     }
 
     #[test]
@@ -354,6 +440,7 @@ mod tests {
     fn times_are_those_of_the_town() {
         assert_eq!(moment("1970-01-01 08:00"), Some(0));
         assert_eq!(moment("1970-1-1T8:00:01"), Some(1_000));
+        assert_eq!(moment("1970-01-02"), Some(57_600_000));
         for wrong in [
             "",
             "1970-01-01",

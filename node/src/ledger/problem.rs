@@ -53,6 +53,11 @@ pub enum ProblemKind {
         /// What is accepted.
         range: RangeInclusive<u64>,
     },
+    /// A call of the same number stands in an earlier row.
+    TicketDuplicate {
+        /// That row.
+        row: u64,
+    },
     /// No coordinate, or only one of the two.
     Position,
     /// The same person stands in an earlier row.
@@ -114,6 +119,7 @@ impl ProblemKind {
             Self::Phone => "phone",
             Self::Day(_) => "day",
             Self::Time(_) => "time",
+            Self::TicketDuplicate { .. } => "ticket_duplicate",
             Self::DayOrder => "day_order",
             Self::Number { .. } => "number",
             Self::Position => "position",
@@ -150,6 +156,7 @@ impl ProblemKind {
             Self::Document => "境外人员请填护照等证件号（5至20位字母或数字）".into(),
             Self::Phone => "电话号码不正确，请填11位手机号或区号-座机号".into(),
             Self::Day(text) => format!("“{text}”不是日期，请填如 2024-03-05"),
+            Self::TicketDuplicate { row } => format!("与第{row}行的工单编号相同，请核对"),
             Self::Time(text) => format!("“{text}”不是时间，请填如 2024-03-05 08:30"),
             Self::DayOrder => "迁出日期早于迁入日期，请核对".into(),
             Self::Number { text, range } => {
@@ -195,6 +202,7 @@ impl ProblemKind {
             Self::Document => "write the passport or other document number (5 to 20 letters or digits)".into(),
             Self::Phone => "no phone number; write 11 digits of a mobile, or area code and landline".into(),
             Self::Day(text) => format!("“{text}” is no day; write it like 2024-03-05"),
+            Self::TicketDuplicate { row } => format!("row {row} has the same number; compare the two"),
             Self::Time(text) => format!("“{text}” is no time; write one such as 2024-03-05 08:30"),
             Self::DayOrder => "moved out before moving in; compare the two dates".into(),
             Self::Number { text, range } => {

@@ -40,6 +40,17 @@ pub struct CaseFilter {
     pub text: Option<String>,
 }
 
+/// Which orders.
+#[derive(Debug, Clone, Default)]
+pub struct OrderFilter {
+    /// To this team.
+    pub team: Option<String>,
+    /// In this status.
+    pub status: Option<OrderStatus>,
+    /// In this region or within it.
+    pub region: Option<RegionCode>,
+}
+
 /// A case in a list.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct CaseRow {
@@ -235,14 +246,15 @@ impl Reader {
         Ok(found.iter().filter_map(|document| document.parse().ok()).collect())
     }
 
-    /// Orders of a team, the latest first; only those of a status where one is named.
+    /// Orders, the latest first.
     ///
     /// # Errors
     /// [`QueryError`].
-    pub fn orders(&self, team: &str, status: Option<OrderStatus>, page: &Page) -> Result<Listed<OrderRow>, QueryError> {
+    pub fn orders(&self, filter: &OrderFilter, page: &Page) -> Result<Listed<OrderRow>, QueryError> {
         let mut query = Query::default();
-        query.equals("o.team", Some(team));
-        query.equals("o.status", status);
+        query.equals("o.team", filter.team.as_deref());
+        query.equals("o.status", filter.status);
+        query.region("(SELECT c.region FROM case_file c WHERE c.row = o.row)", filter.region);
         let order = Order { columns: &["o.sent_ms", "o.row", "o.place"], descending: true };
         query.list(&self.connection, ("d.document, o.*", ORDERS), &order, page, order_row)
     }

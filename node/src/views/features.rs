@@ -29,7 +29,7 @@ pub const MAX_FEATURES: u32 = 1_000;
 pub const DEFAULT_FEATURES: u32 = 100;
 /// A box that holds more than this is not looked up place by place: all there are of the kind, or of the period or region
 /// that is asked for, are compared with it until the page is full, which is soon.
-const CROWDED: i64 = 100_000;
+const CROWDED: i64 = 50_000;
 
 /// Things of one kind on the map.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -396,7 +396,7 @@ const DWELLINGS: Layer = Layer {
     properties: |row| {
         Ok(Properties::Dwelling {
             region: row.get("region")?,
-            address: row.get("address")?,
+            address: mask_numbers(&row.get::<_, String>("address")?),
             usage: word(row, "usage")?,
             rooms: row.get("rooms")?,
             tenant_limit: row.get("tenant_limit")?,
@@ -419,7 +419,7 @@ const HAZARDS: Layer = Layer {
         Ok(Properties::Hazard {
             region: row.get("region")?,
             household: row.get("household")?,
-            address: row.get("address")?,
+            address: row.get::<_, Option<String>>("address")?.map(|address| mask_numbers(&address)),
             checklist: row.get("checklist")?,
             item: row.get("item")?,
             grade: word(row, "grade")?,

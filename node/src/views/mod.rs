@@ -32,7 +32,7 @@ mod writer;
 use std::path::PathBuf;
 
 pub use assessment::{Assessment, AssessmentFilter, Counts, Figure, GroupAssessment, GroupBy, Percent, Rates};
-pub use cases::{CaseDetail, CaseEventRow, CaseFilter, CaseRow, OrderRow};
+pub use cases::{CaseDetail, CaseEventRow, CaseFilter, CaseRow, OrderFilter, OrderRow};
 pub use changes::{Change, ChangeCursor, ChangeFilter, ChangeKind, Changes, CursorError};
 pub use conflicts::ConflictRow;
 pub use devices::{AlarmFilter, DeviceEventFilter, DeviceEventRow, DeviceFilter, DeviceRow};

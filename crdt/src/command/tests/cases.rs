@@ -1,7 +1,7 @@
 //! Cases.
 
 use super::*;
-use crate::command::case::{self, Actor, CaseRef, NewCase};
+use crate::command::case::{self, Actor, CaseRef, NewCase, Reporter};
 use crate::command::erasure::{self, Subject};
 use crate::command::read::PersonalState;
 use crate::command::{CommandError, Outcome};
@@ -56,13 +56,13 @@ fn who_reported_a_case_is_sealed_travels_with_it_and_can_be_erased() {
     town.meet();
     let nobody = report(&mut town.one);
     for replica in [&mut town.one, &mut town.two, &mut town.center] {
-        let reporter = case::reporter(replica, &case).unwrap().unwrap();
-        assert_eq!((reporter.data, reporter.state), (Some(told_by("王小明", "13800138000")), PersonalState::Open));
+        let open = Reporter { data: Some(told_by("王小明", "13800138000")), state: PersonalState::Open };
+        assert_eq!(case::reporters(replica, &case).unwrap(), [open]);
         let sealed = fold(replica, &case).reported.unwrap().report.reporter.unwrap();
         let name = "王小明";
         assert!(!sealed.windows(name.len()).any(|part| part == name.as_bytes()), "it stands there in clear");
     }
-    assert_eq!(case::reporter(&mut town.one, &nobody).unwrap(), None);
+    assert_eq!(case::reporters(&mut town.one, &nobody).unwrap(), []);
     let authority = &town.founded.authority;
     let erase = |replica: &mut Replica, case: &CaseRef| {
         let erased = erasure::erase(replica, authority, &case.namespace, case.document, Subject::CaseReporter, NOW);
@@ -74,8 +74,8 @@ fn who_reported_a_case_is_sealed_travels_with_it_and_can_be_erased() {
     assert!(erase(&mut town.one, &nobody).unwrap_err().contains("no personal data"));
     meet(&mut town.center, &mut town.two);
     for replica in [&mut town.two, &mut town.center] {
-        let reporter = case::reporter(replica, &case).unwrap().unwrap();
-        assert_eq!((reporter.data, reporter.state), (None, PersonalState::Erased));
+        let erased = Reporter { data: None, state: PersonalState::Erased };
+        assert_eq!(case::reporters(replica, &case).unwrap(), [erased]);
         assert_eq!(fold(replica, &case).state, Some(CaseState::Reported), "the case itself stays");
     }
 }
@@ -97,7 +97,73 @@ fn a_reporter_is_given_in_clear_and_checked() {
     assert_eq!(refuse(sealed), ("report.reporter".into(), "form"));
     let empty = NewCase { reporter: Some(PersonalData::default()), ..rubbish(None) };
     let case = case::report(&mut town.one, &clerk, empty, NOW).unwrap().into_value();
-    assert_eq!(case::reporter(&mut town.one, &case).unwrap(), None);
+    assert_eq!(case::reporters(&mut town.one, &case).unwrap(), []);
+}
+
+#[test]
+fn two_who_report_apart_are_both_known_and_an_erasure_is_not_undone_by_news() {
+    for late_first in [false, true] {
+        let mut town = Town::new(92);
+        let clerk = actor(Role::IntakeClerk, "sly-1");
+        let told = |name: &str| NewCase { reporter: Some(told_by(name, "13800138000")), ..rubbish(Some(b"T1")) };
+        let (first, second) = if late_first { (NOW + 9, NOW) } else { (NOW, NOW + 9) };
+        let case = case::report(&mut town.one, &clerk, told("甲"), first).unwrap().into_value();
+        town.one.commit(first).unwrap();
+        let same = case::report(&mut town.two, &clerk, told("乙"), second).unwrap().into_value();
+        town.two.commit(second).unwrap();
+        assert_eq!(same, case, "the number of the call makes it one case");
+        let erase = |replica: &mut Replica, founded: &Founded| {
+            let erased =
+                erasure::erase(replica, &founded.authority, &case.namespace, case.document, Subject::CaseReporter, NOW);
+            replica.commit(NOW).unwrap();
+            erased.map(|erased| erased.keys).map_err(|error| error.to_string())
+        };
+        meet(&mut town.center, &mut town.one);
+        assert_eq!(erase(&mut town.center, &town.founded), Ok(1));
+        meet(&mut town.center, &mut town.two);
+        let names = |replica: &mut Replica| -> Vec<Option<String>> {
+            let all = case::reporters(replica, &case).unwrap().into_iter();
+            all.map(|reporter| reporter.data.map(|data| data.name)).collect()
+        };
+        assert_eq!(names(&mut town.center), [None], "what came later may tell of the same person");
+        assert_eq!(erase(&mut town.center, &town.founded), Ok(1), "and can be erased, too");
+        assert_eq!(fold(&mut town.center, &case).further_reports.len(), 1);
+    }
+    let mut town = Town::new(93);
+    let clerk = actor(Role::IntakeClerk, "sly-1");
+    let told = |name: &str| NewCase { reporter: Some(told_by(name, "13800138000")), ..rubbish(Some(b"T1")) };
+    let case = case::report(&mut town.one, &clerk, told("甲"), NOW).unwrap().into_value();
+    case::report(&mut town.two, &clerk, told("乙"), NOW).unwrap();
+    town.one.commit(NOW).unwrap();
+    town.two.commit(NOW).unwrap();
+    town.meet();
+    assert_eq!(case::reporters(&mut town.center, &case).unwrap().len(), 2);
+}
+
+#[test]
+fn a_key_is_one_case_also_after_new_year() {
+    const YEAR: Millis = 366 * 86_400_000;
+    let mut town = Town::new(94);
+    let clerk = actor(Role::IntakeClerk, "sly-1");
+    let first = case::report(&mut town.one, &clerk, rubbish(Some(b"T1")), NOW).unwrap().into_value();
+    town.one.commit(NOW).unwrap();
+    let later = NewCase { noticed: NOW + YEAR, ..rubbish(Some(b"T1")) };
+    let again = case::report(&mut town.one, &clerk, later.clone(), NOW + YEAR).unwrap();
+    assert_eq!((again.key(), again.value()), ("unchanged", &first));
+    let other = NewCase { natural_key: Some(b"T2".to_vec()), ..later };
+    let new = case::report(&mut town.one, &clerk, other, NOW + YEAR).unwrap().into_value();
+    assert_ne!(new.namespace, first.namespace);
+}
+
+#[test]
+fn a_report_that_is_refused_leaves_nothing_behind() {
+    let mut town = Town::new(95);
+    let clerk = actor(Role::IntakeClerk, "sly-1");
+    let mut blank =
+        NewCase { reporter: Some(told_by("甲", "13800138000")), noticed: NOW + 400 * 86_400_000, ..rubbish(None) };
+    blank.report.description = " ".into();
+    assert!(case::report(&mut town.one, &clerk, blank, NOW).is_err());
+    assert!(!town.one.has_staged());
 }
 
 fn act(replica: &mut Replica, case: &CaseRef, role: Role, by: &str, action: Action) -> RecordId {

@@ -7,23 +7,23 @@
 //! | `/georeport/v2/requests.json` | GET, POST | what the public reported; report something (a form) |
 //! | `/georeport/v2/requests/{id}.json` | GET | one report, by id or by its spoken number |
 //!
-//! Each path with `.xml`, too. A report becomes a case of the source *public* in the village that `jurisdiction_id` (its
+//! The last three with `.xml`, too. Shown is only what came in here. A report becomes a case of the source *public* in the village that `jurisdiction_id` (its
 //! code) or `address_id` (the household behind a door) names, else in whose grid it lies. Name and phone of whoever
 //! reports are sealed and never shown here, and numbers that look like a person's are masked; an e-mail address is not kept. `Idempotency-Key` makes a report that is sent
 //! twice one case.
 
 mod answer;
 
-use axum::Router;
 use axum::extract::rejection::FormRejection;
 use axum::extract::{Form as UrlForm, State};
 use axum::http::{HeaderMap, StatusCode, header};
-use axum::response::Response;
+use axum::response::{IntoResponse, Response};
 use axum::routing::get;
+use axum::{Json, Router};
 use serde::Deserialize;
 use serde_json::{Value, json};
-use townmesh_crdt::command::case::{self, Actor, NewCase};
-use townmesh_crdt::command::table;
+use townmesh_crdt::command::case::{self, Actor, CaseRef, NewCase};
+use townmesh_crdt::command::{Outcome, table};
 use townmesh_crdt::domain::case::{CaseState, Report, Source};
 use townmesh_crdt::domain::person::{PersonalData, mask_numbers};
 use townmesh_crdt::domain::position::Position;
@@ -32,6 +32,7 @@ use townmesh_crdt::domain::role::Role;
 use townmesh_crdt::domain::tables::Tables;
 use townmesh_crdt::id::DocumentId;
 use townmesh_crdt::replica::Replica;
+use townmesh_crdt::store::StoreError;
 
 use super::Api;
 use super::bounds::{Named, Params};
@@ -40,7 +41,7 @@ use super::error::ApiError;
 use crate::engine;
 use crate::message::Message;
 use crate::moment::Moment;
-use crate::views::{RequestFilter, RequestRow};
+use crate::views::{HouseholdRow, RequestFilter, RequestRow};
 use answer::{Form, Record, Records};
 
 /// Reports that one answer holds at most, as the standard has it.
@@ -49,6 +50,10 @@ const MAX_REQUESTS: u32 = 1_000;
 const MAX_IDS: usize = 100;
 /// Where no period is asked for: the last 90 days, as the standard has it.
 const DAYS_MS: i64 = 90 * 86_400_000;
+/// When the service last changed.
+const CHANGED: &str = "2026-11-27T00:00:00Z";
+/// Pages that can be asked for: what lies behind them is asked for by its period.
+const MAX_PAGE: u32 = 1_000;
 /// Under which name reports of the public are recorded.
 const BY: &str = "georeport";
 /// Longest key of a report that may be sent again.
@@ -70,7 +75,7 @@ async fn read(
     query: Result<Params<RequestQuery>, ApiError>,
 ) -> Response {
     match Form::of(&file) {
-        Some(("discovery", form)) => form.answer(Ok(found("discovery", "endpoint", vec![discovery(&headers)]))),
+        Some(("discovery", Form::Json)) => Json(discovery(&headers)).into_response(),
         Some(("services", form)) => form.answer(services(&api).await),
         Some(("requests", form)) => form.answer(match query {
             Ok(Params(query)) => requests(&api, query).await,
@@ -120,14 +125,21 @@ fn record(value: Value) -> Record {
     }
 }
 
-fn discovery(headers: &HeaderMap) -> Record {
+/// Where this service is (wiki.open311.org/Service_Discovery). Its keys are the tokens of nodes.
+fn discovery(headers: &HeaderMap) -> Value {
     let host = headers.get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or("localhost");
-    record(json!({
-        "specification": "http://wiki.open311.org/GeoReport_v2",
-        "url": format!("http://{host}/georeport/v2"),
-        "type": "production",
-        "formats": "application/json, text/xml",
-    }))
+    json!({
+        "changeset": CHANGED,
+        "contact": "",
+        "key_service": "",
+        "endpoints": [{
+            "specification": "http://wiki.open311.org/GeoReport_v2",
+            "url": format!("http://{host}/georeport/v2"),
+            "changeset": CHANGED,
+            "type": "production",
+            "formats": ["application/json", "text/xml"],
+        }],
+    })
 }
 
 /// The categories that the public may choose.
@@ -165,6 +177,12 @@ struct RequestQuery {
     status: Option<String>,
     page: Option<u32>,
     page_size: Option<u32>,
+    /// Passed over: whoever asks bears the node's token.
+    #[serde(rename = "api_key")]
+    _api_key: Option<String>,
+    /// Passed over: there are none.
+    #[serde(rename = "extensions")]
+    _extensions: Option<String>,
 }
 
 fn wrong(name: &str, zh: &str, en: &str) -> ApiError {
@@ -172,7 +190,7 @@ fn wrong(name: &str, zh: &str, en: &str) -> ApiError {
 }
 
 impl RequestQuery {
-    fn filter(&self, documents: Vec<DocumentId>, now_ms: i64) -> Result<RequestFilter, ApiError> {
+    fn filter(&self, now_ms: i64) -> Result<RequestFilter, ApiError> {
         let moment = |name: &str, text: &Option<String>| {
             let refused =
                 |_| wrong(name, "须为时刻，如 2026-11-27T08:00:00Z", "must be a moment such as 2026-11-27T08:00:00Z");
@@ -184,11 +202,13 @@ impl RequestQuery {
         let (start, end) = (moment("start_date", &self.start_date)?, moment("end_date", &self.end_date)?);
         // A period that is open at one end is the 90 days at the other.
         let (from_ms, until_ms) = match (start, end) {
-            (None, None) if documents.is_empty() => (Some(now_ms - DAYS_MS), None),
+            (None, None) => (Some(now_ms - DAYS_MS), None),
             (Some(start), None) => (Some(start), Some(start.saturating_add(DAYS_MS))),
             (None, Some(end)) => (Some(end.saturating_sub(DAYS_MS)), Some(end.saturating_add(1))),
             (start, end) => (start, end.map(|end| end.saturating_add(1))),
         };
+        // Nor is it longer than that.
+        let until_ms = until_ms.map(|until| from_ms.map_or(until, |from| until.min(from.saturating_add(DAYS_MS))));
         let open = match self.status.as_deref() {
             None | Some("open,closed" | "closed,open") => None,
             Some("open") => Some(true),
@@ -197,7 +217,7 @@ impl RequestQuery {
         };
         let categories = self.service_code.iter().flat_map(|codes| codes.split(',')).map(str::to_owned).collect();
         let region = jurisdiction(self.jurisdiction_id.as_deref())?;
-        Ok(RequestFilter { documents, categories, open, from_ms, until_ms, region })
+        Ok(RequestFilter { documents: vec![], categories, open, from_ms, until_ms, region })
     }
 }
 
@@ -207,14 +227,16 @@ fn jurisdiction(code: Option<&str>) -> Result<Option<RegionCode>, ApiError> {
 }
 
 async fn requests(api: &Api, query: RequestQuery) -> Result<(StatusCode, Records), ApiError> {
-    let mut documents = Vec::new();
-    for name in query.service_request_id.iter().flat_map(|ids| ids.split(',')).take(MAX_IDS) {
-        let refused = |_| wrong("service_request_id", "不是编号", "is no id and no number");
-        documents.push(api.case_named(name.trim().parse::<CaseName>().map_err(refused)?).await?);
-    }
-    let filter = query.filter(documents, engine::now().cast_signed())?;
+    let filter = match query.service_request_id.as_deref() {
+        // As the standard has it, whatever else is asked for does not count then.
+        Some(ids) => match named(api, ids).await? {
+            documents if documents.is_empty() => return Ok(found("service_requests", "request", vec![])),
+            documents => RequestFilter { documents, ..RequestFilter::default() },
+        },
+        None => query.filter(engine::now().cast_signed())?,
+    };
     let limit = query.page_size.unwrap_or(MAX_REQUESTS).clamp(1, MAX_REQUESTS);
-    let skipped = query.page.unwrap_or(1).saturating_sub(1).saturating_mul(limit);
+    let skipped = query.page.unwrap_or(1).clamp(1, MAX_PAGE).saturating_sub(1) * limit;
     api.views_follow().await;
     let rows = api.readers().query(move |reader| reader.requests(&filter, limit, skipped)).await?;
     let tables = api.engine().read(table::tables).await??;
@@ -222,16 +244,36 @@ async fn requests(api: &Api, query: RequestQuery) -> Result<(StatusCode, Records
     Ok(found("service_requests", "request", records))
 }
 
+/// The cases that these ids and numbers name; those that are not here are passed over.
+async fn named(api: &Api, ids: &str) -> Result<Vec<DocumentId>, ApiError> {
+    let names: Vec<&str> = ids.split(',').map(str::trim).collect();
+    if names.len() > MAX_IDS {
+        return Err(wrong("service_request_id", "一次最多 100 个", "names more than 100"));
+    }
+    let mut documents = Vec::new();
+    for name in names {
+        let refused = |_| wrong("service_request_id", "不是编号", "is no id and no number");
+        match api.case_named(name.parse::<CaseName>().map_err(refused)?).await {
+            Ok(document) => documents.push(document),
+            Err(error) if error.status == StatusCode::NOT_FOUND => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(documents)
+}
+
 /// What the public is shown of a case.
 fn request(row: &RequestRow, tables: &Tables) -> Record {
     let category = row.category.as_deref().and_then(|code| tables.category(code));
+    // What it was filed as may be none of the public's words.
+    let category = category.filter(|category| category.public == Some(true));
     let state = row.state.unwrap_or(CaseState::Reported);
     record(json!({
         "service_request_id": row.document,
         "status": if state.is_open() { "open" } else { "closed" },
         "status_notes": format!("{} / {}", state.chinese(), state.english()),
         "service_name": category.and_then(|category| category.chinese.clone()),
-        "service_code": row.category,
+        "service_code": category.and_then(|category| category.code.clone()),
         "description": row.description.as_deref().map(mask_numbers),
         "agency_responsible": row.team,
         "service_notice": format!("编号 {} / number {}", row.number, row.number),
@@ -270,10 +312,12 @@ fn given(text: Option<&String>) -> Option<&str> {
 
 impl RequestInput {
     fn position(&self) -> Result<Option<Position>, ApiError> {
-        let (Some(latitude), Some(longitude)) = (given(self.lat.as_ref()), given(self.long.as_ref())) else {
+        let (latitude, longitude) = (given(self.lat.as_ref()), given(self.long.as_ref()));
+        if latitude.is_none() && longitude.is_none() {
             return Ok(None);
-        };
-        let degrees = latitude.parse().ok().zip(longitude.parse().ok());
+        }
+        let number = |text: Option<&str>| text.and_then(|text| text.parse().ok());
+        let degrees = number(latitude).zip(number(longitude));
         let position = degrees.and_then(|(latitude, longitude)| Position::from_degrees(latitude, longitude));
         position.map(Some).ok_or_else(|| wrong("lat, long", "须为经纬度（度）", "must be degrees on Earth"))
     }
@@ -288,7 +332,7 @@ impl RequestInput {
         PersonalData { name, id_number: None, phone: given(self.phone.as_ref()).map(str::to_owned) }
     }
 
-    fn report(&self, position: Option<Position>) -> Report {
+    fn report(&self, position: Option<Position>, address: Option<String>) -> Report {
         let mut description = given(self.description.as_ref()).unwrap_or_default().to_owned();
         if let Some(address) = given(self.media_url.as_ref()) {
             description.push_str(&format!("\n附件 / attached: {address}"));
@@ -296,7 +340,7 @@ impl RequestInput {
         Report {
             source: Source::Public,
             category: given(self.service_code.as_ref()).map(str::to_owned),
-            place: given(self.address_string.as_ref()).unwrap_or_default().to_owned(),
+            place: given(self.address_string.as_ref()).map(str::to_owned).or(address).unwrap_or_default(),
             position,
             description,
             region: None,
@@ -307,17 +351,25 @@ impl RequestInput {
     }
 }
 
+/// The household behind the door that a report names.
+async fn door(api: &Api, input: &RequestInput) -> Result<Option<HouseholdRow>, ApiError> {
+    let Some(door) = given(input.address_id.as_ref()) else { return Ok(None) };
+    let unknown = || ApiError::not_found("没有 address_id 所指的住户", "there is no household that address_id names");
+    let door: DocumentId = door.parse().map_err(|_| unknown())?;
+    let found = api.readers().query(move |reader| reader.household(door, false)).await?;
+    found.map(|found| Some(found.household)).ok_or_else(unknown)
+}
+
 /// The village that a report belongs to.
-async fn region_of(api: &Api, input: &RequestInput, position: Option<Position>) -> Result<RegionCode, ApiError> {
-    if let Some(region) = jurisdiction(given(input.jurisdiction_id.as_ref()))? {
+async fn region_of(
+    api: &Api,
+    input: &RequestInput,
+    door: Option<&HouseholdRow>,
+    position: Option<Position>,
+) -> Result<RegionCode, ApiError> {
+    let region = jurisdiction(given(input.jurisdiction_id.as_ref()))?;
+    if let Some(region) = region.or_else(|| door?.region.parse().ok()) {
         return Ok(region);
-    }
-    if let Some(door) = given(input.address_id.as_ref()) {
-        let unknown =
-            || ApiError::not_found("没有 address_id 所指的住户", "there is no household that address_id names");
-        let door: DocumentId = door.parse().map_err(|_| unknown())?;
-        let found = api.readers().query(move |reader| reader.household(door, false)).await?;
-        return found.and_then(|found| found.household.region.parse().ok()).ok_or_else(unknown);
     }
     let around = match position {
         Some(position) => api.readers().query(move |reader| reader.regions_at(position)).await?,
@@ -344,16 +396,23 @@ async fn report(api: &Api, headers: &HeaderMap, input: RequestInput) -> Result<(
     if service(&tables, code).is_none() {
         return Err(ApiError::not_found("没有这个可供公众选择的类别", "the public is not offered such a service_code"));
     }
-    let position = input.position()?;
-    let region = region_of(api, &input, position).await?;
+    let door = door(api, &input).await?;
+    let position = input.position()?.or_else(|| door.as_ref()?.position);
+    let region = region_of(api, &input, door.as_ref(), position).await?;
     let natural_key = natural_key(headers)?;
-    let (report, reporter) = (input.report(position), input.reporter());
+    let (report, reporter) = (input.report(position, door.map(|door| door.address)), input.reporter());
     let job = move |replica: &mut Replica, now| {
         let actor = Actor { by: BY.to_owned(), role: Role::IntakeClerk, note: None };
-        let new = NewCase { region, natural_key, noticed: now, report, reporter: Some(reporter) };
-        case::report(replica, &actor, new, now)
+        let new = NewCase { region, natural_key, noticed: now, report: report.clone(), reporter: Some(reporter) };
+        let outcome = case::report(replica, &actor, new, now)?;
+        let is_other = matches!(outcome, Outcome::Unchanged(_)) && !says_so(replica, outcome.value(), &report)?;
+        Ok((outcome.into_value(), is_other))
     };
-    let case = api.engine().record(job).await?.into_value();
+    let (case, is_other) = api.engine().record(job).await?;
+    if is_other {
+        let (zh, en) = ("这个 Idempotency-Key 已用于另一件反映", "another report was sent with this Idempotency-Key");
+        return Err(ApiError::bad_request(Message::new("idempotency_key_used", zh, en)));
+    }
     let number = townmesh_crdt::domain::number::SpokenNumber::of_case(case.document);
     let told = record(json!({
         "service_request_id": case.document,
@@ -361,6 +420,14 @@ async fn report(api: &Api, headers: &HeaderMap, input: RequestInput) -> Result<(
         "account_id": Value::Null,
     }));
     Ok((StatusCode::CREATED, Records { list: "service_requests", one: "request", records: vec![told] }))
+}
+
+/// Whether a case was reported in these words.
+fn says_so(replica: &mut Replica, case: &CaseRef, report: &Report) -> Result<bool, StoreError> {
+    let known = case::read(replica, &case.namespace, case.document)?.and_then(|found| found.case.reported);
+    let told =
+        |report: &Report| (report.category.clone(), report.place.clone(), report.description.clone(), report.position);
+    Ok(known.is_some_and(|known| told(&known.report) == told(report)))
 }
 
 /// What makes a report that is sent twice one case.
@@ -396,16 +463,16 @@ mod tests {
     #[test]
     fn an_open_period_is_ninety_days_at_its_known_end() {
         let day = |text: &str| Some(text.to_owned());
-        let bounds = |start, end, documents| {
+        let bounds = |start, end| {
             let query = RequestQuery { start_date: start, end_date: end, ..RequestQuery::default() };
-            let filter = query.filter(documents, DAYS_MS + 5).unwrap();
+            let filter = query.filter(DAYS_MS + 5).unwrap();
             (filter.from_ms, filter.until_ms)
         };
         let first = "1970-01-01T00:00:00Z";
-        assert_eq!(bounds(None, None, vec![]), (Some(5), None));
-        assert_eq!(bounds(None, None, vec![DocumentId([0; 16])]), (None, None));
-        assert_eq!(bounds(day(first), None, vec![]), (Some(0), Some(DAYS_MS)));
-        assert_eq!(bounds(None, day(first), vec![]), (Some(-DAYS_MS), Some(1)));
-        assert_eq!(bounds(day(first), day(first), vec![]), (Some(0), Some(1)));
+        assert_eq!(bounds(None, None), (Some(5), None));
+        assert_eq!(bounds(day(first), None), (Some(0), Some(DAYS_MS)));
+        assert_eq!(bounds(None, day(first)), (Some(-DAYS_MS), Some(1)));
+        assert_eq!(bounds(day(first), day(first)), (Some(0), Some(1)));
+        assert_eq!(bounds(day(first), day("2026-01-01T00:00:00Z")), (Some(0), Some(DAYS_MS)), "no longer than that");
     }
 }

@@ -59,12 +59,12 @@ async fn who_reported_a_case_is_masked_revealed_for_a_reason_and_erased() {
     let id = answer["value"]["document"].as_str().unwrap().to_owned();
     let shown = async |query: &str| node.fetch(&format!("/v1/cases/{id}{query}")).await.1;
     let masked = shown("").await;
-    assert_eq!(masked["reporter"]["data"], json!({ "name": "王*", "phone": "138****8000" }), "{masked}");
+    assert_eq!(masked["reporters"][0]["data"], json!({ "name": "王*", "phone": "138****8000" }), "{masked}");
     assert!(!masked.to_string().contains("小明"), "{masked}");
     let (_, listed) = node.fetch("/v1/cases").await;
     assert!(!listed.to_string().contains('王'), "{listed}");
     let open = shown("?reveal=callback").await;
-    assert_eq!(open["reporter"]["data"], json!({ "name": "王小明", "phone": "13800138000" }));
+    assert_eq!(open["reporters"][0]["data"], json!({ "name": "王小明", "phone": "13800138000" }));
     let (_, reveals) = node.fetch("/v1/reveals").await;
     assert_eq!(reveals["rows"][0]["kind"], "case", "{reveals}");
     assert_eq!(reveals["rows"][0]["documents"], json!([id]));
@@ -72,5 +72,5 @@ async fn who_reported_a_case_is_masked_revealed_for_a_reason_and_erased() {
     let input = json!({ "authority": text(&node.authority), "document": id });
     assert_eq!(node.post("/v1/erase", &input).await.0, StatusCode::OK);
     let gone = shown("?reveal=callback").await;
-    assert_eq!(gone["reporter"], json!({ "data": null, "state": "erased" }), "{gone}");
+    assert_eq!(gone["reporters"], json!([{ "data": null, "state": "erased" }]), "{gone}");
 }

@@ -52,7 +52,7 @@ async fn what_the_public_reports_becomes_a_case_and_can_be_asked_for() {
     assert_eq!((status, parsed(&again)[0]["service_request_id"].as_str()), (StatusCode::CREATED, Some(id.as_str())));
     let (_, case) = node.fetch(&format!("/v1/cases/{id}")).await;
     assert_eq!((&case["source"], &case["region"]), (&json!("public"), &json!(REGION)), "{case}");
-    assert_eq!(case["reporter"]["data"], json!({ "name": "王*", "phone": "138****8000" }), "{case}");
+    assert_eq!(case["reporters"][0]["data"], json!({ "name": "王*", "phone": "138****8000" }), "{case}");
     // One report of another source: the public does not see it.
     let patrol = json!({
         "actor": { "by": "xc-1", "role": "inspector" }, "region": REGION,
@@ -68,7 +68,7 @@ async fn what_the_public_reports_becomes_a_case_and_can_be_asked_for() {
         (&one["status"], &one["service_name"], &one["lat"]),
         (&json!("open"), &json!("用电隐患"), &json!(39.705))
     );
-    assert_eq!(one["description"], "飞线，139****5678");
+    assert_eq!(one["description"], "飞线，***");
     assert!(!one.to_string().contains("小明") && !one.to_string().contains("13800138000"), "{one}");
     let number = one["service_notice"].as_str().unwrap().split_whitespace().nth(1).unwrap().to_owned();
     let (_, by_number) = node.fetch(&format!("/georeport/v2/requests/{number}.json")).await;
@@ -81,6 +81,7 @@ async fn what_the_public_reports_becomes_a_case_and_can_be_asked_for() {
         ("status=closed", 0),
         ("service_code=wiring,gas", 1),
         ("service_code=gas", 0),
+        ("api_key=x&extensions=true", 1),
         ("end_date=2020-01-01T00:00:00Z", 0),
         ("jurisdiction_id=110115005002", 0),
         ("page=2", 0),
@@ -114,6 +115,7 @@ async fn a_report_says_its_village_or_lies_in_one() {
         (&format!("address_id={door}"), Ok(REGION)),
         ("address_id=nobody", Err("not_found")),
         ("lat=139.9&long=116.305", Err("query")),
+        ("lat=39.701", Err("query")),
         ("lat=a&long=b", Err("query")),
         ("jurisdiction_id=village", Err("query")),
     ] {
@@ -134,9 +136,37 @@ async fn a_report_says_its_village_or_lies_in_one() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_door_says_where_it_is_and_calls_to_the_hotline_are_not_published() {
+    let node = Node::start().await;
+    let position = json!({ "lat": 39.7, "lon": 116.3 });
+    let household = json!({ "household": { "region": REGION, "address": "幸福路7号", "position": position } });
+    let (_, answer) = node.post("/v1/households", &household).await;
+    let door = answer["value"]["document"].as_str().unwrap().to_owned();
+    node.fetch("/v1/members").await;
+    let form = format!("service_code=gas&description=x&address_id={door}");
+    let (status, _, text) = node.form("/georeport/v2/requests.json", &form, None).await;
+    assert_eq!(status, StatusCode::CREATED, "{text}");
+    let list = format!("工单编号,村居,地址,诉求内容\nT1,{REGION},幸福路8号,举报邻居\n");
+    let (_, answer) = node.send(node.request("POST", "/v1/cases/import", list)).await;
+    assert_eq!(answer["created"], 1, "{answer}");
+    let (_, shown) = node.fetch("/georeport/v2/requests.json").await;
+    assert_eq!(shown.as_array().map(Vec::len), Some(1), "{shown}");
+    assert_eq!((&shown[0]["address"], &shown[0]["lat"]), (&json!("幸福路7号"), &json!(39.7)), "{shown}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn wrong_reports_are_refused_as_the_standard_says() {
     let node = Node::start().await;
     let place = format!("jurisdiction_id={REGION}&address_string=a");
+    let (_, discovered) = node.fetch("/georeport/v2/discovery.json").await;
+    assert_eq!(discovered["endpoints"][0]["url"], "http://127.0.0.1:8470/georeport/v2", "{discovered}");
+    let report = async |description: &str| {
+        let form = format!("{place}&service_code=gas&description={description}");
+        node.form("/georeport/v2/requests.json", &form, Some("1")).await
+    };
+    assert_eq!(report("a").await.0, StatusCode::CREATED);
+    let (status, _, text) = report("b").await;
+    assert_eq!((status, &parsed(&text)[0]["error"]), (StatusCode::BAD_REQUEST, &json!("idempotency_key_used")));
     for (form, status, error) in [
         (format!("{place}&description=x"), StatusCode::BAD_REQUEST, "query"),
         (format!("{place}&service_code=device&description=x"), StatusCode::NOT_FOUND, "not_found"),

@@ -128,10 +128,13 @@ fn cell_text(cell: &Cell<DataRef<'_>>) -> Option<String> {
         DataRef::Float(number) => number_text(*number),
         DataRef::Bool(truth) => if *truth { "是" } else { "否" }.to_owned(),
         DataRef::DateTime(time) => {
-            let (year, month, day, ..) = time.to_ymd_hms_milli();
-            format!("{year:04}-{month:02}-{day:02}")
+            let (year, month, day, hour, minute, second, _) = time.to_ymd_hms_milli();
+            match (hour, minute, second) {
+                (0, 0, 0) => format!("{year:04}-{month:02}-{day:02}"),
+                _ => format!("{year:04}-{month:02}-{day:02} {hour:02}:{minute:02}:{second:02}"),
+            }
         }
-        DataRef::DateTimeIso(text) => text.split('T').next().unwrap_or_default().to_owned(),
+        DataRef::DateTimeIso(text) => text.replace('T', " "),
         DataRef::DurationIso(text) => text.clone(),
         DataRef::Error(error) => error.to_string(),
     };

@@ -12,7 +12,7 @@ use townmesh_crdt::domain::role::Role;
 use townmesh_crdt::domain::town::{Member, Team};
 use townmesh_crdt::id::{NodeId, RecordId};
 
-use super::super::{AlarmFilter, CaseFilter, DeviceEventFilter, DeviceFilter, Listed, Page};
+use super::super::{AlarmFilter, CaseFilter, DeviceEventFilter, DeviceFilter, Listed, OrderFilter, Page};
 use super::{Scene, VILLAGE, id};
 
 const DAY_MS: i64 = 86_400_000;
@@ -165,7 +165,11 @@ fn two_dispatches_apart_stand_in_the_inbox_and_with_their_teams() {
     let inbox = scene.reader().conflicts(VILLAGE.parse().ok(), &Page::default(), false).unwrap().rows;
     assert_eq!(inbox.len(), 1);
     assert_eq!((inbox[0].chinese.as_str(), inbox[0].place.as_deref()), ("重复派遣", Some("幸福路东口")));
-    let orders = scene.reader().orders("B", None, &Page::default()).unwrap().rows;
+    let orders = scene
+        .reader()
+        .orders(&OrderFilter { team: Some("B".into()), status: None, region: None }, &Page::default())
+        .unwrap()
+        .rows;
     assert_eq!((orders.len(), orders[0].case.clone()), (1, id(50).to_string()));
     let of_team = CaseFilter { team: Some("A".into()), ..CaseFilter::default() };
     assert_eq!(scene.reader().cases(&of_team, &Page::default()).unwrap().rows.len(), 1);

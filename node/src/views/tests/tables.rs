@@ -10,7 +10,7 @@ use townmesh_crdt::domain::date::Day;
 use townmesh_crdt::domain::number::SpokenNumber;
 use townmesh_crdt::domain::tables::{DeadlineUnit, RecordedRow, Row, Stage, StageLimitRow, TableKind, Tables};
 
-use super::super::{ChangeFilter, Changes, Page};
+use super::super::{ChangeFilter, Changes, OrderFilter, Page};
 use super::assessment::{MINUTE, scene};
 use super::{Scene, id};
 
@@ -113,7 +113,10 @@ fn a_case_is_found_by_its_number() {
         let found = reader.cases_numbered(number).unwrap();
         assert_eq!(found.iter().map(ToString::to_string).collect::<Vec<_>>(), [case.document]);
     }
-    let orders = reader.orders("b", None, &Page::default()).unwrap().rows;
+    let orders = reader
+        .orders(&OrderFilter { team: Some("b".into()), status: None, region: None }, &Page::default())
+        .unwrap()
+        .rows;
     let numbers: std::collections::BTreeSet<_> = orders.iter().map(|order| order.number.clone()).collect();
     assert_eq!((numbers.len(), orders.len()), (4, 4));
     let done: Vec<_> = orders.iter().filter_map(|order| order.done_by.as_deref().zip(order.done_ms)).collect();

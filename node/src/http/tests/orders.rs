@@ -1,0 +1,69 @@
+//! Orders to teams, handing over, and who is near.
+
+use super::*;
+
+impl Node {
+    /// A case that was filed with so many emergency minutes and dispatched to a team.
+    async fn dispatched(&self, place: &str, minutes: u32) -> String {
+        let act = async |id: &str, by: &str, role: &str, action: Value| {
+            let body = json!({ "actor": { "by": by, "role": role }, "action": action });
+            let (status, answer) = self.post(&format!("/v1/cases/{id}/actions"), &body).await;
+            assert_eq!(status, StatusCode::OK, "{answer}");
+        };
+        let report = json!({
+            "source": "patrol", "place": place, "description": "垃圾", "position": { "lat": 39.72, "lon": 116.32 },
+        });
+        let case = json!({ "actor": { "by": "xc-1", "role": "inspector" }, "region": REGION, "report": report });
+        let (_, answer) = self.post("/v1/cases", &case).await;
+        let id = answer["value"]["document"].as_str().unwrap_or_else(|| panic!("{answer}")).to_owned();
+        act(&id, "sly-1", "intake_clerk", json!("accept")).await;
+        let file =
+            json!({ "category": "exposed_rubbish", "severity": "general", "minutes": minutes, "clock": "emergency" });
+        act(&id, "zb-1", "duty_head", json!({ "file": file })).await;
+        let orders = json!([{ "team": "hw-1", "task": "清运" }]);
+        act(&id, "pq-1", "dispatcher", json!({ "dispatch": { "orders": orders, "lead": 0 } })).await;
+        self.fetch("/v1/members").await;
+        id
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn orders_are_listed_and_what_waits_is_handed_over() {
+    let node = Node::start().await;
+    let (soon, later) = (node.dispatched("村东", 600).await, node.dispatched("村西", 6_000).await);
+    let count = async |query: &str| node.fetch(&format!("/v1/orders{query}")).await.1["rows"].as_array().map(Vec::len);
+    assert_eq!(count("").await, Some(2));
+    assert_eq!((count("?team=hw-1&status=sent").await, count("?team=hw-2").await), (Some(2), Some(0)));
+    assert_eq!((count("?status=done").await, count("?region=110115005002").await), (Some(0), Some(0)));
+    assert_eq!(count(&format!("?region={REGION}&limit=1")).await, Some(1));
+    let (_, handover) = node.fetch("/v1/handover").await;
+    let waiting = handover["unacknowledged"]["rows"].as_array().unwrap();
+    assert_eq!(waiting.len(), 2, "{handover}");
+    assert_eq!(waiting[0]["undelivered"], json!([]), "nobody else is to have it: {handover}");
+    for part in ["red", "yellow", "supervised"] {
+        assert_eq!(handover[part]["rows"], json!([]), "{handover}");
+    }
+    assert!(handover["completeness"]["except"].is_array(), "{handover}");
+    let demand =
+        json!({ "actor": { "by": "zh-1", "role": "commander" }, "action": { "supervise": { "demand": "今天办完" } } });
+    assert_eq!(node.post(&format!("/v1/cases/{soon}/actions"), &demand).await.0, StatusCode::OK);
+    node.fetch("/v1/members").await;
+    let (_, handover) = node.fetch(&format!("/v1/handover?region={REGION}")).await;
+    assert_eq!(handover["supervised"]["rows"][0]["document"], soon, "{handover}");
+    let (_, elsewhere) = node.fetch("/v1/handover?region=110115005002").await;
+    assert_eq!(elsewhere["unacknowledged"]["rows"], json!([]), "{later}: {elsewhere}");
+    assert_eq!(code(&node.fetch("/v1/orders?status=lost").await.1), "query");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_open_case_names_the_nearest_units() {
+    let node = Node::start().await;
+    assert_eq!(node.post("/v1/positions", &json!({ "lat": 39.73, "lon": 116.32 })).await.0, StatusCode::NO_CONTENT);
+    let case = node.dispatched("村东", 600).await;
+    let (_, shown) = node.fetch(&format!("/v1/cases/{case}")).await;
+    assert_eq!(shown["nearest"][0]["distance_m"], 1_112, "{shown}");
+    let (_, near) = node.fetch("/v1/positions?near=39.73,116.32").await;
+    assert_eq!(near["rows"][0]["distance_m"], 0, "{near}");
+    assert!(node.fetch("/v1/positions").await.1["rows"][0].get("distance_m").is_none());
+    assert_eq!(code(&node.fetch("/v1/positions?near=here").await.1), "near");
+}
