@@ -7,6 +7,7 @@ mod assessment;
 mod authority;
 mod case;
 mod client;
+mod conflict;
 mod delivery;
 mod device;
 mod erase;
@@ -135,6 +136,9 @@ enum Command {
     /// 案卷 / cases
     #[command(subcommand)]
     Case(case::CaseCommand),
+    /// 冲突收件箱：查看、裁定、撤销 / conflicts: list, show, settle, undo
+    #[command(subcommand)]
+    Conflict(conflict::ConflictCommand),
     /// 设备事件 / device events
     #[command(subcommand)]
     Event(event::EventCommand),
@@ -241,6 +245,7 @@ impl Cli {
             Command::Household(command) => command.run(&context),
             Command::Inspection(command) => command.run(&context),
             Command::Case(command) => command.run(&context),
+            Command::Conflict(command) => command.run(&context),
             Command::Event(command) => command.run(&context),
             Command::Photo(command) => command.run(&context),
             Command::Position(command) => command.run(&context),

@@ -18,6 +18,7 @@ use townmesh_crdt::store::Store;
 
 mod assessment;
 mod authorities;
+mod conflicts;
 mod erasures;
 mod failures;
 mod invites;

@@ -30,7 +30,7 @@ use std::path::PathBuf;
 
 pub use assessment::{Assessment, AssessmentFilter, Counts, Figure, GroupAssessment, GroupBy, Percent, Rates};
 pub use cases::{CaseDetail, CaseEventRow, CaseFilter, CaseRow, OrderRow};
-pub use conflicts::ConflictRow;
+pub use conflicts::{ConflictFilter, ConflictPlace, ConflictRow, SettledRow};
 pub use devices::{AlarmFilter, DeviceEventFilter, DeviceEventRow, DeviceFilter, DeviceRow};
 pub use households::{
     HazardFilter, HazardRow, HouseholdDetail, HouseholdFilter, HouseholdRow, InspectionRow, MAX_INSPECTIONS,

@@ -23,8 +23,7 @@ impl Batch<'_> {
         let parent = region.parent.or_else(|| region.code.and_then(RegionCode::parent));
         let values: &[&dyn rusqlite::ToSql] =
             &[&slot.row, &key(region.code), &region.name, &key(kind), &key(parent), &latitude, &longitude];
-        self.run(REGION, values)?;
-        self.conflicts(slot, slot.region, &record.conflicts)
+        self.run(REGION, values)
     }
 
     pub(super) fn grid(&mut self, slot: Slot<'_>, record: &FieldsRecord<Grid>) -> rusqlite::Result<()> {
@@ -32,8 +31,7 @@ impl Batch<'_> {
         let region = key(grid.region);
         let values: &[&dyn rusqlite::ToSql] =
             &[&slot.row, &region, &grid.code, &grid.name, &key(grid.kind), &grid.responsible, &json(grid)?];
-        self.run(GRID, values)?;
-        self.conflicts(slot, region.as_deref().unwrap_or_default(), &record.conflicts)
+        self.run(GRID, values)
     }
 
     pub(super) fn member(&mut self, slot: Slot<'_>, record: &FieldsRecord<Member>) -> rusqlite::Result<()> {
@@ -53,8 +51,7 @@ impl Batch<'_> {
                 &(member.retired == Some(true)),
                 &json(&roles)?,
             ],
-        )?;
-        self.conflicts(slot, region.as_deref().unwrap_or_default(), &record.conflicts)
+        )
     }
 
     pub(super) fn team(&mut self, slot: Slot<'_>, record: &FieldsRecord<Team>) -> rusqlite::Result<()> {
@@ -72,7 +69,6 @@ impl Batch<'_> {
                 &team.phone,
                 &(team.retired == Some(true)),
             ],
-        )?;
-        self.conflicts(slot, region.as_deref().unwrap_or_default(), &record.conflicts)
+        )
     }
 }
