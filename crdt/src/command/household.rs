@@ -276,6 +276,21 @@ pub fn read(
     }))
 }
 
+/// A resident with everybody who is one person with them, by what was answered.
+pub(super) fn same_person(
+    replica: &mut Replica,
+    namespace: &Namespace,
+    document: DocumentId,
+    resident: ResidentId,
+) -> Result<BTreeSet<ResidentId>, StoreError> {
+    let found = read(replica, namespace, document)?;
+    let residents = found.map(|found| found.residents).unwrap_or_default();
+    let shown = |one: &ResidentRecord| one.alias_of.unwrap_or(one.id);
+    let kept = residents.iter().find(|one| one.id == resident).map_or(resident, shown);
+    let same = residents.iter().filter(|one| shown(one) == kept).map(|one| one.id);
+    Ok(same.chain([resident]).collect())
+}
+
 /// What was settled in a household, the latest first.
 fn settlements(replica: &mut Replica, place: Place<'_>, content: &Content) -> Result<Vec<Settlement>, StoreError> {
     let mut found = Vec::new();

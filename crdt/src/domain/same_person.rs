@@ -139,6 +139,7 @@ mod tests {
         }
         assert_eq!(two(1, 2).keeping(id(2)), Some(Answer::KeepSecond));
         assert_eq!(two(1, 2).keeping(id(3)), None);
+        assert_eq!(Pair::table().len(), Pair::NUMBERS);
     }
 
     #[test]

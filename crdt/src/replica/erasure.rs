@@ -65,11 +65,29 @@ impl Replica {
         authority: &Authority,
         namespace: &Namespace,
         document: DocumentId,
-        (record, field): (&[u8], FieldId),
+        place: (&[u8], FieldId),
+        now: Millis,
+    ) -> Result<Erased, EraseError> {
+        self.erase_all(authority, namespace, document, &[place], now)
+    }
+
+    /// [`Self::erase`] of a person whom several records of a document tell of, by one order.
+    ///
+    /// # Errors
+    /// [`EraseError`]; nothing is staged then.
+    pub fn erase_all(
+        &mut self,
+        authority: &Authority,
+        namespace: &Namespace,
+        document: DocumentId,
+        records: &[(&[u8], FieldId)],
         now: Millis,
     ) -> Result<Erased, EraseError> {
         let id = self.namespace_id(namespace);
-        let places = self.personal_places(namespace, document, record, field)?;
+        let mut places = BTreeSet::new();
+        for (record, field) in records {
+            places.extend(self.personal_places(namespace, document, record, *field)?);
+        }
         if places.is_empty() {
             return Err(EraseError::Nothing);
         }

@@ -52,6 +52,7 @@ pub(super) async fn list(
     let ConflictQuery { region, kind, document, limit, after, reveal } = query;
     let reason = Reason::of(reveal)?;
     let reveal = reason.is_some();
+    api.views_follow().await;
     let (filter, page) = (ConflictFilter { region, kind, document }, Page { limit, after });
     let listed = api.readers().query(move |reader| reader.conflicts(&filter, &page, reveal)).await?;
     if let Some(reason) = reason {

@@ -171,7 +171,7 @@ pub fn open(reading: &Reading) -> Vec<OpenConflict> {
 
 fn of_field(document: DocumentId, conflict: &Conflict, offers: Vec<Offer>) -> OpenConflict {
     OpenConflict {
-        id: id(document, &[b"field", &conflict.at.record, conflict.field.as_bytes()]),
+        id: id_of_field(document, &conflict.at, conflict.field),
         revision: revision(conflict.values.iter().flat_map(|value| &value.said).map(|said| said.assertion.to_vec())),
         kind: InboxKind::Field,
         resident: conflict.record,
@@ -192,7 +192,7 @@ fn field_place(at: &At, values: &[ConflictValue]) -> Place {
 
 fn of_cell(record: &TableRecord, conflict: &TableConflict) -> OpenConflict {
     OpenConflict {
-        id: id(record.id, &[b"field", &conflict.at.record, conflict.column.as_bytes()]),
+        id: id_of_field(record.id, &conflict.at, conflict.column),
         revision: revision(conflict.values.iter().flat_map(|value| &value.said).map(|said| said.assertion.to_vec())),
         kind: InboxKind::TableCell,
         resident: None,
@@ -238,6 +238,11 @@ fn of_residents(record: &HouseholdRecord, duplicate: &Duplicate) -> OpenConflict
         offers: actions::of_residents(),
         place: Place::Residents([first, second]),
     }
+}
+
+/// One number may hold several parts (of what is sealed), and one name stand for several numbers (each role).
+fn id_of_field(document: DocumentId, at: &At, name: &str) -> ConflictId {
+    id(document, &[b"field", &at.record, &[at.field], name.as_bytes()])
 }
 
 fn id_of_residents(document: DocumentId, [first, second]: [ResidentId; 2]) -> ConflictId {

@@ -7,7 +7,7 @@ use serde::Serialize;
 use super::super::read::{Reading, Settlement};
 use super::super::{CommandError, Outcome, duplicates};
 use super::settle::Of;
-use super::{Side, cases, id, id_of_residents, side, sides};
+use super::{Side, cases, id, id_of_field, id_of_residents, side, sides};
 use crate::clock::Millis;
 use crate::document::Settled;
 use crate::domain::case::{Case, ConflictKind};
@@ -89,7 +89,7 @@ fn document_of(reading: &Reading) -> Option<DocumentId> {
 fn of_field(document: DocumentId, settled: &Settlement) -> Done {
     let conflict = match Two::of_key(&settled.at.record) {
         Some(two) if settled.field == "duplicate" => id_of_residents(document, two.ids()),
-        Some(_) | None => id(document, &[b"field", &settled.at.record, settled.field.as_bytes()]),
+        Some(_) | None => id_of_field(document, &settled.at, settled.field),
     };
     let choice = &settled.choice;
     let by = choice.said.first().map(|said| said.assertion).unwrap_or_default();

@@ -12,7 +12,7 @@ use crate::command::case::{self, Actor, CaseRef};
 use crate::command::conflict::{self, ActionKey, Asked, Choice, Done, OpenConflict};
 use crate::command::entity::Writing;
 use crate::command::household::{self, Edit};
-use crate::command::{CommandError, table};
+use crate::command::{CommandError, erasure, table};
 use crate::domain::case::{Action, Assignment, LimitClock, OrderStatus, Severity};
 use crate::domain::dwelling::DwellingUse;
 use crate::domain::household::{Household, Resident};
@@ -237,6 +237,41 @@ fn somebodys_phone_is_settled_undone_and_settled_with_another_value() {
     assert_eq!((town.inboxes(&at).len(), phone(&mut town.two).as_str()), (0, "13700000000"));
 }
 
+#[test]
+fn every_conflict_of_a_document_has_an_id_of_its_own() {
+    let mut town = Town::new(77);
+    let tenant = |name: &str| Resident { personal: Some(person(name, "", "13800000001")), ..Resident::default() };
+    let ids = record(&mut town.one, vec![tenant("甲"), tenant("乙")]);
+    town.meet_all();
+    for (replica, name, phone, last) in
+        [(&mut town.one, "丙", "13900000008", 20_000), (&mut town.two, "丁", "13900000009", 20_001)]
+    {
+        for id in &ids.residents {
+            let who = Some(person(name, "", phone));
+            let set =
+                Resident { personal: who, moved_out: Some(crate::domain::date::Day(last)), ..Resident::default() };
+            let edit = Edit { set, ..Edit::default() };
+            household::edit_resident(replica, &registry(), ids.document, *id, &edit, NOW).unwrap();
+        }
+        use_it(replica, ids.document, if last == 20_000 { DwellingUse::Shop } else { DwellingUse::Vacant });
+    }
+    town.meet_all();
+    let open = town.inboxes(&household_at(ids.document));
+    let distinct: BTreeSet<_> = open.iter().map(|one| one.id).collect();
+    assert_eq!(
+        (open.len(), distinct.len()),
+        (8, 8),
+        "one of the house, of each resident three, and one pair: {open:?}"
+    );
+    let of_first =
+        |field: &str| open.iter().find(|one| one.resident == Some(ids.residents[0]) && one.subject == field).unwrap();
+    let at = household_at(ids.document);
+    let outcome =
+        conflict::settle(&mut town.one, (&at.0, at.1, at.2), &asked(of_first("name"), None), &Choice::Keep(1), NOW);
+    let also = outcome.unwrap().into_value().also;
+    assert_eq!(also, [of_first("phone").id], "what is sealed in one piece is settled in one");
+}
+
 /// A household in which the offices entered one person each, who look alike.
 fn alike(town: &mut Town) -> (At, [crate::id::ResidentId; 2]) {
     let tenant = |phone: &str| Resident { personal: Some(person("甲", NUMBER, phone)), ..Resident::default() };
@@ -291,6 +326,28 @@ fn residents_are_merged_into_one_and_come_apart_again() {
     town.meet_all();
     assert_eq!(shown(&mut town.one, &at), both);
     assert_eq!(of_residents(&mut town, &at).len(), 1, "they look alike again");
+}
+
+#[test]
+fn whoever_erases_one_who_was_merged_erases_both() {
+    let mut rng = ChaCha8Rng::seed_from_u64(76);
+    let founded = enrol::found(&[LANGFA.to_owned()], "2025", "2025-11", NOW, &mut rng);
+    let center = node(&founded, &mut rng, "center", NodeRole::Center);
+    let [one, two] = ["one", "two"].map(|name| node(&founded, &mut rng, name, NodeRole::Village));
+    let mut town = Town { center, one, two };
+    town.meet_all();
+    let (at, both) = alike(&mut town);
+    answer(&mut town.one, &at, &Choice::Merge(1));
+    town.meet_all();
+    for gone in both {
+        let subject = erasure::Subject::Resident(gone);
+        let erased = erasure::erase(&mut town.center, &founded.authority, &at.0, at.2, subject, NOW);
+        town.center.commit(NOW).unwrap();
+        assert_eq!(erased.is_ok(), gone == both[0], "all of it at once: {erased:?}");
+    }
+    town.meet_all();
+    let found = household::read(&mut town.two, &at.0, at.2).unwrap().unwrap();
+    assert!(found.residents.iter().all(|one| one.state == read::PersonalState::Erased), "{:?}", found.residents);
 }
 
 #[test]

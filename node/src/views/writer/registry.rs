@@ -61,7 +61,7 @@ impl Batch<'_> {
 
     fn residents(&self, slot: Slot<'_>, residents: &[ResidentRecord]) -> rusqlite::Result<()> {
         self.clear(slot, "resident")?;
-        for ResidentRecord { id, resident, state } in residents {
+        for ResidentRecord { id, resident, state, .. } in residents {
             let personal = resident.personal.as_ref();
             self.run(
                 RESIDENT,
