@@ -146,7 +146,7 @@ fn a_field_is_settled_on_one_node_for_all_and_undone_on_another() {
     assert_eq!((again.id, &again.sides), (conflict.id, &conflict.sides), "whose it was before");
     assert_ne!(again.revision, "");
     assert_eq!(usage(&mut town.center, &at), shown, "what was shown is shown again");
-    assert_eq!(settled(&mut town.one, &at)[0].stands, false);
+    assert!(!settled(&mut town.one, &at)[0].stands);
     assert_eq!(undo(&mut town.one, &at, done.id).unwrap_err().code(), "conflict_changed", "no second time");
 }
 
