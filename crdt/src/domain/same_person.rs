@@ -148,6 +148,9 @@ mod tests {
         assert_eq!(found(&[(1, 2, Distinct)], &[1, 2]), []);
         assert_eq!(found(&[(1, 2, KeepFirst), (2, 3, KeepFirst)], &[1, 2, 3]), [(2, 1), (3, 1)]);
         assert_eq!(found(&[(1, 2, KeepFirst), (2, 3, KeepFirst), (1, 3, KeepSecond)], &[1, 2, 3]), [(2, 1), (3, 1)]);
+        let circle = [(2, 3, KeepSecond), (3, 4, KeepSecond), (2, 4, KeepFirst)];
+        let tail = [(1, 5, KeepFirst), (1, 2, KeepSecond)];
+        assert_eq!(found(&[&circle[..], &tail].concat(), &[1, 2, 3, 4, 5]), [(1, 2), (3, 2), (4, 2), (5, 2)]);
         assert_eq!(found(&[(1, 2, KeepFirst)], &[2]), [], "one who was recorded by mistake keeps nobody");
     }
 

@@ -121,6 +121,7 @@ fn carry_out(
         let found = conflict.sides.iter().find(|side| side.side == number);
         found.ok_or(CommandError::NoSuchSide { side: number, sides: conflict.sides.len() })
     };
+    let is_household = of.kind == DocumentKind::Household;
     match (&conflict.place, choice) {
         (Place::Field { at, said }, Choice::Keep(number)) => {
             let side = side(*number)?;
@@ -132,11 +133,11 @@ fn carry_out(
         (Place::Field { at, .. }, Choice::Cell(value)) if of.kind == DocumentKind::Table => {
             cell(replica, of, at, value.clone(), now).map(Some)
         }
-        (Place::Field { .. }, Choice::Household(edit)) if conflict.resident.is_none() => {
+        (Place::Field { .. }, Choice::Household(edit)) if is_household && conflict.resident.is_none() => {
             let outcome = household::edit_household(replica, of.namespace, of.document, edit, now)?;
             Ok(outcome.recorded().copied())
         }
-        (Place::Field { .. }, Choice::Resident(edit)) => {
+        (Place::Field { .. }, Choice::Resident(edit)) if is_household => {
             let resident = conflict.resident.ok_or(CommandError::NotOffered)?;
             let outcome = household::edit_resident(replica, of.namespace, of.document, resident, edit, now)?;
             Ok(outcome.recorded().copied())
@@ -210,6 +211,8 @@ fn keep_personal(
 ) -> Result<Option<Recorded>, CommandError> {
     let mut personal = PersonalData::default();
     match conflict.subject.as_str() {
+        // An empty name clears nothing.
+        "name" if side.value.is_empty() => return Err(CommandError::NotOffered),
         "name" => personal.name.clone_from(&side.value),
         "id_number" => personal.id_number = Some(side.value.clone()),
         _ => personal.phone = Some(side.value.clone()),

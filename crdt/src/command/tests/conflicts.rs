@@ -283,6 +283,18 @@ fn alike(town: &mut Town) -> (At, [crate::id::ResidentId; 2]) {
     (household_at(one.document), both)
 }
 
+/// Two answers that contradict each other, whether anybody was asked or not.
+fn answer_apart(town: &mut Town, (namespace, kind, document): &At, both: [crate::id::ResidentId; 2]) {
+    use crate::domain::record::Scalar as _;
+    use crate::domain::same_person::{Answer, Pair, Two};
+    let key = Two::of(both[0], both[1]).unwrap().key();
+    let answers = [Answer::Distinct, Answer::KeepFirst];
+    let fields = answers.map(|answer| BTreeMap::from([(Pair::ANSWER, answer.to_value())]));
+    let edits = fields.map(|fields| BTreeMap::from([(key.clone(), fields)]));
+    town.two.edit_apart(namespace, *kind, *document, edits.into(), Lane::Work, NOW).unwrap();
+    town.meet_all();
+}
+
 /// Who lives there: ids of those who are shown.
 fn shown(replica: &mut Replica, at: &At) -> Vec<crate::id::ResidentId> {
     let found = household::read(replica, &at.0, at.2).unwrap().unwrap();
@@ -391,6 +403,12 @@ fn one_office_merges_into_somebody_whom_the_other_finds_recorded_by_mistake() {
     household::edit_resident(&mut town.two, &at.0, at.2, both[0], &mistake, NOW).unwrap();
     town.meet_all();
     assert_eq!(shown(&mut town.center, &at), [both[1]], "nobody is lost");
+    let done = settled(&mut town.two, &at);
+    let answered = done.iter().find(|done| done.subject == "duplicate").unwrap();
+    undo(&mut town.two, &at, answered.id).unwrap();
+    assert_eq!(inbox(&mut town.two, &at), [], "nor is anybody asked about one who was recorded by mistake");
+    answer_apart(&mut town, &at, both);
+    assert_eq!(of_residents(&mut town, &at), []);
 }
 
 #[test]
@@ -489,7 +507,9 @@ fn two_that_settle_a_dispatch_apart_differently_see_what_had_no_effect_until_som
         let keep =
             |team: &str| Choice::Keep(conflict.sides.iter().find(|side| side.orders[0].team == team).unwrap().side);
         try_settle(&mut town.one, &at, &asked(conflict, dispatcher()), &keep("north")).unwrap();
-        try_settle(&mut town.two, &at, &asked(conflict, dispatcher()), &keep(theirs)).unwrap();
+        // By somebody else, or it would be the same event.
+        let other = Some(actor(Role::DutyHead, "zbz-9"));
+        try_settle(&mut town.two, &at, &asked(conflict, other), &keep(theirs)).unwrap();
         town.meet_all();
         assert_eq!(open_teams(&mut town.center, &case).len(), 1, "one stands, never none");
         let open = town.inboxes(&at);
@@ -528,9 +548,12 @@ fn an_event_without_effect_is_shown_with_the_reason_until_somebody_has_seen_it()
         assert_eq!(refused.unwrap_err().code(), "not_offered");
     }
     try_settle(&mut town.one, &at, &asked(void, dispatcher()), &Choice::Acknowledge).unwrap().unwrap();
-    let twice = try_settle(&mut town.two, &at, &asked(void, dispatcher()), &Choice::Acknowledge);
-    twice.unwrap();
+    let other = Some(actor(Role::DutyHead, "zbz-9"));
+    try_settle(&mut town.two, &at, &asked(void, other), &Choice::Acknowledge).unwrap();
     town.meet_all();
+    let timeline = case::read(&mut town.one, &case.namespace, case.document).unwrap().unwrap().case.timeline;
+    let seen = timeline.iter().filter(|entry| matches!(entry.action, Action::Settle { .. }));
+    assert_eq!(seen.filter(|entry| entry.effect.is_effective()).count(), 1, "the first of the two stands");
     let left = town.inboxes(&at);
     assert_eq!(left.iter().map(|one| one.subject.as_str()).collect::<Vec<_>>(), ["duplicate_dispatch"]);
 }
@@ -563,6 +586,9 @@ fn a_cell_of_a_table_is_settled_on_a_center_and_nowhere_else() {
     undo(&mut town.center, &at, done.id).unwrap();
     town.meet_all();
     assert_eq!(town.inboxes(&at).len(), 1);
+    let again = town.inboxes(&at);
+    let blank = Choice::Cell(crate::value::Value::Null);
+    assert_eq!(try_settle(&mut town.center, &at, &asked(&again[0], None), &blank).unwrap_err().code(), "blank");
     settle(&mut town.center, &at, &Choice::Cell(crate::value::Value::Int(30)));
     town.meet_all();
     assert_eq!(town.inboxes(&at), []);
