@@ -13,6 +13,8 @@
 //! entry's hybrid time; no message, no extra bytes; for each assertion in order one `put` at the root with an
 //! empty `pred`, its value the CBOR of `fields, supersedes`.
 
+mod history;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::num::NonZeroU64;
 use std::sync::Arc;
@@ -25,6 +27,8 @@ use crate::change::{Assertion, AssertionId, Change, ChangeHash, RecordKey};
 use crate::clock::HybridTime;
 use crate::id::{DocumentId, EntryId, hex};
 use crate::value::{FieldId, Fields, Value};
+
+pub use history::Settled;
 
 /// Changes that a document keeps for Automerge before it hands them over.
 const MAX_UNREAD: usize = 256;

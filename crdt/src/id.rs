@@ -147,6 +147,10 @@ identifier! {
     /// A person inside a household document; random (DESIGN 12.15).
     ResidentId, 8, "a resident id"
 }
+identifier! {
+    /// A conflict that people have to settle, or one settlement of it: the same on every node.
+    ConflictId, 16, "a conflict id"
+}
 
 #[cfg(test)]
 mod tests {

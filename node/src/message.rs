@@ -328,6 +328,13 @@ impl Explain for CommandError {
             | Self::TableFull
             | Self::NoLimit { .. }
             | Self::RoleNotHeld { .. }
+            | Self::ConflictSettled
+            | Self::ConflictChanged
+            | Self::NotOffered
+            | Self::NoSuchSide { .. }
+            | Self::NoSuchOrder
+            | Self::ActorMissing
+            | Self::NotUndoable
             | Self::CaseRefused { .. } => Message::new(self.code(), self.chinese(), self.to_string()),
         }
     }

@@ -131,6 +131,7 @@ pub fn read(
     let owner = people::open(replica, place, owner_slot(document), &content)?;
     let mut conflicts = labels::conflicts(&content, ITSELF, labels::DWELLING);
     conflicts.extend(owner.conflicts(None));
+    labels::sign(replica, place.id, document, labels::said_in(&mut conflicts))?;
     let dwelling = Dwelling { owner: owner.data, ..Dwelling::read(&content.fields(ITSELF)) };
     Ok(Some(DwellingRecord { id: document, dwelling, owner_state: owner.state, conflicts }))
 }

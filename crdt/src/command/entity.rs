@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::labels::{self, Label};
-use super::read::FieldsRecord;
+use super::read::{FieldsRecord, Settlement};
 use super::{CommandError, Outcome};
 use crate::clock::Millis;
 use crate::document::Content;
@@ -14,7 +14,7 @@ use crate::domain::record;
 use crate::domain::region::Region;
 use crate::domain::town::{Grid, Member, Team};
 use crate::entry::Lane;
-use crate::id::DocumentId;
+use crate::id::{DocumentId, NamespaceId};
 use crate::namespace::Namespace;
 use crate::policy::DocumentKind;
 use crate::replica::Replica;
@@ -161,15 +161,25 @@ pub fn read<T: Entity>(
     namespace: &Namespace,
     document: DocumentId,
 ) -> Result<Option<FieldsRecord<T>>, StoreError> {
-    let content = replica.content(replica.namespace_id(namespace), document)?;
-    Ok(of_content(document, &content))
+    let namespace = replica.namespace_id(namespace);
+    let content = replica.content(namespace, document)?;
+    of_content(replica, namespace, document, &content)
 }
 
-pub(super) fn of_content<T: Entity>(document: DocumentId, content: &Content) -> Option<FieldsRecord<T>> {
-    content.records.get(ITSELF)?;
-    Some(FieldsRecord {
-        id: document,
-        record: T::from_fields(&content.fields(ITSELF)),
-        conflicts: labels::conflicts(content, ITSELF, T::LABELS),
-    })
+pub(super) fn of_content<T: Entity>(
+    replica: &Replica,
+    namespace: NamespaceId,
+    document: DocumentId,
+    content: &Content,
+) -> Result<Option<FieldsRecord<T>>, StoreError> {
+    if !content.records.contains_key(ITSELF) {
+        return Ok(None);
+    }
+    let mut conflicts = labels::conflicts(content, ITSELF, T::LABELS);
+    let settled = content.settled(|_, _| false).into_iter().filter(|settled| settled.record == ITSELF);
+    let mut settled: Vec<Settlement> =
+        settled.filter_map(|settled| labels::settlement(content, &settled, T::LABELS)).collect();
+    let said = labels::said_in(&mut conflicts).chain(labels::said_in_settled(&mut settled));
+    labels::sign(replica, namespace, document, said)?;
+    Ok(Some(FieldsRecord { id: document, record: T::from_fields(&content.fields(ITSELF)), conflicts, settled }))
 }

@@ -11,6 +11,7 @@ use crate::namespace::Namespace;
 use crate::replica::{EraseError, Erased, Replica};
 
 use super::entity::ITSELF;
+use super::household;
 
 /// Of whom a document tells.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -25,7 +26,7 @@ pub enum Subject {
     CaseReporter,
 }
 
-/// Erases a person by an authority's order, see [`Replica::erase`].
+/// Erases a person by an authority's order, see [`Replica::erase`]; a resident with everybody who was merged with them.
 ///
 /// # Errors
 /// [`EraseError`].
@@ -37,8 +38,13 @@ pub fn erase(
     subject: Subject,
     now: Millis,
 ) -> Result<Erased, EraseError> {
-    let place = match &subject {
-        Subject::Resident(resident) => (resident.as_bytes(), Resident::PERSONAL),
+    let place = match subject {
+        Subject::Resident(resident) => {
+            // Whoever is one person with them goes too.
+            let same = household::same_person(replica, namespace, document, resident)?;
+            let records: Vec<_> = same.iter().map(|one| (one.as_bytes(), Resident::PERSONAL)).collect();
+            return replica.erase_all(authority, namespace, document, &records, now);
+        }
         Subject::HouseholdOwner => (ITSELF, Household::OWNER),
         Subject::DwellingOwner => (ITSELF, Dwelling::OWNER),
         Subject::CaseReporter => return replica.erase_sealed(authority, namespace, document, &sealed_reporters, now),

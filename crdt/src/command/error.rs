@@ -129,6 +129,36 @@ pub enum CommandError {
     /// The case holds as many events as a fold looks at.
     #[error("the case holds {MAX_EVENTS} events and takes no more: report what is left as a new case")]
     CaseFull,
+    /// The conflict is not open any more.
+    #[error("the conflict was settled already, or what was in conflict is gone: look at the list again")]
+    ConflictSettled,
+    /// The conflict is not what was seen.
+    #[error("what stands against each other has changed since it was looked at: look at it again, then decide")]
+    ConflictChanged,
+    /// The action does not settle such a conflict.
+    #[error("such a conflict is not settled like this: take one of the actions that stand beside it")]
+    NotOffered,
+    /// There is no such side.
+    #[error("there is no side {side} to choose: write a number from 1 to {sides}")]
+    NoSuchSide {
+        /// As given.
+        side: usize,
+        /// How many there are.
+        sides: usize,
+    },
+    /// An order that the conflict is not about.
+    #[error("an order to be called off is not an open one of this conflict: name those that stand beside its sides")]
+    NoSuchOrder,
+    /// Nobody said who settles.
+    #[error(
+        "who settles, and in which role, is missing: a conflict of a case is settled by somebody with the right to"
+    )]
+    ActorMissing,
+    /// Events of a case stay.
+    #[error(
+        "the settlement of a case is an event and stays: what it called off is dispatched again, what it left standing is changed by the next step of the case"
+    )]
+    NotUndoable,
 }
 
 /// The English half of a bilingual message.
@@ -169,6 +199,13 @@ impl CommandError {
             Self::TableFull => "table_full",
             Self::NoLimit { .. } => "no_limit",
             Self::CaseFull => "case_full",
+            Self::ConflictSettled => "settled",
+            Self::ConflictChanged => "conflict_changed",
+            Self::NotOffered => "not_offered",
+            Self::NoSuchSide { .. } => "no_such_side",
+            Self::NoSuchOrder => "no_such_order",
+            Self::ActorMissing => "actor_missing",
+            Self::NotUndoable => "not_undoable",
         }
     }
 
@@ -218,6 +255,16 @@ impl CommandError {
                 )
             }
             Self::CaseFull => format!("本案记录已满（{MAX_EVENTS} 条），请另立新案"),
+            Self::ConflictSettled => "该冲突已裁定或已不存在，请重新查看列表".into(),
+            Self::ConflictChanged => "查看之后该冲突的内容已有变化，请重新查看再裁定".into(),
+            Self::NotOffered => "此类冲突不能这样裁定，请选用所列的处理方式".into(),
+            Self::NoSuchSide { side, sides } => format!("没有第 {side} 方，请填 1 至 {sides}"),
+            Self::NoSuchOrder => "要撤销的任务不是本冲突中未完成的任务，请选用各方所列的任务".into(),
+            Self::ActorMissing => "缺少裁定人及其角色：案卷冲突须由有权的角色裁定".into(),
+            Self::NotUndoable => {
+                "案卷的裁定是不可更改的记录，不能撤销：已撤销的任务请重新派遣，仍有效的内容由案卷的下一步操作更改"
+                    .into()
+            }
         }
     }
 }

@@ -73,8 +73,11 @@ pub fn read(
     namespace: &Namespace,
     document: DocumentId,
 ) -> Result<Option<FieldsRecord<Hazard>>, StoreError> {
-    let content = replica.content(replica.namespace_id(namespace), document)?;
-    let Some(mut found) = entity::of_content::<Hazard>(document, &content) else { return Ok(None) };
+    let namespace = replica.namespace_id(namespace);
+    let content = replica.content(namespace, document)?;
+    let Some(mut found) = entity::of_content::<Hazard>(replica, namespace, document, &content)? else {
+        return Ok(None);
+    };
     found.record.state = prevailing(&content).or(found.record.state);
     for conflict in found.conflicts.iter_mut().filter(|conflict| conflict.field == "state") {
         // The one that has effect first, as everywhere.

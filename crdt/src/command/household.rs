@@ -11,8 +11,8 @@ use serde::{Deserialize, Serialize};
 use super::entity::{ITSELF, news};
 use super::matching::{self, Candidate, Given};
 use super::people::{self, Person, Place, Slot};
-use super::read::{HouseholdRecord, PersonalState, ResidentRecord};
-use super::{CommandError, Outcome, labels};
+use super::read::{HouseholdRecord, PersonalState, ResidentRecord, Settlement};
+use super::{CommandError, Outcome, duplicates, labels};
 use crate::change::RecordKey;
 use crate::clock::Millis;
 use crate::document::Content;
@@ -244,17 +244,25 @@ pub fn read(
     for known in &current.residents {
         conflicts.extend(labels::conflicts(&content, known.id.as_bytes(), labels::RESIDENT));
         conflicts.extend(known.person.conflicts(Some(known.id)));
-        let counted = known.person.data.as_ref().filter(|_| known.resident.void != Some(true));
+        let counted = known.person.data.as_ref().filter(|_| !known.is_void());
         if let Some(key) = counted.and_then(people::recognisable) {
             recognised.entry(key).or_default().push(known.id);
         }
     }
+    let mut duplicates = duplicates::suspected(&content, &recognised, &standing(&current.residents));
+    let mut settled = settlements(replica, place, &content)?;
+    let of_pairs = duplicates.iter_mut().flat_map(|one| {
+        let answers = one.answers.iter_mut().flat_map(|answer| &mut answer.said);
+        one.recorded.iter_mut().flatten().chain(answers)
+    });
+    let said = of_pairs.chain(labels::said_in(&mut conflicts)).chain(labels::said_in_settled(&mut settled));
+    labels::sign(replica, place.id, document, said)?;
     let mut household = current.household;
     household.owner = current.owner.data;
-    let residents = current.residents.into_iter().map(|known| ResidentRecord {
-        id: known.id,
-        state: known.person.state,
-        resident: Resident { personal: known.person.data, ..known.resident },
+    let residents = current.residents.into_iter().map(|known| {
+        let void = if known.alias_of.is_some() { Some(true) } else { known.resident.void };
+        let resident = Resident { personal: known.person.data, void, ..known.resident };
+        ResidentRecord { id: known.id, state: known.person.state, alias_of: known.alias_of, resident }
     });
     Ok(Some(HouseholdRecord {
         id: document,
@@ -262,9 +270,48 @@ pub fn read(
         owner_state: current.owner.state,
         household,
         residents: residents.collect(),
-        duplicates: recognised.into_values().filter(|group| group.len() > 1).collect(),
+        duplicates,
         conflicts,
+        settled,
     }))
+}
+
+/// A resident with everybody who is one person with them, by what was answered.
+pub(super) fn same_person(
+    replica: &mut Replica,
+    namespace: &Namespace,
+    document: DocumentId,
+    resident: ResidentId,
+) -> Result<BTreeSet<ResidentId>, StoreError> {
+    let found = read(replica, namespace, document)?;
+    let residents = found.map(|found| found.residents).unwrap_or_default();
+    let shown = |one: &ResidentRecord| one.alias_of.unwrap_or(one.id);
+    let kept = residents.iter().find(|one| one.id == resident).map_or(resident, shown);
+    let same = residents.iter().filter(|one| shown(one) == kept).map(|one| one.id);
+    Ok(same.chain([resident]).collect())
+}
+
+/// What was settled in a household, the latest first.
+fn settlements(replica: &mut Replica, place: Place<'_>, content: &Content) -> Result<Vec<Settlement>, StoreError> {
+    let mut found = Vec::new();
+    for settled in content.settled(duplicates::is_answer) {
+        let resident = ResidentId::from_slice(&settled.record);
+        let slot = match resident {
+            None if settled.record == ITSELF => owner_slot(place.document),
+            None => {
+                found.extend(duplicates::settlement(content, &settled));
+                continue;
+            }
+            Some(resident) => Slot { record: &settled.record, field: Resident::PERSONAL, resident },
+        };
+        if settled.field == slot.field {
+            found.extend(people::settlements(replica, place, slot, content, &settled)?);
+        } else {
+            let labels = if resident.is_some() { labels::RESIDENT } else { labels::HOUSEHOLD };
+            found.extend(labels::settlement(content, &settled, labels));
+        }
+    }
+    Ok(found)
 }
 
 /// A household as it is recorded.
@@ -281,9 +328,21 @@ struct Known {
     fields: Fields,
     resident: Resident,
     person: Person,
+    /// Whom they are shown as.
+    alias_of: Option<ResidentId>,
+}
+
+/// Everybody who was not recorded by mistake.
+fn standing(residents: &[Known]) -> BTreeSet<ResidentId> {
+    residents.iter().filter(|known| known.resident.void != Some(true)).map(|known| known.id).collect()
 }
 
 impl Known {
+    /// Whether they are not shown by themselves.
+    fn is_void(&self) -> bool {
+        self.resident.void == Some(true) || self.alias_of.is_some()
+    }
+
     fn candidate(&self) -> Candidate {
         let mut fields = self.fields.clone();
         fields.remove(&Resident::PERSONAL);
@@ -291,7 +350,7 @@ impl Known {
             id: self.id,
             fields,
             personal: self.person.data.clone().unwrap_or_default(),
-            is_void: self.resident.void == Some(true),
+            is_void: self.is_void(),
         }
     }
 }
@@ -306,8 +365,10 @@ impl Current {
             let fields = content.fields(record);
             let slot = Slot { record, field: Resident::PERSONAL, resident: id };
             let person = people::open(replica, place, slot, content)?;
-            residents.push(Known { id, resident: Resident::read(&fields), fields, person });
+            residents.push(Known { id, resident: Resident::read(&fields), fields, person, alias_of: None });
         }
+        let aliases = duplicates::aliases(content, &standing(&residents));
+        residents.iter_mut().for_each(|known| known.alias_of = aliases.get(&known.id).copied());
         let owner = people::open(replica, place, owner_slot(place.document), content)?;
         Ok(Self { household: Household::read(&fields), fields, owner, residents })
     }
@@ -404,8 +465,20 @@ fn resident_edits(
     Ok(ids)
 }
 
+/// Stages the fields of one record of a household.
+pub(super) fn write_record(
+    replica: &mut Replica,
+    place: Place<'_>,
+    record: RecordKey,
+    fields: Fields,
+    now: Millis,
+) -> Result<Recorded, CommandError> {
+    let edits = BTreeMap::from([(record, fields)]);
+    Ok(replica.edit(place.namespace, DocumentKind::Household, place.document, edits, Lane::Work, now)?)
+}
+
 /// Checks the days of a stay as they will be, where an edit writes one of them.
-fn check_stay(known: &Fields, edit: &Fields) -> Result<(), CommandError> {
+pub(super) fn check_stay(known: &Fields, edit: &Fields) -> Result<(), CommandError> {
     if [Resident::MOVED_IN, Resident::MOVED_OUT].iter().any(|day| edit.contains_key(day)) {
         let mut after = known.clone();
         apply(&mut after, edit);

@@ -3,8 +3,8 @@
 //! A field that is not listed is bookkeeping (who found a hazard first, when it last changed): where two sides differ
 //! in it, the later one stands and nobody is asked.
 
-use super::read::{Conflict, ConflictValue};
-use crate::document::{Content, Register};
+use super::read::{At, Conflict, ConflictValue, Said, Settlement};
+use crate::document::{Candidate, Content, Register, Settled};
 use crate::domain::checklist::Grade;
 use crate::domain::date::Day;
 use crate::domain::device::{Device, DeviceKind, Protocol};
@@ -15,7 +15,9 @@ use crate::domain::position::Position;
 use crate::domain::record::Scalar;
 use crate::domain::region::{Region, RegionCode, RegionKind};
 use crate::domain::town::{Grid, GridKind, Member, Team, TeamKind};
-use crate::id::{DocumentId, ResidentId};
+use crate::id::{DocumentId, NamespaceId, ResidentId};
+use crate::replica::Replica;
+use crate::store::StoreError;
 use crate::value::{FieldId, Value};
 
 /// A value as in JSON, in Chinese and in English.
@@ -164,27 +166,111 @@ pub(super) const MEMBER: &[Label] = &[
 pub(super) fn conflicts(content: &Content, record: &[u8], labels: &[Label]) -> Vec<Conflict> {
     let registers = content.records.get(record).into_iter().flatten();
     let registers = registers.filter(|(_, register)| register.is_conflict());
-    registers.filter_map(|(number, register)| conflict(record, *number, register, labels)).collect()
+    registers.filter_map(|(number, register)| conflict(content, record, *number, register, labels)).collect()
 }
 
-fn conflict(record: &[u8], number: FieldId, register: &Register, labels: &[Label]) -> Option<Conflict> {
-    let label = labels.iter().find(|label| (label.first..=label.last).contains(&number))?;
-    let values = register.values.iter().map(|candidate| {
-        let [value, chinese, english] = (label.show)(&candidate.value);
-        ConflictValue { value, chinese, english, since: Some(candidate.time.millis()) }
-    });
-    let mut values: Vec<ConflictValue> = values.collect();
-    // Offices that wrote the same are one side of the conflict.
-    let mut seen = std::collections::BTreeSet::new();
-    values.retain(|value| seen.insert(value.value.clone()));
+fn label_of(labels: &[Label], number: FieldId) -> Option<&Label> {
+    labels.iter().find(|label| (label.first..=label.last).contains(&number))
+}
+
+fn conflict(
+    content: &Content,
+    record: &[u8],
+    number: FieldId,
+    register: &Register,
+    labels: &[Label],
+) -> Option<Conflict> {
+    let label = label_of(labels, number)?;
+    let at = At { record: record.to_vec(), field: number };
     Some(Conflict {
         record: ResidentId::from_slice(record),
         field: label.key,
         chinese: label.chinese,
         english: label.english,
         personal: false,
-        values,
+        values: sides(content, &at, &register.values, label.show),
+        at,
     })
+}
+
+/// What several said about a field. Offices that said the same are one side.
+pub(super) fn sides(
+    content: &Content,
+    at: &At,
+    candidates: &[Candidate],
+    show: impl Fn(&Value) -> Words,
+) -> Vec<ConflictValue> {
+    let mut sides: Vec<ConflictValue> = Vec::new();
+    for candidate in candidates {
+        let [value, chinese, english] = show(&candidate.value);
+        let said = said(content, at, candidate);
+        match sides.iter_mut().find(|side| side.value == value) {
+            Some(side) => side.said.push(said),
+            None => sides.push(ConflictValue { value, chinese, english, since: Some(said.at), said: vec![said] }),
+        }
+    }
+    sides
+}
+
+/// Who said what a candidate says, first; their name is found by its assertion.
+pub(super) fn said(content: &Content, at: &At, candidate: &Candidate) -> Said {
+    let (assertion, time) = content.origin(&at.record, at.field, candidate.assertion);
+    Said { assertion, node: None, at: time.millis() }
+}
+
+/// A settlement of one of these fields in words; `None` for other fields, about which nobody is asked.
+pub(super) fn settlement(content: &Content, settled: &Settled, labels: &[Label]) -> Option<Settlement> {
+    let label = label_of(labels, settled.field)?;
+    Some(settlement_of(content, settled, (label.key, label.chinese, label.english), label.show))
+}
+
+/// A settlement of the field that is called so.
+pub(super) fn settlement_of(
+    content: &Content,
+    settled: &Settled,
+    (field, chinese, english): (&'static str, &str, &str),
+    show: impl Fn(&Value) -> Words,
+) -> Settlement {
+    let at = At { record: settled.record.clone(), field: settled.field };
+    let [value, value_chinese, value_english] = show(&settled.choice.value);
+    let (assertion, time) = (settled.choice.assertion, settled.choice.time.millis());
+    let said = vec![Said { assertion, node: None, at: time }];
+    Settlement {
+        record: ResidentId::from_slice(&settled.record),
+        field,
+        chinese: chinese.to_owned(),
+        english: english.to_owned(),
+        personal: false,
+        choice: ConflictValue { value, chinese: value_chinese, english: value_english, since: Some(time), said },
+        sides: sides(content, &at, &settled.sides, show),
+        stands: settled.stands,
+        at,
+    }
+}
+
+/// Writes beside each statement which node made it.
+pub(super) fn sign<'a>(
+    replica: &Replica,
+    namespace: NamespaceId,
+    document: DocumentId,
+    said: impl IntoIterator<Item = &'a mut Said>,
+) -> Result<(), StoreError> {
+    let said: Vec<&mut Said> = said.into_iter().collect();
+    let assertions = said.iter().map(|one| one.assertion).collect();
+    let authors = replica.authors_of(namespace, document, &assertions)?;
+    said.into_iter().for_each(|one| one.node = authors.get(&one.assertion).copied());
+    Ok(())
+}
+
+/// Every statement in a document's conflicts.
+pub(super) fn said_in(conflicts: &mut [Conflict]) -> impl Iterator<Item = &mut Said> {
+    conflicts.iter_mut().flat_map(|conflict| &mut conflict.values).flat_map(|value| &mut value.said)
+}
+
+/// Every statement in a document's settlements.
+pub(super) fn said_in_settled(settled: &mut [Settlement]) -> impl Iterator<Item = &mut Said> {
+    let values = settled.iter_mut().flat_map(|one| one.sides.iter_mut().chain([&mut one.choice]));
+    values.flat_map(|value| &mut value.said)
 }
 
 fn same(text: String) -> Words {

@@ -11,7 +11,9 @@
 //! back; [`entity`] holds what all documents made of fields have in common, `people` what is particular to sealed ones.
 
 pub mod case;
+pub mod conflict;
 pub mod device;
+mod duplicates;
 pub mod dwelling;
 pub mod entity;
 pub mod erasure;

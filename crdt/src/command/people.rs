@@ -1,10 +1,10 @@
 //! Sealed people: opening what several offices recorded, merging it, sealing what is new.
 
-use super::CommandError;
 use super::error::personal_chinese;
-use super::read::{Conflict, ConflictValue, PersonalState};
-use crate::document::{Candidate, Content};
-use crate::domain::person::{self, PersonalConflict, PersonalData, PersonalField};
+use super::read::{At, Conflict, ConflictValue, PersonalState, Said, Settlement};
+use super::{CommandError, labels};
+use crate::document::{Candidate, Content, Settled};
+use crate::domain::person::{self, PersonalConflict, PersonalData, PersonalField, PersonalMerge};
 use crate::id::{DocumentId, NamespaceId, ResidentId};
 use crate::namespace::Namespace;
 use crate::replica::{PersonalError, Replica};
@@ -42,6 +42,15 @@ pub(super) struct Person {
     /// A sealed value that could be opened: its key is used again, so that one erasure erases everything.
     pub(super) sealed: Option<Vec<u8>>,
     conflicts: Vec<PersonalConflict>,
+    accounts: Vec<Account>,
+    at: At,
+}
+
+/// What one office said of somebody.
+#[derive(Debug, Clone)]
+struct Account {
+    said: Said,
+    data: PersonalData,
 }
 
 /// Opens and merges the current sealed values of a slot.
@@ -53,31 +62,77 @@ pub(super) fn open(
 ) -> Result<Person, StoreError> {
     let register = content.records.get(slot.record).and_then(|fields| fields.get(&slot.field));
     let candidates = register.map_or(&[][..], |register| &register.values);
-    let mut person = Person { data: None, state: PersonalState::Open, sealed: None, conflicts: vec![] };
-    let mut opened = Vec::new();
+    let at = At { record: slot.record.to_vec(), field: slot.field };
+    let mut person =
+        Person { data: None, state: PersonalState::Open, sealed: None, conflicts: vec![], accounts: vec![], at };
     for candidate in candidates {
         match open_value(replica, place, slot, &candidate.value)? {
             Ok(data) => {
-                opened.push(data);
+                person.accounts.push(Account { said: labels::said(content, &person.at, candidate), data });
                 person.sealed = person.sealed.or_else(|| candidate.value.as_bytes().map(<[u8]>::to_vec));
             }
             Err(state) => person.state = person.state.max(state),
         }
     }
-    if person.state == PersonalState::Unreadable && !opened.is_empty() {
+    if person.state == PersonalState::Unreadable && !person.accounts.is_empty() {
         // One damaged copy must not hide the good one beside it.
         person.state = PersonalState::Open;
     }
-    if person.state != PersonalState::Erased && !opened.is_empty() {
-        let ancestor = match common_ancestor(content, slot, candidates).cloned() {
-            Some(value) if opened.len() > 1 => open_value(replica, place, slot, &value)?.unwrap_or_default(),
-            Some(_) | None => PersonalData::default(),
-        };
-        let merge = person::merge(&ancestor, &opened);
+    if person.state != PersonalState::Erased && !person.accounts.is_empty() {
+        let merge = merge(replica, place, slot, content, candidates, &person.accounts)?;
         person.data = Some(merge.merged).filter(|data| !data.is_empty());
         person.conflicts = merge.conflicts;
     }
     Ok(person)
+}
+
+/// Merges what several offices said.
+fn merge(
+    replica: &mut Replica,
+    place: Place<'_>,
+    slot: Slot<'_>,
+    content: &Content,
+    candidates: &[Candidate],
+    accounts: &[Account],
+) -> Result<PersonalMerge, StoreError> {
+    let ancestor = match common_ancestor(content, slot, candidates).cloned() {
+        Some(value) if accounts.len() > 1 => open_value(replica, place, slot, &value)?.unwrap_or_default(),
+        Some(_) | None => PersonalData::default(),
+    };
+    let opened: Vec<PersonalData> = accounts.iter().map(|account| account.data.clone()).collect();
+    Ok(person::merge(&ancestor, &opened))
+}
+
+/// The conflicts about somebody that were settled, part by part.
+pub(super) fn settlements(
+    replica: &mut Replica,
+    place: Place<'_>,
+    slot: Slot<'_>,
+    content: &Content,
+    settled: &Settled,
+) -> Result<Vec<Settlement>, StoreError> {
+    let at = At { record: slot.record.to_vec(), field: slot.field };
+    let Ok(choice) = open_value(replica, place, slot, &settled.choice.value)? else { return Ok(vec![]) };
+    let mut accounts = Vec::new();
+    for side in &settled.sides {
+        let Ok(data) = open_value(replica, place, slot, &side.value)? else { return Ok(vec![]) };
+        accounts.push(Account { said: labels::said(content, &at, side), data });
+    }
+    let merge = merge(replica, place, slot, content, &settled.sides, &accounts)?;
+    let (time, assertion) = (settled.choice.time.millis(), settled.choice.assertion);
+    let said = vec![Said { assertion, node: None, at: time }];
+    let parts = merge.conflicts.iter().map(|conflict| Settlement {
+        record: ResidentId::from_slice(slot.record),
+        at: at.clone(),
+        field: personal_key(conflict.field),
+        chinese: personal_chinese(conflict.field).to_owned(),
+        english: personal_english(conflict.field).to_owned(),
+        personal: true,
+        choice: said_value(choice.field(conflict.field), said.clone()),
+        sides: conflict.sides(&accounts),
+        stands: settled.stands,
+    });
+    Ok(parts.collect())
 }
 
 fn open_value(
@@ -113,8 +168,9 @@ pub(super) fn open_sealed(
 /// line; the earliest is shared by all, and is the one that two candidates of different ancestors meet in.
 fn common_ancestor<'a>(content: &'a Content, slot: Slot<'_>, candidates: &[Candidate]) -> Option<&'a Value> {
     let (first, others) = candidates.split_first()?;
-    let shared =
-        |a: &Candidate, b: &Candidate| content.common_ancestor(slot.record, slot.field, a.assertion, b.assertion);
+    // What an undone settlement put back starts from where it started first.
+    let origin = |one: &Candidate| content.origin(slot.record, slot.field, one.assertion).0;
+    let shared = |a: &Candidate, b: &Candidate| content.common_ancestor(slot.record, slot.field, origin(a), origin(b));
     let is_earliest = |one: &&Candidate| {
         let ancestor = shared(first, one);
         others.iter().all(|other| shared(first, other) == ancestor || shared(one, other) == ancestor)
@@ -161,23 +217,38 @@ impl Person {
 
     /// What people recorded differently.
     pub(super) fn conflicts(&self, record: Option<ResidentId>) -> impl Iterator<Item = Conflict> + '_ {
-        self.conflicts.iter().map(move |conflict| {
-            let values = conflict.values.iter().map(|value| ConflictValue {
-                value: value.clone().unwrap_or_default(),
-                chinese: value.clone().unwrap_or_else(|| "（已清除）".into()),
-                english: value.clone().unwrap_or_else(|| "(cleared)".into()),
-                since: None,
-            });
-            Conflict {
-                record,
-                field: personal_key(conflict.field),
-                chinese: personal_chinese(conflict.field),
-                english: personal_english(conflict.field),
-                personal: true,
-                // The greatest is the one that is shown.
-                values: values.rev().collect(),
-            }
+        self.conflicts.iter().map(move |conflict| Conflict {
+            record,
+            at: self.at.clone(),
+            field: personal_key(conflict.field),
+            chinese: personal_chinese(conflict.field),
+            english: personal_english(conflict.field),
+            personal: true,
+            values: conflict.sides(&self.accounts),
         })
+    }
+}
+
+impl PersonalConflict {
+    /// The values with those who said so; the greatest is the one that is shown.
+    fn sides(&self, accounts: &[Account]) -> Vec<ConflictValue> {
+        let side = |value: &Option<String>| {
+            let says_so = |account: &&Account| account.data.field(self.field) == value.as_deref();
+            let said = accounts.iter().filter(says_so).map(|account| account.said.clone());
+            said_value(value.as_deref(), said.collect())
+        };
+        self.values.iter().rev().map(side).collect()
+    }
+}
+
+fn said_value(value: Option<&str>, said: Vec<Said>) -> ConflictValue {
+    let known = value.unwrap_or_default();
+    ConflictValue {
+        value: known.to_owned(),
+        chinese: value.unwrap_or("（已清除）").to_owned(),
+        english: value.unwrap_or("(cleared)").to_owned(),
+        since: None,
+        said,
     }
 }
 

@@ -4,6 +4,7 @@ use serde::Serialize;
 
 use super::entity::{self, Entity};
 use super::{case, device, hazard, household, inspection, table};
+use crate::change::{AssertionId, RecordKey};
 use crate::clock::Millis;
 use crate::domain::case::Case;
 use crate::domain::date::Day;
@@ -20,6 +21,7 @@ use crate::namespace::Namespace;
 use crate::policy::DocumentKind;
 use crate::replica::Replica;
 use crate::store::{FeedItem, StoreError};
+use crate::value::FieldId;
 
 /// Why a document cannot be read at all. What is damaged within one document never leads here.
 #[derive(Debug, thiserror::Error)]
@@ -76,10 +78,12 @@ pub struct HouseholdRecord {
     pub owner_state: PersonalState,
     /// The people, by id, those recorded by mistake included.
     pub residents: Vec<ResidentRecord>,
-    /// Groups of residents who look like one person recorded by two offices, each by id.
-    pub duplicates: Vec<Vec<ResidentId>>,
+    /// Residents who look like one person recorded by two offices, two at a time.
+    pub duplicates: Vec<Duplicate>,
     /// What people recorded differently without knowing of each other.
     pub conflicts: Vec<Conflict>,
+    /// What was settled, the latest first.
+    pub settled: Vec<Settlement>,
 }
 
 /// One person of a household.
@@ -87,10 +91,23 @@ pub struct HouseholdRecord {
 pub struct ResidentRecord {
     /// Their id.
     pub id: ResidentId,
-    /// What is recorded, with personal data where they could be opened.
+    /// What is recorded, with personal data where they could be opened. An alias reads as void.
     pub resident: Resident,
     /// Whether they could be opened.
     pub state: PersonalState,
+    /// Whom they are one person with, and are shown as.
+    pub alias_of: Option<ResidentId>,
+}
+
+/// Two residents who look like one person, or of whom several answered differently whether they are.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Duplicate {
+    /// Both, the smaller id first.
+    pub residents: [ResidentId; 2],
+    /// Who recorded each of them.
+    pub recorded: [Vec<Said>; 2],
+    /// Answers that contradict each other; none where nobody has answered.
+    pub answers: Vec<ConflictValue>,
 }
 
 /// Whether somebody's sealed data could be opened.
@@ -112,6 +129,9 @@ pub enum PersonalState {
 pub struct Conflict {
     /// The resident; `None` for the document itself.
     pub record: Option<ResidentId>,
+    /// Where it stands.
+    #[serde(skip)]
+    pub at: At,
     /// The field as in JSON.
     pub field: &'static str,
     /// Its name in Chinese.
@@ -122,6 +142,51 @@ pub struct Conflict {
     pub personal: bool,
     /// The values; the first is the one that is shown meanwhile.
     pub values: Vec<ConflictValue>,
+}
+
+/// Where in a document a field stands.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct At {
+    /// Key of its record.
+    pub record: RecordKey,
+    /// Its number.
+    pub field: FieldId,
+}
+
+/// Who said something, and when.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Said {
+    /// Which statement of the document.
+    #[serde(skip)]
+    pub assertion: AssertionId,
+    /// The node that signed it, where that is known.
+    pub node: Option<NodeId>,
+    /// When, by its author's clock.
+    pub at: Millis,
+}
+
+/// A conflict that somebody settled.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Settlement {
+    /// The resident, where it was about one.
+    pub record: Option<ResidentId>,
+    /// Where the field stands.
+    #[serde(skip)]
+    pub at: At,
+    /// The field as in JSON; `duplicate` for residents who looked like one person.
+    pub field: &'static str,
+    /// Its name in Chinese.
+    pub chinese: String,
+    /// Its name in English.
+    pub english: String,
+    /// Whether the values are personal data and need a mask.
+    pub personal: bool,
+    /// What was chosen, and by whom.
+    pub choice: ConflictValue,
+    /// What had stood before.
+    pub sides: Vec<ConflictValue>,
+    /// Whether it still stands, and may be undone.
+    pub stands: bool,
 }
 
 /// One of several concurrent values.
@@ -135,6 +200,8 @@ pub struct ConflictValue {
     pub english: String,
     /// Since when by its author's clock; `None` for part of somebody's personal data.
     pub since: Option<Millis>,
+    /// Who says so.
+    pub said: Vec<Said>,
 }
 
 /// The inspections of one household, in order of time.
@@ -198,11 +265,16 @@ pub struct TableRecord {
     pub rows: Vec<EffectiveRow>,
     /// What people recorded differently without knowing of each other.
     pub conflicts: Vec<TableConflict>,
+    /// What was settled, the latest first.
+    pub settled: Vec<Settlement>,
 }
 
 /// A cell for which people recorded different values without knowing of each other.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct TableConflict {
+    /// Where it stands.
+    #[serde(skip)]
+    pub at: At,
     /// The column, as in JSON.
     pub column: &'static str,
     /// Table, row and column in Chinese.
@@ -222,6 +294,8 @@ pub struct FieldsRecord<T> {
     pub record: T,
     /// What people recorded differently without knowing of each other.
     pub conflicts: Vec<Conflict>,
+    /// What was settled, the latest first.
+    pub settled: Vec<Settlement>,
 }
 
 /// Reads the document that an item of the feed is about, as it is now.
@@ -281,16 +355,22 @@ impl HouseholdRecord {
         for one in &mut self.residents {
             one.resident.personal = one.resident.personal.take().map(|person| person.masked());
         }
-        for value in
-            self.conflicts.iter_mut().filter(|conflict| conflict.personal).flat_map(|conflict| &mut conflict.values)
-        {
-            let masked = match value.value.chars().next() {
-                Some(first) => format!("{first}*"),
-                None => String::new(),
-            };
-            *value =
-                ConflictValue { value: masked.clone(), chinese: masked.clone(), english: masked, since: value.since };
+        let conflicts = self.conflicts.iter_mut().filter(|conflict| conflict.personal);
+        conflicts.flat_map(|conflict| &mut conflict.values).for_each(ConflictValue::mask);
+        for settled in self.settled.iter_mut().filter(|settled| settled.personal) {
+            settled.choice.mask();
+            settled.sides.iter_mut().for_each(ConflictValue::mask);
         }
         self
+    }
+}
+
+impl ConflictValue {
+    fn mask(&mut self) {
+        let masked = match self.value.chars().next() {
+            Some(first) => format!("{first}*"),
+            None => String::new(),
+        };
+        (self.value, self.chinese, self.english) = (masked.clone(), masked.clone(), masked);
     }
 }

@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, LazyLock};
 
-use super::CommandError;
-use super::read::{ConflictValue, TableConflict, TableRecord};
+use super::read::{At, Settlement, TableConflict, TableRecord};
 use super::town::Imported;
+use super::{CommandError, labels};
 use crate::bounds;
 use crate::change::RecordKey;
 use crate::clock::Millis;
@@ -17,7 +17,7 @@ use crate::entry::Lane;
 use crate::id::DocumentId;
 use crate::namespace::Namespace;
 use crate::policy::DocumentKind;
-use crate::replica::{RecordError, Replica};
+use crate::replica::{RecordError, Recorded, Replica};
 use crate::store::StoreError;
 use crate::value::{FieldId, Fields, Value};
 
@@ -226,26 +226,72 @@ pub(super) fn read(replica: &mut Replica, document: DocumentId) -> Result<Option
         }
     }
     let Some(kind) = found else { return Ok(None) };
-    let content = replica.content(replica.namespace_id(&Namespace::town()), document)?;
+    let namespace = replica.namespace_id(&Namespace::town());
+    let content = replica.content(namespace, document)?;
     let rows = tables(replica)?.rows(kind).to_vec();
+    let column = |number| kind.columns().iter().find(|column| column.number == number);
     let conflicts = content.conflicts().filter_map(|(key, number, register)| {
-        let column = kind.columns().iter().find(|column| column.number == number)?;
-        Some(conflict(kind, column, &content.fields(key), register))
+        Some(conflict(kind, column(number)?, &content, At { record: key.clone(), field: number }, register))
     });
-    Ok(Some(TableRecord { id: document, kind, rows, conflicts: conflicts.collect() }))
+    let mut conflicts: Vec<TableConflict> = conflicts.collect();
+    let settled = content.settled(|_, _| false).into_iter().filter_map(|settled| {
+        let column = column(settled.field)?;
+        let [chinese, english] = cell_words(kind, column, &content.fields(&settled.record));
+        let called = (column.name, chinese.as_str(), english.as_str());
+        Some(labels::settlement_of(&content, &settled, called, |value| value_words(column, value)))
+    });
+    let mut settled: Vec<Settlement> = settled.collect();
+    let values = conflicts.iter_mut().flat_map(|conflict| &mut conflict.values);
+    let said = values.flat_map(|value| &mut value.said).chain(labels::said_in_settled(&mut settled));
+    labels::sign(replica, namespace, document, said)?;
+    Ok(Some(TableRecord { id: document, kind, rows, conflicts, settled }))
 }
 
-fn conflict(kind: TableKind, column: &Column, row: &Fields, register: &Register) -> TableConflict {
-    let values = register.values.iter().map(|candidate| {
-        let words = column.show(&candidate.value);
-        let [value, chinese, english] = words.unwrap_or([String::new(), "（已清除）".into(), "(cleared)".into()]);
-        ConflictValue { value, chinese, english, since: Some(candidate.time.millis()) }
-    });
-    let [_, row_chinese, row_english] = kind.title(row);
-    TableConflict {
-        column: column.name,
-        chinese: format!("{}：{row_chinese}：{}", kind.chinese(), column.chinese),
-        english: format!("{}: {row_english}: {}", kind.english(), column.english),
-        values: values.collect(),
+/// Settles one cell with a value of its column, [`Value::Null`] for none; the rest of its row stays as it is, conflicts
+/// included.
+///
+/// # Errors
+/// [`CommandError::Input`] where the row would be wrong then; [`CommandError::TableFixed`], [`CommandError::Record`].
+pub(super) fn settle(
+    replica: &mut Replica,
+    document: DocumentId,
+    kind: TableKind,
+    at: &At,
+    value: Value,
+    now: Millis,
+) -> Result<Recorded, CommandError> {
+    if kind.is_fixed() {
+        return Err(CommandError::TableFixed(kind));
     }
+    let content = replica.content(replica.namespace_id(&Namespace::town()), document)?;
+    let mut row = content.fields(&at.record);
+    apply(&mut row, &Fields::from([(at.field, value.clone())]));
+    row.retain(|number, _| kind.columns().iter().any(|column| column.number == *number));
+    kind.check(&row)?;
+    // With its key, as in `news`.
+    let keys = kind.columns().iter().filter(|column| column.need == Need::Key);
+    let keys = keys.filter_map(|column| Some((column.number, row.get(&column.number)?.clone())));
+    let edit = Fields::from_iter(keys.chain([(at.field, value)]));
+    drop(content);
+    let edits = BTreeMap::from([(at.record.clone(), edit)]);
+    Ok(replica.edit(&Namespace::town(), DocumentKind::Table, document, edits, Lane::Work, now)?)
+}
+
+fn conflict(kind: TableKind, column: &Column, content: &Content, at: At, register: &Register) -> TableConflict {
+    let values = labels::sides(content, &at, &register.values, |value| value_words(column, value));
+    let [chinese, english] = cell_words(kind, column, &content.fields(&at.record));
+    TableConflict { at, column: column.name, chinese, english, values }
+}
+
+fn value_words(column: &Column, value: &Value) -> labels::Words {
+    column.show(value).unwrap_or([String::new(), "（已清除）".into(), "(cleared)".into()])
+}
+
+/// Table, row and column.
+fn cell_words(kind: TableKind, column: &Column, row: &Fields) -> [String; 2] {
+    let [_, chinese, english] = kind.title(row);
+    [
+        format!("{}：{chinese}：{}", kind.chinese(), column.chinese),
+        format!("{}: {english}: {}", kind.english(), column.english),
+    ]
 }

@@ -28,6 +28,7 @@ pub mod position;
 pub mod record;
 pub mod region;
 pub mod role;
+pub mod same_person;
 pub mod tables;
 pub mod town;
 mod varint;

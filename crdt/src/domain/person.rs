@@ -163,7 +163,7 @@ impl PersonalData {
         Ok(data)
     }
 
-    fn field(&self, field: PersonalField) -> Option<&str> {
+    pub(crate) fn field(&self, field: PersonalField) -> Option<&str> {
         match field {
             PersonalField::Name => Some(self.name.as_str()).filter(|name| !name.is_empty()),
             PersonalField::IdNumber => self.id_number.as_deref(),

@@ -1,6 +1,6 @@
 //! Reading documents, and keeping the recently touched ones in memory.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::{Bound, ControlFlow};
 use std::sync::Arc;
 
@@ -155,6 +155,31 @@ impl Replica {
         let content = document.settle().map(|()| Arc::clone(document.content())).unwrap_or_default();
         self.cache.insert(number, id, document);
         Ok(content)
+    }
+
+    /// Who made these assertions of a document, as far as they are known.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn authors_of(
+        &self,
+        namespace: NamespaceId,
+        document: DocumentId,
+        assertions: &BTreeSet<AssertionId>,
+    ) -> Result<BTreeMap<AssertionId, NodeId>, StoreError> {
+        let mut authors = BTreeMap::new();
+        let Some(number) = self.numbers.get(&namespace).copied().filter(|_| !assertions.is_empty()) else {
+            return Ok(authors);
+        };
+        for item in self.all_items(number, document)? {
+            let id = item.actor.assertion_id();
+            if assertions.contains(&id)
+                && let Some(log) = self.log_numbered(item.key.log)
+            {
+                authors.insert(id, log.author);
+            }
+        }
+        Ok(authors)
     }
 
     /// The town's tables, where they were read since one of them changed last.

@@ -65,13 +65,31 @@ impl Replica {
         authority: &Authority,
         namespace: &Namespace,
         document: DocumentId,
-        (record, field): (&[u8], FieldId),
+        place: (&[u8], FieldId),
+        now: Millis,
+    ) -> Result<Erased, EraseError> {
+        self.erase_all(authority, namespace, document, &[place], now)
+    }
+
+    /// [`Self::erase`] of a person whom several records of a document tell of, by one order.
+    ///
+    /// # Errors
+    /// [`EraseError`]; nothing is staged then.
+    pub fn erase_all(
+        &mut self,
+        authority: &Authority,
+        namespace: &Namespace,
+        document: DocumentId,
+        records: &[(&[u8], FieldId)],
         now: Millis,
     ) -> Result<Erased, EraseError> {
         let sealed = |item: &Item| {
             let Item::Change { change, .. } = item else { return Vec::new() };
-            let assertions = change.assertions.iter().filter(|assertion| assertion.record == record);
-            assertions.filter_map(|assertion| assertion.fields.get(&field)?.as_bytes().map(<[u8]>::to_vec)).collect()
+            let told = change.assertions.iter().flat_map(|assertion| {
+                let of_person = records.iter().filter(|(record, _)| assertion.record == *record);
+                of_person.filter_map(|(_, field)| assertion.fields.get(field)?.as_bytes().map(<[u8]>::to_vec))
+            });
+            told.collect()
         };
         self.erase_sealed(authority, namespace, document, &sealed, now)
     }

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::{OpenEntry, Replica};
 use crate::bounds;
 use crate::certificate::StatementError;
-use crate::change::{self, Item, RecordKey};
+use crate::change::{self, Change, Item, RecordKey};
 use crate::clock::{HybridTime, Millis};
 use crate::document::{Actor, AuthoredChange};
 use crate::entry::{self, Entry, Header, Lane, LogId};
@@ -109,6 +109,42 @@ impl Replica {
         now: Millis,
     ) -> Result<Recorded, RecordError> {
         let log = self.own_log(namespace, kind, Form::Fields, lane)?;
+        let change = self.composed(log, document, edits)?;
+        self.stage_change(log, kind, document, change, now)
+    }
+
+    /// Stages several values of one field beside each other, each of them on top of what is known: what two sides said is
+    /// open again, as if each had said it now without knowing of the other.
+    ///
+    /// # Errors
+    /// [`RecordError`]; nothing is staged then.
+    pub fn edit_apart(
+        &mut self,
+        namespace: &Namespace,
+        kind: DocumentKind,
+        document: DocumentId,
+        edits: Vec<BTreeMap<RecordKey, Fields>>,
+        lane: Lane,
+        now: Millis,
+    ) -> Result<Option<Recorded>, RecordError> {
+        let log = self.own_log(namespace, kind, Form::Fields, lane)?;
+        // All before the first is staged, so that none replaces another.
+        let changes: Result<Vec<Change>, RecordError> =
+            edits.into_iter().map(|edits| self.composed(log, document, edits)).collect();
+        let mut recorded = None;
+        for change in changes? {
+            recorded = Some(self.stage_change(log, kind, document, change, now)?);
+        }
+        Ok(recorded)
+    }
+
+    /// The change that makes these edits, within every bound.
+    fn composed(
+        &mut self,
+        log: LogId,
+        document: DocumentId,
+        edits: BTreeMap<RecordKey, Fields>,
+    ) -> Result<Change, RecordError> {
         let number = self.number(log.namespace);
         if edits.len() > bounds::MAX_ASSERTIONS {
             return Err(RecordError::TooLarge { size: edits.len(), limit: bounds::MAX_ASSERTIONS });
@@ -123,6 +159,18 @@ impl Replica {
         if size > bounds::MAX_CHANGE {
             return Err(RecordError::TooLarge { size, limit: bounds::MAX_CHANGE });
         }
+        Ok(change)
+    }
+
+    fn stage_change(
+        &mut self,
+        log: LogId,
+        kind: DocumentKind,
+        document: DocumentId,
+        change: Change,
+        now: Millis,
+    ) -> Result<Recorded, RecordError> {
+        let number = self.number(log.namespace);
         let item = Item::Change { kind: kind as u8, document, change: change.clone() };
         let (recorded, actor) = self.stage(log, kind, document, item, now)?;
         self.cache.apply(number, document, AuthoredChange { actor, time: recorded.time, change });

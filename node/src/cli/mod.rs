@@ -7,6 +7,7 @@ mod assessment;
 mod authority;
 mod case;
 mod client;
+mod conflict;
 mod delivery;
 mod device;
 mod erase;
@@ -148,6 +149,9 @@ enum Command {
     Order(order::OrderCommand),
     /// 交接班清单 / what one shift hands over to the next
     Handover(order::HandoverArgs),
+    /// 冲突收件箱：查看、裁定、撤销 / conflicts: list, show, settle, undo
+    #[command(subcommand)]
+    Conflict(conflict::ConflictCommand),
     /// 设备事件 / device events
     #[command(subcommand)]
     Event(event::EventCommand),
@@ -258,6 +262,7 @@ impl Cli {
             Command::Case(command) => command.run(&context),
             Command::Order(command) => command.run(&context),
             Command::Handover(args) => args.run(&context),
+            Command::Conflict(command) => command.run(&context),
             Command::Event(command) => command.run(&context),
             Command::Photo(command) => command.run(&context),
             Command::Position(command) => command.run(&context),

@@ -1,4 +1,4 @@
-//! Households, their inspections and hazards, and what people have to settle.
+//! Households, their inspections and hazards.
 
 use axum::Json;
 use axum::extract::State;
@@ -237,30 +237,4 @@ pub(super) async fn hazard_step(
         Ok(outcome.map(|state| json!({ "namespace": namespace.to_string(), "document": id, "state": state })))
     };
     Ok(recorded(&api.engine().record(job).await?))
-}
-
-/// Which conflicts.
-#[derive(Debug, Default, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub(super) struct ConflictQuery {
-    region: Option<RegionCode>,
-    limit: Option<u32>,
-    after: Option<String>,
-    reveal: Option<String>,
-}
-
-pub(super) async fn conflicts(
-    State(api): State<Api>,
-    asker: Asker,
-    Params(query): Params<ConflictQuery>,
-) -> Result<Response, ApiError> {
-    let reason = Reason::of(query.reveal)?;
-    let reveal = reason.is_some();
-    let page = Page { limit: query.limit, after: query.after };
-    let listed = api.readers().query(move |reader| reader.conflicts(query.region, &page, reveal)).await?;
-    if let Some(reason) = reason {
-        let documents = listed.rows.iter().map(|row| row.document.clone()).collect();
-        api.note_reveal(asker, reason, Shown::documents(RevealKind::Conflicts, documents)).await?;
-    }
-    Ok(Json(listed).into_response())
 }

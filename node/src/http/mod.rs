@@ -28,7 +28,9 @@
 //! | `/v1/scores` | GET | how well teams and people did in a period, by the town's weights, with the completeness |
 //! | `/v1/tables`, `/v1/tables/{table}` | GET, POST | the town's tables; the rows of one (JSON, CSV, XLSX), record some |
 //! | `/v1/tables/{table}/import` | POST | rows from a CSV or XLSX file, all of them or none |
-//! | `/v1/conflicts` | GET | what people have to settle |
+//! | `/v1/conflicts`, `/v1/conflicts/{id}` | GET | what people have to settle, and how they may; one |
+//! | `/v1/conflicts/{id}/settle` | POST | settles one as it was seen |
+//! | `/v1/conflicts/settled`, `/v1/conflicts/settled/{id}/undo` | GET, POST | what was settled; take one back |
 //! | `/v1/changes` | GET | live changes as Server-Sent Events |
 //! | `/georeport/v2/...` | GET, POST | reports of the public: Open311 GeoReport v2 |
 //! | `/ogc/...` | GET | the map for GIS programs: OGC API Features |
@@ -50,6 +52,7 @@ mod bounds;
 mod cases;
 mod changes;
 mod completeness;
+mod conflicts;
 mod delivery;
 mod dump;
 mod erase;
@@ -180,7 +183,11 @@ impl Api {
             .route("/v1/photos/{hash}", get(photos::show))
             .route("/v1/hazards", get(households::hazards))
             .route("/v1/hazards/{id}/steps", post(households::hazard_step))
-            .route("/v1/conflicts", get(households::conflicts))
+            .route("/v1/conflicts", get(conflicts::list))
+            .route("/v1/conflicts/settled", get(conflicts::settled))
+            .route("/v1/conflicts/settled/{id}/undo", post(conflicts::undo))
+            .route("/v1/conflicts/{id}", get(conflicts::show))
+            .route("/v1/conflicts/{id}/settle", post(conflicts::settle))
             .route("/v1/cases", get(cases::list).post(cases::report))
             .route("/v1/cases/{id}", get(cases::show))
             .route("/v1/cases/import", post(hotline::import).layer(DefaultBodyLimit::max(MAX_TABLE_FILE as usize)))

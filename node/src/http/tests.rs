@@ -19,6 +19,7 @@ use townmesh_crdt::store::Store;
 mod assessment;
 mod authorities;
 mod changes;
+mod conflicts;
 mod erasures;
 mod failures;
 mod georeport;

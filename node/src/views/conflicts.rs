@@ -5,21 +5,42 @@ use serde::Serialize;
 use serde_json::Value;
 use townmesh_crdt::domain::person::{mask_id_number, mask_name, mask_phone};
 use townmesh_crdt::domain::region::RegionCode;
+use townmesh_crdt::id::{ConflictId, DocumentId, ResidentId};
+use townmesh_crdt::policy::DocumentKind;
 
-use super::query::{Listed, Order, Page, Query, json};
+use super::query::{Listed, Order, Page, Query, json, word};
 use super::reader::{QueryError, Reader};
+
+/// Which conflicts.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ConflictFilter {
+    /// In this region and within it.
+    pub region: Option<RegionCode>,
+    /// Of this kind: `field`, `table_cell`, `duplicate_resident`, `without_effect`, or the kind of a case's conflict.
+    pub kind: Option<String>,
+    /// In this document.
+    pub document: Option<DocumentId>,
+}
 
 /// One thing to settle.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct ConflictRow {
+    /// Its id, the same on every node and while others join in.
+    pub id: String,
+    /// What stood against each other: to be named when settling.
+    pub revision: String,
+    /// What sort of conflict.
+    pub kind: String,
     /// The document.
     pub document: String,
     /// What the document is: `household`, `case`, ...
-    pub kind: String,
+    pub document_kind: String,
     /// Village or community.
     pub region: String,
     /// The household's address or the case's place, for people.
     pub place: Option<String>,
+    /// The case's spoken number.
+    pub number: Option<String>,
     /// The resident, where it is about one.
     pub resident: Option<String>,
     /// The field, the kind of conflict of a case, or `duplicate` for residents who look like one person.
@@ -28,58 +49,210 @@ pub struct ConflictRow {
     pub chinese: String,
     /// The subject in English.
     pub english: String,
-    /// The values: for a field [`ConflictValue`](townmesh_crdt::command::read::ConflictValue)s, personal ones masked
-    /// unless revealed; for a case the two events; for duplicates the residents' ids.
-    pub options: Value,
+    /// What each [`Side`](townmesh_crdt::command::conflict::Side) says, personal data masked unless revealed.
+    pub sides: Value,
+    /// What may be done ([`Offer`](townmesh_crdt::command::conflict::Offer)).
+    pub actions: Value,
 }
 
+/// A conflict that was settled.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct SettledRow {
+    /// The document.
+    pub document: String,
+    /// What the document is.
+    pub document_kind: String,
+    /// Village or community.
+    pub region: String,
+    /// The household's address or the case's place, for people.
+    pub place: Option<String>,
+    /// The case's spoken number.
+    pub number: Option<String>,
+    /// When it was settled, in milliseconds since 1970.
+    pub settled_ms: i64,
+    /// The [`Done`](townmesh_crdt::command::conflict::Done), personal data masked unless revealed.
+    #[serde(flatten)]
+    pub settled: Value,
+}
+
+/// Where a conflict, or a settlement of one, is found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ConflictPlace {
+    /// The document.
+    pub document: DocumentId,
+    /// Its kind.
+    pub kind: DocumentKind,
+    /// Where it lies.
+    pub namespace: String,
+    /// The resident, where it is about one.
+    pub resident: Option<ResidentId>,
+    /// The field; empty for a settlement.
+    pub subject: String,
+    /// Whether it is about personal data.
+    pub personal: bool,
+}
+
+/// What is selected beside the rows of a conflict or settlement, by which documents are named.
+const DOCUMENT: &str = "d.document, d.kind AS document_kind, coalesce(h.address, c.place) AS words, c.number";
+const WITH_DOCUMENT: &str = "x JOIN document d ON d.row = x.row LEFT JOIN household h ON h.row = x.row \
+                             LEFT JOIN case_file c ON c.row = x.row";
+
 impl Reader {
-    /// What is to be settled in a region and within it, by document.
+    /// What is to be settled, by document.
     ///
     /// # Errors
     /// [`QueryError`].
     pub fn conflicts(
         &self,
-        region: Option<RegionCode>,
+        filter: &ConflictFilter,
         page: &Page,
         reveal: bool,
     ) -> Result<Listed<ConflictRow>, QueryError> {
         let mut query = Query::default();
-        query.region("x.region", region);
+        query.region("x.region", filter.region);
+        query.equals("x.kind", filter.kind.as_ref());
+        query.equals("d.document", filter.document);
         let order = Order { columns: &["x.row", "x.place"], descending: false };
-        let columns = "d.document, d.kind, coalesce(h.address, c.place) AS words, x.region, x.resident, x.subject, \
-                       x.chinese, x.english, x.personal, x.options";
-        let from = "conflict x JOIN document d ON d.row = x.row LEFT JOIN household h ON h.row = x.row \
-                    LEFT JOIN case_file c ON c.row = x.row";
-        query.list(&self.connection, (columns, from), &order, page, |row| conflict_row(row, reveal))
+        let (columns, from) = (format!("{DOCUMENT}, x.*"), format!("conflict {WITH_DOCUMENT}"));
+        query.list(&self.connection, (&columns, &from), &order, page, |row| conflict_row(row, reveal))
+    }
+
+    /// One conflict; `None` where it is not open here.
+    ///
+    /// # Errors
+    /// [`QueryError`].
+    pub fn conflict(&self, id: ConflictId, reveal: bool) -> Result<Option<ConflictRow>, QueryError> {
+        let mut query = Query::default();
+        query.equals("x.id", Some(id));
+        let select = format!("{DOCUMENT}, x.* FROM conflict {WITH_DOCUMENT}");
+        Ok(query.all(&self.connection, &select, "LIMIT 1", |row| conflict_row(row, reveal))?.into_iter().next())
+    }
+
+    /// What was settled, the latest first; of each document the last few.
+    ///
+    /// # Errors
+    /// [`QueryError`].
+    pub fn settled(
+        &self,
+        filter: &ConflictFilter,
+        page: &Page,
+        reveal: bool,
+    ) -> Result<Listed<SettledRow>, QueryError> {
+        let mut query = Query::default();
+        query.region("x.region", filter.region);
+        query.equals("d.document", filter.document);
+        let order = Order { columns: &["x.settled_ms", "x.row", "x.place"], descending: true };
+        let (columns, from) = (format!("{DOCUMENT}, x.*"), format!("settlement {WITH_DOCUMENT}"));
+        query.list(&self.connection, (&columns, &from), &order, page, |row| settled_row(row, reveal))
+    }
+
+    /// Where an open conflict is found.
+    ///
+    /// # Errors
+    /// [`QueryError`].
+    pub fn conflict_place(&self, id: ConflictId) -> Result<Option<ConflictPlace>, QueryError> {
+        self.place("conflict", "id", id, "x.resident, x.subject")
+    }
+
+    /// Where a settlement is found.
+    ///
+    /// # Errors
+    /// [`QueryError`].
+    pub fn settlement_place(&self, id: ConflictId) -> Result<Option<ConflictPlace>, QueryError> {
+        self.place("settlement", "id", id, "NULL AS resident, '' AS subject")
+    }
+
+    /// Whether a conflict was settled.
+    ///
+    /// # Errors
+    /// [`QueryError`].
+    pub fn is_settled(&self, conflict: ConflictId) -> Result<bool, QueryError> {
+        Ok(self.place("settlement", "conflict", conflict, "NULL AS resident, '' AS subject")?.is_some())
+    }
+
+    fn place(
+        &self,
+        table: &'static str,
+        column: &'static str,
+        id: ConflictId,
+        about: &'static str,
+    ) -> Result<Option<ConflictPlace>, QueryError> {
+        let mut query = Query::default();
+        query.equals(&format!("x.{column}"), Some(id));
+        let select = format!(
+            "d.document, d.kind, n.name, x.personal, {about} FROM {table} x JOIN document d ON d.row = x.row \
+             JOIN namespace n ON n.number = d.namespace"
+        );
+        Ok(query.all(&self.connection, &select, "LIMIT 1", place_row)?.into_iter().flatten().next())
     }
 }
 
+fn place_row(row: &Row<'_>) -> rusqlite::Result<Option<ConflictPlace>> {
+    let kind: String = row.get("kind")?;
+    let kind = DocumentKind::ALL.iter().copied().find(|known| known.name() == kind);
+    let (Some(kind), Some(document)) = (kind, word(row, "document")?) else { return Ok(None) };
+    Ok(Some(ConflictPlace {
+        document,
+        kind,
+        namespace: row.get("name")?,
+        resident: word(row, "resident")?,
+        subject: row.get("subject")?,
+        personal: row.get("personal")?,
+    }))
+}
+
 fn conflict_row(row: &Row<'_>, reveal: bool) -> rusqlite::Result<ConflictRow> {
-    let mut options = json(row, "options")?;
+    let mut sides = json(row, "sides")?;
     if row.get("personal")? && !reveal {
-        mask(&mut options);
+        mask_sides(&mut sides);
     }
     Ok(ConflictRow {
-        document: row.get("document")?,
+        id: row.get("id")?,
+        revision: row.get("revision")?,
         kind: row.get("kind")?,
+        document: row.get("document")?,
+        document_kind: row.get("document_kind")?,
         region: row.get("region")?,
         place: row.get("words")?,
+        number: row.get("number")?,
         resident: row.get("resident")?,
         subject: row.get("subject")?,
         chinese: row.get("chinese")?,
         english: row.get("english")?,
-        options,
+        sides,
+        actions: json(row, "offers")?,
     })
 }
 
-/// Masks every text of some JSON; numbers (times) stay.
-fn mask(value: &mut Value) {
-    match value {
-        Value::String(text) => *text = masked(text),
-        Value::Array(values) => values.iter_mut().for_each(mask),
-        Value::Object(fields) => fields.values_mut().for_each(mask),
-        Value::Null | Value::Bool(_) | Value::Number(_) => {}
+fn settled_row(row: &Row<'_>, reveal: bool) -> rusqlite::Result<SettledRow> {
+    let mut settled = json(row, "detail")?;
+    if row.get("personal")? && !reveal {
+        mask_sides(&mut settled["sides"]);
+        mask_side(&mut settled["choice"]);
+    }
+    Ok(SettledRow {
+        document: row.get("document")?,
+        document_kind: row.get("document_kind")?,
+        region: row.get("region")?,
+        place: row.get("words")?,
+        number: row.get("number")?,
+        settled_ms: row.get("settled_ms")?,
+        settled,
+    })
+}
+
+/// Masks what sides say. Of residents who look alike the residents are personal, what was answered about them is not.
+fn mask_sides(sides: &mut Value) {
+    let Some(sides) = sides.as_array_mut() else { return };
+    let of_residents = sides.iter().any(|side| side.get("resident").is_some());
+    sides.iter_mut().filter(|side| !of_residents || side.get("resident").is_some()).for_each(mask_side);
+}
+
+fn mask_side(side: &mut Value) {
+    for words in ["value", "chinese", "english"] {
+        if let Some(Value::String(text)) = side.get_mut(words) {
+            *text = masked(text);
+        }
     }
 }
 

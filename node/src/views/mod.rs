@@ -34,7 +34,7 @@ use std::path::PathBuf;
 pub use assessment::{Assessment, AssessmentFilter, Counts, Figure, GroupAssessment, GroupBy, Percent, Rates};
 pub use cases::{CaseDetail, CaseEventRow, CaseFilter, CaseRow, OrderFilter, OrderRow};
 pub use changes::{Change, ChangeCursor, ChangeFilter, ChangeKind, Changes, CursorError};
-pub use conflicts::ConflictRow;
+pub use conflicts::{ConflictFilter, ConflictPlace, ConflictRow, SettledRow};
 pub use devices::{AlarmFilter, DeviceEventFilter, DeviceEventRow, DeviceFilter, DeviceRow};
 pub use features::{Collection, DEFAULT_FEATURES, Feature, FeatureFilter, Geometry, MAX_FEATURES, Properties};
 pub use households::{

@@ -18,7 +18,7 @@ use rusqlite::{Connection, ErrorCode, OpenFlags};
 use super::ViewError;
 
 /// Version of the tables. Another one in the file means: delete it and read the log from the start.
-const VERSION: i64 = 8;
+const VERSION: i64 = 9;
 /// Marks the file as a townmesh view (`PRAGMA application_id`): "tmvw".
 const APPLICATION_ID: i64 = 0x746d_7677;
 /// Pages of the write-ahead log after which it is copied into the file: 32 MB, so that an import syncs seldom.
@@ -123,9 +123,17 @@ CREATE TABLE device_event (
 CREATE INDEX device_event_alarm ON device_event (time_ms, event) WHERE alarm = 1;
 
 CREATE TABLE conflict (
-    row INTEGER NOT NULL, place INTEGER NOT NULL, region TEXT NOT NULL, resident TEXT, subject TEXT NOT NULL,
-    chinese TEXT NOT NULL, english TEXT NOT NULL, personal INTEGER NOT NULL, options TEXT NOT NULL,
+    row INTEGER NOT NULL, place INTEGER NOT NULL, region TEXT NOT NULL, id TEXT NOT NULL, revision TEXT NOT NULL,
+    kind TEXT NOT NULL, resident TEXT, subject TEXT NOT NULL, chinese TEXT NOT NULL, english TEXT NOT NULL,
+    personal INTEGER NOT NULL, sides TEXT NOT NULL, offers TEXT NOT NULL, PRIMARY KEY (row, place)) STRICT, WITHOUT ROWID;
+CREATE INDEX conflict_id ON conflict (id);
+CREATE TABLE settlement (
+    row INTEGER NOT NULL, place INTEGER NOT NULL, region TEXT NOT NULL, id TEXT NOT NULL, conflict TEXT NOT NULL,
+    settled_ms INTEGER NOT NULL, personal INTEGER NOT NULL, detail TEXT NOT NULL,
     PRIMARY KEY (row, place)) STRICT, WITHOUT ROWID;
+CREATE INDEX settlement_id ON settlement (id);
+CREATE INDEX settlement_conflict ON settlement (conflict);
+CREATE INDEX settlement_time ON settlement (settled_ms, row, place);
 
 CREATE VIRTUAL TABLE position USING rtree_i32 (row, south, north, west, east, kind, kind_end);
 CREATE VIRTUAL TABLE search USING fts5 (

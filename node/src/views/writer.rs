@@ -2,6 +2,7 @@
 
 mod case;
 mod device;
+mod inbox;
 mod registry;
 mod table;
 mod town;
@@ -13,7 +14,7 @@ use std::sync::Arc;
 
 use rusqlite::types::Value;
 use rusqlite::{Connection, OptionalExtension, ToSql};
-use townmesh_crdt::command::read::{Conflict, Reading};
+use townmesh_crdt::command::read::Reading;
 use townmesh_crdt::domain::position::Position;
 use townmesh_crdt::domain::tables::Tables;
 use townmesh_crdt::id::DocumentId;
@@ -269,7 +270,7 @@ pub const SHOWN: [DocumentKind; 11] = [
 ];
 
 /// Tables whose rows belong to a document.
-const OWNED: [&str; 19] = [
+const OWNED: [&str; 20] = [
     "document",
     "region",
     "grid",
@@ -288,6 +289,7 @@ const OWNED: [&str; 19] = [
     "device_day",
     "device_event",
     "conflict",
+    "settlement",
     "position",
 ];
 
@@ -365,7 +367,8 @@ impl<'c> Batch<'c> {
             Reading::Member(record) => self.member(slot, record),
             Reading::Team(record) => self.team(slot, record),
             Reading::Table(record) => self.table(slot, record),
-        }
+        }?;
+        self.inbox(slot, reading)
     }
 
     /// The document's place, a new one where it is not known.
@@ -447,37 +450,10 @@ impl<'c> Batch<'c> {
         self.run(sql, &[&slot.row, &words])
     }
 
-    /// The conflicts of a document made of fields, numbered from 0.
-    fn conflicts(&self, slot: Slot<'_>, region: &str, conflicts: &[Conflict]) -> rusqlite::Result<()> {
-        self.clear(slot, "conflict")?;
-        for (place, conflict) in (0_i64..).zip(conflicts) {
-            let resident = conflict.record.map(|resident| resident.to_string());
-            let options = json(&conflict.values)?;
-            self.run(
-                CONFLICT,
-                &[
-                    &slot.row,
-                    &place,
-                    &region,
-                    &resident,
-                    &conflict.field,
-                    &conflict.chinese,
-                    &conflict.english,
-                    &conflict.personal,
-                    &options,
-                ],
-            )?;
-        }
-        Ok(())
-    }
-
     fn run(&self, sql: &str, values: &[&dyn ToSql]) -> rusqlite::Result<()> {
         run(self.connection, sql, values)
     }
 }
-
-const CONFLICT: &str = "INSERT INTO conflict (row, place, region, resident, subject, chinese, english, personal, options) \
-                        VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)";
 
 fn run(connection: &Connection, sql: &str, values: &[&dyn ToSql]) -> rusqlite::Result<()> {
     connection.prepare_cached(sql)?.execute(values).map(drop)

@@ -4,6 +4,7 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 
 use super::*;
+use crate::command::conflict::{self, Asked, Choice};
 use crate::command::entity::Writing;
 use crate::command::household::{self, Edit, HouseholdInput};
 use crate::command::{case, device, hazard, inspection, town};
@@ -15,6 +16,7 @@ use crate::domain::person::PersonalData;
 use crate::domain::role::Role;
 use crate::domain::town::Team;
 use crate::entry::Lane;
+use crate::policy::DocumentKind;
 
 /// Something that one office does; the numbers choose among few, so that offices often touch the same thing.
 #[derive(Debug, Clone)]
@@ -26,6 +28,8 @@ enum Deed {
     Case { key: u8, action: u8 },
     Device { minute: u8, alarm: bool },
     Team { code: u8, name: u8 },
+    Settle { which: u8, choice: u8 },
+    Undo { which: u8 },
     Meet,
 }
 
@@ -43,7 +47,9 @@ fn any_deed() -> impl Strategy<Value = Deed> {
         (1..3_u16, 1..6_u16, small.clone()).prop_map(|(item, step, by)| Deed::Step { item, step, by }),
         (0..2_u8, 0..4_u8).prop_map(|(key, action)| Deed::Case { key, action }),
         (small.clone(), any::<bool>()).prop_map(|(minute, alarm)| Deed::Device { minute, alarm }),
-        (small.clone(), small).prop_map(|(code, name)| Deed::Team { code, name }),
+        (small.clone(), small.clone()).prop_map(|(code, name)| Deed::Team { code, name }),
+        (small.clone(), 0..5_u8).prop_map(|(which, choice)| Deed::Settle { which, choice }),
+        small.prop_map(|which| Deed::Undo { which }),
         Just(Deed::Meet),
     ]
 }
@@ -102,9 +108,55 @@ fn perform(replica: &mut Replica, deed: &Deed) {
             let team = Team { code: Some(code.to_string()), name: Some(name.to_string()), ..Team::default() };
             town::record(replica, &team, Writing::Whole, NOW).unwrap();
         }
+        Deed::Settle { which, choice } => settle(replica, usize::from(which), choice),
+        Deed::Undo { which } => undo(replica, usize::from(which)),
         Deed::Meet => {}
     }
     replica.commit(NOW).unwrap();
+}
+
+fn at(document: DocumentId, reading: &Reading) -> Option<(Namespace, DocumentKind, DocumentId)> {
+    if let Reading::Team(_) = reading {
+        return Some((Namespace::town(), DocumentKind::Team, document));
+    }
+    let is_hazard = matches!(reading, Reading::Hazard(_));
+    let kind = if is_hazard { DocumentKind::Hazard } else { DocumentKind::Household };
+    (is_hazard || matches!(reading, Reading::Household(_))).then_some((registry(), kind, document))
+}
+
+/// Settles one of the conflicts that this office sees.
+fn settle(replica: &mut Replica, which: usize, choice: u8) {
+    let all = readings(replica);
+    let mut open = all.iter().flat_map(|(document, reading)| {
+        conflict::open(reading).into_iter().filter_map(|open| Some((at(*document, reading)?, open)))
+    });
+    let Some(((namespace, kind, document), open)) = open.nth(which) else { return };
+    let asked = Asked { id: open.id, revision: open.revision.clone(), actor: None };
+    let choice = match choice {
+        0 | 1 => Choice::Keep(1 + usize::from(choice)),
+        2 | 3 => Choice::Merge(usize::from(choice) - 1),
+        _ => Choice::Distinct,
+    };
+    let settled = conflict::settle(replica, (&namespace, kind, document), &asked, &choice, NOW);
+    if settled.is_ok() {
+        let left = conflict::open(&read::of_kind(replica, &namespace, kind, document).unwrap());
+        assert!(left.iter().all(|one| one.id != open.id), "{choice:?} settles {open:?}");
+    }
+}
+
+fn undo(replica: &mut Replica, which: usize) {
+    let all = readings(replica);
+    let done = all.iter().flat_map(|(document, reading)| {
+        conflict::settled(reading).into_iter().filter_map(|done| Some((at(*document, reading)?, done)))
+    });
+    let mut done = done.filter(|(_, done)| done.undoable);
+    let Some(((namespace, kind, document), done)) = done.nth(which) else {
+        return;
+    };
+    conflict::undo(replica, (&namespace, kind, document), done.id, NOW).unwrap();
+    let after = read::of_kind(replica, &namespace, kind, document).unwrap();
+    let gone = |one: &conflict::Done| one.id != done.id || !one.stands;
+    assert!(conflict::settled(&after).iter().all(gone), "{done:?} is undone");
 }
 
 proptest! {

@@ -1,6 +1,7 @@
 //! Commands on real replicas that meet.
 
 mod cases;
+mod conflicts;
 mod convergence;
 mod devices;
 mod dwellings;

@@ -18,7 +18,7 @@ use crate::policy::Denied;
 use crate::replica::RecordError;
 use crate::value::Fields;
 
-fn limit(category: &str, amount: u32) -> Fields {
+pub(super) fn limit(category: &str, amount: u32) -> Fields {
     let row = LimitRow {
         category: Some(category.into()),
         severity: Some(Severity::General),

@@ -397,7 +397,8 @@ pub enum Action {
         #[n(0)]
         text: String,
     },
-    /// 冲突裁定: settles the conflict between two events and calls off the orders that it names.
+    /// 冲突裁定: settles the conflict between two events and calls off the orders that it names. One event named twice is an
+    /// event without effect that somebody has seen to be so.
     #[n(30)]
     Settle {
         #[n(0)]

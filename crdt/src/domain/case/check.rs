@@ -87,7 +87,11 @@ impl Judge<'_> {
             }
             Action::Settle { between, .. } => {
                 let known = between.iter().all(|event| self.history.knew_of(place, *event));
-                let open = self.case.open_conflicts().any(|conflict| conflict.is_between(*between));
+                let open = match between {
+                    // One event named twice: that it had no effect was seen.
+                    [one, other] if one == other => self.case.may_acknowledge(*one),
+                    _ => self.case.open_conflicts().any(|conflict| conflict.is_between(*between)),
+                };
                 (known && open).then_some(()).ok_or(Reason::NoSuchConflict.into())
             }
             Action::Report(_)

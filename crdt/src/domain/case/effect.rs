@@ -197,6 +197,11 @@ impl Case {
     }
 
     fn settle(&mut self, event: RecordId, between: [RecordId; 2], call_off: &[OrderRef]) {
+        if let [one, other] = between
+            && one == other
+        {
+            self.acknowledged.insert(one, event);
+        }
         let settled = self.conflicts.iter_mut().filter(|conflict| conflict.is_between(between));
         settled.filter(|conflict| conflict.settled_by.is_none()).for_each(|conflict| conflict.settled_by = Some(event));
         for order in call_off {

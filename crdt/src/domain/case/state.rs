@@ -273,6 +273,16 @@ pub enum Effect {
     },
 }
 
+impl Effect {
+    /// Whether the event changed anything.
+    pub const fn is_effective(self) -> bool {
+        match self {
+            Self::Applied | Self::AppliedLate => true,
+            Self::Void(_) | Self::None { .. } => false,
+        }
+    }
+}
+
 /// One event as people see it, in the order of the fold.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct TimelineEntry {
@@ -344,6 +354,8 @@ pub struct Case {
     pub clock: Option<CaseClock>,
     /// What people decided without knowing of each other.
     pub conflicts: Vec<Conflict>,
+    /// Events without effect of which somebody said that they have seen it, with the event that says so.
+    pub acknowledged: BTreeMap<RecordId, RecordId>,
     /// Every placed event.
     pub timeline: Vec<TimelineEntry>,
     /// Events that wait for others.
@@ -385,6 +397,37 @@ impl Case {
     /// Conflicts that nobody has settled.
     pub fn open_conflicts(&self) -> impl Iterator<Item = &Conflict> {
         self.conflicts.iter().filter(|conflict| conflict.settled_by.is_none())
+    }
+
+    /// Events that changed nothing and are in no conflict, which somebody has to look at, in the order of the fold. Left
+    /// out are those that say what another event says with effect.
+    pub fn without_effect(&self) -> impl Iterator<Item = &TimelineEntry> {
+        self.timeline.iter().filter(|entry| {
+            let in_conflict = |conflict: &Conflict| [conflict.stands, conflict.other].contains(&entry.event);
+            !entry.effect.is_effective()
+                && !self.acknowledged.contains_key(&entry.event)
+                && !self.conflicts.iter().any(in_conflict)
+                && !self.says_the_same(entry)
+        })
+    }
+
+    fn says_the_same(&self, entry: &TimelineEntry) -> bool {
+        match (&entry.action, entry.effect) {
+            (_, Effect::None { reason: Reason::DecidedAlready, .. }) => true,
+            (Action::Settle { between: [one, other], .. }, Effect::None { reason: Reason::NoSuchConflict, .. }) => {
+                let settled = self.conflicts.iter().filter(|conflict| conflict.is_between([*one, *other]));
+                let mut by =
+                    settled.filter_map(|conflict| conflict.settled_by).chain(self.acknowledged.get(one).copied());
+                by.any(|by| self.timeline.iter().any(|other| other.event == by && other.action == entry.action))
+            }
+            (_, Effect::Applied | Effect::AppliedLate | Effect::Void(_) | Effect::None { .. }) => false,
+        }
+    }
+
+    /// Whether this event is one that somebody may say to have seen without effect.
+    pub(super) fn may_acknowledge(&self, event: RecordId) -> bool {
+        let is_void = |entry: &TimelineEntry| entry.event == event && !entry.effect.is_effective();
+        !self.acknowledged.contains_key(&event) && self.timeline.iter().any(is_void)
     }
 
     /// Requests that wait for a decision.

@@ -12,7 +12,7 @@ use townmesh_crdt::domain::role::Role;
 use townmesh_crdt::domain::town::{Member, Team};
 use townmesh_crdt::id::{NodeId, RecordId};
 
-use super::super::{AlarmFilter, CaseFilter, DeviceEventFilter, DeviceFilter, Listed, OrderFilter, Page};
+use super::super::{AlarmFilter, CaseFilter, ConflictFilter, DeviceEventFilter, DeviceFilter, Listed, OrderFilter, Page};
 use super::{Scene, VILLAGE, id};
 
 const DAY_MS: i64 = 86_400_000;
@@ -80,7 +80,7 @@ fn devices_say_when_they_were_last_heard() {
     let mut scene = Scene::new();
     let record = Device { code: Some("mqtt:d1".into()), kind: Some(DeviceKind::Smoke), ..Device::default() };
     scene.feed([
-        Reading::Device(FieldsRecord { id: id(9), record, conflicts: Vec::new() }),
+        Reading::Device(FieldsRecord { id: id(9), record, conflicts: Vec::new(), settled: Vec::new() }),
         day(1, 10, vec![event(at(10, 1), "smoke", EventValue::Empty)]),
         day(2, 9, vec![event(at(9, 5), "smoke", EventValue::Empty)]),
     ]);
@@ -162,7 +162,8 @@ fn two_dispatches_apart_stand_in_the_inbox_and_with_their_teams() {
         case_event(5, &[3], Role::Dispatcher, dispatch("B"), None),
     ];
     scene.feed([case(&events.into())]);
-    let inbox = scene.reader().conflicts(VILLAGE.parse().ok(), &Page::default(), false).unwrap().rows;
+    let in_village = ConflictFilter { region: VILLAGE.parse().ok(), ..ConflictFilter::default() };
+    let inbox = scene.reader().conflicts(&in_village, &Page::default(), false).unwrap().rows;
     assert_eq!(inbox.len(), 1);
     assert_eq!((inbox[0].chinese.as_str(), inbox[0].place.as_deref()), ("重复派遣", Some("幸福路东口")));
     let orders = scene
@@ -187,10 +188,20 @@ fn the_town_s_people_and_places_are_listed() {
         ..Member::default()
     };
     scene.feed([
-        Reading::Region(FieldsRecord { id: id(1), record: region, conflicts: Vec::new() }),
-        Reading::Team(FieldsRecord { id: id(2), record: team, conflicts: Vec::new() }),
-        Reading::Member(FieldsRecord { id: id(3), record: member("m1", "t1"), conflicts: Vec::new() }),
-        Reading::Member(FieldsRecord { id: id(4), record: member("m2", "t2"), conflicts: Vec::new() }),
+        Reading::Region(FieldsRecord { id: id(1), record: region, conflicts: Vec::new(), settled: Vec::new() }),
+        Reading::Team(FieldsRecord { id: id(2), record: team, conflicts: Vec::new(), settled: Vec::new() }),
+        Reading::Member(FieldsRecord {
+            id: id(3),
+            record: member("m1", "t1"),
+            conflicts: Vec::new(),
+            settled: Vec::new(),
+        }),
+        Reading::Member(FieldsRecord {
+            id: id(4),
+            record: member("m2", "t2"),
+            conflicts: Vec::new(),
+            settled: Vec::new(),
+        }),
     ]);
     let reader = scene.reader();
     assert_eq!(reader.regions().unwrap()[0].parent.as_deref(), Some("110115005"));

@@ -105,7 +105,7 @@ fn resident(number: u8, name: &str) -> ResidentRecord {
         personal: Some(person(name)),
         ..Resident::default()
     };
-    ResidentRecord { id: ResidentId([number; 8]), resident, state: PersonalState::Open }
+    ResidentRecord { id: ResidentId([number; 8]), resident, state: PersonalState::Open, alias_of: None }
 }
 
 fn household(number: u32, address: &str, names: &[&str]) -> HouseholdRecord {
@@ -126,6 +126,7 @@ fn household(number: u32, address: &str, names: &[&str]) -> HouseholdRecord {
         residents: (0_u8..).zip(names).map(|(number, name)| resident(number, name)).collect(),
         duplicates: Vec::new(),
         conflicts: Vec::new(),
+        settled: Vec::new(),
     }
 }
 
@@ -139,5 +140,5 @@ fn hazard(number: u32, household: u32, grade: Grade, state: HazardState) -> Read
         found_at: Some(1_000),
         ..Hazard::default()
     };
-    Reading::Hazard(FieldsRecord { id: id(number), record, conflicts: Vec::new() })
+    Reading::Hazard(FieldsRecord { id: id(number), record, conflicts: Vec::new(), settled: Vec::new() })
 }

@@ -1,4 +1,4 @@
-use townmesh_crdt::command::read::{Conflict, ConflictValue, InspectionRecord, InspectionsRecord, Reading};
+use townmesh_crdt::command::read::{At, Conflict, ConflictValue, InspectionRecord, InspectionsRecord, Reading};
 use townmesh_crdt::domain::checklist::Grade;
 use townmesh_crdt::domain::dwelling::DwellingUse;
 use townmesh_crdt::domain::hazard::{DoorMark, HazardState};
@@ -7,7 +7,7 @@ use townmesh_crdt::domain::position::Position;
 use townmesh_crdt::id::{NodeId, RecordId};
 use townmesh_crdt::namespace::Namespace;
 
-use super::super::{BoundingBox, HazardFilter, HouseholdFilter, Page, QueryError};
+use super::super::{BoundingBox, ConflictFilter, HazardFilter, HouseholdFilter, Page, QueryError};
 use super::{Scene, VILLAGE, hazard, household, id, line};
 
 #[test]
@@ -94,6 +94,7 @@ fn personal_data_are_masked_unless_revealed() {
     let mut record = household(1, "幸福路12号", &["王小明", "李四"]);
     record.conflicts.push(Conflict {
         record: Some(record.residents[0].id),
+        at: At::default(),
         field: "phone",
         chinese: "电话",
         english: "phone",
@@ -105,7 +106,7 @@ fn personal_data_are_masked_unless_revealed() {
     let hidden = serde_json::to_string(&(
         reader.households(&HouseholdFilter::default(), &Page::default(), false).unwrap(),
         reader.household(id(1), false).unwrap(),
-        reader.conflicts(None, &Page::default(), false).unwrap(),
+        reader.conflicts(&ConflictFilter::default(), &Page::default(), false).unwrap(),
     ));
     let hidden = hidden.unwrap();
     for secret in ["小明", "李四", "110101199003071234", "13812345678", "13912345678"] {
@@ -116,11 +117,14 @@ fn personal_data_are_masked_unless_revealed() {
     }
     let revealed = serde_json::to_string(&reader.household(id(1), true).unwrap()).unwrap();
     assert!(revealed.contains("王小明") && revealed.contains("13812345678"));
-    assert_eq!(reader.conflicts(None, &Page::default(), true).unwrap().rows[0].options[1]["value"], "13912345678");
+    assert_eq!(
+        reader.conflicts(&ConflictFilter::default(), &Page::default(), true).unwrap().rows[0].sides[1]["value"],
+        "13912345678"
+    );
 }
 
 fn value(text: &str) -> ConflictValue {
-    ConflictValue { value: text.into(), chinese: text.into(), english: text.into(), since: Some(5) }
+    ConflictValue { value: text.into(), chinese: text.into(), english: text.into(), since: Some(5), said: vec![] }
 }
 
 #[test]

@@ -32,7 +32,7 @@ fn part(score: &Score, part: ScorePart) -> (u64, u64) {
 fn teams_and_handlers_are_scored_by_what_they_closed_and_had_to_do_again() {
     let mut scene = scene();
     let team = Team { code: Some("a".into()), name: Some("甲队".into()), ..Team::default() };
-    scene.feed([Reading::Team(FieldsRecord { id: id(900), record: team, conflicts: vec![] })]);
+    scene.feed([Reading::Team(FieldsRecord { id: id(900), record: team, conflicts: vec![], settled: vec![] })]);
     let teams = scored(&scene, &filter(ScoreRole::Handler));
     assert_eq!(shown(&teams), [("a", "85.00".into(), "B", Some(1)), ("b", "10.00".into(), "E", Some(2))]);
     assert_eq!(teams[0].name.as_deref(), Some("甲队"));
@@ -79,9 +79,9 @@ fn inspectors_are_scored_by_what_they_reported_and_verified_and_by_what_their_vi
     let idle = Member { code: Some("idle".into()), ..member.clone() };
     let left = Member { code: Some("inspector-video".into()), retired: Some(true), ..member.clone() };
     let members = [(901, member), (902, idle), (903, left)];
-    scene.feed(
-        members.map(|(number, record)| Reading::Member(FieldsRecord { id: id(number), record, conflicts: vec![] })),
-    );
+    scene.feed(members.map(|(number, record)| {
+        Reading::Member(FieldsRecord { id: id(number), record, conflicts: vec![], settled: vec![] })
+    }));
     let inspectors = scored(&scene, &filter(ScoreRole::Inspector));
     let patrol = inspectors.iter().find(|one| one.subject == "inspector-patrol").unwrap();
     let parts = [ScorePart::ValidReports, ScorePart::NotMissed, ScorePart::OnTimeCheck, ScorePart::OnTimeVerification];

@@ -5,12 +5,12 @@ use std::sync::Arc;
 
 use rusqlite::Connection;
 use townmesh_crdt::clock::HybridTime;
-use townmesh_crdt::command::read::{ConflictValue, Reading, TableConflict, TableRecord};
+use townmesh_crdt::command::read::{At, ConflictValue, Reading, TableConflict, TableRecord};
 use townmesh_crdt::domain::date::Day;
 use townmesh_crdt::domain::number::SpokenNumber;
 use townmesh_crdt::domain::tables::{DeadlineUnit, RecordedRow, Row, Stage, StageLimitRow, TableKind, Tables};
 
-use super::super::{ChangeFilter, Changes, OrderFilter, Page};
+use super::super::{ChangeFilter, Changes, ConflictFilter, OrderFilter, Page};
 use super::assessment::{MINUTE, scene};
 use super::{Scene, id};
 
@@ -133,15 +133,18 @@ fn a_table_has_a_line_for_each_row_and_its_conflicts_are_to_be_settled() {
         chinese: value.into(),
         english: value.into(),
         since: Some(5),
+        said: vec![],
     };
     let conflict = TableConflict {
+        at: At::default(),
         column: "amount",
         chinese: "环节时限：立案：时限".into(),
         english: "limits of stages: filing: limit".into(),
         values: vec![value("1"), value("30")],
     };
     let rows = tables.rows(TableKind::StageLimit).to_vec();
-    let record = TableRecord { id: id(1), kind: TableKind::StageLimit, rows, conflicts: vec![conflict] };
+    let record =
+        TableRecord { id: id(1), kind: TableKind::StageLimit, rows, conflicts: vec![conflict], settled: vec![] };
     for _ in 0..2 {
         scene.feed([Reading::Table(record.clone())]);
     }
@@ -155,8 +158,8 @@ fn a_table_has_a_line_for_each_row_and_its_conflicts_are_to_be_settled() {
     let detail: serde_json::Value = serde_json::from_str(&detail).unwrap();
     let expected = serde_json::json!({ "since": "1970-01-01", "stage": "filing", "amount": 1, "unit": "emergency_minutes", "recorded_ms": 5 });
     assert_eq!(detail, expected);
-    let conflicts = scene.reader().conflicts(None, &Page::default(), false).unwrap().rows;
+    let conflicts = scene.reader().conflicts(&ConflictFilter::default(), &Page::default(), false).unwrap().rows;
     assert_eq!(conflicts.len(), 1);
-    assert_eq!((conflicts[0].kind.as_str(), conflicts[0].chinese.as_str()), ("table", "环节时限：立案：时限"));
-    assert_eq!(conflicts[0].options[1]["value"], "30", "nothing of it is personal");
+    assert_eq!((conflicts[0].document_kind.as_str(), conflicts[0].chinese.as_str()), ("table", "环节时限：立案：时限"));
+    assert_eq!(conflicts[0].sides[1]["value"], "30", "nothing of it is personal");
 }

@@ -1,12 +1,11 @@
 //! Cases with their timeline and orders.
 
-use rusqlite::types::Value;
 use townmesh_crdt::command::read::CaseRecord;
 use townmesh_crdt::domain::case::{Case, Effect, Order, OrderKind, OrderStatus, Step, TimelineEntry, milliseconds};
 use townmesh_crdt::domain::number::SpokenNumber;
 use townmesh_crdt::id::RecordId;
 
-use super::{Batch, CONFLICT, Slot, coordinates, json, key};
+use super::{Batch, Slot, coordinates, json, key};
 
 const CASE: &str = "INSERT OR REPLACE INTO case_file (row, number, region, state, source, category, severity, place, \
     description, latitude, longitude, reported_by, reported_ms, filed_ms, yellow_ms, due_ms, handled_ms, closed_ms, supervised, \
@@ -64,7 +63,6 @@ impl Batch<'_> {
         self.orders(slot, case)?;
         self.stages(slot, case)?;
         self.position(slot, position.as_slice())?;
-        self.case_conflicts(slot, &region, case)?;
         let notes = case.timeline.iter().filter_map(|entry| entry.note.as_deref());
         let told = report.into_iter().flat_map(|report| [report.place.as_str(), report.description.as_str()]);
         self.words(slot, told.chain(category).chain(notes))
@@ -133,17 +131,6 @@ impl Batch<'_> {
     /// The moment at which the limit is reached, in milliseconds since 1970: it does not depend on when it is asked for.
     fn due(&self, case: &Case) -> Option<u64> {
         case.deadline(self.tables.calendar(), 0).and_then(|deadline| deadline.due)
-    }
-
-    fn case_conflicts(&self, slot: Slot<'_>, region: &str, case: &Case) -> rusqlite::Result<()> {
-        self.clear(slot, "conflict")?;
-        for (place, conflict) in (0_i64..).zip(case.open_conflicts()) {
-            let (subject, options) = (conflict.kind.to_string(), json(conflict)?);
-            let (chinese, english) = (conflict.kind.chinese(), conflict.kind.english());
-            let nobody = Value::Null;
-            self.run(CONFLICT, &[&slot.row, &place, &region, &nobody, &subject, &chinese, &english, &false, &options])?;
-        }
-        Ok(())
     }
 }
 

@@ -5,7 +5,7 @@ use townmesh_crdt::domain::hazard::{DoorMark, Hazard, HazardState};
 use townmesh_crdt::domain::household::Relation;
 use townmesh_crdt::domain::person::PersonalData;
 
-use super::{Batch, CONFLICT, Slot, coordinates, json, key};
+use super::{Batch, Slot, coordinates, json, key};
 
 const HOUSEHOLD: &str = "INSERT OR REPLACE INTO household (row, region, address, number, usage, rooms, area_dm2, \
     tenant_limit, latitude, longitude, note, head_name, head_id_number, head_phone, residents, mark, head_state, \
@@ -53,8 +53,6 @@ impl Batch<'_> {
         )?;
         self.residents(slot, &record.residents)?;
         self.position(slot, household.position.as_slice())?;
-        self.conflicts(slot, &region, &record.conflicts)?;
-        self.duplicates(slot, &region, record)?;
         let people = record.residents.iter().filter(|one| one.resident.void != Some(true));
         let names = people.filter_map(|one| one.resident.personal.as_ref()).map(|person| person.name.as_str());
         let words = [address].into_iter().chain(head.map(|head| head.name.as_str())).chain(names);
@@ -63,7 +61,7 @@ impl Batch<'_> {
 
     fn residents(&self, slot: Slot<'_>, residents: &[ResidentRecord]) -> rusqlite::Result<()> {
         self.clear(slot, "resident")?;
-        for ResidentRecord { id, resident, state } in residents {
+        for ResidentRecord { id, resident, state, .. } in residents {
             let personal = resident.personal.as_ref();
             self.run(
                 RESIDENT,
@@ -80,19 +78,6 @@ impl Batch<'_> {
                     &(resident.void == Some(true)),
                     &state_key(*state),
                 ],
-            )?;
-        }
-        Ok(())
-    }
-
-    /// Residents who look like one person stand in the conflict inbox, after the fields.
-    fn duplicates(&self, slot: Slot<'_>, region: &str, record: &HouseholdRecord) -> rusqlite::Result<()> {
-        for (place, group) in (record.conflicts.len() as i64..).zip(&record.duplicates) {
-            let options = json(group)?;
-            let first = group.first().map(|resident| resident.to_string());
-            self.run(
-                CONFLICT,
-                &[&slot.row, &place, &region, &first, &"duplicate", &"疑似同一人", &"same person?", &false, &options],
             )?;
         }
         Ok(())
@@ -148,7 +133,6 @@ impl Batch<'_> {
                 &hazard.note,
             ],
         )?;
-        self.conflicts(slot, slot.region, &record.conflicts)?;
         if before != household {
             before.map_or(Ok(()), |before| self.refresh_mark(&before))?;
         }

@@ -2,7 +2,7 @@
 
 use townmesh_crdt::command::read::TableRecord;
 
-use super::{Batch, CONFLICT, Slot, json};
+use super::{Batch, Slot, json};
 
 const ROW: &str = "INSERT INTO table_row (row, place, name, chinese, english, retired, recorded_ms, detail) \
     VALUES (?, ?, ?, ?, ?, ?, ?, ?)";
@@ -17,14 +17,6 @@ impl Batch<'_> {
             let values: &[&dyn rusqlite::ToSql] =
                 &[&slot.row, &place, &name, &chinese, &english, &row.is_retired(), &recorded, &json(row)?];
             self.run(ROW, values)?;
-        }
-        self.clear(slot, "conflict")?;
-        for (place, conflict) in (0_i64..).zip(&record.conflicts) {
-            let nobody = rusqlite::types::Value::Null;
-            let (chinese, english, options) = (&conflict.chinese, &conflict.english, json(&conflict.values)?);
-            let values: &[&dyn rusqlite::ToSql] =
-                &[&slot.row, &place, &slot.region, &nobody, &conflict.column, chinese, english, &false, &options];
-            self.run(CONFLICT, values)?;
         }
         Ok(())
     }

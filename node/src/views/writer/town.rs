@@ -25,8 +25,7 @@ impl Batch<'_> {
         let values: &[&dyn rusqlite::ToSql] =
             &[&slot.row, &key(region.code), &region.name, &key(kind), &key(parent), &latitude, &longitude];
         self.run(REGION, values)?;
-        self.position(slot, region.position.as_slice())?;
-        self.conflicts(slot, slot.region, &record.conflicts)
+        self.position(slot, region.position.as_slice())
     }
 
     pub(super) fn grid(&mut self, slot: Slot<'_>, record: &FieldsRecord<Grid>) -> rusqlite::Result<()> {
@@ -35,8 +34,7 @@ impl Batch<'_> {
         let values: &[&dyn rusqlite::ToSql] =
             &[&slot.row, &region, &grid.code, &grid.name, &key(grid.kind), &grid.responsible, &json(grid)?];
         self.run(GRID, values)?;
-        self.position(slot, grid.polygon.as_ref().map(Polygon::corners).unwrap_or_default())?;
-        self.conflicts(slot, region.as_deref().unwrap_or_default(), &record.conflicts)
+        self.position(slot, grid.polygon.as_ref().map(Polygon::corners).unwrap_or_default())
     }
 
     pub(super) fn member(&mut self, slot: Slot<'_>, record: &FieldsRecord<Member>) -> rusqlite::Result<()> {
@@ -56,8 +54,7 @@ impl Batch<'_> {
                 &(member.retired == Some(true)),
                 &json(&roles)?,
             ],
-        )?;
-        self.conflicts(slot, region.as_deref().unwrap_or_default(), &record.conflicts)
+        )
     }
 
     pub(super) fn team(&mut self, slot: Slot<'_>, record: &FieldsRecord<Team>) -> rusqlite::Result<()> {
@@ -75,7 +72,6 @@ impl Batch<'_> {
                 &team.phone,
                 &(team.retired == Some(true)),
             ],
-        )?;
-        self.conflicts(slot, region.as_deref().unwrap_or_default(), &record.conflicts)
+        )
     }
 }

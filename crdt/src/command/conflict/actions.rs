@@ -1,0 +1,107 @@
+//! What may be done about a conflict, what it is called, and who may.
+
+use serde::{Deserialize, Serialize};
+
+use crate::domain::case::{ConflictKind, Step, TransitionTable, Who};
+use crate::domain::role::Role;
+use crate::domain::tables::TableKind;
+
+/// What somebody does about a conflict.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ActionKey {
+    /// One side stands; of two dispatches the orders of the other are called off.
+    Keep,
+    /// Another value than any of the sides.
+    Value,
+    /// The residents are one person, who is shown as the side chosen.
+    Merge,
+    /// They are two.
+    Distinct,
+    /// Both stand.
+    KeepBoth,
+    /// It stays as it stands, but for the orders that are called off.
+    Settle,
+    /// It was seen that the event has no effect.
+    Acknowledge,
+}
+
+/// Which right an action needs.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Need {
+    /// To record where the document lies.
+    Record,
+    /// A center.
+    Center,
+    /// To act in one of these roles.
+    Role(Vec<Role>),
+}
+
+/// An action that settles a conflict.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Offer {
+    /// What to name it by.
+    pub action: ActionKey,
+    /// In Chinese.
+    pub chinese: &'static str,
+    /// In English.
+    pub english: &'static str,
+    /// Who may.
+    pub needs: Need,
+}
+
+fn offer(action: ActionKey, chinese: &'static str, english: &'static str, needs: Need) -> Offer {
+    Offer { action, chinese, english, needs }
+}
+
+pub(super) fn of_field() -> Vec<Offer> {
+    vec![offer(ActionKey::Keep, "采用其中一方", "keep one side", Need::Record)]
+}
+
+/// People may write another value, too, which is checked as the field is.
+pub(super) fn of_household_field() -> Vec<Offer> {
+    let value = offer(ActionKey::Value, "另填一个值", "write another value", Need::Record);
+    of_field().into_iter().chain([value]).collect()
+}
+
+pub(super) fn of_cell(kind: TableKind) -> Vec<Offer> {
+    if kind.is_fixed() {
+        return vec![];
+    }
+    vec![
+        offer(ActionKey::Keep, "采用其中一方", "keep one side", Need::Center),
+        offer(ActionKey::Value, "另填一个值", "write another value", Need::Center),
+    ]
+}
+
+pub(super) fn of_residents() -> Vec<Offer> {
+    vec![
+        offer(ActionKey::Merge, "同一人，保留所选", "one person: keep the side chosen", Need::Record),
+        offer(ActionKey::Distinct, "不是同一人", "not the same person", Need::Record),
+    ]
+}
+
+/// The roles that settle conflicts of cases.
+fn settling() -> Need {
+    match TransitionTable::default().rule(Step::Settle).map(|rule| rule.who.clone()) {
+        Some(Who::Roles(roles)) => Need::Role(roles),
+        Some(Who::Anyone) | None => Need::Role(vec![]),
+    }
+}
+
+pub(super) fn of_case(kind: ConflictKind) -> Vec<Offer> {
+    let settle = offer(ActionKey::Settle, "按现状裁定，可撤销任务", "as it stands; may call off orders", settling());
+    if kind != ConflictKind::DuplicateDispatch {
+        return vec![settle];
+    }
+    vec![
+        offer(ActionKey::Keep, "采用一方，撤销另一方的任务", "keep one, call off the orders of the other", settling()),
+        offer(ActionKey::KeepBoth, "两方都保留", "keep both", settling()),
+        settle,
+    ]
+}
+
+pub(super) fn of_void_event() -> Vec<Offer> {
+    vec![offer(ActionKey::Acknowledge, "已知悉", "seen", settling())]
+}

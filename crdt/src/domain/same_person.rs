@@ -1,0 +1,173 @@
+//! Residents who look like one person: what people answered, and who is shown for whom.
+//!
+//! The answer about two residents stands in a record of its own in their household's document, whose key is both ids,
+//! the smaller first: two offices that answer apart write one field, so that answers that contradict each other are a
+//! conflict like any other. While they do, both residents stand. Nobody is removed by an answer: an alias is found under
+//! its own id, and stands by itself again as soon as the answer is taken back.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::codes::coded;
+use super::record::record;
+use crate::change::RecordKey;
+use crate::id::ResidentId;
+
+coded! {
+    /// What somebody answered about two residents.
+    pub enum Answer: "answer" {
+        /// They are two people.
+        Distinct = 1, "distinct", "不是同一人", "not the same person";
+        /// One person, shown as the resident with the smaller id.
+        KeepFirst = 2, "keep_first", "同一人，保留前者", "one person, the first is kept";
+        /// One person, shown as the other.
+        KeepSecond = 3, "keep_second", "同一人，保留后者", "one person, the second is kept";
+    }
+}
+
+record! {
+    /// What is known of two residents together.
+    pub struct Pair {
+        /// Whether they are one person.
+        1 ANSWER answer: Option<Answer>,
+    }
+}
+
+/// Two residents of one household, the smaller id first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Two([ResidentId; 2]);
+
+impl Two {
+    /// These two, in whatever order; `None` for one.
+    pub fn of(a: ResidentId, b: ResidentId) -> Option<Self> {
+        (a != b).then(|| Self([a.min(b), a.max(b)]))
+    }
+
+    /// Those whom a record is about; `None` for a record that is about something else.
+    pub fn of_key(key: &[u8]) -> Option<Self> {
+        let (first, second) = key.split_at_checked(ResidentId::LEN)?;
+        let two = Self([ResidentId::from_slice(first)?, ResidentId::from_slice(second)?]);
+        (two.0[0] < two.0[1]).then_some(two)
+    }
+
+    /// The key of their record.
+    pub fn key(self) -> RecordKey {
+        self.0.iter().flat_map(|id| id.0).collect()
+    }
+
+    /// Both.
+    pub fn ids(self) -> [ResidentId; 2] {
+        self.0
+    }
+
+    /// The answer that they are one person, whom `kept` shows; `None` where that is neither.
+    pub fn keeping(self, kept: ResidentId) -> Option<Answer> {
+        match self.0.iter().position(|id| *id == kept)? {
+            0 => Some(Answer::KeepFirst),
+            _ => Some(Answer::KeepSecond),
+        }
+    }
+
+    /// Who is an alias of whom, by an answer.
+    fn alias(self, answer: Answer) -> Option<(ResidentId, ResidentId)> {
+        let [first, second] = self.0;
+        match answer {
+            Answer::KeepFirst => Some((second, first)),
+            Answer::KeepSecond => Some((first, second)),
+            Answer::Distinct | Answer::Unknown(_) => None,
+        }
+    }
+}
+
+/// Who is shown as somebody else: each alias with whom it leads to. Whoever does not stand (recorded by mistake, or not
+/// there at all) keeps nobody. Of people who were declared aliases of each other in a circle the one with the smallest
+/// id stands, so that nobody is lost whatever several offices answered apart.
+pub fn aliases(
+    answers: impl IntoIterator<Item = (Two, Answer)>,
+    stands: &BTreeSet<ResidentId>,
+) -> BTreeMap<ResidentId, ResidentId> {
+    let mut kept_by: BTreeMap<ResidentId, BTreeSet<ResidentId>> = BTreeMap::new();
+    for (alias, kept) in answers.into_iter().filter_map(|(two, answer)| two.alias(answer)) {
+        if stands.contains(&kept) && stands.contains(&alias) {
+            kept_by.entry(alias).or_default().insert(kept);
+        }
+    }
+    let shown = |alias: &ResidentId| {
+        let reached = reach(&kept_by, *alias);
+        let is_circular = |one: &&ResidentId| reach(&kept_by, **one).contains(*one);
+        let end = reached.iter().find(|one| !kept_by.contains_key(*one));
+        let end = end.or_else(|| reached.iter().find(is_circular));
+        end.copied().filter(|end| end != alias)
+    };
+    kept_by.keys().filter_map(|alias| Some((*alias, shown(alias)?))).collect()
+}
+
+/// Everybody to whom the answers lead from here; `from` itself only in a circle.
+fn reach(kept_by: &BTreeMap<ResidentId, BTreeSet<ResidentId>>, from: ResidentId) -> BTreeSet<ResidentId> {
+    let (mut reached, mut open) = (BTreeSet::new(), vec![from]);
+    while let Some(next) = open.pop() {
+        open.extend(kept_by.get(&next).into_iter().flatten().filter(|one| reached.insert(**one)));
+    }
+    reached
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn id(number: u8) -> ResidentId {
+        ResidentId([number; 8])
+    }
+
+    fn two(a: u8, b: u8) -> Two {
+        Two::of(id(a), id(b)).unwrap()
+    }
+
+    fn found(answers: &[(u8, u8, Answer)], stands: &[u8]) -> Vec<(u8, u8)> {
+        let answers = answers.iter().map(|(a, b, answer)| (two(*a, *b), *answer));
+        let aliases = aliases(answers, &stands.iter().map(|number| id(*number)).collect());
+        aliases.into_iter().map(|(alias, kept)| (alias.0[0], kept.0[0])).collect()
+    }
+
+    #[test]
+    fn a_pair_is_one_record_whoever_is_named_first() {
+        assert_eq!(two(1, 2), two(2, 1));
+        assert_eq!(Two::of_key(&two(2, 1).key()), Some(two(1, 2)));
+        assert_eq!(Two::of(id(1), id(1)), None);
+        for other in [vec![], id(1).0.to_vec(), vec![1; 16], [id(2).0, id(1).0].concat()] {
+            assert_eq!(Two::of_key(&other), None, "{other:?}");
+        }
+        assert_eq!(two(1, 2).keeping(id(2)), Some(Answer::KeepSecond));
+        assert_eq!(two(1, 2).keeping(id(3)), None);
+        assert_eq!(Pair::table().len(), Pair::NUMBERS);
+    }
+
+    #[test]
+    fn aliases_lead_to_who_is_kept_in_the_end_and_nobody_is_lost() {
+        use Answer::{Distinct, KeepFirst, KeepSecond};
+        assert_eq!(found(&[(1, 2, Distinct)], &[1, 2]), []);
+        assert_eq!(found(&[(1, 2, KeepFirst), (2, 3, KeepFirst)], &[1, 2, 3]), [(2, 1), (3, 1)]);
+        assert_eq!(found(&[(1, 2, KeepFirst), (2, 3, KeepFirst), (1, 3, KeepSecond)], &[1, 2, 3]), [(2, 1), (3, 1)]);
+        let circle = [(2, 3, KeepSecond), (3, 4, KeepSecond), (2, 4, KeepFirst)];
+        let tail = [(1, 5, KeepFirst), (1, 2, KeepSecond)];
+        assert_eq!(found(&[&circle[..], &tail].concat(), &[1, 2, 3, 4, 5]), [(1, 2), (3, 2), (4, 2), (5, 2)]);
+        assert_eq!(found(&[(1, 2, KeepFirst)], &[2]), [], "one who was recorded by mistake keeps nobody");
+    }
+
+    proptest! {
+        #[test]
+        fn somebody_is_shown_for_everybody(
+            answers in proptest::collection::btree_map((0..6_u8, 0..6_u8), 1..4_u16, 0..12),
+            stands in proptest::collection::btree_set(0..6_u8, 0..6),
+        ) {
+            let stands: BTreeSet<ResidentId> = stands.into_iter().map(id).collect();
+            let answers = answers.into_iter().filter_map(|((a, b), answer)| Some((Two::of(id(a), id(b))?, Answer::from_code(answer))));
+            let aliases = aliases(answers, &stands);
+            for (alias, kept) in &aliases {
+                prop_assert!(stands.contains(kept) && stands.contains(alias));
+                prop_assert!(!aliases.contains_key(kept), "{kept:?} is shown for {alias:?} and is not shown itself");
+            }
+            prop_assert_eq!(stands.is_empty(), stands.iter().all(|one| aliases.contains_key(one)));
+        }
+    }
+}
