@@ -217,7 +217,7 @@ struct Slot<'a> {
 }
 
 /// Tables whose rows belong to a document.
-const OWNED: [&str; 19] = [
+const OWNED: [&str; 20] = [
     "document",
     "region",
     "grid",
@@ -235,6 +235,7 @@ const OWNED: [&str; 19] = [
     "device",
     "device_day",
     "device_event",
+    "device_hour",
     "conflict",
     "position",
 ];
