@@ -422,3 +422,64 @@ fn proposals(answer: &Value) -> String {
     ];
     table(&name_subjects(answer), &columns) + truncated(answer, "truncated") + &unplaced(answer)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn answers_are_shown_as_people_read_them() {
+        let counts = json!({ "weight": 2, "cases": 1, "hazards": 1, "alarms": 0, "events": 0 });
+        let mut spot = counts.clone();
+        spot["square"] = json!("39.73350,116.32800");
+        spot["peaks"] = json!([{ "weekday": 7, "hour": 9, "weight": 2 }]);
+        let shown = hot_spots(&json!({ "rows": [spot], "truncated": true, "unplaced": counts }));
+        assert!(shown.contains("39.73350,116.32800\t2\t1\t1\t0\t0\t周日 Sun 09:00 (2)\n"), "{shown}");
+        assert!(shown.contains("--limit") && shown.contains("not counted: 1 cases, 1 hazards"), "{shown}");
+        let case = |number: Option<&str>| json!({ "document": "ab", "number": number, "time_ms": 0 });
+        let group = json!({
+            "subject": { "hazard": { "checklist": 1, "item": 4 } }, "words": ["电动车", "e-bike"], "by": "household",
+            "region": "1", "place": "1号", "count": 2, "reopened": 0, "first_ms": 0, "last_ms": 0, "intervals_days": [3],
+            "cases": [case(Some("7K3-9XQ-2PAD")), case(None)],
+        });
+        let cause = json!({ "key": "1.4", "name": "电动车", "groups": 1, "count": 2, "reopened": 0, "dwellings": 1 });
+        let answer = json!({ "rows": [group], "causes": [cause], "unplaced": 3, "causes_truncated": false });
+        let shown = recurrence(&answer);
+        assert!(shown.contains(
+            "1.4 电动车\t1\t1号\thousehold\t2\t0\t1970-01-01 08:00\t1970-01-01 08:00\t[3]\t7K3-9XQ-2PAD, ab"
+        ));
+        assert!(shown.contains("\n1.4\t电动车\t1\t2\t0\t1\n") && shown.contains("3 more"), "{shown}");
+        let proposal = json!({
+            "square": "s", "region": "1", "subject": { "category": "order" }, "words": null, "count": 3, "places": 1,
+            "recurring": 1, "households": 9, "form": "joint", "reason": ["因", "why"], "cases": [],
+        });
+        let shown = proposals(&json!({ "rows": [proposal], "unplaced": 0 }));
+        assert!(shown.ends_with("s\t1\torder\t3\t1\t1\t9\tjoint\t因\twhy\t\n"), "{shown}");
+    }
+
+    #[test]
+    fn figures_come_with_their_total() {
+        let group = json!({ "group": "fire", "name": "消防", "found": 2, "median_days": 3.5 });
+        let shown = hazards(&json!({ "groups": [group], "total": { "found": 2, "inspected_share": 50.0 } }));
+        assert!(shown.contains("fire\t消防\t2\t\t\t\t\t3.5\t") && shown.ends_with("50.0\n"), "{shown}");
+        assert!(shown.contains("合计 total\t\t2\t"), "{shown}");
+        let month = json!({ "month": "2026-11", "moved_in": 4, "moved_out": 1 });
+        let share = json!({ "group": "41", "name": "河南", "people": 7 });
+        let people = json!({ "total": { "people": 9 }, "regions": [], "months": [month], "origins": [share],
+            "unknown_origin": 2, "sealed": 1 });
+        let shown = population(&people);
+        for line in ["合计 total\t\t9\t", "41\t河南\t7\n", "2026-11\t4\t1\n", "origin and age of 2 are not known, of 1"]
+        {
+            assert!(shown.contains(line), "{line}: {shown}");
+        }
+        let point = |count, anomaly, complete| {
+            json!({ "begin": "2026-11-02", "count": count, "median": 1.0,
+            "deviations": 4.0, "anomaly": anomaly, "complete": complete })
+        };
+        let total = json!({ "category": null, "points": [point(9, true, true), point(1, false, false)] });
+        let series = json!({ "category": "order", "points": [point(1, false, true)] });
+        let shown = trend(&json!({ "total": total, "rows": [series] }));
+        assert!(shown.contains("合计 total\t2026-11-02\t9\t1.0\t4.0\t异常 stands out\n"), "{shown}");
+        assert!(shown.contains("未结束 not over\n") && shown.contains("order\t2026-11-02\t1\t1.0\t4.0\t\n"), "{shown}");
+    }
+}

@@ -5,6 +5,8 @@ use townmesh_crdt::domain::date::Day;
 
 pub(in crate::views) const HOUR_MS: i64 = 3_600_000;
 pub(in crate::views) const DAY_MS: i64 = 24 * HOUR_MS;
+/// In the last day of the year 9999: later ones do not sort as texts, and no event is of one.
+const LAST_MS: i64 = 253_402_200_000_000;
 const OFFSET_MS: i64 = UTC_OFFSET_MINUTES as i64 * 60_000;
 
 /// An hour of the week of the town: 0 is Monday from midnight to one, 167 the last of Sunday.
@@ -61,9 +63,9 @@ impl Span {
         (self.from_ms..self.until_ms).contains(&time_ms)
     }
 
-    /// The first day and the last.
+    /// The first day and the last, as texts that stand in the order of time.
     pub(in crate::views) fn days(self) -> [String; 2] {
-        [day_of(self.from_ms).to_string(), day_of(self.until_ms.saturating_sub(1)).to_string()]
+        [self.from_ms, self.until_ms.saturating_sub(1)].map(|time| day_of(time.min(LAST_MS)).to_string())
     }
 }
 

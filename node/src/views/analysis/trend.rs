@@ -46,7 +46,7 @@ impl TrendStep {
         match self {
             Self::Day => day,
             // 1970-01-01 was a Thursday.
-            Self::Week => Day(day.0 - (day.0 + 3).rem_euclid(7)),
+            Self::Week => Day(day.0.saturating_sub((i64::from(day.0) + 3).rem_euclid(7) as i32)),
             Self::Month => {
                 let (year, month, _) = day.calendar();
                 Day::from_calendar(year, month, 1).unwrap_or(day)
