@@ -466,3 +466,36 @@ const PROVINCES: [(u32, &str); 35] = [
     (82, "澳门"),
     (83, "台湾（居住证）"),
 ];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_has_not_had_a_birthday_yet_is_a_year_younger() {
+        let day = |text: &str| text.parse::<Day>().unwrap();
+        let age = |birth: &str| Age::on(day("2026-06-15"), day(birth));
+        for (birth, expected) in [
+            ("2026-06-16", None),
+            ("2026-06-15", Some(Age::Infant)),
+            ("2020-06-16", Some(Age::Infant)),
+            ("2020-06-15", Some(Age::Child)),
+            ("2008-07-01", Some(Age::Child)),
+            ("2008-06-15", Some(Age::Young)),
+            ("1991-06-16", Some(Age::Young)),
+            ("1991-05-31", Some(Age::Middle)),
+            ("1966-06-16", Some(Age::Middle)),
+            ("1966-06-15", Some(Age::Old)),
+        ] {
+            assert_eq!(age(birth), expected, "{birth}");
+        }
+    }
+
+    #[test]
+    fn a_stay_is_as_long_as_its_days() {
+        let stay = |days: i32| Stay::of(Some(Day(20_000 - days)), Day(20_000));
+        let expected = [Stay::Days, Stay::Months, Stay::Months, Stay::Years, Stay::Years, Stay::Long];
+        assert_eq!([29, 30, 182, 183, 1_095, 1_096].map(stay), expected);
+        assert_eq!(Stay::of(None, Day(0)), Stay::Unknown);
+    }
+}

@@ -95,7 +95,7 @@ mod tests {
         let (southwest, northeast) = (bounds.southwest, bounds.northeast);
         let side = |one, other| metres_between(one, other).round();
         let southeast = Position::from_e7(southwest.e7().0, northeast.e7().1).unwrap();
-        assert_eq!((side(southwest, southeast), side(southeast, northeast)), (249.0, 250.0));
+        assert_eq!((side(southwest, southeast), side(southeast, northeast)), (248.0, 250.0));
     }
 
     #[test]

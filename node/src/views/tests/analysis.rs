@@ -32,8 +32,7 @@ fn north_by(metres: f64) -> Option<Position> {
 }
 
 /// A hazard found in a household on an item of the first checklist, so many minutes after 1970 began.
-fn found(number: u32, household: u32, item: u16, minute: i64) -> Hazard {
-    let _ = number;
+fn found(household: u32, item: u16, minute: i64) -> Hazard {
     Hazard {
         household: Some(id(household)),
         checklist: Some(1),

@@ -108,15 +108,16 @@ fn origin_and_age_are_told_of_those_whose_number_can_be_read() {
     let told = population(&scene(), &YEAR);
     assert_eq!(shares(&told.origins), [("13", 3), ("41", 3)]);
     assert_eq!(told.origins[1].name.as_deref(), Some("河南"));
-    // 35, 38 and 76; 6 and 17 are one group, and too few to be told.
-    assert_eq!(shares(&told.ages), [("few", 6)]);
+    // Two of 38 and one of 35; of 76, 6 and 17 too few to be told.
+    assert_eq!(shares(&told.ages), [("35-59", 3), ("few", 3)]);
     assert_eq!((told.unknown_origin, told.sealed), (4, 2), "no number, a wrong one, two that cannot be read");
     let mut more = scene();
     let henan = (ResidentKind::Migrant, Some("410100198808080049"), None, None);
-    more.feed([Reading::Household(house(23, DwellingUse::Shop, None, &[henan]))]);
+    let child = (ResidentKind::Migrant, Some("130100202006150027"), None, None);
+    more.feed([Reading::Household(house(23, DwellingUse::Shop, None, &[henan, child]))]);
     let told = population(&more, &YEAR);
-    assert_eq!(shares(&told.origins), [("41", 4), ("13", 3)]);
-    assert_eq!(shares(&told.ages), [("35-59", 4), ("few", 3)]);
+    assert_eq!(shares(&told.origins), [("13", 4), ("41", 4)]);
+    assert_eq!(shares(&told.ages), [("35-59", 4), ("6-17", 3), ("few", 1)]);
 }
 
 #[test]

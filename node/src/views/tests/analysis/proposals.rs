@@ -58,7 +58,7 @@ fn a_proposal_names_the_cases_and_counts_the_households() {
         Reading::Household(near),
         Reading::Household(household(21, "2号", &[])),
         case(9, 0).at("无位置", None).reading(),
-        reading(30, found(30, 20, 4, 0)),
+        reading(30, found(20, 4, 0)),
     ]);
     let found = proposals(&scene, &ALL);
     assert_eq!((found.rows.len(), found.unplaced, found.truncated), (1, 1, false));

@@ -14,11 +14,11 @@ const ALL: HazardStatisticsFilter =
 fn scene() -> Scene {
     let mut scene = Scene::new();
     let done = |number, item, state, days: i64| {
-        let hazard = found(number, 20, item, 0);
+        let hazard = found(20, item, 0);
         reading(number, Hazard { state: Some(state), changed_at: Some(days * DAY_MS), ..hazard })
     };
     let due = |number, item, days: i64| {
-        let hazard = found(number, 21, item, DAY);
+        let hazard = found(21, item, DAY);
         reading(number, Hazard { due: Some(days * DAY_MS), grade: Some(Grade::Severe), ..hazard })
     };
     let visit = |number: u8, household, time_ms, void| InspectionRecord {
