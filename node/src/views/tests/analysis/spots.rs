@@ -129,8 +129,11 @@ fn a_period_has_its_first_moment_and_not_its_last() {
     assert_eq!([alarms(one, one + HOUR), alarms(one + 1, one + 2 * HOUR), alarms(one, one + 2 * DAY)], [3, 1, 5]);
 }
 
+/// A day's document, kind of event, whether it is an alarm, hour of the day, how many.
+type HourRow = (i64, String, bool, i64, i64);
+
 /// Hours as they are kept, and as the events have them.
-fn kept_and_counted(scene: &Scene) -> [Vec<(i64, String, bool, i64, i64)>; 2] {
+fn kept_and_counted(scene: &Scene) -> [Vec<HourRow>; 2] {
     let connection = Connection::open(scene.path()).unwrap();
     let hours: Vec<String> = (0..24)
         .map(|hour| {
