@@ -10,7 +10,6 @@ use std::collections::HashMap;
 use rusqlite::Row;
 use rusqlite::types::Value;
 use serde::Serialize;
-use townmesh_crdt::domain::date::Day;
 use townmesh_crdt::domain::device::DeviceKind;
 use townmesh_crdt::domain::position::Position;
 use townmesh_crdt::domain::region::RegionCode;
@@ -326,11 +325,11 @@ impl Reader {
             }
         };
         let select = format!("y.device, y.day, {} FROM {from}", columns.join(", "));
-        let span = filter.span();
+        let mut days = Days { span: filter.span(), text: String::new(), midnight: None };
         query.all(&self.connection, &select, "", |row| {
             let device = row.get_ref(0)?.as_str()?;
             let Some(place) = places.get(device).copied().or(unknown) else { return Ok(()) };
-            add_day(ground, place, source, span, row)
+            days.add(ground, place, source, row)
         })?;
         Ok(())
     }
@@ -357,17 +356,34 @@ impl Reader {
     }
 }
 
-/// Counts one kind of events of a device's day by its hours, of those that begin in the period.
-fn add_day(ground: &mut Ground, place: Place, source: SpotSource, span: Span, row: &Row<'_>) -> rusqlite::Result<()> {
-    let Ok(day) = row.get_ref(1)?.as_str()?.parse::<Day>() else { return Ok(()) };
-    let midnight = begin_of_day(day);
-    let first = HourOfWeek::of(midnight).index();
-    for hour in 0..24 {
-        let count = row.get::<_, i64>(hour + 2)?.cast_unsigned();
-        if count > 0 && span.holds(midnight.saturating_add(hour as i64 * HOUR_MS)) {
-            let weight = if source == SpotSource::Alarms { 1 } else { count };
-            ground.add(place, source, HourOfWeek::at(first + hour), count, weight);
+/// The days that are read, each of which many devices have one after the other.
+struct Days {
+    span: Span,
+    text: String,
+    midnight: Option<i64>,
+}
+
+impl Days {
+    /// The first moment of a day; `None` where the text is no day.
+    fn midnight(&mut self, text: &str) -> Option<i64> {
+        if self.text != text {
+            text.clone_into(&mut self.text);
+            self.midnight = text.parse().ok().map(begin_of_day);
         }
+        self.midnight
     }
-    Ok(())
+
+    /// Counts one kind of events of a device's day by its hours, of those that begin in the period.
+    fn add(&mut self, ground: &mut Ground, place: Place, source: SpotSource, row: &Row<'_>) -> rusqlite::Result<()> {
+        let Some(midnight) = self.midnight(row.get_ref(1)?.as_str()?) else { return Ok(()) };
+        let first = HourOfWeek::of(midnight).index();
+        for hour in 0..24 {
+            let count = row.get_ref(hour + 2)?.as_i64()?.cast_unsigned();
+            if count > 0 && self.span.holds(midnight.saturating_add(hour as i64 * HOUR_MS)) {
+                let weight = if source == SpotSource::Alarms { 1 } else { count };
+                ground.add(place, source, HourOfWeek::at(first + hour), count, weight);
+            }
+        }
+        Ok(())
+    }
 }
