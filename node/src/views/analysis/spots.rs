@@ -320,8 +320,9 @@ impl Reader {
                 query.and::<Value>("e.alarm = 1", []);
                 "device_hour e CROSS JOIN device_day y ON y.row = e.row"
             }
+            // By row, not by the index of devices: the hours lie in that order, and so do the days.
             SpotSource::Cases | SpotSource::Hazards | SpotSource::Events => {
-                "device_day y CROSS JOIN device_hour e ON e.row = y.row"
+                "device_day y NOT INDEXED CROSS JOIN device_hour e ON e.row = y.row"
             }
         };
         let select = format!("y.device, y.day, {} FROM {from}", columns.join(", "));
