@@ -11,6 +11,7 @@ pub mod http;
 pub mod keys;
 pub mod ledger;
 pub mod message;
+mod moment;
 mod refusal;
 pub mod reveals;
 pub mod verify;

@@ -35,6 +35,8 @@ pub const MAX_LINE: usize = 32 << 10;
 pub enum RevealKind {
     /// One household.
     Household,
+    /// One case: who reported it.
+    Case,
     /// A page of households.
     List,
     /// A page of conflicts.

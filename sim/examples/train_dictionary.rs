@@ -120,8 +120,13 @@ fn live(
             reporter: None,
             photos: vec![],
         };
-        let case = case::report(replica, &reporter, NewCase { region, natural_key: None, noticed: now, report }, now)?
-            .into_value();
+        let case = case::report(
+            replica,
+            &reporter,
+            NewCase { region, natural_key: None, noticed: now, report, reporter: None },
+            now,
+        )?
+        .into_value();
         replica.commit(now)?;
         case::act(replica, &case, &reporter, Action::Accept, now)?;
         replica.commit(now)?;

@@ -2,19 +2,22 @@
 
 use std::collections::BTreeMap;
 
+use minicbor::bytes::ByteVec;
 use serde::{Deserialize, Serialize};
 
-use super::read::CaseRecord;
+use super::people::{self, Place};
+use super::read::{CaseRecord, PersonalState};
 use super::{CommandError, Outcome, UTC_OFFSET_MINUTES, table};
 use crate::change::record_id;
 use crate::clock::{HybridTime, Millis};
 use crate::domain::case::{Action, Case, CaseEvent, Effect, FoldInput, Report, TransitionTable, VoidReason, fold};
 use crate::domain::date::Day;
-use crate::domain::input::{self, Fault, InputError};
+use crate::domain::input::{self, Fault, Holder, InputError};
+use crate::domain::person::PersonalData;
 use crate::domain::region::RegionCode;
 use crate::domain::role::Role;
 use crate::domain::tables::Tables;
-use crate::id::{DocumentId, RecordId};
+use crate::id::{DocumentId, RecordId, ResidentId};
 use crate::namespace::Namespace;
 use crate::policy::{self, DocumentKind};
 use crate::replica::{Recorded, Replica, StoredRecord};
@@ -65,6 +68,17 @@ pub struct NewCase {
     pub noticed: Millis,
     /// What is wrong.
     pub report: Report,
+    /// Who told of it, to be called back; sealed like everybody's data.
+    pub reporter: Option<PersonalData>,
+}
+
+/// Whoever reported a case, as far as they are known.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Reporter {
+    /// Who they are; `None` where nobody said, or it cannot be opened.
+    pub data: Option<PersonalData>,
+    /// Whether their data could be opened.
+    pub state: PersonalState,
 }
 
 /// What was done.
@@ -109,7 +123,8 @@ pub fn report(
     if let Some(category) = &new.report.category {
         check_category(&*table::tables(replica)?, category).map_err(|error| error.within("report"))?;
     }
-    let action = Action::Report(Box::new(Report { region: Some(new.region), ..new.report }));
+    let reporter = seal_reporter(replica, &case, new.reporter, new.report.reporter.is_some())?;
+    let action = Action::Report(Box::new(Report { region: Some(new.region), reporter, ..new.report }));
     let (_, recorded) = add(replica, &case, known, actor, action, now)?;
     Ok(Outcome::Created(case, recorded))
 }
@@ -150,6 +165,50 @@ pub fn read(
         return Ok(None);
     }
     Ok(Some(CaseRecord { id: document, case: stored.fold(), unreadable: stored.unreadable }))
+}
+
+/// Who reported a case; `None` where it holds nothing, or its report does not say.
+///
+/// # Errors
+/// [`StoreError`].
+pub fn reporter(replica: &mut Replica, case: &CaseRef) -> Result<Option<Reporter>, StoreError> {
+    let reported = stored(replica, &case.namespace, case.document)?.fold().reported;
+    let Some(sealed) = reported.and_then(|reported| reported.report.reporter) else { return Ok(None) };
+    let place = Place::new(replica, &case.namespace, case.document);
+    let opened = people::open_sealed(replica, place, reporter_id(case.document), &sealed)?;
+    Ok(Some(match opened {
+        Ok(data) => Reporter { data: Some(data), state: PersonalState::Open },
+        Err(state) => Reporter { data: None, state },
+    }))
+}
+
+/// Under which id whoever reports a case is sealed.
+fn reporter_id(document: DocumentId) -> ResidentId {
+    let mut hasher = blake3::Hasher::new_derive_key("townmesh 2026-11 case reporter");
+    hasher.update(&document.0);
+    let mut id = [0; ResidentId::LEN];
+    hasher.finalize_xof().fill(&mut id);
+    ResidentId(id)
+}
+
+/// Seals whoever reports a case. `is_given` says that the report brought sealed bytes of its own, which only a node
+/// makes.
+fn seal_reporter(
+    replica: &mut Replica,
+    case: &CaseRef,
+    reporter: Option<PersonalData>,
+    is_given: bool,
+) -> Result<Option<ByteVec>, CommandError> {
+    if is_given {
+        let (chinese, english) =
+            ("姓名与电话，写在 report 之外的 reporter 中", "name and phone in reporter, beside report");
+        return Err(InputError::new("report.reporter", Fault::Form { chinese, english }).into());
+    }
+    let Some(data) = reporter.filter(|data| !data.normalised().is_empty()) else { return Ok(None) };
+    input::person(&data, Holder::Owner).map_err(|error| error.within("reporter"))?;
+    let place = Place::new(replica, &case.namespace, case.document);
+    let sealed = people::seal(replica, place, reporter_id(case.document), None, &data.normalised())?;
+    Ok(sealed.as_bytes().map(|bytes| bytes.to_vec().into()))
 }
 
 /// The events of a case as this node holds them.

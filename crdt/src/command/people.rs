@@ -86,9 +86,21 @@ fn open_value(
     slot: Slot<'_>,
     value: &Value,
 ) -> Result<Result<PersonalData, PersonalState>, StoreError> {
-    // Cleared: nothing is known of the person.
-    let Some(sealed) = value.as_bytes() else { return Ok(Ok(PersonalData::default())) };
-    Ok(match replica.open_personal(place.namespace, place.document, slot.resident, sealed) {
+    match value.as_bytes() {
+        // Cleared: nothing is known of the person.
+        None => Ok(Ok(PersonalData::default())),
+        Some(sealed) => open_sealed(replica, place, slot.resident, sealed),
+    }
+}
+
+/// Opens somebody's sealed data.
+pub(super) fn open_sealed(
+    replica: &mut Replica,
+    place: Place<'_>,
+    resident: ResidentId,
+    sealed: &[u8],
+) -> Result<Result<PersonalData, PersonalState>, StoreError> {
+    Ok(match replica.open_personal(place.namespace, place.document, resident, sealed) {
         Ok(plain) => PersonalData::decode(&plain).map_err(|_| PersonalState::Unreadable),
         Err(PersonalError::Erased) => Err(PersonalState::Erased),
         Err(PersonalError::NoKey) => Err(PersonalState::KeyMissing),

@@ -251,6 +251,30 @@ pub fn mask_phone(number: &str) -> String {
     }
 }
 
+/// A text in which whatever looks like a person's number is masked: eleven digits and more in a row.
+pub fn mask_numbers(text: &str) -> String {
+    let (mut masked, mut digits) = (String::with_capacity(text.len()), String::new());
+    let end = |masked: &mut String, digits: &mut String| {
+        let shown = match digits.len() {
+            15.. => mask_id_number(digits),
+            11.. => mask_phone(digits),
+            _ => digits.clone(),
+        };
+        masked.push_str(&shown);
+        digits.clear();
+    };
+    for character in text.chars() {
+        if character.is_ascii_digit() || (digits.len() == 17 && matches!(character, 'X' | 'x')) {
+            digits.push(character);
+        } else {
+            end(&mut masked, &mut digits);
+            masked.push(character);
+        }
+    }
+    end(&mut masked, &mut digits);
+    masked
+}
+
 fn mask_middle(text: &str, shown_before: usize, shown_after: usize) -> String {
     let length = text.chars().count();
     let masked = |(place, character)| {
@@ -395,6 +419,9 @@ mod tests {
         assert_eq!((mask_phone("69234567"), mask_phone("110")), ("******67".to_owned(), "***".to_owned()));
         assert_eq!((mask_id_number("E12345678"), mask_id_number("1234")), ("E******78".to_owned(), "****".to_owned()));
         assert_eq!(mask_name(""), "");
+        let noted = "找王先生13812345678，证11010519491231123X，3号楼，电话 69234567";
+        assert_eq!(mask_numbers(noted), "找王先生138****5678，证1101**********123X，3号楼，电话 69234567");
+        assert_eq!(mask_numbers("尾号13812345678"), "尾号138****5678");
         let debug = format!("{:?}", person("王小", "110105194912311234", "13812345678"));
         assert!(!debug.contains("小") && !debug.contains("1949"), "{debug}");
     }

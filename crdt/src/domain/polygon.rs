@@ -58,6 +58,24 @@ impl Polygon {
         crossed.count() % 2 == 1
     }
 
+    /// Whether some of it lies in the box between these corners, which does not cross the 180th meridian.
+    pub fn meets(&self, southwest: Position, northeast: Position) -> bool {
+        let ((south, west), (north, east)) = (southwest.e7(), northeast.e7());
+        let is_within = |corner: &Position| {
+            let (latitude, longitude) = corner.e7();
+            (south..=north).contains(&latitude) && (west..=east).contains(&longitude)
+        };
+        let frame = [(south, west), (south, east), (north, east), (north, west)];
+        let corners = frame.map(|(latitude, longitude)| Position::from_e7(latitude, longitude));
+        if self.0.iter().any(is_within) || corners.iter().flatten().any(|corner| self.contains(*corner)) {
+            return true;
+        }
+        // Neither holds a corner of the other: then they meet only where their outlines cross.
+        let sides = frame.iter().zip(frame.iter().cycle().skip(1));
+        let edges = || self.0.iter().zip(self.0.iter().cycle().skip(1)).map(|(from, to)| (from.e7(), to.e7()));
+        sides.into_iter().any(|(from, to)| edges().any(|edge| cross((*from, *to), edge)))
+    }
+
     fn to_bytes(&self) -> Vec<u8> {
         let mut bytes = Vec::with_capacity(self.0.len() * 6);
         varint::write(&mut bytes, self.0.len() as u64);
@@ -95,6 +113,28 @@ impl From<Polygon> for Vec<Position> {
     fn from(polygon: Polygon) -> Self {
         polygon.0
     }
+}
+
+type Point = (i32, i32);
+
+/// Whether two stretches cross or touch.
+fn cross((a, b): (Point, Point), (c, d): (Point, Point)) -> bool {
+    let side = |(from, to): (Point, Point), point: Point| {
+        let wide = |(y, x): Point| (i128::from(y), i128::from(x));
+        let ((y1, x1), (y2, x2), (y, x)) = (wide(from), wide(to), wide(point));
+        ((x2 - x1) * (y - y1) - (x - x1) * (y2 - y1)).signum()
+    };
+    let between = |(from, to): (Point, Point), point: Point| {
+        let within = |a: i32, b: i32, one: i32| (a.min(b)..=a.max(b)).contains(&one);
+        within(from.0, to.0, point.0) && within(from.1, to.1, point.1)
+    };
+    let (c_side, d_side) = (side((a, b), c), side((a, b), d));
+    let (a_side, b_side) = (side((c, d), a), side((c, d), b));
+    if c_side * d_side < 0 && a_side * b_side < 0 {
+        return true;
+    }
+    let touches = |line: (Point, Point), point: Point, side: i128| side == 0 && between(line, point);
+    touches((a, b), c, c_side) || touches((a, b), d, d_side) || touches((c, d), a, a_side) || touches((c, d), b, b_side)
 }
 
 impl Scalar for Polygon {

@@ -15,7 +15,7 @@ use crate::id::{CertificateId, DocumentId};
 use crate::namespace::Namespace;
 use crate::seal::{self, PersonKeyPlace};
 use crate::store::StoreError;
-use crate::value::{FieldId, Value};
+use crate::value::FieldId;
 
 /// Why nobody was erased.
 #[derive(Debug, thiserror::Error)]
@@ -68,8 +68,28 @@ impl Replica {
         (record, field): (&[u8], FieldId),
         now: Millis,
     ) -> Result<Erased, EraseError> {
+        let sealed = |item: &Item| {
+            let Item::Change { change, .. } = item else { return Vec::new() };
+            let assertions = change.assertions.iter().filter(|assertion| assertion.record == record);
+            assertions.filter_map(|assertion| assertion.fields.get(&field)?.as_bytes().map(<[u8]>::to_vec)).collect()
+        };
+        self.erase_sealed(authority, namespace, document, &sealed, now)
+    }
+
+    /// As [`Self::erase`], for whatever `sealed` finds of the person in an item of the document.
+    ///
+    /// # Errors
+    /// [`EraseError`]; nothing is staged then.
+    pub fn erase_sealed(
+        &mut self,
+        authority: &Authority,
+        namespace: &Namespace,
+        document: DocumentId,
+        sealed: &dyn Fn(&Item) -> Vec<Vec<u8>>,
+        now: Millis,
+    ) -> Result<Erased, EraseError> {
         let id = self.namespace_id(namespace);
-        let places = self.personal_places(namespace, document, record, field)?;
+        let places = self.personal_places(namespace, document, sealed)?;
         if places.is_empty() {
             return Err(EraseError::Nothing);
         }
@@ -90,28 +110,22 @@ impl Replica {
         Ok(Erased { keys: count, order: document })
     }
 
-    /// Where the keys lie of everything that a field of a record ever said. A key belongs to the person for whom the node
+    /// Where the keys lie of everything that a document ever said of a person. A key belongs to the person for whom the node
     /// that minted it used it: a value that somebody else put there under another person's key must not take that person
     /// along.
     fn personal_places(
         &self,
         namespace: &Namespace,
         document: DocumentId,
-        record: &[u8],
-        field: FieldId,
+        sealed: &dyn Fn(&Item) -> Vec<Vec<u8>>,
     ) -> Result<BTreeSet<PersonKeyPlace>, StoreError> {
         let Some(number) = self.numbers.get(&self.namespace_id(namespace)).copied() else { return Ok(BTreeSet::new()) };
         let mut places = BTreeSet::new();
         for stored in self.all_items(number, document)? {
-            let Item::Change { change, .. } = stored.item else { continue };
             let Some(log) = self.log_numbered(stored.key.log) else { continue };
             let own_shelf = seal::shelf_id(log.namespace, &log.author.0, log.epoch);
-            for assertion in change.assertions.iter().filter(|assertion| assertion.record == record) {
-                let value = assertion.fields.get(&field);
-                if let Some(Value::Bytes(sealed)) = value {
-                    places.extend(seal::personal_place(sealed).filter(|place| place.shelf == own_shelf));
-                }
-            }
+            let named = sealed(&stored.item).into_iter().filter_map(|sealed| seal::personal_place(&sealed));
+            places.extend(named.filter(|place| place.shelf == own_shelf));
         }
         Ok(places)
     }

@@ -1,5 +1,7 @@
 //! `case`: record (report), act, list, show.
 
+use std::fs::File;
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Args, Subcommand};
@@ -11,7 +13,8 @@ use townmesh_crdt::domain::role::Role;
 use super::client::Client;
 use super::household::PageArgs;
 use super::output::{fields, recorded, table};
-use super::{Context, Done};
+use super::{Context, Done, FAILED};
+use crate::data_dir::FileError;
 use crate::http::CaseName;
 
 #[derive(Debug, Subcommand)]
@@ -21,12 +24,17 @@ pub(super) enum CaseCommand {
     Record(RecordArgs),
     /// 办理：受理、立案、派遣…… / do something to a case
     Act(ActArgs),
+    /// 导入 12345 工单（CSV、XLSX） / import a list of calls to the hotline (CSV, XLSX)
+    Import(ImportArgs),
     /// 列出 / list
     List(ListArgs),
     /// 查看案卷及其过程 / show one with its timeline
     Show {
         /// 案卷编号 / its id
         id: CaseName,
+        /// 写明理由则反映人不打码 / show in clear who reported it, for this reason
+        #[arg(long, value_name = "REASON")]
+        reveal: Option<String>,
     },
 }
 
@@ -69,6 +77,12 @@ pub(super) struct RecordArgs {
     /// 建议类别 / category that the reporter suggests
     #[arg(long)]
     category: Option<String>,
+    /// 反映人姓名 / name of whoever told of it
+    #[arg(long, value_name = "NAME")]
+    reporter: Option<String>,
+    /// 反映人电话，供回访 / their phone, to call back
+    #[arg(long, value_name = "PHONE")]
+    phone: Option<String>,
 }
 
 #[derive(Debug, Args)]
@@ -80,6 +94,15 @@ pub(super) struct ActArgs {
     /// 动作（JSON），如 '"accept"' / the action as JSON, such as '{"refuse":{"reason":"…"}}'
     #[arg(long, value_name = "JSON", value_parser = |text: &str| serde_json::from_str::<Value>(text))]
     action: Value,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct ImportArgs {
+    /// 文件；列名如 工单编号、来电时间、村居、地址、诉求内容、类别、来电人、来电号码 / file
+    file: PathBuf,
+    /// 没有村居列时的区划代码 / region of rows without one
+    #[arg(long, value_name = "CODE")]
+    region: Option<RegionCode>,
 }
 
 #[derive(Debug, Args)]
@@ -110,15 +133,17 @@ impl CaseCommand {
     pub(super) fn run(self, context: &Context) -> Done {
         let client = Client::of(&context.config.data_dir)?;
         match self {
-            Self::Record(RecordArgs { actor, region, source, place, description, category }) => {
+            Self::Record(RecordArgs { actor, region, source, place, description, category, reporter, phone }) => {
                 let report = json!({ "source": source, "place": place, "description": description, "category": category, "region": region });
-                let body = json!({ "actor": actor.json(), "region": region, "report": report });
+                let reporter = json!({ "name": reporter.unwrap_or_default(), "phone": phone });
+                let body = json!({ "actor": actor.json(), "region": region, "report": report, "reporter": reporter });
                 context.output.result(&client.post("/v1/cases", &body)?, recorded);
             }
             Self::Act(ActArgs { id, actor, action }) => {
                 let body = json!({ "actor": actor.json(), "action": action });
                 context.output.result(&client.post(&format!("/v1/cases/{id}/actions"), &body)?, recorded);
             }
+            Self::Import(args) => return import(context, &client, &args),
             Self::List(args) => {
                 let mut query = vec![
                     ("region", args.region.map(|region| region.to_string())),
@@ -140,8 +165,34 @@ impl CaseCommand {
                 ];
                 context.output.result(&client.fetch("/v1/cases", &query)?, |listed| table(listed, &columns));
             }
-            Self::Show { id } => context.output.result(&client.fetch(&format!("/v1/cases/{id}"), &[])?, fields),
+            Self::Show { id, reveal } => {
+                let shown = client.fetch(&format!("/v1/cases/{id}"), &[("reveal", reveal)])?;
+                context.output.result(&shown, fields);
+            }
         }
         Ok(ExitCode::SUCCESS)
     }
+}
+
+/// Wrong rows that are shown.
+const SHOWN: usize = 20;
+
+fn import(context: &Context, client: &Client, args: &ImportArgs) -> Done {
+    let file = File::open(&args.file).map_err(FileError::at(&args.file))?;
+    let query = [("region", args.region.map(|region| region.to_string()))];
+    let mut done = client.upload("/v1/cases/import", &query, file)?;
+    let rejected = done["rejected"].as_array().cloned().unwrap_or_default();
+    for row in rejected.iter().take(SHOWN) {
+        for problem in row["problems"].as_array().into_iter().flatten() {
+            let text = |name: &str| problem[name].as_str().unwrap_or_default();
+            let (number, column, zh, en) = (&row["row"], text("column"), text("zh"), text("en"));
+            context.output.note(&format!("第{number}行 / row {number} {column}: {zh} / {en}"));
+        }
+    }
+    if !context.output.json {
+        done["rejected"] = json!(rejected.len());
+    }
+    context.output.result(&done, |done| format!("已导入 / imported\n{}", fields(done)));
+    // Whatever was right is in, but a script must be able to see that not everything was.
+    Ok(if rejected.is_empty() { ExitCode::SUCCESS } else { ExitCode::from(FAILED) })
 }

@@ -210,17 +210,27 @@ fn not_running(directory: &DataDir) -> Failure {
 /// # Errors
 /// That the file exists, or cannot be written.
 pub(super) fn save(answer: Response<Body>, path: &Path) -> Result<u64, FileError> {
+    write_new(path, |file| std::io::copy(&mut answer.into_body().into_reader(), file).map_err(FileError::at(path)))
+}
+
+/// Writes a new file that only the own account may read; none is left where that failed.
+///
+/// # Errors
+/// That the file exists, or cannot be written; those of `write`.
+pub(super) fn write_new<T, E: From<FileError>>(
+    path: &Path,
+    write: impl FnOnce(&mut File) -> Result<T, E>,
+) -> Result<T, E> {
     let failed = || FileError::at(path);
     let mut options = OpenOptions::new();
     options.write(true).create_new(true);
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
     let mut file = options.open(path).map_err(failed())?;
-    let copied = std::io::copy(&mut answer.into_body().into_reader(), &mut file)
-        .and_then(|bytes| file.sync_all().map(|()| bytes));
-    copied.map_err(|error| {
+    let written = write(&mut file).and_then(|written| Ok(file.sync_all().map(|()| written).map_err(failed())?));
+    if written.is_err() {
         // Half a file would pass for a whole one.
         let _ = std::fs::remove_file(path);
-        failed()(error)
-    })
+    }
+    written
 }

@@ -13,9 +13,9 @@ use crate::http::EraseInput;
 
 #[derive(Debug, Args)]
 pub(super) struct EraseArgs {
-    /// 住户或房屋编号 / id of the household or dwelling
+    /// 住户、房屋或案卷编号 / id of the household, dwelling or case
     document: DocumentId,
-    /// 户内人员编号；不给则为房主 / id of the resident; without it, the owner
+    /// 户内人员编号；不给则为房主或案件反映人 / id of the resident; without it, the owner, or whoever reported the case
     #[arg(long, value_name = "ID")]
     resident: Option<ResidentId>,
     /// 授权机构密钥文件 / authority file

@@ -20,6 +20,7 @@ mod invite;
 mod invites;
 mod join;
 mod local;
+mod map;
 mod member;
 mod output;
 mod photo;
@@ -52,7 +53,7 @@ const FAILED: u8 = 1;
 /// Wrong usage.
 const USAGE: u8 = 2;
 /// Codes of messages about how a command was given, wherever that is noticed.
-const USAGE_CODES: [&str; 16] = [
+const USAGE_CODES: [&str; 18] = [
     "usage",
     "config_value",
     "config_syntax",
@@ -65,6 +66,8 @@ const USAGE_CODES: [&str; 16] = [
     "nodes_fall",
     "reason_too_long",
     "cursor",
+    "change_id",
+    "kinds",
     "mapping",
     "format",
     "town_file",
@@ -123,6 +126,10 @@ enum Command {
     Import(import::ImportArgs),
     /// 导出住户 / export households
     Export(export::ExportArgs),
+    /// 导出地图图层（GeoJSON） / export a layer of the map (GeoJSON)
+    Map(map::MapArgs),
+    /// 跟随本节点的变化 / follow what becomes new on this node
+    Changes(map::ChangesArgs),
     /// 重新核验全部数据 / check everything in the store again
     Verify(verify::VerifyArgs),
     /// 查看何人因何查看过个人信息 / list who was shown personal data, when and why
@@ -240,6 +247,8 @@ impl Cli {
             Command::Scores(args) => args.run(&context),
             Command::Import(args) => args.run(&context),
             Command::Export(args) => args.run(&context),
+            Command::Map(args) => args.run(&context),
+            Command::Changes(args) => args.run(&context),
             Command::Verify(args) => args.run(&context),
             Command::Reveals(args) => args.run(&context),
             Command::Household(command) => command.run(&context),

@@ -71,6 +71,11 @@ pub struct Api {
 }
 
 impl Api {
+    /// The token that other programs need to ask it.
+    pub fn token(&self) -> &str {
+        &self.token
+    }
+
     /// The API that the file of [`DataDir::api`](crate::data_dir::DataDir::api) points to.
     ///
     /// # Errors

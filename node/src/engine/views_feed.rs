@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use townmesh_crdt::command::read::{self, Reading};
 use townmesh_crdt::command::table;
 use townmesh_crdt::domain::tables::Tables;
@@ -39,6 +39,8 @@ pub struct ViewsProgress {
     /// Namespaces whose cases are still to be read again.
     rereading: AtomicU64,
     failed: AtomicBool,
+    /// Told after each batch that was written.
+    shown: watch::Sender<()>,
 }
 
 impl ViewsProgress {
@@ -48,9 +50,15 @@ impl ViewsProgress {
         lines.saturating_add(self.rereading.load(Ordering::Acquire))
     }
 
+    /// Changes whenever the views show something new; what is shown now counts as seen.
+    pub fn shown(&self) -> watch::Receiver<()> {
+        self.shown.subscribe()
+    }
+
     /// Nothing is shown from here on.
     pub(super) fn fail(&self) {
         self.failed.store(true, Ordering::Release);
+        self.shown.send_replace(());
     }
 
     /// Whether writing the views failed; they are rebuilt at the next start.
@@ -61,6 +69,8 @@ impl ViewsProgress {
 
 struct ViewBatch {
     rows: Vec<(FeedItem, Namespace, Reading)>,
+    /// The rows say what they said before.
+    is_reread: bool,
     watermark: u64,
     noted: u64,
     /// By which cases are timed from this batch on.
@@ -151,7 +161,10 @@ impl ViewsFeed {
         std::thread::Builder::new().name("views".into()).spawn(move || {
             while let Some(batch) = receiver.blocking_recv() {
                 views.go_by(batch.tables);
-                let written_rows = views.apply(&batch.rows, batch.noted);
+                let written_rows = match batch.is_reread {
+                    true => views.retime(&batch.rows, batch.noted),
+                    false => views.apply(&batch.rows, batch.noted),
+                };
                 let noted = batch.case_tables.map_or(Ok(()), |digest| views.note_case_tables(digest));
                 if let Err(error) = written_rows.and(noted) {
                     tracing::error!(%error, "the views cannot be written; they are rebuilt at the next start");
@@ -163,6 +176,7 @@ impl ViewsFeed {
                 }
                 written.noted.store(batch.noted, Ordering::Release);
                 written.watermark.store(batch.watermark, Ordering::Release);
+                written.shown.send_replace(());
             }
         })?;
         Ok(Self {
@@ -285,7 +299,7 @@ impl ViewsFeed {
                 Err(error) => tracing::warn!(%document, %error, "a document cannot be shown"),
             }
         }
-        permit.send(self.batch(replica, rows, None));
+        permit.send(ViewBatch { is_reread: true, ..self.batch(replica, rows, None) });
         Ok(())
     }
 
@@ -299,6 +313,7 @@ impl ViewsFeed {
         let noted = if durable < self.refed_until { 0 } else { self.next.min(durable) };
         let stale = std::mem::take(&mut self.stale).then_some(0);
         let case_tables = case_tables.or(stale);
-        ViewBatch { rows, watermark: self.next, noted, tables: Arc::clone(&self.tables), case_tables }
+        let tables = Arc::clone(&self.tables);
+        ViewBatch { rows, is_reread: false, watermark: self.next, noted, tables, case_tables }
     }
 }

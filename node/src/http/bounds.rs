@@ -25,6 +25,8 @@ pub(super) const EVENTS_BYTES: usize = 8 << 20;
 const REQUESTS: usize = 256;
 /// Imports, exports, dumps and checks at a time.
 const HEAVY: usize = 2;
+/// Followers of changes at a time: the desks of a command center, and some programs.
+const FOLLOWERS: usize = 64;
 /// Time for an ordinary request, its body included.
 const REQUEST_TIME: Duration = Duration::from_secs(30);
 /// A body that is streamed may pause this long.
@@ -35,6 +37,7 @@ pub(super) const BODY_PAUSE: Duration = Duration::from_secs(20);
 pub(super) struct Bounds {
     requests: Arc<Semaphore>,
     heavy: Arc<Semaphore>,
+    followers: Arc<Semaphore>,
     /// Answers by the first digit of their status, from 1.
     answers: [AtomicU64; 5],
 }
@@ -42,7 +45,12 @@ pub(super) struct Bounds {
 impl Bounds {
     pub(super) fn new() -> Self {
         let semaphore = |permits| Arc::new(Semaphore::new(permits));
-        Self { requests: semaphore(REQUESTS), heavy: semaphore(HEAVY), answers: Default::default() }
+        Self {
+            requests: semaphore(REQUESTS),
+            heavy: semaphore(HEAVY),
+            followers: semaphore(FOLLOWERS),
+            answers: Default::default(),
+        }
     }
 
     /// A place for something long. It is held until the answer is complete.
@@ -51,6 +59,14 @@ impl Bounds {
     /// [`ApiError::busy`] when all are taken.
     pub(super) fn heavy(&self) -> Result<OwnedSemaphorePermit, ApiError> {
         Arc::clone(&self.heavy).try_acquire_owned().map_err(|_| ApiError::busy())
+    }
+
+    /// A place for somebody who follows changes, for as long as that takes.
+    ///
+    /// # Errors
+    /// [`ApiError::busy`] when all are taken.
+    pub(super) fn follower(&self) -> Result<OwnedSemaphorePermit, ApiError> {
+        Arc::clone(&self.followers).try_acquire_owned().map_err(|_| ApiError::busy())
     }
 
     fn count(&self, status: StatusCode) {

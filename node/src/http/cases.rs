@@ -9,22 +9,26 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
 use serde_json::{Value, json};
-use townmesh_crdt::command::case::{self, Actor, CaseRef, NewCase};
+use townmesh_crdt::command::case::{self, Actor, CaseRef, NewCase, Reporter};
 use townmesh_crdt::command::{CommandError, table};
 use townmesh_crdt::domain::case::{Action, CaseState, Lamp, Report};
 use townmesh_crdt::domain::number::{NumberError, SpokenNumber};
+use townmesh_crdt::domain::person::PersonalData;
 use townmesh_crdt::domain::region::RegionCode;
 use townmesh_crdt::id::DocumentId;
 use townmesh_crdt::policy::DocumentKind;
 use townmesh_crdt::replica::Replica;
+use townmesh_crdt::store::StoreError;
 
 use super::Api;
 use super::bounds::{Named, Params, Payload};
 use super::error::ApiError;
-use super::households::{bounding_box, recorded};
+use super::households::{ShowQuery, bounding_box, recorded};
 use super::locate::namespace_of;
+use super::reveal::{Asker, Reason, Shown};
 use crate::engine;
 use crate::message::Message;
+use crate::reveals::RevealKind;
 use crate::views::{CaseFilter, Page};
 
 /// Which cases.
@@ -68,6 +72,9 @@ pub(super) struct ReportInput {
     #[serde(default)]
     noticed_ms: Option<u64>,
     report: Report,
+    /// Who told of it, to be called back.
+    #[serde(default)]
+    reporter: Option<PersonalData>,
 }
 
 fn place(case: CaseRef) -> Value {
@@ -82,6 +89,7 @@ pub(super) async fn report(State(api): State<Api>, Payload(input): Payload<Repor
             natural_key: input.natural_key.map(String::into_bytes),
             noticed: input.noticed_ms.unwrap_or(now),
             report: input.report,
+            reporter: input.reporter,
         };
         case::report(replica, &input.actor, new, now)
     };
@@ -126,7 +134,7 @@ impl<'de> Deserialize<'de> for CaseName {
 
 impl Api {
     /// The case that people call so. Two may share a number: nobody acts on one of them by chance.
-    async fn case_named(&self, name: CaseName) -> Result<DocumentId, ApiError> {
+    pub(super) async fn case_named(&self, name: CaseName) -> Result<DocumentId, ApiError> {
         let number = match name {
             CaseName::Document(document) => return Ok(document),
             CaseName::Number(number) => number,
@@ -150,8 +158,14 @@ impl Api {
     }
 }
 
-pub(super) async fn show(State(api): State<Api>, Named(name): Named<CaseName>) -> Result<Response, ApiError> {
+pub(super) async fn show(
+    State(api): State<Api>,
+    asker: Asker,
+    Named(name): Named<CaseName>,
+    Params(query): Params<ShowQuery>,
+) -> Result<Response, ApiError> {
     let id = api.case_named(name).await?;
+    let reason = Reason::of(query.reveal)?;
     api.views_follow().await;
     let found = api.readers().query(move |reader| reader.case(id, engine::now().cast_signed())).await?;
     let found = found.ok_or_else(|| ApiError::not_found("本节点没有此案卷", "there is no such case here"))?;
@@ -159,9 +173,22 @@ pub(super) async fn show(State(api): State<Api>, Named(name): Named<CaseName>) -
     let place = found.case.region.parse::<RegionCode>().ok().zip(found.case.category.as_deref());
     // Whom the town's table names for such cases there, for the dispatcher to choose or not.
     let responsible = place.and_then(|(region, category)| tables.responsible(region, category));
+    let mut reporter = api.engine().read(move |replica| reporter(replica, id)).await??;
+    if let Some(reason) = reason {
+        api.note_reveal(asker, reason, Shown::documents(RevealKind::Case, vec![id.to_string()])).await?;
+    } else if let Some(reporter) = &mut reporter {
+        reporter.data = reporter.data.as_ref().map(PersonalData::masked);
+    }
     let mut shown = json!(found);
     shown["responsible"] = json!(responsible);
+    shown["reporter"] = json!(reporter);
     Ok(Json(shown).into_response())
+}
+
+/// Who reported a case, in clear.
+fn reporter(replica: &mut Replica, document: DocumentId) -> Result<Option<Reporter>, StoreError> {
+    let Some(namespace) = namespace_of(replica, DocumentKind::Case, document)? else { return Ok(None) };
+    case::reporter(replica, &CaseRef { namespace, document })
 }
 
 /// What somebody does to a case.

@@ -19,9 +19,9 @@ use super::locate::namespace_of;
 pub struct EraseInput {
     /// Text of the authority file.
     pub authority: String,
-    /// The household or dwelling.
+    /// The household, dwelling or case.
     pub document: DocumentId,
-    /// Who of the household; without it, the owner.
+    /// Who of the household; without it, the owner, or whoever reported the case.
     #[serde(default)]
     pub resident: Option<ResidentId>,
 }
@@ -41,8 +41,11 @@ pub(super) async fn erase(
     let authority = api.authority(&input.authority).await?;
     let EraseInput { document, resident, .. } = input;
     let job = move |replica: &mut Replica, now| -> Result<Result<Erased, EraseError>, _> {
-        let owner =
-            [(DocumentKind::Household, Subject::HouseholdOwner), (DocumentKind::Dwelling, Subject::DwellingOwner)];
+        let owner = [
+            (DocumentKind::Household, Subject::HouseholdOwner),
+            (DocumentKind::Dwelling, Subject::DwellingOwner),
+            (DocumentKind::Case, Subject::CaseReporter),
+        ];
         let of_resident = resident.map(|resident| (DocumentKind::Household, Subject::Resident(resident)));
         let subjects = of_resident.map_or_else(|| owner.to_vec(), |one| vec![one]);
         for (kind, subject) in subjects {

@@ -1,8 +1,9 @@
-//! Errors as the API answers them: a status and a [`Message`] as JSON.
+//! Errors as the API answers them: a status and a [`Message`], as a problem of RFC 9457 (`application/problem+json`).
 
 use axum::Json;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use serde::Serialize;
 use townmesh_crdt::command::CommandError;
 use townmesh_crdt::command::read::ReadError;
 use townmesh_crdt::enrol::EnrolError;
@@ -45,9 +46,29 @@ impl ApiError {
     }
 }
 
+/// The members that RFC 9457 names, and those of the message: its `code` tells programs what is wrong.
+#[derive(Debug, Serialize)]
+struct Problem<'a> {
+    #[serde(rename = "type")]
+    kind: &'static str,
+    title: &'static str,
+    status: u16,
+    detail: String,
+    #[serde(flatten)]
+    message: &'a Message,
+}
+
 impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
-        let mut response = (self.status, Json(self.message)).into_response();
+        let problem = Problem {
+            kind: "about:blank",
+            title: self.status.canonical_reason().unwrap_or_default(),
+            status: self.status.as_u16(),
+            detail: self.message.to_string(),
+            message: &self.message,
+        };
+        let mut response = (self.status, Json(problem)).into_response();
+        response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
         if self.status == StatusCode::SERVICE_UNAVAILABLE {
             response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
         }

@@ -107,7 +107,7 @@ pub(super) async fn record(
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub(super) struct ShowQuery {
-    reveal: Option<String>,
+    pub(super) reveal: Option<String>,
 }
 
 pub(super) async fn show(

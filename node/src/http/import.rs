@@ -95,7 +95,7 @@ pub(super) async fn import(
     if api.engine().read(|replica| replica.spares_disk()).await? {
         return Err(CommandError::from(RecordError::DiskLow).into());
     }
-    let regions = api.engine().read(writable_regions).await??;
+    let regions = api.engine().read(|replica| writable_regions(replica, NamespaceKind::Registry)).await??;
     let file = receive(api.directory(), body).await?;
     Ok(lines::answer(async move |lines| {
         // A reader that went away stops the import after the batch that is being recorded.
@@ -106,13 +106,12 @@ pub(super) async fn import(
     }))
 }
 
-/// The villages whose registry this node may write, with their names as far as they are known here.
-pub(super) fn writable_regions(replica: &mut Replica) -> Result<RegionTable, StoreError> {
+/// The villages whose registry, or cases, this node may write, with their names as far as they are known here.
+pub(super) fn writable_regions(replica: &mut Replica, kind: NamespaceKind) -> Result<RegionTable, StoreError> {
     let known: Vec<Region> = town::all::<Region>(replica)?.into_iter().map(|found| found.record).collect();
     let registries = replica.namespaces().into_iter();
-    let registries = registries.filter(|(_, namespace, access, readable)| {
-        namespace.kind == NamespaceKind::Registry && *access == Access::Hold && *readable
-    });
+    let registries = registries
+        .filter(|(_, namespace, access, readable)| namespace.kind == kind && *access == Access::Hold && *readable);
     let codes = registries.filter_map(|(_, namespace, ..)| namespace.region.parse::<RegionCode>().ok());
     let regions: Vec<Region> = codes
         .map(|code| {

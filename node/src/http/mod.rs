@@ -15,6 +15,7 @@
 //! | `/v1/photos`, `/v1/photos/{hash}` | POST, GET | a photo of a household or region; for a stated reason |
 //! | `/v1/hazards`, `/v1/hazards/{id}/steps` | GET, POST | list; take a step |
 //! | `/v1/cases`, `/v1/cases/{id}`, `/v1/cases/{id}/actions` | GET, POST | list, report; one; act |
+//! | `/v1/cases/import` | POST | a list of calls to the hotline (12345), CSV or XLSX |
 //! | `/v1/events` | GET, POST | of one device, or alarms; record a batch |
 //! | `/v1/regions`, `/v1/counts` | GET | the table of regions; how much there is in each |
 //! | `/v1/members`, `/v1/teams`, `/v1/devices` | GET, POST | list; record |
@@ -30,6 +31,9 @@
 //! | `/v1/tables`, `/v1/tables/{table}` | GET, POST | the town's tables; the rows of one (JSON, CSV, XLSX), record some |
 //! | `/v1/tables/{table}/import` | POST | rows from a CSV or XLSX file, all of them or none |
 //! | `/v1/conflicts` | GET | what people have to settle |
+//! | `/v1/changes` | GET | live changes as Server-Sent Events |
+//! | `/georeport/v2/...` | GET, POST | reports of the public: Open311 GeoReport v2 |
+//! | `/ogc/...` | GET | the map for GIS programs: OGC API Features |
 //! | `/v1/import` | POST | a ledger file; answers JSON lines |
 //! | `/v1/export` | GET | households as CSV, XLSX, GeoJSON |
 //! | `/v1/verify`, `/v1/dump` | POST, GET | checks everything; tells everything, for a stated reason; JSON lines |
@@ -47,6 +51,7 @@ mod assessment;
 mod authority;
 mod bounds;
 mod cases;
+mod changes;
 mod completeness;
 mod delivery;
 mod dump;
@@ -54,12 +59,15 @@ mod erase;
 mod error;
 mod events;
 mod export;
+mod georeport;
+mod hotline;
 mod households;
 mod import;
 mod invite;
 mod lines;
 mod locate;
 mod metrics;
+mod ogc;
 mod photos;
 mod positions;
 mod ratify;
@@ -177,6 +185,7 @@ impl Api {
             .route("/v1/conflicts", get(households::conflicts))
             .route("/v1/cases", get(cases::list).post(cases::report))
             .route("/v1/cases/{id}", get(cases::show))
+            .route("/v1/cases/import", post(hotline::import).layer(DefaultBodyLimit::max(MAX_TABLE_FILE as usize)))
             .route("/v1/cases/{id}/actions", post(cases::act))
             .route(
                 "/v1/events",
@@ -215,10 +224,14 @@ impl Api {
             .route("/v1/authorities/revoke", post(authority::revoke))
             .route("/v1/erase", post(erase::erase))
             .route("/v1/ratify", post(ratify::ratify))
+            .nest("/ogc", ogc::router())
+            .route("/ogc/", get(ogc::landing))
+            .nest("/georeport/v2", georeport::router())
             .layer(from_fn(bounds::limit_time));
         let streaming = Router::new()
             .route("/v1/import", post(import::import).layer(DefaultBodyLimit::disable()))
             .route("/v1/export", get(export::export))
+            .route("/v1/changes", get(changes::follow))
             .route("/v1/verify", post(verify::verify))
             .route("/v1/dump", get(dump::dump));
         ordinary

@@ -14,14 +14,14 @@ use super::error::ApiError;
 
 /// The last position of a unit.
 #[derive(Debug, Serialize)]
-struct UnitRow {
+pub(super) struct UnitRow {
     /// Node id.
-    node: String,
+    pub(super) node: String,
     /// Name in its certificate.
-    name: String,
+    pub(super) name: String,
     /// When it was there, by its clock, in milliseconds since 1970.
-    at_ms: u64,
-    position: Position,
+    pub(super) at_ms: u64,
+    pub(super) position: Position,
 }
 
 pub(super) async fn list(State(api): State<Api>) -> Result<Response, ApiError> {
@@ -29,7 +29,7 @@ pub(super) async fn list(State(api): State<Api>) -> Result<Response, ApiError> {
     Ok(Json(serde_json::json!({ "rows": rows })).into_response())
 }
 
-fn rows(replica: &mut Replica) -> Vec<UnitRow> {
+pub(super) fn rows(replica: &mut Replica) -> Vec<UnitRow> {
     let mut rows: Vec<UnitRow> = Vec::new();
     for unit in replica.positions() {
         // A place that is none on Earth is a broken receiver's.

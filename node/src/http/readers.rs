@@ -10,17 +10,20 @@ use crate::views::{QueryError, Reader};
 
 /// Queries at a time: more would only wait for the same disk.
 const READERS: usize = 4;
+/// Of followers at a time, beside those, so that they keep nobody waiting who asks for a list.
+const FOLLOWING: usize = 2;
 
 #[derive(Debug)]
 pub(super) struct Readers {
     path: PathBuf,
     idle: Mutex<Vec<Reader>>,
     places: Semaphore,
+    following: Semaphore,
 }
 
 impl Readers {
     pub(super) fn new(path: PathBuf) -> Self {
-        Self { path, idle: Mutex::default(), places: Semaphore::new(READERS) }
+        Self { path, idle: Mutex::default(), places: Semaphore::new(READERS), following: Semaphore::new(FOLLOWING) }
     }
 
     /// Runs a query on a thread where it may block.
@@ -31,7 +34,26 @@ impl Readers {
         &self,
         query: impl FnOnce(&Reader) -> Result<T, QueryError> + Send + 'static,
     ) -> Result<T, ApiError> {
-        let _place = self.places.acquire().await.map_err(|_| ApiError::busy())?;
+        self.query_among(&self.places, query).await
+    }
+
+    /// Runs a query of somebody who follows changes.
+    ///
+    /// # Errors
+    /// [`QueryError`] as an answer.
+    pub(super) async fn follow<T: Send + 'static>(
+        &self,
+        query: impl FnOnce(&Reader) -> Result<T, QueryError> + Send + 'static,
+    ) -> Result<T, ApiError> {
+        self.query_among(&self.following, query).await
+    }
+
+    async fn query_among<T: Send + 'static>(
+        &self,
+        places: &Semaphore,
+        query: impl FnOnce(&Reader) -> Result<T, QueryError> + Send + 'static,
+    ) -> Result<T, ApiError> {
+        let _place = places.acquire().await.map_err(|_| ApiError::busy())?;
         let idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
         let path = self.path.clone();
         let work = move || -> Result<(Reader, Result<T, QueryError>), QueryError> {

@@ -34,6 +34,10 @@ const STALL_TIME: Duration = Duration::from_secs(30);
 /// What is going on at the end may take this long.
 const FAREWELL: Duration = Duration::from_secs(5);
 
+/// Tells answers that have no end that the server stops: its sender goes away.
+#[derive(Debug, Clone)]
+pub(super) struct Ending(pub(super) watch::Receiver<()>);
+
 /// How long clients may take.
 #[derive(Debug, Clone, Copy)]
 pub struct Patience {
@@ -88,7 +92,9 @@ async fn answer(
     mut ended: watch::Receiver<()>,
 ) {
     let router = TowerToHyperService::new(router);
+    let ending = Ending(ended.clone());
     let service = service_fn(move |mut request: Request<Incoming>| {
+        request.extensions_mut().insert(ending.clone());
         request.extensions_mut().insert(PeerAddress(peer));
         router.call(request)
     });

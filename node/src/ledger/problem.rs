@@ -42,6 +42,8 @@ pub enum ProblemKind {
     Phone,
     /// No day.
     Day(String),
+    /// No day with a time of it.
+    Time(String),
     /// Moved out before moving in.
     DayOrder,
     /// No number, or out of range.
@@ -111,6 +113,7 @@ impl ProblemKind {
             Self::Document => "document_number",
             Self::Phone => "phone",
             Self::Day(_) => "day",
+            Self::Time(_) => "time",
             Self::DayOrder => "day_order",
             Self::Number { .. } => "number",
             Self::Position => "position",
@@ -147,6 +150,7 @@ impl ProblemKind {
             Self::Document => "境外人员请填护照等证件号（5至20位字母或数字）".into(),
             Self::Phone => "电话号码不正确，请填11位手机号或区号-座机号".into(),
             Self::Day(text) => format!("“{text}”不是日期，请填如 2024-03-05"),
+            Self::Time(text) => format!("“{text}”不是时间，请填如 2024-03-05 08:30"),
             Self::DayOrder => "迁出日期早于迁入日期，请核对".into(),
             Self::Number { text, range } => {
                 format!("“{text}”不是有效数字，请填{}到{}之间的数", range.start(), range.end())
@@ -191,6 +195,7 @@ impl ProblemKind {
             Self::Document => "write the passport or other document number (5 to 20 letters or digits)".into(),
             Self::Phone => "no phone number; write 11 digits of a mobile, or area code and landline".into(),
             Self::Day(text) => format!("“{text}” is no day; write it like 2024-03-05"),
+            Self::Time(text) => format!("“{text}” is no time; write one such as 2024-03-05 08:30"),
             Self::DayOrder => "moved out before moving in; compare the two dates".into(),
             Self::Number { text, range } => {
                 format!("“{text}” is no number from {} to {}", range.start(), range.end())

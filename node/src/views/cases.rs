@@ -8,6 +8,7 @@ use townmesh_crdt::domain::position::Position;
 use townmesh_crdt::domain::region::RegionCode;
 use townmesh_crdt::domain::role::Role;
 use townmesh_crdt::id::DocumentId;
+use townmesh_crdt::policy::DocumentKind;
 
 use super::query::{BoundingBox, Listed, Order, Page, Query, json, position, word};
 use super::reader::{QueryError, Reader};
@@ -189,7 +190,7 @@ impl Reader {
             }
         }
         query.between("c.reported_ms", filter.from_ms, filter.until_ms);
-        query.within("c.row", filter.bounds);
+        query.within("c.row", DocumentKind::Case, filter.bounds);
         query.text(
             "c.row",
             "c.place LIKE ? ESCAPE '\\' OR c.description LIKE ? ESCAPE '\\' OR EXISTS \

@@ -9,6 +9,7 @@ use townmesh_crdt::domain::device::{DeviceKind, Protocol};
 use townmesh_crdt::domain::key;
 use townmesh_crdt::domain::position::Position;
 use townmesh_crdt::domain::region::RegionCode;
+use townmesh_crdt::policy::DocumentKind;
 
 use super::query::{BoundingBox, Listed, Order, Page, Query, position, word};
 use super::reader::{QueryError, Reader};
@@ -113,7 +114,7 @@ impl Reader {
         let mut query = Query::default();
         query.region("v.region", filter.region);
         query.equals("v.kind", filter.kind);
-        query.within("v.row", filter.bounds);
+        query.within("v.row", DocumentKind::Device, filter.bounds);
         let order = Order { columns: &["v.code", "v.row"], descending: false };
         query.list(&self.connection, (DEVICE, DEVICES), &order, page, |row| {
             Ok(DeviceRow {

@@ -11,6 +11,7 @@ use townmesh_crdt::domain::person::PersonalData;
 use townmesh_crdt::domain::position::Position;
 use townmesh_crdt::domain::region::RegionCode;
 use townmesh_crdt::id::DocumentId;
+use townmesh_crdt::policy::DocumentKind;
 
 use super::query::{BoundingBox, Listed, Order, Page, Query, json, position, word};
 use super::reader::{QueryError, Reader};
@@ -209,7 +210,7 @@ impl Reader {
         query.region("h.region", filter.region);
         query.equals("h.usage", filter.usage);
         query.equals("h.mark", filter.mark);
-        query.within("h.row", filter.bounds);
+        query.within("h.row", DocumentKind::Household, filter.bounds);
         query.text(
             "h.row",
             "h.address LIKE ? ESCAPE '\\' OR h.head_name LIKE ? ESCAPE '\\' OR EXISTS \
@@ -299,7 +300,7 @@ impl Reader {
         query.region("z.region", filter.region);
         query.equals("z.state", filter.state);
         query.equals("z.grade", filter.grade);
-        query.within("h.row", filter.bounds);
+        query.within("h.row", DocumentKind::Household, filter.bounds);
         let order = Order { columns: &["z.changed_ms", "z.row"], descending: true };
         query.list(&self.connection, (HAZARD, HAZARDS), &order, page, hazard_row)
     }

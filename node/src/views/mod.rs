@@ -15,11 +15,14 @@
 mod analysis;
 mod assessment;
 mod cases;
+mod changes;
 mod conflicts;
 mod devices;
+mod features;
 mod households;
 mod query;
 mod reader;
+mod requests;
 mod schema;
 mod scores;
 #[cfg(test)]
@@ -39,18 +42,21 @@ pub use analysis::{
 };
 pub use assessment::{Assessment, AssessmentFilter, Counts, Figure, GroupAssessment, GroupBy, Percent, Rates};
 pub use cases::{CaseDetail, CaseEventRow, CaseFilter, CaseRow, OrderRow};
+pub use changes::{Change, ChangeCursor, ChangeFilter, ChangeKind, Changes, CursorError};
 pub use conflicts::ConflictRow;
 pub use devices::{AlarmFilter, DeviceEventFilter, DeviceEventRow, DeviceFilter, DeviceRow};
+pub use features::{Collection, DEFAULT_FEATURES, Feature, FeatureFilter, Geometry, MAX_FEATURES, Properties};
 pub use households::{
     HazardFilter, HazardRow, HouseholdDetail, HouseholdFilter, HouseholdRow, InspectionRow, MAX_INSPECTIONS,
     ResidentRow,
 };
 pub use query::{BoundingBox, DEFAULT_LIMIT, Listed, MAX_LIMIT, Page};
 pub use reader::{QueryError, Reader};
+pub use requests::{RequestFilter, RequestRow};
 pub use schema::Start;
 pub use scores::{PartScore, Score, ScoreFilter, Scores};
 pub use town::{MemberRow, RegionCount, RegionRow, TeamRow};
-pub use writer::Views;
+pub use writer::{SHOWN, Views};
 
 /// Why the views cannot be opened or written.
 #[derive(Debug, thiserror::Error)]

@@ -7,6 +7,7 @@ use rusqlite::{Connection, Row, params_from_iter};
 use serde::{Deserialize, Serialize};
 use townmesh_crdt::domain::position::Position;
 use townmesh_crdt::domain::region::RegionCode;
+use townmesh_crdt::policy::DocumentKind;
 
 use super::reader::QueryError;
 
@@ -22,6 +23,9 @@ const TRIGRAM: usize = 3;
 const MAX_KEY_BYTES: usize = 256;
 /// Longest cursor that is looked at, in bytes.
 const MAX_CURSOR_BYTES: usize = 2_048;
+
+/// 180 degrees.
+const ANTIMERIDIAN: i32 = 1_800_000_000;
 
 /// Which part of a list.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
@@ -49,6 +53,48 @@ pub struct BoundingBox {
     pub southwest: Position,
     /// Corner with the greatest.
     pub northeast: Position,
+}
+
+impl BoundingBox {
+    /// Whether a position lies in it, on its edge included.
+    pub fn contains(&self, position: Position) -> bool {
+        let ((south, west), (north, east)) = (self.southwest.e7(), self.northeast.e7());
+        let (latitude, longitude) = position.e7();
+        let is_between =
+            if west <= east { longitude >= west && longitude <= east } else { longitude >= west || longitude <= east };
+        (south..=north).contains(&latitude) && is_between
+    }
+
+    /// It, or its two halves where it crosses the 180th meridian: south-west and north-east corner of each.
+    pub(super) fn parts(&self) -> Vec<(Position, Position)> {
+        let ((south, west), (north, east)) = (self.southwest.e7(), self.northeast.e7());
+        let edges = if west <= east { vec![(west, east)] } else { vec![(west, ANTIMERIDIAN), (-ANTIMERIDIAN, east)] };
+        let part = |(west, east)| Position::from_e7(south, west).zip(Position::from_e7(north, east));
+        edges.into_iter().filter_map(part).collect()
+    }
+
+    /// A box whose west lies east of its east crosses the 180th meridian: there either longitude will do.
+    fn joins_longitudes(&self) -> &'static str {
+        if self.southwest.e7().1 <= self.northeast.e7().1 { "AND" } else { "OR" }
+    }
+
+    /// The places of a kind that meet the box: what stands after `FROM`, and its values.
+    pub(super) fn places(&self, kind: DocumentKind) -> (String, [i32; 6]) {
+        let ((south, west), (north, east)) = (self.southwest.e7(), self.northeast.e7());
+        let ((kind, kind_end), either) = (kind_axis(kind), self.joins_longitudes());
+        let places = format!(
+            "position WHERE kind >= ? AND kind_end <= ? AND north >= ? AND south <= ? AND (east >= ? {either} west <= ?)"
+        );
+        (places, [kind, kind_end, south, north, west, east])
+    }
+}
+
+/// From where to where a kind stands on the third axis of the index of places. The steps are as wide as a large town, so
+/// that the index keeps kinds apart; and a kind is half a step thick, because an R-tree weighs volumes, and those of
+/// flat boxes are all 0.
+pub(super) fn kind_axis(kind: DocumentKind) -> (i32, i32) {
+    let first = i32::from(kind as u8) << 24;
+    (first, first + (1 << 23))
 }
 
 impl Page {
@@ -109,16 +155,29 @@ impl Query {
         }
     }
 
-    /// Documents (by row, named by `row`) whose place on the map meets the box.
-    pub(super) fn within(&mut self, row: &str, bounds: Option<BoundingBox>) {
+    /// Documents (by row, named by `row`) whose place on the map, noted under a kind, meets the box.
+    pub(super) fn within(&mut self, row: &str, kind: DocumentKind, bounds: Option<BoundingBox>) {
         if let Some(bounds) = bounds {
-            let ((south, west), (north, east)) = (bounds.southwest.e7(), bounds.northeast.e7());
-            self.and(
-                &format!(
-                    "{row} IN (SELECT row FROM position WHERE north >= ? AND south <= ? AND east >= ? AND west <= ?)"
-                ),
-                [south, north, west, east],
-            );
+            let (places, values) = bounds.places(kind);
+            self.and(&format!("{row} IN (SELECT row FROM {places})"), values);
+        }
+    }
+
+    /// Rows of a table whose own place lies in the box.
+    pub(super) fn beside(&mut self, table: &str, bounds: BoundingBox) {
+        let ((south, west), (north, east)) = (bounds.southwest.e7(), bounds.northeast.e7());
+        self.and(&format!("{table}.latitude BETWEEN ? AND ?"), [south, north]);
+        let (longitude, either) = (format!("{table}.longitude"), bounds.joins_longitudes());
+        self.and(&format!("{longitude} >= ? {either} {longitude} <= ?"), [west, east]);
+    }
+
+    /// From the first number on, and before the last; and where there is no number.
+    pub(super) fn between_or_unknown(&mut self, column: &str, from: Option<i64>, until: Option<i64>) {
+        if let Some(from) = from {
+            self.and(&format!("{column} >= ? OR {column} IS NULL"), [from]);
+        }
+        if let Some(until) = until {
+            self.and(&format!("{column} < ? OR {column} IS NULL"), [until]);
         }
     }
 
@@ -141,15 +200,27 @@ impl Query {
 
     /// Runs `select` (up to its `FROM`) and reads a page. The order's columns are selected after the row's own.
     pub(super) fn list<T>(
-        mut self,
+        self,
         connection: &Connection,
         select: (&str, &str),
         order: &Order,
         page: &Page,
         read: impl Fn(&Row<'_>) -> rusqlite::Result<T>,
     ) -> Result<Listed<T>, QueryError> {
+        self.list_some(connection, select, order, (page.limit(), page.after.as_deref()), read)
+    }
+
+    /// Reads a page of so many rows, after a cursor.
+    pub(super) fn list_some<T>(
+        mut self,
+        connection: &Connection,
+        select: (&str, &str),
+        order: &Order,
+        (limit, after): (u32, Option<&str>),
+        read: impl Fn(&Row<'_>) -> rusqlite::Result<T>,
+    ) -> Result<Listed<T>, QueryError> {
         let keys = order.columns.join(", ");
-        if let Some(after) = &page.after {
+        if let Some(after) = after {
             let cursor = match decode_cursor(after, order.columns.len())? {
                 Cursor::Keys(keys) => keys,
                 Cursor::Row(row) => keys_of(connection, select.1, order, row)?,
@@ -158,7 +229,6 @@ impl Query {
             let beyond = if order.descending { "<" } else { ">" };
             self.and(&format!("({keys}) {beyond} ({places})"), cursor);
         }
-        let limit = page.limit();
         let direction = if order.descending { " DESC" } else { "" };
         let sorted: Vec<String> = order.columns.iter().map(|column| format!("{column}{direction}")).collect();
         let (columns, from) = select;

@@ -18,7 +18,7 @@ use rusqlite::{Connection, ErrorCode, OpenFlags};
 use super::ViewError;
 
 /// Version of the tables. Another one in the file means: delete it and read the log from the start.
-const VERSION: i64 = 7;
+const VERSION: i64 = 8;
 /// Marks the file as a townmesh view (`PRAGMA application_id`): "tmvw".
 const APPLICATION_ID: i64 = 0x746d_7677;
 /// Pages of the write-ahead log after which it is copied into the file: 32 MB, so that an import syncs seldom.
@@ -30,13 +30,16 @@ const PREPARED: usize = 96;
 
 /// The tables. Words (states, kinds, uses) are the keys that JSON shows; times are milliseconds since 1970, days
 /// `2024-03-05`, positions units of 1e-7 degrees. `row` is the document's number in this file, `changed` the line of
-/// the feed that last named it. `device_hour` counts the events of a device's day by the hours of the town's day, so that
-/// a year of them is looked through without reading them.
+/// the feed that last named it; in `document` and `removed` it is the number of the change in this file. `device_hour` counts the
+/// events of a device's day by the hours of the town's day, so that a year of them is looked through without reading them.
 const TABLES: &str = "
 CREATE TABLE meta (name TEXT PRIMARY KEY, value INTEGER NOT NULL) STRICT, WITHOUT ROWID;
 CREATE TABLE namespace (number INTEGER PRIMARY KEY, name TEXT NOT NULL) STRICT;
 CREATE TABLE document (
-    row INTEGER PRIMARY KEY, document TEXT NOT NULL UNIQUE, namespace INTEGER NOT NULL, kind TEXT NOT NULL) STRICT;
+    row INTEGER PRIMARY KEY, document TEXT NOT NULL UNIQUE, namespace INTEGER NOT NULL, kind TEXT NOT NULL,
+    region TEXT NOT NULL, changed INTEGER NOT NULL) STRICT;
+CREATE INDEX document_changed ON document (changed);
+CREATE TABLE removed (changed INTEGER PRIMARY KEY, document TEXT NOT NULL, kind TEXT NOT NULL, region TEXT NOT NULL) STRICT;
 
 CREATE TABLE region (
     row INTEGER PRIMARY KEY, code TEXT, name TEXT, kind TEXT, parent TEXT, latitude INTEGER, longitude INTEGER) STRICT;
@@ -77,6 +80,7 @@ CREATE TABLE hazard (
     due_ms INTEGER, rectified_by TEXT, rechecked_by TEXT, changed_ms INTEGER, note TEXT) STRICT;
 CREATE INDEX hazard_household ON hazard (household);
 CREATE INDEX hazard_state ON hazard (state, region);
+CREATE INDEX hazard_found ON hazard (found_ms);
 
 CREATE TABLE case_file (
     row INTEGER PRIMARY KEY, number TEXT NOT NULL, region TEXT NOT NULL, state TEXT, source TEXT, category TEXT, severity TEXT, place TEXT,
@@ -88,6 +92,7 @@ CREATE INDEX case_file_state ON case_file (state, reported_ms);
 CREATE INDEX case_file_time ON case_file (reported_ms);
 CREATE INDEX case_file_filed ON case_file (filed_ms);
 CREATE INDEX case_file_number ON case_file (number);
+CREATE INDEX case_file_region ON case_file (region);
 CREATE TABLE case_stage (
     row INTEGER NOT NULL, place INTEGER NOT NULL, stage TEXT NOT NULL, person TEXT, started_ms INTEGER NOT NULL,
     ended_ms INTEGER, due_ms INTEGER, PRIMARY KEY (row, place)) STRICT, WITHOUT ROWID;
@@ -133,10 +138,10 @@ CREATE TABLE conflict (
     chinese TEXT NOT NULL, english TEXT NOT NULL, personal INTEGER NOT NULL, options TEXT NOT NULL,
     PRIMARY KEY (row, place)) STRICT, WITHOUT ROWID;
 
-CREATE VIRTUAL TABLE position USING rtree_i32 (row, south, north, west, east);
+CREATE VIRTUAL TABLE position USING rtree_i32 (row, south, north, west, east, kind, kind_end);
 CREATE VIRTUAL TABLE search USING fts5 (
     words, content = '', contentless_delete = 1, detail = none, tokenize = 'trigram');
-INSERT INTO meta VALUES ('watermark', 0), ('store', 0), ('case_tables', 0);
+INSERT INTO meta VALUES ('watermark', 0), ('store', 0), ('case_tables', 0), ('file', random()), ('changes', 0), ('forgotten', 0);
 ";
 
 /// How a file was found when it was opened.
@@ -189,6 +194,8 @@ fn open_existing(path: &Path) -> Result<Connection, Unusable> {
     }
     configure(&connection)?;
     watermark(&connection)?;
+    // A power cut may have taken the last changes, whose numbers are given to others then.
+    connection.execute("UPDATE meta SET value = random() WHERE name = 'file'", [])?;
     Ok(connection)
 }
 
@@ -259,6 +266,21 @@ pub(super) fn store(connection: &Connection) -> rusqlite::Result<u64> {
 /// Digest of the tables by which the cases were folded and timed; 0 before the first.
 pub(super) fn case_tables(connection: &Connection) -> rusqlite::Result<u64> {
     meta(connection, "case_tables")
+}
+
+/// A number that no other file of views has, and this one only until it is opened again.
+pub(super) fn file(connection: &Connection) -> rusqlite::Result<u64> {
+    meta(connection, "file")
+}
+
+/// How many changes there were in this file.
+pub(super) fn changes(connection: &Connection) -> rusqlite::Result<u64> {
+    meta(connection, "changes")
+}
+
+/// Number of the last change that is not known any longer.
+pub(super) fn forgotten(connection: &Connection) -> rusqlite::Result<u64> {
+    meta(connection, "forgotten")
 }
 
 fn meta(connection: &Connection, name: &str) -> rusqlite::Result<u64> {

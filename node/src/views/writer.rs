@@ -11,6 +11,7 @@ use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use rusqlite::types::Value;
 use rusqlite::{Connection, OptionalExtension, ToSql};
 use townmesh_crdt::command::read::{Conflict, Reading};
 use townmesh_crdt::domain::position::Position;
@@ -21,6 +22,8 @@ use townmesh_crdt::policy::DocumentKind;
 use townmesh_crdt::store::FeedItem;
 
 use super::ViewError;
+use super::changes::KEPT_REMOVALS;
+use super::query::kind_axis;
 use super::schema::{self, Start};
 
 /// The writing side of the views; one per file.
@@ -110,7 +113,25 @@ impl Views {
     /// [`ViewError::Write`] leaves the file as it was. After [`ViewError::Rebuilt`] it is empty: go on at
     /// [`Self::watermark`].
     pub fn apply(&mut self, rows: &[(FeedItem, Namespace, Reading)], watermark: u64) -> Result<(), ViewError> {
-        match write(&mut self.connection, &self.tables, rows, watermark) {
+        self.take_in(rows, watermark, Telling::Each)
+    }
+
+    /// Takes in cases that say what they said, and may be timed by other tables: as [`Self::apply`], and only those whose
+    /// times differ are told as changes.
+    ///
+    /// # Errors
+    /// As for [`Self::apply`].
+    pub fn retime(&mut self, rows: &[(FeedItem, Namespace, Reading)], watermark: u64) -> Result<(), ViewError> {
+        self.take_in(rows, watermark, Telling::NewTimes)
+    }
+
+    fn take_in(
+        &mut self,
+        rows: &[(FeedItem, Namespace, Reading)],
+        watermark: u64,
+        telling: Telling,
+    ) -> Result<(), ViewError> {
+        match write(&mut self.connection, &self.tables, rows, watermark, telling) {
             Ok(()) => {
                 self.watermark = watermark;
                 Ok(())
@@ -167,17 +188,26 @@ impl Views {
     }
 }
 
+/// Which of the documents that are taken in are told as changes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Telling {
+    Each,
+    NewTimes,
+}
+
 fn write(
     connection: &mut Connection,
     tables: &Tables,
     rows: &[(FeedItem, Namespace, Reading)],
     watermark: u64,
+    telling: Telling,
 ) -> rusqlite::Result<()> {
     let transaction = connection.transaction()?;
-    let mut batch = Batch { connection: &transaction, tables, namespaces: BTreeSet::new() };
+    let mut batch = Batch::begin(&transaction, tables, telling)?;
     for (item, namespace, reading) in rows {
         batch.take_in(item, namespace, reading)?;
     }
+    batch.end()?;
     let number = watermark.cast_signed();
     run(&transaction, "UPDATE meta SET value = ? WHERE name = 'watermark'", &[&number])?;
     transaction.commit()
@@ -189,10 +219,11 @@ fn forget(connection: &mut Connection, tables: &Tables, namespace: &Namespace) -
         .prepare("SELECT row FROM document WHERE namespace IN (SELECT number FROM namespace WHERE name = ?)")?
         .query_map([namespace.to_string()], |row| row.get(0))?
         .collect::<rusqlite::Result<_>>()?;
-    let mut batch = Batch { connection: &transaction, tables, namespaces: BTreeSet::new() };
+    let mut batch = Batch::begin(&transaction, tables, Telling::Each)?;
     for row in &rows {
         batch.remove_row(*row)?;
     }
+    batch.end()?;
     transaction.commit()?;
     Ok(rows.len())
 }
@@ -203,18 +234,39 @@ struct Batch<'c> {
     tables: &'c Tables,
     /// Those whose names are written.
     namespaces: BTreeSet<u32>,
+    /// How many changes there were in this file.
+    changes: i64,
+    telling: Telling,
+    /// Whether something was removed.
+    removes: bool,
 }
 
 /// Where a document's rows stand.
 #[derive(Debug, Clone, Copy)]
 struct Slot<'a> {
     row: i64,
+    kind: DocumentKind,
     /// Whether there are rows to replace.
     known: bool,
     region: &'a str,
     /// Line of the feed.
     changed: i64,
 }
+
+/// Kinds of documents that are shown, and so can be told as changed.
+pub const SHOWN: [DocumentKind; 11] = [
+    DocumentKind::Household,
+    DocumentKind::Inspection,
+    DocumentKind::Hazard,
+    DocumentKind::Case,
+    DocumentKind::Device,
+    DocumentKind::DeviceDay,
+    DocumentKind::Region,
+    DocumentKind::Grid,
+    DocumentKind::Member,
+    DocumentKind::Team,
+    DocumentKind::Table,
+];
 
 /// Tables whose rows belong to a document.
 const OWNED: [&str; 20] = [
@@ -240,7 +292,44 @@ const OWNED: [&str; 20] = [
     "position",
 ];
 
-impl Batch<'_> {
+impl<'c> Batch<'c> {
+    fn begin(connection: &'c Connection, tables: &'c Tables, telling: Telling) -> rusqlite::Result<Self> {
+        let changes = schema::changes(connection)?.cast_signed();
+        Ok(Self { connection, tables, namespaces: BTreeSet::new(), changes, telling, removes: false })
+    }
+
+    /// Tells a document as the latest change.
+    fn tell(&mut self, row: i64) -> rusqlite::Result<()> {
+        self.changes += 1;
+        self.run("UPDATE document SET changed = ? WHERE row = ?", &[&self.changes, &row])
+    }
+
+    /// By what a case in this row may differ without saying anything new; nothing where everything is told.
+    fn times(&self, row: i64) -> rusqlite::Result<Option<[Value; 4]>> {
+        if self.telling == Telling::Each {
+            return Ok(None);
+        }
+        let times = "SELECT state, yellow_ms, due_ms, (SELECT group_concat(coalesce(due_ms, '')) FROM \
+                     (SELECT due_ms FROM case_stage WHERE row = ?1 ORDER BY place)) FROM case_file WHERE row = ?1";
+        let mut times = self.connection.prepare_cached(times)?;
+        times.query_row([row], |row| Ok([row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?])).optional()
+    }
+
+    /// Notes how many changes there were, and forgets the oldest removals.
+    fn end(self) -> rusqlite::Result<()> {
+        self.run("UPDATE meta SET value = ? WHERE name = 'changes'", &[&self.changes])?;
+        if !self.removes {
+            return Ok(());
+        }
+        let forgotten = "SELECT changed FROM removed ORDER BY changed DESC LIMIT 1 OFFSET ?";
+        let mut forgotten = self.connection.prepare_cached(forgotten)?;
+        let Some(forgotten) = forgotten.query_row([KEPT_REMOVALS], |row| row.get::<_, i64>(0)).optional()? else {
+            return Ok(());
+        };
+        self.run("DELETE FROM removed WHERE changed <= ?", &[&forgotten])?;
+        self.run("UPDATE meta SET value = ? WHERE name = 'forgotten'", &[&forgotten])
+    }
+
     fn take_in(&mut self, item: &FeedItem, namespace: &Namespace, reading: &Reading) -> rusqlite::Result<()> {
         let (kind, document) = match reading {
             Reading::Nothing => return self.remove(item.document),
@@ -257,6 +346,13 @@ impl Batch<'_> {
             Reading::Table(record) => (DocumentKind::Table, record.id),
         };
         let slot = self.slot(item, namespace, kind, document)?;
+        let before = self.times(slot.row)?;
+        self.replace(slot, reading)?;
+        let is_told = before.is_none() || before != self.times(slot.row)?;
+        if is_told { self.tell(slot.row) } else { Ok(()) }
+    }
+
+    fn replace(&mut self, slot: Slot<'_>, reading: &Reading) -> rusqlite::Result<()> {
         match reading {
             Reading::Nothing => Ok(()),
             Reading::Household(record) => self.household(slot, record),
@@ -290,12 +386,12 @@ impl Batch<'_> {
         let row = match known {
             Some(row) => row,
             None => {
-                let new = "INSERT INTO document (document, namespace, kind) VALUES (?, ?, ?)";
-                self.run(new, &[&id, &item.namespace, &kind.name()])?;
+                let new = "INSERT INTO document (document, namespace, kind, region, changed) VALUES (?, ?, ?, ?, 0)";
+                self.run(new, &[&id, &item.namespace, &kind.name(), &namespace.region])?;
                 self.connection.last_insert_rowid()
             }
         };
-        Ok(Slot { row, known: known.is_some(), region: &namespace.region, changed: item.number.cast_signed() })
+        Ok(Slot { row, kind, known: known.is_some(), region: &namespace.region, changed: item.number.cast_signed() })
     }
 
     fn row_of(&self, document: &str) -> rusqlite::Result<Option<i64>> {
@@ -310,6 +406,11 @@ impl Batch<'_> {
 
     fn remove_row(&mut self, row: i64) -> rusqlite::Result<()> {
         let household = self.household_of_hazard(row)?;
+        self.changes += 1;
+        self.removes = true;
+        let removed = "INSERT INTO removed (changed, document, kind, region) \
+                       SELECT ?, document, kind, region FROM document WHERE row = ?";
+        self.run(removed, &[&self.changes, &row])?;
         for table in OWNED {
             self.run(&format!("DELETE FROM {table} WHERE row = ?"), &[&row])?;
         }
@@ -322,12 +423,17 @@ impl Batch<'_> {
         if slot.known { self.run(&format!("DELETE FROM {table} WHERE row = ?"), &[&slot.row]) } else { Ok(()) }
     }
 
-    fn position(&self, slot: Slot<'_>, position: Option<Position>) -> rusqlite::Result<()> {
+    /// Notes where a document is: the box around these corners; nowhere if there are none.
+    fn position(&self, slot: Slot<'_>, corners: &[Position]) -> rusqlite::Result<()> {
         self.clear(slot, "position")?;
-        let Some((latitude, longitude)) = position.map(Position::e7) else { return Ok(()) };
+        let latitudes = corners.iter().map(|corner| corner.e7().0);
+        let longitudes = corners.iter().map(|corner| corner.e7().1);
+        let (Some(south), Some(north)) = (latitudes.clone().min(), latitudes.max()) else { return Ok(()) };
+        let (Some(west), Some(east)) = (longitudes.clone().min(), longitudes.max()) else { return Ok(()) };
+        let (kind, kind_end) = kind_axis(slot.kind);
         self.run(
-            "INSERT INTO position (row, south, north, west, east) VALUES (?1, ?2, ?2, ?3, ?3)",
-            &[&slot.row, &latitude, &longitude],
+            "INSERT INTO position (row, south, north, west, east, kind, kind_end) VALUES (?, ?, ?, ?, ?, ?, ?)",
+            &[&slot.row, &south, &north, &west, &east, &kind, &kind_end],
         )
     }
 

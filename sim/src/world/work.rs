@@ -282,7 +282,7 @@ impl Task<'_> {
             photos: vec![],
         };
         let natural_key = self.dice.chance(20).then(|| format!("alarm-{}", self.dice.below(50)).into_bytes());
-        let new = NewCase { region: self.region, natural_key, noticed: self.now, report };
+        let new = NewCase { region: self.region, natural_key, noticed: self.now, report, reporter: None };
         let actor = Actor { by: self.by.clone(), role: Role::Inspector, note: None };
         let outcome = case::report(self.replica, &actor, new, self.now)?;
         let CaseRef { namespace, .. } = outcome.value().clone();

@@ -6,6 +6,7 @@ mod clock;
 mod crashes;
 mod demo;
 mod disk;
+mod maps;
 mod networks;
 mod outage;
 mod refusals;
@@ -20,7 +21,7 @@ const RATES: &[Need] = &[Need::Root, Need::Tool("ip"), networks::NAMESPACES, Nee
 const FILTERS: &[Need] = &[Need::Root, Need::Tool("ip"), networks::NAMESPACES, Need::Tool("nft")];
 const TMPFS: &[Need] = &[Need::Root, Need::Tool("mount"), disk::TMPFS];
 
-const SCENARIOS: [Scenario; 15] = [
+const SCENARIOS: [Scenario; 16] = [
     Scenario {
         name: "a_center_two_villages_and_a_vehicle_converge_after_an_outage",
         needs: &[],
@@ -61,6 +62,11 @@ const SCENARIOS: [Scenario; 15] = [
         name: "a_box_whose_clock_says_1970_syncs_over_tcp",
         needs: &[Need::Tool("faketime")],
         play: clock::a_box_in_1970_syncs_over_tcp,
+    },
+    Scenario {
+        name: "a_gis_program_reads_the_map",
+        needs: &[Need::Tool("ogrinfo")],
+        play: maps::a_gis_program_reads_the_map,
     },
     Scenario { name: "the_demo_goes_well", needs: &[], play: demo::goes_well },
     Scenario { name: "the_demo_notices_a_lost_record", needs: &[], play: demo::notices_a_lost_record },

@@ -2,10 +2,13 @@
 
 use super::*;
 use crate::command::case::{self, Actor, CaseRef, NewCase};
+use crate::command::erasure::{self, Subject};
+use crate::command::read::PersonalState;
 use crate::command::{CommandError, Outcome};
 use crate::domain::case::{
     Action, Assignment, Case, CaseState, ConflictKind, LimitClock, OrderRef, Report, Severity, Source,
 };
+use crate::domain::person::PersonalData;
 use crate::domain::role::Role;
 use crate::id::RecordId;
 
@@ -25,6 +28,7 @@ pub(super) fn rubbish(natural_key: Option<&[u8]>) -> NewCase {
             reporter: None,
             photos: vec![],
         },
+        reporter: None,
     }
 }
 
@@ -36,6 +40,64 @@ fn report(replica: &mut Replica) -> CaseRef {
     let case = case::report(replica, &actor(Role::Inspector, "xcy-1"), rubbish(None), NOW).unwrap().into_value();
     replica.commit(NOW).unwrap();
     case
+}
+
+fn told_by(name: &str, phone: &str) -> PersonalData {
+    PersonalData { name: name.into(), id_number: None, phone: Some(phone.into()) }
+}
+
+#[test]
+fn who_reported_a_case_is_sealed_travels_with_it_and_can_be_erased() {
+    let mut town = Town::new(90);
+    let clerk = actor(Role::IntakeClerk, "sly-1");
+    let new = NewCase { reporter: Some(told_by(" 王小明 ", "138-0013-8000")), ..rubbish(None) };
+    let case = case::report(&mut town.one, &clerk, new, NOW).unwrap().into_value();
+    town.one.commit(NOW).unwrap();
+    town.meet();
+    let nobody = report(&mut town.one);
+    for replica in [&mut town.one, &mut town.two, &mut town.center] {
+        let reporter = case::reporter(replica, &case).unwrap().unwrap();
+        assert_eq!((reporter.data, reporter.state), (Some(told_by("王小明", "13800138000")), PersonalState::Open));
+        let sealed = fold(replica, &case).reported.unwrap().report.reporter.unwrap();
+        let name = "王小明";
+        assert!(!sealed.windows(name.len()).any(|part| part == name.as_bytes()), "it stands there in clear");
+    }
+    assert_eq!(case::reporter(&mut town.one, &nobody).unwrap(), None);
+    let authority = &town.founded.authority;
+    let erase = |replica: &mut Replica, case: &CaseRef| {
+        let erased = erasure::erase(replica, authority, &case.namespace, case.document, Subject::CaseReporter, NOW);
+        replica.commit(NOW).unwrap();
+        erased.map(|erased| erased.keys).map_err(|error| error.to_string())
+    };
+    assert_eq!(erase(&mut town.center, &case), Ok(1));
+    assert!(erase(&mut town.center, &case).unwrap_err().contains("erased before"));
+    assert!(erase(&mut town.one, &nobody).unwrap_err().contains("no personal data"));
+    meet(&mut town.center, &mut town.two);
+    for replica in [&mut town.two, &mut town.center] {
+        let reporter = case::reporter(replica, &case).unwrap().unwrap();
+        assert_eq!((reporter.data, reporter.state), (None, PersonalState::Erased));
+        assert_eq!(fold(replica, &case).state, Some(CaseState::Reported), "the case itself stays");
+    }
+}
+
+#[test]
+fn a_reporter_is_given_in_clear_and_checked() {
+    let mut town = Town::new(91);
+    let clerk = actor(Role::IntakeClerk, "sly-1");
+    let mut refuse = |new: NewCase| match case::report(&mut town.one, &clerk, new, NOW) {
+        Err(CommandError::Input(error)) => (error.field.clone(), error.code()),
+        other => panic!("{other:?}"),
+    };
+    let masked = NewCase { reporter: Some(told_by("王*", "13800138000")), ..rubbish(None) };
+    assert_eq!(refuse(masked), ("reporter.name".into(), "masked"));
+    let wrong = NewCase { reporter: Some(told_by("王小明", "12")), ..rubbish(None) };
+    assert_eq!(refuse(wrong), ("reporter.phone".into(), "phone"));
+    let mut sealed = rubbish(None);
+    sealed.report.reporter = Some(vec![1; 40].into());
+    assert_eq!(refuse(sealed), ("report.reporter".into(), "form"));
+    let empty = NewCase { reporter: Some(PersonalData::default()), ..rubbish(None) };
+    let case = case::report(&mut town.one, &clerk, empty, NOW).unwrap().into_value();
+    assert_eq!(case::reporter(&mut town.one, &case).unwrap(), None);
 }
 
 fn act(replica: &mut Replica, case: &CaseRef, role: Role, by: &str, action: Action) -> RecordId {

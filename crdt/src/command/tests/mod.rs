@@ -35,6 +35,7 @@ const LANGFA: &str = "110115005001";
 
 /// A town with a center and two offices of one village, all of which have met.
 struct Town {
+    founded: Founded,
     center: Replica,
     one: Replica,
     two: Replica,
@@ -57,7 +58,7 @@ impl Town {
         let mut two = node(&founded, &mut rng, "two", NodeRole::Village);
         meet(&mut center, &mut one);
         meet(&mut center, &mut two);
-        Self { center, one, two }
+        Self { founded, center, one, two }
     }
 
     /// The offices meet, then the center hears of it.

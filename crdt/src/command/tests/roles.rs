@@ -20,7 +20,7 @@ fn with_vehicle(seed: u64) -> Town {
     let mut two = node(&founded, &mut rng, "vehicle", NodeRole::Patrol);
     meet(&mut center, &mut one);
     meet(&mut center, &mut two);
-    Town { center, one, two }
+    Town { founded, center, one, two }
 }
 
 /// What an altered program would write: an event in a role that the node's certificate does not list.

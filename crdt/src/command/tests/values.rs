@@ -211,7 +211,7 @@ fn reasons_and_reports_say_something() {
     };
     let actor = |role| Actor { by: "xc-1".into(), role, note: None };
     let inspector = actor(Role::Inspector);
-    let new = |noticed, report| NewCase { region: langfa(), natural_key: None, noticed, report };
+    let new = |noticed, report| NewCase { region: langfa(), natural_key: None, noticed, report, reporter: None };
     for (wrong, field, code) in [
         (new(NOW, Report { place: " ".into(), ..report.clone() }), "place", "blank"),
         (new(NOW, Report { description: "\n".into(), ..report.clone() }), "description", "blank"),

@@ -45,3 +45,32 @@ async fn a_resident_is_erased_once_and_the_rest_of_the_household_stays() {
     assert!(status.is_client_error(), "nothing more is sealed for who was erased: {status} {answer}");
     assert_ne!(gone, stays);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_reported_a_case_is_masked_revealed_for_a_reason_and_erased() {
+    let node = Node::start().await;
+    let case = json!({
+        "actor": { "by": "sly-1", "role": "intake_clerk" }, "region": REGION,
+        "report": { "source": "public", "place": "村口", "description": "垃圾" },
+        "reporter": { "name": "王小明", "phone": "13800138000" },
+    });
+    let (status, answer) = node.post("/v1/cases", &case).await;
+    assert_eq!(status, StatusCode::CREATED, "{answer}");
+    let id = answer["value"]["document"].as_str().unwrap().to_owned();
+    let shown = async |query: &str| node.fetch(&format!("/v1/cases/{id}{query}")).await.1;
+    let masked = shown("").await;
+    assert_eq!(masked["reporter"]["data"], json!({ "name": "王*", "phone": "138****8000" }), "{masked}");
+    assert!(!masked.to_string().contains("小明"), "{masked}");
+    let (_, listed) = node.fetch("/v1/cases").await;
+    assert!(!listed.to_string().contains('王'), "{listed}");
+    let open = shown("?reveal=callback").await;
+    assert_eq!(open["reporter"]["data"], json!({ "name": "王小明", "phone": "13800138000" }));
+    let (_, reveals) = node.fetch("/v1/reveals").await;
+    assert_eq!(reveals["rows"][0]["kind"], "case", "{reveals}");
+    assert_eq!(reveals["rows"][0]["documents"], json!([id]));
+    assert_eq!(reveals["rows"].as_array().map(Vec::len), Some(1), "masked looks are not noted");
+    let input = json!({ "authority": text(&node.authority), "document": id });
+    assert_eq!(node.post("/v1/erase", &input).await.0, StatusCode::OK);
+    let gone = shown("?reveal=callback").await;
+    assert_eq!(gone["reporter"], json!({ "data": null, "state": "erased" }), "{gone}");
+}

@@ -9,6 +9,7 @@ use serde::Serialize;
 use townmesh_crdt::domain::position::Position;
 use townmesh_crdt::domain::region::RegionCode;
 use townmesh_crdt::domain::tables::Tables;
+use townmesh_crdt::policy::DocumentKind;
 
 use super::super::query::Query;
 use super::super::reader::{QueryError, Reader};
@@ -203,7 +204,7 @@ impl Reader {
     fn households_in(&self, square: Square) -> Result<u64, QueryError> {
         let Some(bounds) = square.bounds() else { return Ok(0) };
         let mut query = Query::default();
-        query.within("h.row", Some(bounds));
+        query.within("h.row", DocumentKind::Household, Some(bounds));
         let found = query.all(&self.connection, "count(*) FROM household h", "", |row| row.get::<_, i64>(0))?;
         Ok(found.first().copied().unwrap_or(0).cast_unsigned())
     }

@@ -2,7 +2,9 @@
 
 mod analysis;
 mod assessment;
+mod changes;
 mod devices_and_cases;
+mod features;
 mod file;
 mod registry;
 mod scores;

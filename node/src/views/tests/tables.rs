@@ -10,7 +10,7 @@ use townmesh_crdt::domain::date::Day;
 use townmesh_crdt::domain::number::SpokenNumber;
 use townmesh_crdt::domain::tables::{DeadlineUnit, RecordedRow, Row, Stage, StageLimitRow, TableKind, Tables};
 
-use super::super::Page;
+use super::super::{ChangeFilter, Changes, Page};
 use super::assessment::{MINUTE, scene};
 use super::{Scene, id};
 
@@ -80,6 +80,26 @@ fn cases_that_are_taken_in_again_are_timed_by_the_tables_of_now() {
     assert_eq!(scene.views.case_tables().unwrap(), 0);
     scene.views.note_case_tables(tables.case_digest()).unwrap();
     assert_eq!(scene.views.case_tables().unwrap(), tables.case_digest());
+}
+
+#[test]
+fn a_case_that_is_timed_anew_is_told_only_where_its_times_differ() {
+    let mut scene = scene();
+    let start = scene.reader().change_cursor().unwrap();
+    let told = |scene: &Scene| match scene.reader().changes(start, &ChangeFilter::default()).unwrap() {
+        Changes::Next(changes, _) => changes.len(),
+        Changes::Anew(_) => panic!("told to read anew"),
+    };
+    let again = |scene: &mut Scene| {
+        let row = scene.line(super::assessment::sixth());
+        let fed = scene.fed;
+        scene.views.retime(&[row], fed).unwrap();
+    };
+    again(&mut scene);
+    assert_eq!(told(&scene), 0);
+    scene.views.go_by(Arc::new(strict(Stage::Filing)));
+    again(&mut scene);
+    assert_eq!(told(&scene), 1);
 }
 
 #[test]

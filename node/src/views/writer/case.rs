@@ -63,7 +63,7 @@ impl Batch<'_> {
         self.timeline(slot, case)?;
         self.orders(slot, case)?;
         self.stages(slot, case)?;
-        self.position(slot, position)?;
+        self.position(slot, position.as_slice())?;
         self.case_conflicts(slot, &region, case)?;
         let notes = case.timeline.iter().filter_map(|entry| entry.note.as_deref());
         let told = report.into_iter().flat_map(|report| [report.place.as_str(), report.description.as_str()]);

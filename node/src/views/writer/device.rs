@@ -45,7 +45,7 @@ impl Batch<'_> {
                 &(device.retired == Some(true)),
             ],
         )?;
-        self.position(slot, device.position)?;
+        self.position(slot, device.position.as_slice())?;
         self.conflicts(slot, &region, &record.conflicts)
     }
 

@@ -52,7 +52,7 @@ impl Batch<'_> {
             ],
         )?;
         self.residents(slot, &record.residents)?;
-        self.position(slot, household.position)?;
+        self.position(slot, household.position.as_slice())?;
         self.conflicts(slot, &region, &record.conflicts)?;
         self.duplicates(slot, &region, record)?;
         let people = record.residents.iter().filter(|one| one.resident.void != Some(true));
@@ -163,12 +163,12 @@ impl Batch<'_> {
     }
 
     /// Brings the mark on a household's door up to date with its hazards.
-    pub(super) fn refresh_mark(&self, household: &str) -> rusqlite::Result<()> {
+    pub(super) fn refresh_mark(&mut self, household: &str) -> rusqlite::Result<()> {
+        let Some(row) = self.row_of(household)? else { return Ok(()) };
         let mark = self.mark(household)?;
-        self.run(
-            "UPDATE household SET mark = ? WHERE row = (SELECT row FROM document WHERE document = ?)",
-            &[&mark.key(), &household],
-        )
+        let update = "UPDATE household SET mark = ?1 WHERE row = ?2 AND mark <> ?1";
+        let is_new = self.connection.prepare_cached(update)?.execute((mark.key(), row))? > 0;
+        if is_new { self.tell(row) } else { Ok(()) }
     }
 
     fn mark(&self, household: &str) -> rusqlite::Result<DoorMark> {

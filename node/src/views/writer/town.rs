@@ -1,6 +1,7 @@
 //! Regions, grids, members, teams.
 
 use townmesh_crdt::command::read::FieldsRecord;
+use townmesh_crdt::domain::polygon::Polygon;
 use townmesh_crdt::domain::region::{Region, RegionCode};
 use townmesh_crdt::domain::town::{Grid, Member, Team};
 
@@ -24,6 +25,7 @@ impl Batch<'_> {
         let values: &[&dyn rusqlite::ToSql] =
             &[&slot.row, &key(region.code), &region.name, &key(kind), &key(parent), &latitude, &longitude];
         self.run(REGION, values)?;
+        self.position(slot, region.position.as_slice())?;
         self.conflicts(slot, slot.region, &record.conflicts)
     }
 
@@ -33,6 +35,7 @@ impl Batch<'_> {
         let values: &[&dyn rusqlite::ToSql] =
             &[&slot.row, &region, &grid.code, &grid.name, &key(grid.kind), &grid.responsible, &json(grid)?];
         self.run(GRID, values)?;
+        self.position(slot, grid.polygon.as_ref().map(Polygon::corners).unwrap_or_default())?;
         self.conflicts(slot, region.as_deref().unwrap_or_default(), &record.conflicts)
     }
 

@@ -38,7 +38,7 @@ const HOUSEHOLDS: u64 = 100_000;
 const BATCH: usize = 2_000;
 
 /// Where something of a number stands: spread over 10 by 10 kilometres.
-pub(crate) fn place(number: u64) -> Option<Position> {
+fn place(number: u64) -> Option<Position> {
     let spread = |factor: u64| (number.wrapping_mul(factor) % 10_007) as i32;
     Position::from_e7(397_000_000 + spread(7_919) * 90, 1_163_000_000 + spread(6_101) * 117)
 }

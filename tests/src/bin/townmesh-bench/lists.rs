@@ -10,6 +10,7 @@ use townmesh_crdt::domain::case::{
     Action, Assignment, CaseEvent, CaseState, FoldInput, LimitClock, OrderRef, Report as CaseReport, Severity, Source,
     TransitionTable, fold,
 };
+use townmesh_crdt::domain::position::Position;
 use townmesh_crdt::domain::region::RegionCode;
 use townmesh_crdt::domain::role::Role;
 use townmesh_crdt::domain::tables::{ScoreRole, Tables};
@@ -17,7 +18,10 @@ use townmesh_crdt::id::{DocumentId, NodeId, RecordId};
 use townmesh_crdt::namespace::Namespace;
 use townmesh_crdt::policy::DocumentKind;
 use townmesh_crdt::store::FeedItem;
-use townmesh_node::views::{AssessmentFilter, CaseFilter, GroupBy, Page, Reader, ScoreFilter, Views};
+use townmesh_node::views::{
+    AssessmentFilter, BoundingBox, CaseFilter, Collection, FeatureFilter, GroupBy, MAX_FEATURES, Page, Reader,
+    ScoreFilter, Views,
+};
 use townmesh_sim::generator::{HUANGCUN_REGIONS, parse_regions};
 
 use crate::analysis;
@@ -63,6 +67,7 @@ pub(crate) fn measure(dir: &Path, cases: usize, report: &mut Report) -> anyhow::
         Ok(reader.cases(&CaseFilter { text, ..CaseFilter::default() }, &Page::default()).map(|one| one.rows.len())?)
     })?;
     report.add("lists", cases, "text search, p99", found, "s", Goal::AtMost(0.1), None);
+    tiles(&reader, cases, report)?;
     for (by, what) in [(GroupBy::Region, "month assessed by region"), (GroupBy::Team, "month assessed by team")] {
         let worst = worst_month(|from_ms, until_ms, now_ms| {
             let filter = AssessmentFilter { from_ms, until_ms, now_ms, ..AssessmentFilter::default() };
@@ -82,6 +87,45 @@ pub(crate) fn measure(dir: &Path, cases: usize, report: &mut Report) -> anyhow::
     let peak = Process::own().usage()?.peak as f64 / 1e6;
     report.add("lists", cases, "peak memory", peak, "MB", Goal::AtMost(1_000.0), None);
     Ok(std::fs::remove_dir_all(dir)?)
+}
+
+/// Squares of the map, each with about a thousand cases, and the whole town at once.
+fn tiles(reader: &Reader, cases: usize, report: &mut Report) -> anyhow::Result<()> {
+    let side = (1_000.0 / cases as f64).sqrt().min(1.0);
+    let tile = |at: u64, side: f64| {
+        let (south, west) = (SOUTH + TALL * (1.0 - side) * spread(at, 3), WEST + WIDE * (1.0 - side) * spread(at, 4));
+        let southwest = Position::from_degrees(south, west).context("the town lies on Earth")?;
+        let northeast = Position::from_degrees(south + TALL * side, west + WIDE * side);
+        let bounds = BoundingBox { southwest, northeast: northeast.context("the town lies on Earth")? };
+        let filter = FeatureFilter { bounds: Some(bounds), ..FeatureFilter::default() };
+        let page = Page { limit: Some(MAX_FEATURES), after: None };
+        let features = reader.features(Collection::Cases, &filter, &page)?.rows;
+        // What is sent of them is part of it.
+        std::hint::black_box(serde_json::to_vec(&features)?);
+        Ok(features.len())
+    };
+    let shown = quantile(|at| tile(at, side))?;
+    report.add("lists", cases, "map tile of 1,000 cases, p99", shown, "s", Goal::AtMost(0.05), None);
+    let whole = quantile(|at| tile(at, 1.0))?;
+    report.add("lists", cases, "1,000 cases of the whole map, p99", whole, "s", Goal::AtMost(0.05), None);
+    Ok(())
+}
+
+/// The corner and the size of the town in degrees: about 13 km by 17 km.
+const SOUTH: f64 = 39.65;
+const WEST: f64 = 116.26;
+const TALL: f64 = 0.15;
+const WIDE: f64 = 0.15;
+
+/// Somewhere between 0 and 1, the same for the same numbers.
+fn spread(number: u64, salt: u64) -> f64 {
+    let mixed = (number.wrapping_mul(0x9E37_79B9_7F4A_7C15) ^ salt.wrapping_mul(0xC2B2_AE3D_27D4_EB4F))
+        .wrapping_mul(0xD6E8_FEB8_6659_FD93);
+    (mixed >> 40) as f64 / (1_u64 << 24) as f64
+}
+
+fn position(number: u64) -> Option<Position> {
+    Position::from_degrees(SOUTH + TALL * spread(number, 1), WEST + WIDE * spread(number, 2))
 }
 
 /// The most seconds that a question about one of twelve months takes; every month has an answer.
@@ -141,7 +185,8 @@ fn events(number: u64, case: DocumentId, at: u64, region: RegionCode) -> BTreeMa
         source,
         category: None,
         place: format!("幸福路{}号", number * 7 % 10_000),
-        position: analysis::place(number * 7 % 10_000),
+        // Every tenth is at a place where there were others.
+        position: position(if number.is_multiple_of(10) { number * 7 % 10_000 } else { number }),
         description: format!("{}，第{number}件", WORDS[kind]),
         region: Some(region),
         device: None,

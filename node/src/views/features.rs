@@ -1,0 +1,536 @@
+//! Features: what of the town lies on the map, in collections as maps and GIS programs read them.
+//!
+//! A feature tells nothing about residents: a dwelling shows its door and its mark, not who or how many live behind it, and
+//! numbers that look like a person's are masked where somebody wrote them into a place. It does tell which member
+//! answers for a grid, and where units are.
+
+use rusqlite::Row;
+use serde::Serialize;
+use townmesh_crdt::domain::case::{CaseState, Severity, Source};
+use townmesh_crdt::domain::checklist::Grade;
+use townmesh_crdt::domain::device::{DeviceKind, Protocol};
+use townmesh_crdt::domain::dwelling::DwellingUse;
+use townmesh_crdt::domain::hazard::{DoorMark, HazardState};
+use townmesh_crdt::domain::person::mask_numbers;
+use townmesh_crdt::domain::polygon::Polygon;
+use townmesh_crdt::domain::position::Position;
+use townmesh_crdt::domain::region::{RegionCode, RegionKind};
+use townmesh_crdt::domain::town::{Grid, GridKind};
+use townmesh_crdt::id::DocumentId;
+use townmesh_crdt::policy::DocumentKind;
+
+use super::query::{BoundingBox, Listed, Order, Page, Query, position, word};
+use super::reader::{QueryError, Reader};
+use crate::moment::Moment;
+
+/// Most features of a page: what one tile of the map shows.
+pub const MAX_FEATURES: u32 = 1_000;
+/// Features of a page where the caller names no number.
+pub const DEFAULT_FEATURES: u32 = 100;
+/// A box that holds more than this is not looked up place by place: all there are of the kind, or of the period or region
+/// that is asked for, are compared with it until the page is full, which is soon.
+const CROWDED: i64 = 100_000;
+
+/// Things of one kind on the map.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Collection {
+    /// 区划: towns, villages and communities, as points.
+    Regions,
+    /// 网格, as areas.
+    Grids,
+    /// 房屋, with the mark on their door.
+    Dwellings,
+    /// 隐患, where the household is that they are in.
+    Hazards,
+    /// 案件.
+    Cases,
+    /// 设备.
+    Devices,
+}
+
+/// Which features.
+#[derive(Debug, Clone, Default)]
+pub struct FeatureFilter {
+    /// In this region or within it.
+    pub region: Option<RegionCode>,
+    /// In this part of the map.
+    pub bounds: Option<BoundingBox>,
+    /// Found or reported from then on, in milliseconds since 1970. What has no time always is.
+    pub from_ms: Option<i64>,
+    /// Found or reported before, in milliseconds since 1970.
+    pub until_ms: Option<i64>,
+}
+
+/// One thing on the map, as GeoJSON (RFC 7946).
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(tag = "type")]
+pub struct Feature {
+    /// Its document.
+    pub id: String,
+    /// Where it is; `None` where nobody recorded that.
+    pub geometry: Option<Geometry>,
+    /// What is known of it.
+    pub properties: Properties,
+}
+
+/// A place as GeoJSON: longitude before latitude, in degrees (WGS 84).
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(tag = "type", content = "coordinates")]
+pub enum Geometry {
+    /// A point.
+    Point([f64; 2]),
+    /// An area: its outline against the clock, the first corner again at the end.
+    Polygon([Vec<[f64; 2]>; 1]),
+}
+
+/// What is known of a feature. Times are those of RFC 3339.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(untagged)]
+pub enum Properties {
+    /// Of [`Collection::Regions`].
+    Region {
+        /// Its code.
+        code: Option<String>,
+        /// Its name.
+        name: Option<String>,
+        /// What it is.
+        kind: Option<RegionKind>,
+        /// Code of the region that it belongs to.
+        parent: Option<String>,
+    },
+    /// Of [`Collection::Grids`].
+    Grid {
+        /// Code within the region.
+        code: Option<String>,
+        /// Its name.
+        name: Option<String>,
+        /// Village or community.
+        region: Option<String>,
+        /// What kind of ground it is.
+        kind: Option<GridKind>,
+        /// Code of the member who answers for it.
+        responsible: Option<String>,
+        /// How many inspectors patrol it.
+        inspectors: usize,
+    },
+    /// Of [`Collection::Dwellings`].
+    Dwelling {
+        /// Village or community.
+        region: String,
+        /// Its address.
+        address: String,
+        /// What it is used for.
+        #[serde(rename = "use")]
+        usage: Option<DwellingUse>,
+        /// Rooms.
+        rooms: Option<u32>,
+        /// Most tenants that are allowed.
+        tenant_limit: Option<u32>,
+        /// The mark on the door.
+        mark: Option<DoorMark>,
+    },
+    /// Of [`Collection::Hazards`].
+    Hazard {
+        /// Village or community.
+        region: String,
+        /// Document of the household.
+        household: Option<String>,
+        /// Address of the household, where that has reached this node.
+        address: Option<String>,
+        /// Number of the checklist.
+        checklist: Option<u32>,
+        /// Number of its item.
+        item: Option<u32>,
+        /// How bad it is.
+        grade: Option<Grade>,
+        /// What became of it.
+        state: Option<HazardState>,
+        /// Document of the case that was made of it.
+        case: Option<String>,
+        /// When it was found.
+        found: Option<Moment>,
+        /// Until when it is to be rectified.
+        due: Option<Moment>,
+    },
+    /// Of [`Collection::Cases`].
+    Case {
+        /// The number that people say.
+        number: String,
+        /// Village or community.
+        region: String,
+        /// How far it is.
+        state: Option<CaseState>,
+        /// Who brought it.
+        source: Option<Source>,
+        /// Key of its category.
+        category: Option<String>,
+        /// How bad it is.
+        severity: Option<Severity>,
+        /// Where it is, in words.
+        place: Option<String>,
+        /// When it was reported.
+        reported: Moment,
+        /// Its deadline.
+        due: Option<Moment>,
+        /// When it was closed.
+        closed: Option<Moment>,
+    },
+    /// Of [`Collection::Devices`].
+    Device {
+        /// Its code.
+        code: String,
+        /// What people call it.
+        name: Option<String>,
+        /// What it is.
+        kind: Option<DeviceKind>,
+        /// How it speaks.
+        protocol: Option<Protocol>,
+        /// Village or community.
+        region: String,
+        /// Where it is, in words.
+        place: Option<String>,
+        /// Code of the team that looks after it.
+        owner: Option<String>,
+        /// Taken down.
+        retired: bool,
+    },
+    /// Of a unit, by its last position.
+    Unit {
+        /// Name of its node.
+        name: String,
+        /// When it was there, by its clock.
+        at: Moment,
+    },
+}
+
+/// Where the features of a collection stand in the views.
+struct Layer {
+    /// The kind under which their place is looked up.
+    kind: DocumentKind,
+    /// The number of the feature's document: a page is in its order.
+    order: &'static [&'static str],
+    /// Of the table of the document with the place.
+    placed: &'static str,
+    region: &'static str,
+    time: Option<&'static str>,
+    columns: &'static str,
+    from: &'static str,
+    geometry: fn(&Row<'_>) -> rusqlite::Result<Option<Geometry>>,
+    properties: fn(&Row<'_>) -> rusqlite::Result<Properties>,
+}
+
+impl Collection {
+    /// Every collection.
+    pub const ALL: [Self; 6] = [Self::Regions, Self::Grids, Self::Dwellings, Self::Hazards, Self::Cases, Self::Devices];
+
+    /// Name in paths.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Regions => "regions",
+            Self::Grids => "grids",
+            Self::Dwellings => "dwellings",
+            Self::Hazards => "hazards",
+            Self::Cases => "cases",
+            Self::Devices => "devices",
+        }
+    }
+
+    /// Title for people, in Chinese and English.
+    pub fn title(self) -> (&'static str, &'static str) {
+        match self {
+            Self::Regions => ("区划", "regions"),
+            Self::Grids => ("网格", "grids"),
+            Self::Dwellings => ("房屋", "dwellings"),
+            Self::Hazards => ("隐患", "hazards"),
+            Self::Cases => ("案件", "cases"),
+            Self::Devices => ("设备", "devices"),
+        }
+    }
+
+    /// Whether its features have a time that [`FeatureFilter::from_ms`] looks at.
+    pub fn is_timed(self) -> bool {
+        self.layer().time.is_some()
+    }
+
+    fn layer(self) -> Layer {
+        match self {
+            Self::Regions => REGIONS,
+            Self::Grids => GRIDS,
+            Self::Dwellings => DWELLINGS,
+            Self::Hazards => HAZARDS,
+            Self::Cases => CASES,
+            Self::Devices => DEVICES,
+        }
+    }
+}
+
+impl Reader {
+    /// A page of a collection in no particular order: [`DEFAULT_FEATURES`] where no number is given, never more than
+    /// [`MAX_FEATURES`].
+    ///
+    /// # Errors
+    /// [`QueryError`].
+    pub fn features(
+        &self,
+        collection: Collection,
+        filter: &FeatureFilter,
+        page: &Page,
+    ) -> Result<Listed<Feature>, QueryError> {
+        self.features_by(collection, filter, page, CROWDED)
+    }
+
+    /// A page; a box that holds more than `crowded` is filled by walking through the table.
+    pub(super) fn features_by(
+        &self,
+        collection: Collection,
+        filter: &FeatureFilter,
+        page: &Page,
+        crowded: i64,
+    ) -> Result<Listed<Feature>, QueryError> {
+        let layer = collection.layer();
+        let mut query = Query::default();
+        query.region(layer.region, filter.region);
+        if let Some(time) = layer.time {
+            query.between_or_unknown(time, filter.from_ms, filter.until_ms);
+        }
+        if let Some(bounds) = filter.bounds {
+            if layer.kind != DocumentKind::Grid && self.hold_more(layer.kind, bounds, crowded)? {
+                query.beside(layer.placed, bounds);
+            } else {
+                query.within(&format!("{}.row", layer.placed), layer.kind, Some(bounds));
+            }
+        }
+        let limit = page.limit.unwrap_or(DEFAULT_FEATURES).clamp(1, MAX_FEATURES);
+        let order = Order { columns: layer.order, descending: false };
+        let select = (layer.columns, layer.from);
+        let after = page.after.as_deref();
+        let mut listed = query.list_some(&self.connection, select, &order, (limit, after), |row| layer.feature(row))?;
+        if let Some(bounds) = filter.bounds {
+            // The index knows only the box around an area. A page may get shorter by that, and never ends too early.
+            listed.rows.retain(|feature| feature.geometry.as_ref().is_some_and(|geometry| geometry.meets(bounds)));
+        }
+        Ok(listed)
+    }
+
+    /// One feature; `None` where the collection has none of this id.
+    ///
+    /// # Errors
+    /// [`QueryError`].
+    pub fn feature(&self, collection: Collection, id: DocumentId) -> Result<Option<Feature>, QueryError> {
+        let layer = collection.layer();
+        let mut query = Query::default();
+        query.equals("d.document", Some(id));
+        let select = format!("{} FROM {}", layer.columns, layer.from);
+        let found = query.all(&self.connection, &select, "LIMIT 1", |row| layer.feature(row))?;
+        Ok(found.into_iter().next())
+    }
+}
+
+impl Reader {
+    /// Whether a box holds more places of a kind than this.
+    fn hold_more(&self, kind: DocumentKind, bounds: BoundingBox, many: i64) -> Result<bool, QueryError> {
+        let (places, values) = bounds.places(kind);
+        let sql = format!("SELECT count(*) FROM (SELECT 1 FROM {places} LIMIT {})", many + 1);
+        let mut statement = self.connection.prepare_cached(&sql)?;
+        Ok(statement.query_row(values, |row| row.get::<_, i64>(0))? > many)
+    }
+}
+
+impl Layer {
+    fn feature(&self, row: &Row<'_>) -> rusqlite::Result<Feature> {
+        let (geometry, properties) = ((self.geometry)(row)?, (self.properties)(row)?);
+        Ok(Feature { id: row.get("document")?, geometry, properties })
+    }
+}
+
+const REGIONS: Layer = Layer {
+    kind: DocumentKind::Region,
+    order: &["r.row"],
+    placed: "r",
+    region: "r.code",
+    time: None,
+    columns: "d.document, r.*",
+    from: "region r JOIN document d ON d.row = r.row",
+    geometry: point,
+    properties: |row| {
+        Ok(Properties::Region {
+            code: row.get("code")?,
+            name: row.get("name")?,
+            kind: word(row, "kind")?,
+            parent: row.get("parent")?,
+        })
+    },
+};
+
+const GRIDS: Layer = Layer {
+    kind: DocumentKind::Grid,
+    order: &["g.row"],
+    placed: "g",
+    region: "g.region",
+    time: None,
+    columns: "d.document, g.detail",
+    from: "grid g JOIN document d ON d.row = g.row",
+    geometry: |row| Ok(grid(row)?.polygon.as_ref().map(Geometry::of_outline)),
+    properties: |row| {
+        let grid = grid(row)?;
+        Ok(Properties::Grid {
+            code: grid.code,
+            name: grid.name,
+            region: grid.region.map(|region| region.to_string()),
+            kind: grid.kind,
+            responsible: grid.responsible,
+            inspectors: grid.inspectors.len(),
+        })
+    },
+};
+
+const DWELLINGS: Layer = Layer {
+    kind: DocumentKind::Household,
+    order: &["h.row"],
+    placed: "h",
+    region: "h.region",
+    time: None,
+    columns: "d.document, h.*",
+    from: "household h JOIN document d ON d.row = h.row",
+    geometry: point,
+    properties: |row| {
+        Ok(Properties::Dwelling {
+            region: row.get("region")?,
+            address: row.get("address")?,
+            usage: word(row, "usage")?,
+            rooms: row.get("rooms")?,
+            tenant_limit: row.get("tenant_limit")?,
+            mark: word(row, "mark")?,
+        })
+    },
+};
+
+const HAZARDS: Layer = Layer {
+    kind: DocumentKind::Household,
+    order: &["z.row"],
+    placed: "h",
+    region: "z.region",
+    time: Some("z.found_ms"),
+    columns: "d.document, z.*, h.address, h.latitude, h.longitude",
+    from: "hazard z JOIN document d ON d.row = z.row LEFT JOIN document e ON e.document = z.household \
+           LEFT JOIN household h ON h.row = e.row",
+    geometry: point,
+    properties: |row| {
+        Ok(Properties::Hazard {
+            region: row.get("region")?,
+            household: row.get("household")?,
+            address: row.get("address")?,
+            checklist: row.get("checklist")?,
+            item: row.get("item")?,
+            grade: word(row, "grade")?,
+            state: word(row, "state")?,
+            case: row.get("case_document")?,
+            found: row.get::<_, Option<i64>>("found_ms")?.map(Moment),
+            due: row.get::<_, Option<i64>>("due_ms")?.map(Moment),
+        })
+    },
+};
+
+const CASES: Layer = Layer {
+    kind: DocumentKind::Case,
+    order: &["c.row"],
+    placed: "c",
+    region: "c.region",
+    time: Some("c.reported_ms"),
+    columns: "d.document, c.number, c.region, c.state, c.source, c.category, c.severity, c.place, c.latitude, \
+              c.longitude, c.reported_ms, c.due_ms, c.closed_ms",
+    from: "case_file c JOIN document d ON d.row = c.row",
+    geometry: point,
+    properties: |row| {
+        Ok(Properties::Case {
+            number: row.get("number")?,
+            region: row.get("region")?,
+            state: word(row, "state")?,
+            source: word(row, "source")?,
+            category: row.get("category")?,
+            severity: word(row, "severity")?,
+            place: row.get::<_, Option<String>>("place")?.map(|place| mask_numbers(&place)),
+            reported: Moment(row.get("reported_ms")?),
+            due: row.get::<_, Option<i64>>("due_ms")?.map(Moment),
+            closed: row.get::<_, Option<i64>>("closed_ms")?.map(Moment),
+        })
+    },
+};
+
+const DEVICES: Layer = Layer {
+    kind: DocumentKind::Device,
+    order: &["v.row"],
+    placed: "v",
+    region: "v.region",
+    time: None,
+    columns: "d.document, v.*",
+    from: "device v JOIN document d ON d.row = v.row",
+    geometry: point,
+    properties: |row| {
+        Ok(Properties::Device {
+            code: row.get("code")?,
+            name: row.get("name")?,
+            kind: word(row, "kind")?,
+            protocol: word(row, "protocol")?,
+            region: row.get("region")?,
+            place: row.get::<_, Option<String>>("place")?.map(|place| mask_numbers(&place)),
+            owner: row.get("owner")?,
+            retired: row.get("retired")?,
+        })
+    },
+};
+
+fn point(row: &Row<'_>) -> rusqlite::Result<Option<Geometry>> {
+    Ok(position(row)?.map(Geometry::of_point))
+}
+
+/// The grid as its row keeps it, outline and all; an empty one if an older version wrote it differently.
+fn grid(row: &Row<'_>) -> rusqlite::Result<Grid> {
+    Ok(serde_json::from_str(&row.get::<_, String>("detail")?).unwrap_or_default())
+}
+
+impl Geometry {
+    /// A point.
+    pub fn of_point(position: Position) -> Self {
+        Self::Point(coordinates(position))
+    }
+
+    fn of_outline(polygon: &Polygon) -> Self {
+        let mut ring: Vec<[f64; 2]> = polygon.corners().iter().copied().map(coordinates).collect();
+        if twice_the_area(polygon) < 0 {
+            ring.reverse();
+        }
+        ring.extend(ring.first().copied());
+        Self::Polygon([ring])
+    }
+}
+
+impl Geometry {
+    /// Whether some of it lies in a box.
+    fn meets(&self, bounds: BoundingBox) -> bool {
+        let place = |[longitude, latitude]: &[f64; 2]| Position::from_degrees(*latitude, *longitude);
+        match self {
+            Self::Point(point) => place(point).is_some_and(|point| bounds.contains(point)),
+            Self::Polygon([ring]) => {
+                let corners = ring.iter().skip(1).filter_map(place).collect();
+                let polygon = Polygon::new(corners).ok();
+                polygon.is_some_and(|polygon| bounds.parts().iter().any(|(low, high)| polygon.meets(*low, *high)))
+            }
+        }
+    }
+}
+
+fn coordinates(position: Position) -> [f64; 2] {
+    [position.longitude(), position.latitude()]
+}
+
+/// Positive where the corners run against the clock; in units of 1e-7 degrees, squared.
+fn twice_the_area(polygon: &Polygon) -> i128 {
+    let corners = polygon.corners();
+    let edges = corners.iter().zip(corners.iter().cycle().skip(1));
+    let wide = |position: &Position| {
+        let (latitude, longitude) = position.e7();
+        (i128::from(longitude), i128::from(latitude))
+    };
+    edges.map(|(from, to)| (wide(from), wide(to))).map(|((x1, y1), (x2, y2))| x1 * y2 - x2 * y1).sum()
+}
