@@ -21,7 +21,7 @@ use crate::views::{Figure, GroupBy};
 const DAY_MS: i64 = 86_400_000;
 
 /// Words of the views that a flag takes, each with what it is called.
-fn words<'a>(known: impl IntoIterator<Item = (&'static str, [&'a str; 2])>) -> PossibleValuesParser {
+pub(super) fn words<'a>(known: impl IntoIterator<Item = (&'static str, [&'a str; 2])>) -> PossibleValuesParser {
     let value = |(name, [chinese, english]): (&'static str, [&str; 2])| {
         PossibleValue::new(name).help(format!("{chinese} / {english}"))
     };
@@ -38,7 +38,7 @@ fn figures() -> PossibleValuesParser {
 
 /// Which days.
 #[derive(Debug, Args)]
-struct PeriodArgs {
+pub(super) struct PeriodArgs {
     /// 首日，缺省为本月一日 / first day; the first of this month by default
     #[arg(long, value_name = "DAY")]
     from: Option<Day>,
@@ -152,7 +152,7 @@ fn begin_of(day: Day) -> i64 {
 
 impl PeriodArgs {
     /// From the first moment of the first day to that after the last, in milliseconds since 1970.
-    fn bounds(&self) -> (i64, i64) {
+    pub(super) fn bounds(&self) -> (i64, i64) {
         let today = Day::of_time(engine::now().cast_signed(), UTC_OFFSET_MINUTES);
         let last = self.until.unwrap_or(today);
         let (year, month, _) = last.calendar();
@@ -236,7 +236,7 @@ fn shown(assessed: &Value) -> String {
 }
 
 /// How complete that is, in a few lines.
-fn sentence(complete: &Value) -> String {
+pub(super) fn sentence(complete: &Value) -> String {
     let names = |field: &str| {
         let names: Vec<&str> = complete[field].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
         Some(names.join(", ")).filter(|names| !names.is_empty())

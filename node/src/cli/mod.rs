@@ -3,6 +3,7 @@
 //! Exit codes: 0 done, 1 failed, 2 wrong usage, 75 not fully synced yet. With `--json` a command prints one JSON value on
 //! standard output, errors as `{code, message_zh, message_en, remedy?}` on standard error.
 
+mod analysis;
 mod assessment;
 mod authority;
 mod case;
@@ -165,6 +166,9 @@ enum Command {
     Delivery(delivery::DeliveryArgs),
     /// 考核：时段内案卷的各项指标 / figures of the cases of a period
     Assessment(assessment::AssessmentArgs),
+    /// 辅助决策：热点、重复发生、隐患、人口、趋势、专项建议 / decision support: hot spots, recurrence, hazards, population, trend, proposals
+    #[command(subcommand)]
+    Analysis(analysis::AnalysisCommand),
     /// 数据完整到何时 / up to when everything is here that other nodes held
     Completeness(assessment::CompletenessArgs),
     /// 人员 / members
@@ -267,6 +271,7 @@ impl Cli {
             Command::Photo(command) => command.run(&context),
             Command::Position(command) => command.run(&context),
             Command::Delivery(args) => args.run(&context),
+            Command::Analysis(command) => command.run(&context),
             Command::Assessment(args) => args.run(&context),
             Command::Completeness(args) => args.run(&context),
             Command::Member(command) => command.run(&context),

@@ -45,7 +45,7 @@ struct Assessed {
     completeness: Complete,
 }
 
-fn check_period(from_ms: i64, until_ms: i64) -> Result<(), ApiError> {
+pub(super) fn check_period(from_ms: i64, until_ms: i64) -> Result<(), ApiError> {
     if until_ms > from_ms {
         return Ok(());
     }

@@ -26,6 +26,9 @@
 //! | `/v1/completeness` | GET | up to when everything is here that other nodes held, by kind and region |
 //! | `/v1/assessment`, `/v1/assessment/cases` | GET | figures of a period with their completeness; the cases behind one |
 //! | `/v1/scores` | GET | how well teams and people did in a period, by the town's weights, with the completeness |
+//! | `/v1/analysis/hot-spots`, `/v1/analysis/proposals` | GET | where and when things gather; which campaigns that calls for |
+//! | `/v1/analysis/recurrence`, `/v1/analysis/trend` | GET | what comes back at one place; cases by day, week, month |
+//! | `/v1/analysis/hazards`, `/v1/analysis/population` | GET | statistics of hazards and of people |
 //! | `/v1/tables`, `/v1/tables/{table}` | GET, POST | the town's tables; the rows of one (JSON, CSV, XLSX), record some |
 //! | `/v1/tables/{table}/import` | POST | rows from a CSV or XLSX file, all of them or none |
 //! | `/v1/conflicts`, `/v1/conflicts/{id}` | GET | what people have to settle, and how they may; one |
@@ -46,6 +49,7 @@
 //! | `/v1/ratify` | POST | what is held here of a removed node, or of a forked log, counts |
 
 mod access;
+mod analysis;
 mod assessment;
 mod authority;
 mod bounds;
@@ -210,6 +214,12 @@ impl Api {
             .route("/v1/assessment", get(assessment::figures))
             .route("/v1/assessment/cases", get(assessment::cases))
             .route("/v1/scores", get(assessment::scores))
+            .route("/v1/analysis/hot-spots", get(analysis::hot_spots))
+            .route("/v1/analysis/recurrence", get(analysis::recurrence))
+            .route("/v1/analysis/hazards", get(analysis::hazards))
+            .route("/v1/analysis/population", get(analysis::population))
+            .route("/v1/analysis/trend", get(analysis::trend))
+            .route("/v1/analysis/proposals", get(analysis::proposals))
             .route("/v1/tables", get(tables::list))
             .route("/v1/tables/{table}", get(tables::show).post(tables::record))
             .route(

@@ -16,6 +16,7 @@ use townmesh_crdt::replica::Opening;
 use townmesh_crdt::seal::FamilySecret;
 use townmesh_crdt::store::Store;
 
+mod analysis;
 mod assessment;
 mod authorities;
 mod changes;

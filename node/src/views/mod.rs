@@ -12,6 +12,7 @@
 //! An erased person's name leaves the tables with the document's next reading, but its trigrams may stay in the text
 //! index and in free pages: after an erasure call [`Views::rebuild`].
 
+mod analysis;
 mod assessment;
 mod cases;
 mod changes;
@@ -31,6 +32,14 @@ mod writer;
 
 use std::path::PathBuf;
 
+pub(crate) use analysis::MAX_PERIODS;
+pub use analysis::{
+    Age, Cause, CauseGrouping, HandlingForm, HazardCounts, HazardGroup, HazardGrouping, HazardKind, HazardStatistics,
+    HazardStatisticsFilter, HotSpot, HotSpotFilter, HotSpots, Hundredths, Month, Peak, PlaceKind, Population,
+    PopulationFilter, Proposal, Proposals, ProposalsFilter, Recurrence, RecurrenceFilter, RecurrenceGroup,
+    RecurringCase, RegionPopulation, Share, SpotCounts, SpotSource, Square, Stay, Subject, Trend, TrendFilter,
+    TrendPoint, TrendSeries, TrendStep,
+};
 pub use assessment::{Assessment, AssessmentFilter, Counts, Figure, GroupAssessment, GroupBy, Percent, Rates};
 pub use cases::{CaseDetail, CaseEventRow, CaseFilter, CaseRow, OrderFilter, OrderRow};
 pub use changes::{Change, ChangeCursor, ChangeFilter, ChangeKind, Changes, CursorError};

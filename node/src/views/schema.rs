@@ -30,7 +30,8 @@ const PREPARED: usize = 96;
 
 /// The tables. Words (states, kinds, uses) are the keys that JSON shows; times are milliseconds since 1970, days
 /// `2024-03-05`, positions units of 1e-7 degrees. `row` is the document's number in this file, `changed` the line of
-/// the feed that last named it; in `document` and `removed` it is the number of the change in this file.
+/// the feed that last named it; in `document` and `removed` it is the number of the change in this file. `device_hour` counts the
+/// events of a device's day by the hours of the town's day, so that a year of them is looked through without reading them.
 const TABLES: &str = "
 CREATE TABLE meta (name TEXT PRIMARY KEY, value INTEGER NOT NULL) STRICT, WITHOUT ROWID;
 CREATE TABLE namespace (number INTEGER PRIMARY KEY, name TEXT NOT NULL) STRICT;
@@ -121,6 +122,18 @@ CREATE TABLE device_event (
     row INTEGER NOT NULL, time_ms INTEGER NOT NULL, event BLOB NOT NULL, kind TEXT NOT NULL, value ANY,
     latitude INTEGER, longitude INTEGER, alarm INTEGER NOT NULL, PRIMARY KEY (row, time_ms, event)) STRICT, WITHOUT ROWID;
 CREATE INDEX device_event_alarm ON device_event (time_ms, event) WHERE alarm = 1;
+
+CREATE TABLE device_hour (
+    row INTEGER NOT NULL, kind TEXT NOT NULL, alarm INTEGER NOT NULL,
+    h0 INTEGER NOT NULL, h1 INTEGER NOT NULL, h2 INTEGER NOT NULL, h3 INTEGER NOT NULL, h4 INTEGER NOT NULL,
+    h5 INTEGER NOT NULL, h6 INTEGER NOT NULL, h7 INTEGER NOT NULL, h8 INTEGER NOT NULL, h9 INTEGER NOT NULL,
+    h10 INTEGER NOT NULL, h11 INTEGER NOT NULL, h12 INTEGER NOT NULL, h13 INTEGER NOT NULL, h14 INTEGER NOT NULL,
+    h15 INTEGER NOT NULL, h16 INTEGER NOT NULL, h17 INTEGER NOT NULL, h18 INTEGER NOT NULL, h19 INTEGER NOT NULL,
+    h20 INTEGER NOT NULL, h21 INTEGER NOT NULL, h22 INTEGER NOT NULL, h23 INTEGER NOT NULL,
+    PRIMARY KEY (row, kind, alarm)) STRICT, WITHOUT ROWID;
+CREATE INDEX device_hour_alarm ON device_hour (row) WHERE alarm = 1;
+CREATE INDEX hazard_case ON hazard (case_document);
+CREATE INDEX case_event_reopened ON case_event (time_ms) WHERE step = 'reopen';
 
 CREATE TABLE conflict (
     row INTEGER NOT NULL, place INTEGER NOT NULL, region TEXT NOT NULL, id TEXT NOT NULL, revision TEXT NOT NULL,

@@ -270,7 +270,7 @@ pub const SHOWN: [DocumentKind; 11] = [
 ];
 
 /// Tables whose rows belong to a document.
-const OWNED: [&str; 20] = [
+const OWNED: [&str; 21] = [
     "document",
     "region",
     "grid",
@@ -288,6 +288,7 @@ const OWNED: [&str; 20] = [
     "device",
     "device_day",
     "device_event",
+    "device_hour",
     "conflict",
     "settlement",
     "position",

@@ -7,6 +7,7 @@ use townmesh_crdt::domain::case::{
     Action, Assignment, CaseEvent, Effect, FoldInput, Lamp, LimitClock, OrderRef, Report, Severity, Source,
     TransitionTable, fold,
 };
+use townmesh_crdt::domain::position::Position;
 use townmesh_crdt::domain::role::Role;
 use townmesh_crdt::id::{NodeId, RecordId};
 
@@ -20,7 +21,7 @@ const PERIOD: AssessmentFilter =
     AssessmentFilter { from_ms: 0, until_ms: 10_000 * MINUTE, now_ms: 5_000 * MINUTE, region: None, group: None };
 
 /// A case under construction: each step has seen the one before it.
-struct Life {
+pub(super) struct Life {
     number: u32,
     region: &'static str,
     source: Source,
@@ -28,7 +29,7 @@ struct Life {
 }
 
 impl Life {
-    fn new(number: u32, region: &'static str, source: Source) -> Self {
+    pub(super) fn new(number: u32, region: &'static str, source: Source) -> Self {
         let report = Report {
             source,
             category: None,
@@ -44,35 +45,59 @@ impl Life {
     }
 
     /// Taken in and filed in the first minute.
-    fn filed(number: u32, region: &'static str, source: Source) -> Self {
+    pub(super) fn filed(number: u32, region: &'static str, source: Source) -> Self {
         let (minutes, clock) = (LIMIT as u32, LimitClock::Emergency);
         let file = Action::File { category: "rubbish".into(), severity: Severity::General, minutes, clock };
         Self::new(number, region, source).step(0, Role::IntakeClerk, Action::Accept).step(1, Role::DutyHead, file)
     }
 
-    fn step(mut self, minute: i64, role: Role, action: Action) -> Self {
+    /// The same, at another place.
+    pub(super) fn at(mut self, words: &str, position: Option<Position>) -> Self {
+        if let Some((_, _, Action::Report(report))) = self.steps.first_mut() {
+            (report.place, report.position) = (words.into(), position);
+        }
+        self
+    }
+
+    /// The same, filed under another category.
+    pub(super) fn called(mut self, name: &str) -> Self {
+        for (_, _, action) in &mut self.steps {
+            if let Action::File { category, .. } = action {
+                *category = name.into();
+            }
+        }
+        self
+    }
+
+    /// The same, so many minutes later.
+    pub(super) fn later(mut self, minutes: i64) -> Self {
+        self.steps.iter_mut().for_each(|(minute, ..)| *minute += minutes);
+        self
+    }
+
+    pub(super) fn step(mut self, minute: i64, role: Role, action: Action) -> Self {
         self.steps.push((minute, role, action));
         self
     }
 
-    fn event(&self, step: usize) -> RecordId {
+    pub(super) fn event(&self, step: usize) -> RecordId {
         let mut bytes = [0; 16];
         bytes[..4].copy_from_slice(&self.number.to_be_bytes());
         bytes[15] = step as u8;
         RecordId(bytes)
     }
 
-    fn last(&self) -> RecordId {
+    pub(super) fn last(&self) -> RecordId {
         self.event(self.steps.len() - 1)
     }
 
-    fn dispatched(self, team: &str) -> Self {
+    pub(super) fn dispatched(self, team: &str) -> Self {
         let orders = vec![Assignment { team: team.into(), task: "清运".into() }];
         self.step(2, Role::Dispatcher, Action::Dispatch { orders, lead: 0 })
     }
 
     /// The team of the last event, a dispatch, is done.
-    fn handled(self, minute: i64) -> Self {
+    pub(super) fn handled(self, minute: i64) -> Self {
         let order = OrderRef { event: self.last(), index: 0 };
         let Some((_, _, Action::Dispatch { orders, .. })) = self.steps.last() else { panic!("not dispatched") };
         let close = Action::LeadClose { team: orders[0].team.clone(), summary: "已清运".into() };
@@ -80,15 +105,15 @@ impl Life {
         self.step(minute, Role::Handler, done).step(minute, Role::Handler, close)
     }
 
-    fn verified(self, minute: i64, passed: bool) -> Self {
+    pub(super) fn verified(self, minute: i64, passed: bool) -> Self {
         self.step(minute, Role::Inspector, Action::Verify { passed, finding: String::new(), photos: vec![] })
     }
 
-    fn closed(self, minute: i64) -> Self {
+    pub(super) fn closed(self, minute: i64) -> Self {
         self.step(minute, Role::DutyHead, Action::Close)
     }
 
-    fn reading(self) -> Reading {
+    pub(super) fn reading(self) -> Reading {
         let mut events = BTreeMap::new();
         for (step, (minute, role, action)) in self.steps.iter().enumerate() {
             let seen = step.checked_sub(1).map(|before| self.event(before)).into_iter().collect();
@@ -105,7 +130,7 @@ impl Life {
 }
 
 pub(super) const NORTH: &str = "110115005220";
-const SOUTH: &str = "110115005221";
+pub(super) const SOUTH: &str = "110115005221";
 
 /// One that is overdue.
 pub(super) fn sixth() -> Reading {

@@ -1,5 +1,6 @@
 //! Views made of readings written by hand.
 
+mod analysis;
 mod assessment;
 mod changes;
 mod devices_and_cases;

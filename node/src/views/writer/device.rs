@@ -1,10 +1,14 @@
 //! Devices and what they say.
 
+use std::collections::BTreeMap;
+
+use rusqlite::ToSql;
 use rusqlite::types::Value;
 use townmesh_crdt::command::read::{DeviceDayRecord, FieldsRecord};
 use townmesh_crdt::domain::device::Device;
 use townmesh_crdt::domain::device_event::{Decimal, EventValue};
 
+use super::super::analysis::HourOfWeek;
 use super::{Batch, Slot, coordinates, key};
 
 const DEVICE: &str = "INSERT OR REPLACE INTO device (row, code, name, kind, protocol, region, place, latitude, longitude, \
@@ -15,6 +19,9 @@ const EVENT: &str = "INSERT INTO device_event (row, time_ms, event, kind, value,
     value = excluded.value, latitude = excluded.latitude, longitude = excluded.longitude, alarm = excluded.alarm \
     WHERE value IS NOT excluded.value OR latitude IS NOT excluded.latitude OR longitude IS NOT excluded.longitude \
     OR alarm <> excluded.alarm";
+const HOURS: &str = "INSERT INTO device_hour (row, kind, alarm, h0, h1, h2, h3, h4, h5, h6, h7, h8, h9, h10, h11, h12, h13, \
+    h14, h15, h16, h17, h18, h19, h20, h21, h22, h23) \
+    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
 
 impl Batch<'_> {
     pub(super) fn device(&mut self, slot: Slot<'_>, record: &FieldsRecord<Device>) -> rusqlite::Result<()> {
@@ -44,6 +51,7 @@ impl Batch<'_> {
     /// A day grows all day long: what is there already is left alone, so that a new batch costs its own events.
     pub(super) fn device_day(&mut self, slot: Slot<'_>, record: &DeviceDayRecord) -> rusqlite::Result<()> {
         self.run(DAY, &[&slot.row, &record.device, &slot.region, &record.day.to_string()])?;
+        self.hours(slot, record)?;
         self.events(slot, record)?;
         let mut count = self.connection.prepare_cached("SELECT count(*) FROM device_event WHERE row = ?")?;
         let stored: i64 = count.query_row([slot.row], |row| row.get(0))?;
@@ -53,6 +61,24 @@ impl Batch<'_> {
         // Something lost its effect, which is rare: write the day anew.
         self.run("DELETE FROM device_event WHERE row = ?", &[&slot.row])?;
         self.events(slot, record)
+    }
+
+    /// How many events of each kind, alarms apart, each hour of the day has.
+    fn hours(&self, slot: Slot<'_>, record: &DeviceDayRecord) -> rusqlite::Result<()> {
+        self.clear(slot, "device_hour")?;
+        let mut counts: BTreeMap<(&str, bool), [i64; 24]> = BTreeMap::new();
+        for event in &record.events {
+            let hours = counts.entry((event.kind.as_str(), event.alarm)).or_insert([0; 24]);
+            if let Some(count) = hours.get_mut(HourOfWeek::of(event.time_ms).hour()) {
+                *count += 1;
+            }
+        }
+        for ((kind, alarm), hours) in &counts {
+            let mut values: Vec<&dyn ToSql> = vec![&slot.row, kind, alarm];
+            values.extend(hours.iter().map(|count| count as &dyn ToSql));
+            self.run(HOURS, &values)?;
+        }
+        Ok(())
     }
 
     fn events(&self, slot: Slot<'_>, record: &DeviceDayRecord) -> rusqlite::Result<()> {

@@ -24,12 +24,13 @@ use townmesh_node::views::{
 };
 use townmesh_sim::generator::{HUANGCUN_REGIONS, parse_regions};
 
+use crate::analysis;
 use crate::measure::Process;
 use crate::report::{Goal, Report};
 
-const DAY: u64 = 86_400_000;
+pub(crate) const DAY: u64 = 86_400_000;
 /// 2026-01-01 in Beijing.
-const BEGIN: u64 = 1_767_196_800_000;
+pub(crate) const BEGIN: u64 = 1_767_196_800_000;
 /// Cases written in one transaction.
 const BATCH: usize = 2_000;
 /// How often each list is asked for.
@@ -82,6 +83,7 @@ pub(crate) fn measure(dir: &Path, cases: usize, report: &mut Report) -> anyhow::
         })?;
         report.add("lists", cases, &format!("month scored: {}", role.english()), worst, "s", Goal::AtMost(1.0), None);
     }
+    analysis::measure_cases(&reader, cases, report)?;
     let peak = Process::own().usage()?.peak as f64 / 1e6;
     report.add("lists", cases, "peak memory", peak, "MB", Goal::AtMost(1_000.0), None);
     Ok(std::fs::remove_dir_all(dir)?)
@@ -140,7 +142,7 @@ fn worst_month(mut ask: impl FnMut(i64, i64, i64) -> anyhow::Result<usize>) -> a
     Ok(worst)
 }
 
-fn villages() -> anyhow::Result<Vec<RegionCode>> {
+pub(crate) fn villages() -> anyhow::Result<Vec<RegionCode>> {
     let regions = parse_regions(HUANGCUN_REGIONS)?;
     Ok(regions.into_iter().filter_map(|region| region.code).filter(|code| code.to_string().len() == 12).collect())
 }
@@ -169,7 +171,7 @@ fn row(number: u64, cases: u64, regions: &[RegionCode], table: &TransitionTable)
     (item, namespace, Reading::Case(CaseRecord { id, case, unreadable: 0 }))
 }
 
-fn wide(number: u64, step: u8) -> [u8; 16] {
+pub(crate) fn wide(number: u64, step: u8) -> [u8; 16] {
     let mut bytes = [0; 16];
     bytes[..8].copy_from_slice(&number.to_be_bytes());
     bytes[15] = step;
@@ -183,7 +185,8 @@ fn events(number: u64, case: DocumentId, at: u64, region: RegionCode) -> BTreeMa
         source,
         category: None,
         place: format!("幸福路{}号", number * 7 % 10_000),
-        position: position(number),
+        // Every tenth is at a place where there were others.
+        position: position(if number.is_multiple_of(10) { number * 7 % 10_000 } else { number }),
         description: format!("{}，第{number}件", WORDS[kind]),
         region: Some(region),
         device: None,

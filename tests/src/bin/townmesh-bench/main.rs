@@ -4,6 +4,7 @@
 //! itself as the two nodes, and reads their JSON lines; so every figure is that of a process of its own. Prints a
 //! table and writes the same as JSON.
 
+mod analysis;
 mod child;
 mod floor;
 mod lists;
@@ -33,6 +34,10 @@ struct Flags {
     /// Number of cases over which lists and assessments are measured; a center's year has 500,000. None by default.
     #[arg(long, default_value_t = 0)]
     cases: usize,
+    /// Number of device events over which hot spots are measured, with the people of 100,000 households; a center has
+    /// 30,000,000. None by default.
+    #[arg(long, default_value_t = 0)]
+    events: usize,
     /// Only W4, for profiling.
     #[arg(long)]
     local_only: bool,
@@ -69,6 +74,9 @@ fn main() -> anyhow::Result<()> {
     }
     if flags.cases > 0 {
         lists::measure(&flags.dir.join("lists"), flags.cases, &mut report)?;
+    }
+    if flags.events > 0 {
+        analysis::measure_events(&flags.dir.join("events"), flags.events, &mut report)?;
     }
     println!("{report}");
     std::fs::write(&flags.json, serde_json::to_vec_pretty(&report)?)?;

@@ -1,0 +1,251 @@
+//! Decision support: where things gather, what comes back, hazards, people, trends, proposals; each with how complete the data
+//! is that it was made from.
+
+use axum::Json;
+use axum::extract::State;
+use axum::response::{IntoResponse, Response};
+use serde::{Deserialize, Serialize};
+use townmesh_crdt::command::table;
+use townmesh_crdt::domain::device::DeviceKind;
+use townmesh_crdt::domain::household::ResidentKind;
+use townmesh_crdt::domain::position::Position;
+use townmesh_crdt::domain::region::RegionCode;
+use townmesh_crdt::enrol::EnrolError;
+use townmesh_crdt::namespace::NamespaceKind;
+
+use super::Api;
+use super::assessment::check_period;
+use super::bounds::Params;
+use super::completeness::{self, Complete};
+use super::error::ApiError;
+use crate::engine;
+use crate::message::Message;
+use crate::views::{
+    CauseGrouping, HazardGrouping, HazardStatisticsFilter, HotSpotFilter, MAX_PERIODS, PopulationFilter,
+    ProposalsFilter, QueryError, Reader, RecurrenceFilter, SpotSource, Square, TrendFilter, TrendStep,
+};
+
+/// Within so many days something counts as come back, where the caller names no number: a quarter.
+const RECURRENCE_DAYS: u32 = 90;
+/// Most days that can be asked for: ten years.
+const MAX_RECURRENCE_DAYS: u32 = 3_653;
+
+/// An answer with how complete the data is.
+#[derive(Debug, Serialize)]
+struct Analysed<T> {
+    from_ms: i64,
+    until_ms: i64,
+    /// What lies after it is not over.
+    now_ms: i64,
+    #[serde(flatten)]
+    answer: T,
+    completeness: Complete,
+}
+
+/// Of when and where.
+#[derive(Debug, Clone, Copy)]
+struct Scope {
+    from_ms: i64,
+    until_ms: i64,
+    region: Option<RegionCode>,
+    /// What the answer is made from; `None` where it is made from more than one kind.
+    kind: Option<NamespaceKind>,
+}
+
+impl Scope {
+    async fn answer<T: Serialize + Send + 'static>(
+        self,
+        api: &Api,
+        query: impl FnOnce(&Reader) -> Result<T, QueryError> + Send + 'static,
+    ) -> Result<Response, ApiError> {
+        let Self { from_ms, until_ms, region, kind } = self;
+        check_period(from_ms, until_ms)?;
+        if let Some(region) = region {
+            let known = api.readers().query(move |reader| reader.knows_region(region)).await?;
+            if !known {
+                return Err(EnrolError::UnknownRegion(region.to_string()).into());
+            }
+        }
+        // Before the figures, which may then be more complete than is said.
+        let completeness = completeness::of(api, kind, region).await?;
+        let answer = api.readers().query(query).await?;
+        Ok(Json(Analysed { from_ms, until_ms, now_ms: now(), answer, completeness }).into_response())
+    }
+}
+
+fn now() -> i64 {
+    engine::now().cast_signed()
+}
+
+fn checked_days(days: Option<u32>) -> Result<u32, ApiError> {
+    let days = days.unwrap_or(RECURRENCE_DAYS);
+    if (1..=MAX_RECURRENCE_DAYS).contains(&days) {
+        return Ok(days);
+    }
+    let zh = format!("days 须为 1 至 {MAX_RECURRENCE_DAYS} 之间的天数");
+    let en = format!("days must be a number of days from 1 to {MAX_RECURRENCE_DAYS}");
+    Err(ApiError::bad_request(Message::new("days", zh, en)))
+}
+
+/// What gathers, when and where.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct HotSpotQuery {
+    from_ms: i64,
+    until_ms: i64,
+    region: Option<RegionCode>,
+    of: Option<SpotSource>,
+    category: Option<String>,
+    device_kind: Option<DeviceKind>,
+    /// Any place in the square.
+    square: Option<String>,
+    limit: Option<u32>,
+}
+
+impl HotSpotQuery {
+    fn filter(self) -> Result<HotSpotFilter, ApiError> {
+        let Self { from_ms, until_ms, region, of, category, device_kind, square, limit } = self;
+        let fits = match of {
+            None => true,
+            Some(SpotSource::Cases) => device_kind.is_none(),
+            Some(SpotSource::Hazards) => device_kind.is_none() && category.is_none(),
+            Some(SpotSource::Alarms | SpotSource::Events) => category.is_none(),
+        };
+        if !fits {
+            let zh = "category 只用于案卷，device_kind 只用于设备：与 of 不符";
+            let en = "category is of cases and device_kind of devices: that does not go with of";
+            return Err(ApiError::bad_request(Message::new("of", zh, en)));
+        }
+        let place = square.as_deref().map(str::parse::<Position>).transpose().map_err(|error| {
+            let message = Message::new("square", "square 须为方格内一点：纬度,经度（度）", error.to_string());
+            ApiError::bad_request(message)
+        })?;
+        let square = place.map(Square::of);
+        Ok(HotSpotFilter { from_ms, until_ms, region, of, category, device_kind, square, limit })
+    }
+}
+
+pub(super) async fn hot_spots(
+    State(api): State<Api>,
+    Params(query): Params<HotSpotQuery>,
+) -> Result<Response, ApiError> {
+    let filter = query.filter()?;
+    let scope = Scope { from_ms: filter.from_ms, until_ms: filter.until_ms, region: filter.region, kind: None };
+    scope.answer(&api, move |reader| reader.hot_spots(&filter)).await
+}
+
+/// What comes back, when and where.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RecurrenceQuery {
+    from_ms: i64,
+    until_ms: i64,
+    region: Option<RegionCode>,
+    category: Option<String>,
+    days: Option<u32>,
+    by: Option<CauseGrouping>,
+    limit: Option<u32>,
+}
+
+pub(super) async fn recurrence(
+    State(api): State<Api>,
+    Params(query): Params<RecurrenceQuery>,
+) -> Result<Response, ApiError> {
+    let RecurrenceQuery { from_ms, until_ms, region, category, days, by, limit } = query;
+    let filter = RecurrenceFilter { from_ms, until_ms, region, category, days: checked_days(days)?, by, limit };
+    let tables = api.engine().read(table::tables).await??;
+    let scope = Scope { from_ms, until_ms, region, kind: None };
+    scope.answer(&api, move |reader| reader.recurrence(&filter, &tables)).await
+}
+
+/// Which hazards.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct HazardStatisticsQuery {
+    from_ms: i64,
+    until_ms: i64,
+    region: Option<RegionCode>,
+    by: Option<HazardGrouping>,
+}
+
+pub(super) async fn hazards(
+    State(api): State<Api>,
+    Params(query): Params<HazardStatisticsQuery>,
+) -> Result<Response, ApiError> {
+    let HazardStatisticsQuery { from_ms, until_ms, region, by } = query;
+    let filter = HazardStatisticsFilter { from_ms, until_ms, now_ms: now(), region, by };
+    let tables = api.engine().read(table::tables).await??;
+    let scope = Scope { from_ms, until_ms, region, kind: Some(NamespaceKind::Registry) };
+    scope.answer(&api, move |reader| reader.hazard_statistics(&filter, &tables)).await
+}
+
+/// Which people.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct PopulationQuery {
+    from_ms: i64,
+    until_ms: i64,
+    region: Option<RegionCode>,
+    kind: Option<ResidentKind>,
+}
+
+pub(super) async fn population(
+    State(api): State<Api>,
+    Params(query): Params<PopulationQuery>,
+) -> Result<Response, ApiError> {
+    let PopulationQuery { from_ms, until_ms, region, kind } = query;
+    let filter = PopulationFilter { from_ms, until_ms, region, kind };
+    let scope = Scope { from_ms, until_ms, region, kind: Some(NamespaceKind::Registry) };
+    scope.answer(&api, move |reader| reader.population(&filter)).await
+}
+
+/// Which cases, by what periods.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct TrendQuery {
+    from_ms: i64,
+    until_ms: i64,
+    region: Option<RegionCode>,
+    category: Option<String>,
+    step: Option<TrendStep>,
+    limit: Option<u32>,
+}
+
+pub(super) async fn trend(State(api): State<Api>, Params(query): Params<TrendQuery>) -> Result<Response, ApiError> {
+    let TrendQuery { from_ms, until_ms, region, category, step, limit } = query;
+    check_period(from_ms, until_ms)?;
+    let step = step.unwrap_or(TrendStep::Day);
+    if step.periods(from_ms, until_ms) > MAX_PERIODS as i64 {
+        let zh = format!("时段过长：最多可分为 {MAX_PERIODS} 段");
+        let en = format!("the period is too long: it may have {MAX_PERIODS} parts at most");
+        let message =
+            Message::new("period", zh, en).remedy("缩短时段，或按周、按月", "ask for less, or by week or month");
+        return Err(ApiError::bad_request(message));
+    }
+    let filter = TrendFilter { from_ms, until_ms, now_ms: now(), region, category, step, limit };
+    let scope = Scope { from_ms, until_ms, region, kind: Some(NamespaceKind::Cases) };
+    scope.answer(&api, move |reader| reader.trend(&filter)).await
+}
+
+/// Where campaigns are looked for.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ProposalsQuery {
+    from_ms: i64,
+    until_ms: i64,
+    region: Option<RegionCode>,
+    category: Option<String>,
+    days: Option<u32>,
+    limit: Option<u32>,
+}
+
+pub(super) async fn proposals(
+    State(api): State<Api>,
+    Params(query): Params<ProposalsQuery>,
+) -> Result<Response, ApiError> {
+    let ProposalsQuery { from_ms, until_ms, region, category, days, limit } = query;
+    let filter = ProposalsFilter { from_ms, until_ms, region, category, days: checked_days(days)?, limit };
+    let tables = api.engine().read(table::tables).await??;
+    let scope = Scope { from_ms, until_ms, region, kind: None };
+    scope.answer(&api, move |reader| reader.proposals(&filter, &tables)).await
+}

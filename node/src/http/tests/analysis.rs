@@ -1,0 +1,135 @@
+//! Decision support by HTTP, with how complete it is.
+
+use townmesh_crdt::command::town;
+use townmesh_crdt::domain::region::Region;
+
+use super::*;
+
+const PERIOD: &str = "from_ms=0&until_ms=99999999999999";
+
+impl Node {
+    /// A rental with two tenants and a hazard, and two cases at one place.
+    async fn analysed(&self) -> String {
+        let place = json!({ "lat": 39.7354, "lon": 116.331 });
+        let tenant = json!({ "kind": "migrant", "personal": { "name": "甲" } });
+        let household =
+            json!({ "region": REGION, "address": "1号", "usage": "rental", "tenant_limit": 1, "position": place });
+        let body = json!({ "household": household, "residents": [tenant, { "kind": "registered" }] });
+        let (status, answer) = self.post("/v1/households", &body).await;
+        assert_eq!(status, StatusCode::CREATED, "{answer}");
+        let id = answer["value"]["document"].as_str().unwrap().to_owned();
+        let visit =
+            json!({ "household": id, "by": "xc-1", "time_ms": 1, "checklist": 1, "answers": { "4": "hazard" } });
+        assert_eq!(self.post("/v1/inspections", &visit).await.0, StatusCode::CREATED);
+        self.filed(Some(60)).await;
+        let case = self.filed(Some(60)).await;
+        self.fetch(&format!("/v1/cases/{case}")).await;
+        id
+    }
+
+    async fn analysis(&self, path: &str) -> Value {
+        let (status, answer) = self.fetch(&format!("/v1/analysis/{path}")).await;
+        assert_eq!(status, StatusCode::OK, "{path}: {answer}");
+        // Nobody else writes in this town.
+        let complete = &answer["completeness"];
+        assert!(complete["complete_to_ms"].is_i64() && complete["except"] == json!([]), "{path}: {answer}");
+        answer
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_answer_says_how_complete_it_is() {
+    let node = Node::start().await;
+    let household = node.analysed().await;
+    let spots = node.analysis(&format!("hot-spots?{PERIOD}")).await;
+    assert_eq!((&spots["rows"][0]["hazards"], &spots["unplaced"]["cases"]), (&json!(1), &json!(2)));
+    assert_eq!(spots["hours"].as_array().unwrap().len(), 168);
+    let square = spots["rows"][0]["square"].as_str().unwrap();
+    for (of, count) in [("hazards", 1), ("alarms", 0)] {
+        let there = node.analysis(&format!("hot-spots?{PERIOD}&of={of}&square={square}&limit=5")).await;
+        assert_eq!(there["rows"].as_array().unwrap().len(), count, "{of}");
+    }
+    let back = node.analysis(&format!("recurrence?{PERIOD}&by=category")).await;
+    assert_eq!((&back["rows"][0]["count"], &back["rows"][0]["by"]), (&json!(2), &json!("words")));
+    assert_eq!(back["causes"][0]["key"], "exposed_rubbish");
+    assert!(back["causes"][0]["name"].is_string(), "{back}");
+    let hazards = node.analysis(&format!("hazards?{PERIOD}&by=region&region={REGION}")).await;
+    assert_eq!((&hazards["total"]["found"], &hazards["groups"][0]["inspected_share"]), (&json!(1), &json!(100.0)));
+    let people = node.analysis(&format!("population?{PERIOD}")).await;
+    assert_eq!((&people["total"]["people"], &people["total"]["over_limit"]), (&json!(2), &json!(1)));
+    let migrants = node.analysis(&format!("population?{PERIOD}&kind=migrant")).await;
+    assert_eq!(migrants["total"]["people"], 1);
+    let now = spots["now_ms"].as_i64().unwrap();
+    let trend = node.analysis(&format!("trend?from_ms={}&until_ms={}&step=week", now - 1, now + 1)).await;
+    assert_eq!((&trend["total"]["count"], &trend["rows"][0]["category"]), (&json!(2), &json!("exposed_rubbish")));
+    assert_eq!(trend["total"]["points"].as_array().unwrap().last().unwrap()["complete"], false);
+    let proposals = node.analysis(&format!("proposals?{PERIOD}&days=30")).await;
+    assert_eq!((&proposals["rows"], &proposals["unplaced"]), (&json!([]), &json!(2)));
+    assert!(!spots.to_string().contains(&household), "squares name nobody");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_makes_no_sense_is_refused_by_name() {
+    let node = Node::start().await;
+    let region = Region { code: REGION.parse().ok(), name: Some("一村".into()), ..Region::default() };
+    let import =
+        move |replica: &mut townmesh_crdt::replica::Replica, now| town::import_regions(replica, &[region], now);
+    node.engine.record(import).await.unwrap();
+    node.fetch("/v1/members").await;
+    for path in ["hot-spots", "recurrence", "hazards", "population", "trend", "proposals"] {
+        for (query, code) in [
+            ("from_ms=5&until_ms=5", "period"),
+            ("from_ms=6&until_ms=5", "period"),
+            ("from_ms=5", "query"),
+            ("from_ms=1&until_ms=5&region=x", "query"),
+            ("from_ms=1&until_ms=5&region=110115005009", "region_unknown"),
+            ("from_ms=1&until_ms=5&weather=fine", "query"),
+        ] {
+            let (status, answer) = node.fetch(&format!("/v1/analysis/{path}?{query}")).await;
+            assert_eq!((status, self::code(&answer)), (StatusCode::BAD_REQUEST, code), "{path} {query}: {answer}");
+        }
+        for known in [REGION, "110115005", "110115"] {
+            let (status, answer) =
+                node.fetch(&format!("/v1/analysis/{path}?from_ms=1&until_ms=5&region={known}")).await;
+            assert_eq!(status, StatusCode::OK, "{path} {known}: {answer}");
+        }
+    }
+    for (path, code) in [
+        ("hot-spots?from_ms=1&until_ms=5&of=weather", "query"),
+        ("hot-spots?from_ms=1&until_ms=5&of=hazards&category=order", "of"),
+        ("hot-spots?from_ms=1&until_ms=5&of=cases&device_kind=smoke", "of"),
+        ("hot-spots?from_ms=1&until_ms=5&of=alarms&category=order", "of"),
+        ("hot-spots?from_ms=1&until_ms=5&square=91,0", "square"),
+        ("recurrence?from_ms=1&until_ms=5&days=0", "days"),
+        ("recurrence?from_ms=1&until_ms=5&days=3654", "days"),
+        ("recurrence?from_ms=1&until_ms=5&by=weather", "query"),
+        ("proposals?from_ms=1&until_ms=5&days=0", "days"),
+        ("hazards?from_ms=1&until_ms=5&by=weather", "query"),
+        ("population?from_ms=1&until_ms=5&kind=weather", "query"),
+        ("trend?from_ms=1&until_ms=5&step=year", "query"),
+        ("trend?from_ms=0&until_ms=34560000001", "period"),
+        ("trend?from_ms=0&until_ms=9223372036854775807&step=month", "period"),
+    ] {
+        let (status, answer) = node.fetch(&format!("/v1/analysis/{path}")).await;
+        assert_eq!((status, self::code(&answer)), (StatusCode::BAD_REQUEST, code), "{path}: {answer}");
+        assert!(answer["message_zh"].is_string() && answer["message_en"].is_string());
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn any_time_can_be_asked_for() {
+    let node = Node::start().await;
+    for path in ["hot-spots", "recurrence", "hazards", "population", "proposals"] {
+        for (from, until) in [(i64::MIN, i64::MAX), (i64::MIN, i64::MIN + 1), (i64::MAX - 1, i64::MAX), (-5, 5)] {
+            let (status, answer) = node.fetch(&format!("/v1/analysis/{path}?from_ms={from}&until_ms={until}")).await;
+            assert_eq!(status, StatusCode::OK, "{path} {from} {until}: {answer}");
+        }
+    }
+    for from in [i64::MIN, -5, i64::MAX - 1, 253_402_300_799_999] {
+        for step in ["day", "week", "month"] {
+            let path = format!("/v1/analysis/trend?from_ms={from}&until_ms={}&step={step}", from + 1);
+            let (status, answer) = node.fetch(&path).await;
+            assert_eq!(status, StatusCode::OK, "{path}: {answer}");
+        }
+    }
+}

@@ -1,0 +1,285 @@
+//! What was reported or found at which place, in the order of time: what recurrence and campaigns are made of.
+//!
+//! Two cases of one category are at the same place if they were made of hazards in one household; else if they lie within
+//! [`SAME_PLACE_METRES`] of the first one there; else, where neither has a place on the map, if one village calls the place by
+//! the same words. Cases of two ways of being placed are not taken for one place. Measuring from the first one, not from
+//! the nearest, keeps a street full of cases from becoming one place. A hazard is at the same place if the same item was
+//! found in the same household.
+
+use std::collections::{BTreeMap, HashMap};
+
+use rusqlite::Row;
+use rusqlite::types::Value;
+use serde::Serialize;
+use townmesh_crdt::domain::key;
+use townmesh_crdt::domain::position::Position;
+use townmesh_crdt::domain::region::RegionCode;
+
+use super::super::query::{Query, position};
+use super::super::reader::{QueryError, Reader};
+use super::square::metres_between;
+use super::{PROBLEM, Span, words};
+
+/// As near as this, in metres, is the same place: what a phone's receiver and a finger on the map are sure of.
+pub(super) const SAME_PLACE_METRES: f64 = 50.0;
+/// Sides of the boxes in which the places near another are looked for, in units of 1e-7 degrees: 50 metres of latitude, and
+/// of longitude up to 60 degrees north.
+const NEAR: [i32; 2] = [4_500, 9_000];
+
+words! {
+    /// By what two cases are at the same place.
+    pub enum PlaceKind {
+        /// In one household.
+        Household = "household": "同一住户", "same household";
+        /// Near each other on the map.
+        Position = "position": "位置相近", "near each other";
+        /// In words of the same village.
+        Words = "words": "地点文字相同", "same words";
+    }
+}
+
+/// What is wrong.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Subject {
+    /// A case of this category.
+    Category(String),
+    /// A hazard.
+    Hazard {
+        /// Number of the checklist.
+        checklist: u16,
+        /// Item of the checklist.
+        item: u16,
+    },
+}
+
+/// One report, reopening or hazard.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Occurrence {
+    pub(super) time_ms: i64,
+    /// Its place in the order of time and documents, which is the same on every node.
+    pub(super) order: usize,
+    /// Of the case or hazard.
+    pub(super) row: i64,
+    /// A case that was taken up again.
+    pub(super) reopened: bool,
+    subject: usize,
+    region: usize,
+    household: Option<i64>,
+    position: Option<Position>,
+    words: Option<usize>,
+}
+
+/// A place.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(super) enum Place {
+    Household(i64),
+    /// By the occurrence that was the first there.
+    Near(usize),
+    Words(usize, usize),
+}
+
+impl Place {
+    pub(super) fn kind(self) -> PlaceKind {
+        match self {
+            Self::Household(_) => PlaceKind::Household,
+            Self::Near(_) => PlaceKind::Position,
+            Self::Words(..) => PlaceKind::Words,
+        }
+    }
+
+    pub(super) fn household(self) -> Option<i64> {
+        match self {
+            Self::Household(row) => Some(row),
+            Self::Near(_) | Self::Words(..) => None,
+        }
+    }
+}
+
+/// What happened at one place, in the order of time.
+#[derive(Debug)]
+pub(super) struct Series {
+    pub(super) subject: Subject,
+    pub(super) region: String,
+    pub(super) place: Place,
+    /// Where that is.
+    pub(super) position: Option<Position>,
+    pub(super) occurrences: Vec<Occurrence>,
+}
+
+/// Texts, each once.
+#[derive(Debug)]
+struct Texts<T> {
+    numbers: HashMap<T, usize>,
+}
+
+impl<T> Default for Texts<T> {
+    fn default() -> Self {
+        Self { numbers: HashMap::new() }
+    }
+}
+
+impl<T: Clone + Eq + std::hash::Hash> Texts<T> {
+    fn number(&mut self, text: T) -> usize {
+        let next = self.numbers.len();
+        *self.numbers.entry(text).or_insert(next)
+    }
+
+    fn list(self) -> Vec<T> {
+        let mut all: Vec<(T, usize)> = self.numbers.into_iter().collect();
+        all.sort_unstable_by_key(|(_, number)| *number);
+        all.into_iter().map(|(text, _)| text).collect()
+    }
+}
+
+/// What is looked at.
+#[derive(Debug, Clone)]
+pub(super) struct PlacesFilter<'a> {
+    pub(super) span: Span,
+    pub(super) region: Option<RegionCode>,
+    /// Only cases of this category, and no hazards.
+    pub(super) category: Option<&'a str>,
+}
+
+#[derive(Debug, Default)]
+struct Occurrences {
+    all: Vec<Occurrence>,
+    subjects: Texts<Subject>,
+    regions: Texts<String>,
+    words: Texts<String>,
+}
+
+/// The household whose hazard a case was made of.
+const OF_CASE: &str = "case_file c JOIN document d ON d.row = c.row LEFT JOIN household h ON h.row = \
+    (SELECT hd.row FROM hazard z JOIN document hd ON hd.document = z.household \
+    WHERE z.case_document = d.document ORDER BY z.household LIMIT 1)";
+const CASE_COLUMNS: &str = "c.row, c.category, c.region, c.place, h.row AS household, \
+    COALESCE(c.latitude, h.latitude) AS latitude, COALESCE(c.longitude, h.longitude) AS longitude";
+
+impl Reader {
+    /// What happened where in a period, and how much of it at no known place. By subject, region and place.
+    pub(super) fn series(&self, filter: &PlacesFilter<'_>) -> Result<(Vec<Series>, u64), QueryError> {
+        let mut found = Occurrences::default();
+        let Span { from_ms, until_ms } = filter.span;
+        let cases = |time: &str| {
+            let mut query = Query::default();
+            query.between(time, Some(from_ms), Some(until_ms));
+            query.region("c.region", filter.region);
+            query.equals("c.category", filter.category);
+            query.and::<Value>(PROBLEM, []);
+            // What nobody took in may be the double of another; what has no category is like nothing.
+            query.and::<Value>("(c.filed_ms IS NOT NULL OR c.state = 'closed') AND c.category IS NOT NULL", []);
+            query
+        };
+        let select = format!("{CASE_COLUMNS}, c.reported_ms AS time_ms, 0 AS reopened FROM {OF_CASE}");
+        let last = "ORDER BY c.reported_ms, d.document";
+        cases("c.reported_ms").all(&self.connection, &select, last, |row| found.case(row))?;
+        let select = format!(
+            "{CASE_COLUMNS}, e.time_ms, 1 AS reopened FROM case_event e JOIN {}",
+            OF_CASE.replacen("JOIN document", "ON c.row = e.row JOIN document", 1)
+        );
+        let mut reopened = cases("e.time_ms");
+        // A literal, so that SQLite sees that the index of reopenings covers it.
+        reopened.and::<Value>("e.step = 'reopen' AND e.effect IN ('\"applied\"', '\"applied_late\"')", []);
+        let last = "ORDER BY e.time_ms, d.document, e.place";
+        reopened.all(&self.connection, &select, last, |row| found.case(row))?;
+        if filter.category.is_none() {
+            let mut query = Query::default();
+            query.between("z.found_ms", Some(from_ms), Some(until_ms));
+            query.region("z.region", filter.region);
+            let select = "z.row, z.checklist, z.item, z.region, z.found_ms AS time_ms, h.row AS household, h.latitude, \
+                 h.longitude FROM hazard z JOIN document zd ON zd.row = z.row \
+                 LEFT JOIN document d ON d.document = z.household LEFT JOIN household h ON h.row = d.row";
+            query.all(&self.connection, select, "ORDER BY z.found_ms, zd.document", |row| found.hazard(row))?;
+        }
+        Ok(found.by_place())
+    }
+}
+
+impl Occurrences {
+    fn case(&mut self, row: &Row<'_>) -> rusqlite::Result<()> {
+        let subject = Subject::Category(row.get("category")?);
+        let words: Option<String> = row.get("place")?;
+        let words = words.map(|words| key::normalise(&words)).filter(|words| !words.is_empty());
+        self.take(row, subject, words, row.get("reopened")?)
+    }
+
+    fn hazard(&mut self, row: &Row<'_>) -> rusqlite::Result<()> {
+        let (checklist, item): (Option<u16>, Option<u16>) = (row.get("checklist")?, row.get("item")?);
+        let Some((checklist, item)) = checklist.zip(item) else { return Ok(()) };
+        self.take(row, Subject::Hazard { checklist, item }, None, false)
+    }
+
+    fn take(&mut self, row: &Row<'_>, subject: Subject, words: Option<String>, reopened: bool) -> rusqlite::Result<()> {
+        self.all.push(Occurrence {
+            time_ms: row.get("time_ms")?,
+            order: 0,
+            row: row.get("row")?,
+            reopened,
+            subject: self.subjects.number(subject),
+            region: self.regions.number(row.get("region")?),
+            household: row.get("household")?,
+            position: position(row)?,
+            words: words.map(|words| self.words.number(words)),
+        });
+        Ok(())
+    }
+
+    fn by_place(mut self) -> (Vec<Series>, u64) {
+        // Stable: what is of one moment stays in the order of the documents.
+        self.all.sort_by_key(|one| one.time_ms);
+        (0..).zip(&mut self.all).for_each(|(order, one)| one.order = order);
+        let mut anchors = Anchors::default();
+        let mut series: BTreeMap<(usize, Place), Vec<Occurrence>> = BTreeMap::new();
+        let mut unplaced = 0;
+        for one in &self.all {
+            match anchors.place(one) {
+                Some(place) => series.entry((one.subject, place)).or_default().push(*one),
+                None => unplaced += 1,
+            }
+        }
+        let (subjects, regions) = (self.subjects.list(), self.regions.list());
+        let told = series.into_iter().filter_map(|((subject, place), occurrences)| {
+            let first = *occurrences.first()?;
+            Some(Series {
+                subject: subjects.get(subject)?.clone(),
+                region: regions.get(first.region)?.clone(),
+                place,
+                position: first.position,
+                occurrences,
+            })
+        });
+        (told.collect(), unplaced)
+    }
+}
+
+/// The first occurrences at places on the map, by subject and box.
+#[derive(Debug, Default)]
+struct Anchors {
+    boxes: HashMap<(usize, i32, i32), Vec<(usize, Position)>>,
+}
+
+impl Anchors {
+    fn place(&mut self, one: &Occurrence) -> Option<Place> {
+        if let Some(household) = one.household {
+            return Some(Place::Household(household));
+        }
+        let Some(position) = one.position else { return Some(Place::Words(one.region, one.words?)) };
+        let (latitude, longitude) = position.e7();
+        let at = (latitude.div_euclid(NEAR[0]), longitude.div_euclid(NEAR[1]));
+        let boxes = (-1..=1).flat_map(|up| (-1..=1).map(move |right| (one.subject, at.0 + up, at.1 + right)));
+        let near = boxes.filter_map(|key| self.boxes.get(&key)).flatten();
+        let far = near.map(|(anchor, place)| (metres_between(position, *place), *anchor));
+        let nearest = far
+            .filter(|(metres, _)| *metres <= SAME_PLACE_METRES)
+            .min_by(|one, other| one.0.total_cmp(&other.0).then(one.1.cmp(&other.1)));
+        let anchor = match nearest {
+            Some((_, anchor)) => anchor,
+            None => {
+                self.boxes.entry((one.subject, at.0, at.1)).or_default().push((one.order, position));
+                one.order
+            }
+        };
+        Some(Place::Near(anchor))
+    }
+}

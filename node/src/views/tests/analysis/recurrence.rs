@@ -1,0 +1,190 @@
+use townmesh_crdt::domain::case::{Action, ReopenCause};
+use townmesh_crdt::domain::role::Role;
+use townmesh_crdt::domain::tables::Tables;
+
+use super::super::super::{CauseGrouping, PlaceKind, Recurrence, RecurrenceFilter, RecurrenceGroup, Subject};
+use super::*;
+
+const WITHIN_90: RecurrenceFilter =
+    RecurrenceFilter { from_ms: 0, until_ms: LONG, region: None, category: None, days: 90, by: None, limit: None };
+
+fn recurring(scene: &Scene, filter: &RecurrenceFilter) -> Recurrence {
+    scene.reader().recurrence(filter, &Tables::default()).unwrap()
+}
+
+/// How often, with whole days between.
+fn shown(group: &RecurrenceGroup) -> (u64, &[i64]) {
+    (group.count, &group.intervals_days)
+}
+
+fn groups(readings: impl IntoIterator<Item = Reading>) -> Vec<RecurrenceGroup> {
+    let mut scene = Scene::new();
+    scene.feed(readings);
+    recurring(&scene, &WITHIN_90).rows
+}
+
+#[test]
+fn cases_near_each_other_within_the_days_are_a_group() {
+    let found = groups([
+        case(1, 0).at("甲", north_by(0.0)).reading(),
+        case(2, 10 * DAY).at("乙", north_by(40.0)).reading(),
+        // Near the second, not the first: another place.
+        case(3, 11 * DAY).at("丙", north_by(80.0)).reading(),
+        case(4, 12 * DAY).at("丁", north_by(0.0)).called("order").reading(),
+        // Ninety days after the second, to the minute.
+        case(5, 100 * DAY).at("戊", north_by(0.0)).reading(),
+        // A minute more than ninety days after that.
+        case(6, 190 * DAY + 1).at("己", north_by(0.0)).reading(),
+    ]);
+    assert_eq!(found.iter().map(shown).collect::<Vec<_>>(), [(3, [10, 90].as_slice())]);
+    let group = &found[0];
+    let documents: Vec<&str> = group.cases.iter().map(|case| case.document.as_str()).collect();
+    assert_eq!(documents, [1, 2, 5].map(|number| id(number).to_string()));
+    assert!(group.cases.iter().all(|case| case.number.is_some()));
+    assert_eq!((group.by, group.position, group.reopened), (PlaceKind::Position, north_by(0.0), 0));
+    assert_eq!((group.first_ms, group.last_ms), (0, 100 * DAY_MS));
+    assert_eq!((group.subject.clone(), group.region.as_str()), (Subject::Category("rubbish".into()), NORTH));
+}
+
+#[test]
+fn without_a_position_the_words_of_one_village_decide() {
+    let elsewhere = Life::filed(3, SOUTH, Source::Patrol).at("村口", None);
+    let found = groups([
+        case(1, 0).at("村口", None).reading(),
+        case(2, DAY).at(" 村 口", None).reading(),
+        elsewhere.later(DAY).reading(),
+        case(4, 2 * DAY).at("村口", north_by(0.0)).reading(),
+        case(5, 3 * DAY).at("村尾", None).reading(),
+        case(6, 3 * DAY).at("", None).reading(),
+        case(7, 4 * DAY).at("", None).reading(),
+    ]);
+    assert_eq!(found.iter().map(shown).collect::<Vec<_>>(), [(2, [1].as_slice())]);
+    assert_eq!((found[0].by, found[0].place.as_deref()), (PlaceKind::Words, Some(" 村 口")), "as it was last called");
+}
+
+/// A case that was closed and taken up again a day after it was reported.
+fn reopened(number: u32) -> Life {
+    let closed = case(number, 0).dispatched("a").handled(5).verified(6, true).closed(7);
+    closed.step(DAY, Role::DutyHead, Action::Reopen { cause: ReopenCause::Recurrence })
+}
+
+#[test]
+fn a_case_that_was_taken_up_again_has_come_back() {
+    let mut scene = Scene::new();
+    scene.feed([
+        reopened(1).at("村口", None).reading(),
+        case(2, 0).at("村尾", None).reading(),
+        Life::new(3, NORTH, Source::Patrol).at("村尾", None).reading(),
+    ]);
+    let found = recurring(&scene, &WITHIN_90);
+    assert_eq!(found.rows.iter().map(shown).collect::<Vec<_>>(), [(2, [1].as_slice())], "3 is not filed");
+    assert_eq!((found.rows[0].reopened, found.groups, found.count), (1, 1, 2));
+    assert_eq!(found.rows[0].cases.iter().map(|case| case.reopened).collect::<Vec<_>>(), [false, true]);
+    // Of a later period only the reopening is known, which is no group.
+    let later = RecurrenceFilter { from_ms: 60_000, ..WITHIN_90 };
+    assert_eq!(recurring(&scene, &later).groups, 0);
+}
+
+#[test]
+fn what_was_turned_down_did_not_happen() {
+    let refused = Life::new(2, NORTH, Source::Patrol).at("村口", None);
+    let refused = refused.step(1, Role::IntakeClerk, Action::Refuse { reason: "不属实".into() });
+    let void = case(3, DAY).at("村口", None);
+    let ask = Action::RequestVoid { reason: "重复".into() };
+    let void = void.step(DAY + 2, Role::Dispatcher, ask);
+    let request = void.last();
+    let void = void.step(DAY + 3, Role::DutyHead, Action::Approve { request });
+    assert!(groups([case(1, 0).at("村口", None).reading(), refused.reading(), void.reading()]).is_empty());
+}
+
+/// Two households of one owner, one of another of the same name; a case and hazards that come back in each.
+fn owned() -> Scene {
+    let mut scene = Scene::new();
+    let house = |number: u32, phone: &str| {
+        let mut house = household(number, &format!("{number}号"), &["王小明"]);
+        if let Some(personal) = &mut house.residents[0].resident.personal {
+            (personal.id_number, personal.phone) = (None, Some(phone.into()));
+        }
+        Reading::Household(house)
+    };
+    let of_case = |number, case, household, minute| {
+        reading(number, Hazard { case: Some(id(case)), ..found(household, 4, minute) })
+    };
+    scene.feed([
+        house(20, "13812345678"),
+        house(21, "13812345678"),
+        house(22, "13912345678"),
+        case(1, 0).at("甲", north_by(0.0)).reading(),
+        case(2, DAY).at("乙", north_by(900.0)).reading(),
+        of_case(30, 1, 20, 0),
+        of_case(31, 2, 20, DAY),
+        reading(32, found(21, 10, 0)),
+        reading(33, found(21, 10, 2 * DAY)),
+        reading(34, found(22, 10, 0)),
+        reading(35, found(22, 10, 3 * DAY)),
+        // Another item, and nobody's household.
+        reading(36, found(22, 11, 0)),
+        reading(37, found(99, 11, 0)),
+    ]);
+    scene
+}
+
+#[test]
+fn cases_and_hazards_of_one_household_are_put_together() {
+    let scene = owned();
+    let found = recurring(&scene, &WITHIN_90);
+    let hazard = |item| Subject::Hazard { checklist: 1, item };
+    let of = |number: u32| Some(id(number).to_string());
+    let mut shown: Vec<_> =
+        found.rows.iter().map(|row| (row.household.clone(), row.subject.clone(), row.count)).collect();
+    shown.sort();
+    let rubbish = Subject::Category("rubbish".into());
+    let mut expected =
+        vec![(of(20), rubbish, 2), (of(20), hazard(4), 2), (of(21), hazard(10), 2), (of(22), hazard(10), 2)];
+    expected.sort();
+    assert_eq!(shown, expected);
+    assert_eq!(found.rows[0].intervals_days, [3], "what came back last stands first");
+    assert_eq!(found.rows[0].words.as_ref().unwrap()[1], "no extinguisher");
+    assert!(
+        found.rows.iter().all(|row| row.by == PlaceKind::Household && row.place.as_deref().unwrap().ends_with('号'))
+    );
+    assert_eq!((found.groups, found.count, found.unplaced), (4, 8, 1));
+    let rubbish = RecurrenceFilter { category: Some("rubbish".into()), ..WITHIN_90 };
+    assert_eq!(recurring(&scene, &rubbish).groups, 1, "a category is of cases");
+}
+
+#[test]
+fn causes_are_told_by_category_dwelling_and_owner_and_nobody_is_named() {
+    let scene = owned();
+    let causes = |by| {
+        let found = recurring(&scene, &RecurrenceFilter { by: Some(by), ..WITHIN_90 });
+        assert!(!found.causes_truncated);
+        let told = serde_json::to_string(&found).unwrap();
+        assert!(!told.contains("小明") && !told.contains("13812345678"), "{told}");
+        let cause = |one: super::super::super::Cause| (one.key, one.name, one.groups, one.count, one.dwellings);
+        found.causes.into_iter().map(cause).collect::<Vec<_>>()
+    };
+    let text = |text: &str| Some(text.to_owned());
+    assert_eq!(
+        causes(CauseGrouping::Category),
+        [
+            (text("1.10"), text("未配备灭火器"), 2, 4, 2),
+            (text("1.4"), text("电动自行车室内停放或充电"), 1, 2, 1),
+            (text("rubbish"), None, 1, 2, 1),
+        ]
+    );
+    assert_eq!(causes(CauseGrouping::Dwelling)[0], (Some(id(20).to_string()), text("20号"), 2, 4, 1));
+    assert_eq!(
+        causes(CauseGrouping::Owner),
+        [(None, text("王* 138****5678"), 3, 6, 2), (None, text("王* 139****5678"), 1, 2, 1)]
+    );
+}
+
+#[test]
+fn what_is_more_than_the_limit_is_said() {
+    let scene = owned();
+    let filter = RecurrenceFilter { by: Some(CauseGrouping::Category), limit: Some(2), ..WITHIN_90 };
+    let found = recurring(&scene, &filter);
+    assert_eq!((found.rows.len(), found.truncated, found.causes.len(), found.causes_truncated), (2, true, 2, true));
+    assert_eq!((found.groups, found.count), (4, 8));
+}
