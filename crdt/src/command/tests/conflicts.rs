@@ -345,14 +345,14 @@ fn whoever_erases_one_who_was_merged_erases_both() {
     let founded = enrol::found(&[LANGFA.to_owned()], "2025", "2025-11", NOW, &mut rng);
     let center = node(&founded, &mut rng, "center", NodeRole::Center);
     let [one, two] = ["one", "two"].map(|name| node(&founded, &mut rng, name, NodeRole::Village));
-    let mut town = Town { center, one, two };
+    let mut town = Town { founded, center, one, two };
     town.meet_all();
     let (at, both) = alike(&mut town);
     answer(&mut town.one, &at, &Choice::Merge(1));
     town.meet_all();
     for gone in both {
         let subject = erasure::Subject::Resident(gone);
-        let erased = erasure::erase(&mut town.center, &founded.authority, &at.0, at.2, subject, NOW);
+        let erased = erasure::erase(&mut town.center, &town.founded.authority, &at.0, at.2, subject, NOW);
         town.center.commit(NOW).unwrap();
         assert_eq!(erased.is_ok(), gone == both[0], "all of it at once: {erased:?}");
     }
@@ -436,7 +436,7 @@ fn a_cell_of_a_table_is_settled_on_a_center_and_nowhere_else() {
     let [center, mut second] = ["center-1", "center-2"].map(|name| node(&founded, &mut rng, name, NodeRole::Center));
     let two = node(&founded, &mut rng, "two", NodeRole::Village);
     let one = node(&founded, &mut rng, "one", NodeRole::Village);
-    let mut town = Town { center, one, two };
+    let mut town = Town { founded, center, one, two };
     town.meet();
     meet(&mut town.center, &mut second);
     let kind = TableKind::Limit;

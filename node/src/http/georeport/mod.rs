@@ -208,7 +208,7 @@ impl RequestQuery {
             (start, end) => (start, end.map(|end| end.saturating_add(1))),
         };
         // Nor is it longer than that.
-        let until_ms = until_ms.map(|until| from_ms.map_or(until, |from| until.min(from.saturating_add(DAYS_MS))));
+        let until_ms = until_ms.map(|until| from_ms.map_or(until, |from| until.min(from.saturating_add(DAYS_MS + 1))));
         let open = match self.status.as_deref() {
             None | Some("open,closed" | "closed,open") => None,
             Some("open") => Some(true),
@@ -473,6 +473,10 @@ mod tests {
         assert_eq!(bounds(day(first), None), (Some(0), Some(DAYS_MS)));
         assert_eq!(bounds(None, day(first)), (Some(-DAYS_MS), Some(1)));
         assert_eq!(bounds(day(first), day(first)), (Some(0), Some(1)));
-        assert_eq!(bounds(day(first), day("2026-01-01T00:00:00Z")), (Some(0), Some(DAYS_MS)), "no longer than that");
+        assert_eq!(
+            bounds(day(first), day("2026-01-01T00:00:00Z")),
+            (Some(0), Some(DAYS_MS + 1)),
+            "no longer than that"
+        );
     }
 }

@@ -44,5 +44,5 @@ fn found(household: u32, item: u16, minute: i64) -> Hazard {
 }
 
 fn reading(number: u32, record: Hazard) -> Reading {
-    Reading::Hazard(FieldsRecord { id: id(number), record, conflicts: Vec::new() })
+    Reading::Hazard(FieldsRecord { id: id(number), record, conflicts: Vec::new(), settled: Vec::new() })
 }

@@ -12,7 +12,9 @@ use townmesh_crdt::domain::role::Role;
 use townmesh_crdt::domain::town::{Member, Team};
 use townmesh_crdt::id::{NodeId, RecordId};
 
-use super::super::{AlarmFilter, CaseFilter, ConflictFilter, DeviceEventFilter, DeviceFilter, Listed, OrderFilter, Page};
+use super::super::{
+    AlarmFilter, CaseFilter, ConflictFilter, DeviceEventFilter, DeviceFilter, Listed, OrderFilter, Page,
+};
 use super::{Scene, VILLAGE, id};
 
 const DAY_MS: i64 = 86_400_000;

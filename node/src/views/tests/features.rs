@@ -17,7 +17,7 @@ fn at(latitude: f64, longitude: f64) -> Position {
 }
 
 fn fields<T>(number: u32, record: T) -> FieldsRecord<T> {
-    FieldsRecord { id: id(number), record, conflicts: Vec::new() }
+    FieldsRecord { id: id(number), record, conflicts: Vec::new(), settled: Vec::new() }
 }
 
 fn device(number: u32, position: Option<Position>) -> Reading {

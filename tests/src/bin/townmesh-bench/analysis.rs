@@ -185,7 +185,7 @@ fn device(number: u64) -> (DocumentId, Reading) {
     let kind = DeviceKind::ALL.get(number as usize % DeviceKind::ALL.len()).copied();
     let record = Device { code: Some(format!("mqtt:d{number}")), kind, position: place(number), ..Device::default() };
     let id = DocumentId(wide(number, 200));
-    (id, Reading::Device(FieldsRecord { id, record, conflicts: Vec::new() }))
+    (id, Reading::Device(FieldsRecord { id, record, conflicts: Vec::new(), settled: Vec::new() }))
 }
 
 /// The events of one device and day, of three kinds, every five hundredth an alarm.
@@ -227,12 +227,24 @@ fn household(number: u64, region: Option<RegionCode>) -> (DocumentId, Reading) {
             personal: Some(personal),
             ..Resident::default()
         };
-        ResidentRecord { id: ResidentId([place; 8]), resident, state: PersonalState::Open }
+        ResidentRecord { id: ResidentId([place; 8]), resident, state: PersonalState::Open, alias_of: None }
     };
     let residents = (0..3).map(resident).collect();
     let owner_state = PersonalState::Open;
     let (duplicates, conflicts) = (Vec::new(), Vec::new());
-    (id, Reading::Household(HouseholdRecord { id, region, household, owner_state, residents, duplicates, conflicts }))
+    (
+        id,
+        Reading::Household(HouseholdRecord {
+            id,
+            region,
+            household,
+            owner_state,
+            residents,
+            duplicates,
+            conflicts,
+            settled: Vec::new(),
+        }),
+    )
 }
 
 fn hazard(number: u64) -> (DocumentId, Reading) {
@@ -248,5 +260,5 @@ fn hazard(number: u64) -> (DocumentId, Reading) {
         due: Some(found + DAY.cast_signed()),
         ..Hazard::default()
     };
-    (id, Reading::Hazard(FieldsRecord { id, record, conflicts: Vec::new() }))
+    (id, Reading::Hazard(FieldsRecord { id, record, conflicts: Vec::new(), settled: Vec::new() }))
 }

@@ -22,7 +22,7 @@ const ALL: HotSpotFilter = HotSpotFilter {
 
 fn device(number: u32, code: &str, kind: DeviceKind, position: Option<Position>) -> Reading {
     let record = Device { code: Some(code.into()), kind: Some(kind), position, ..Device::default() };
-    Reading::Device(FieldsRecord { id: id(number), record, conflicts: Vec::new() })
+    Reading::Device(FieldsRecord { id: id(number), record, conflicts: Vec::new(), settled: Vec::new() })
 }
 
 /// An event so many minutes after midnight in the town, on a day.
