@@ -335,6 +335,8 @@ impl Explain for CommandError {
             | Self::NoSuchOrder
             | Self::ActorMissing
             | Self::NotUndoable
+            | Self::UndoLoses
+            | Self::Alias { .. }
             | Self::CaseRefused { .. } => Message::new(self.code(), self.chinese(), self.to_string()),
         }
     }

@@ -38,6 +38,14 @@ pub(super) fn aliases(content: &Content, stands: &BTreeSet<ResidentId>) -> BTree
     same_person::aliases(answers(content).filter_map(|(two, register)| Some((two, answer_of(register)?))), stands)
 }
 
+/// Everybody of whom anybody answered that they are one person with somebody, whatever others answered.
+pub(super) fn one_person(content: &Content, resident: ResidentId) -> BTreeSet<ResidentId> {
+    let said = answers(content).flat_map(|(two, register)| {
+        register.values.iter().filter_map(move |candidate| Some((two, Answer::from_value(&candidate.value)?)))
+    });
+    same_person::component(said, resident)
+}
+
 /// Who is to be asked about: residents that are recognised by the same (`recognised`) and of whom nobody has answered, and
 /// those of whom the answers differ. Only residents who stand are asked about.
 pub(super) fn suspected(

@@ -8,7 +8,7 @@ use crate::domain::input::InputError;
 use crate::domain::person::{PersonalDataTooLong, PersonalField};
 use crate::domain::role::Role;
 use crate::domain::tables::{MAX_ROWS, TableKind};
-use crate::id::{DocumentId, RecordId};
+use crate::id::{DocumentId, RecordId, ResidentId};
 use crate::replica::{PersonalError, RecordError};
 use crate::store::StoreError;
 
@@ -159,6 +159,17 @@ pub enum CommandError {
         "the settlement of a case is an event and stays: what it called off is dispatched again, what it left standing is changed by the next step of the case"
     )]
     NotUndoable,
+    /// More was recorded with a settlement.
+    #[error("more was recorded together with it, which undoing it would lose: correct the value instead")]
+    UndoLoses,
+    /// An edit of somebody who is shown as somebody else.
+    #[error(
+        "this resident is shown as {kept}, by what was answered about the two: edit that one, or take the answer back"
+    )]
+    Alias {
+        /// Who is shown.
+        kept: ResidentId,
+    },
 }
 
 /// The English half of a bilingual message.
@@ -205,7 +216,8 @@ impl CommandError {
             Self::NoSuchSide { .. } => "no_such_side",
             Self::NoSuchOrder => "no_such_order",
             Self::ActorMissing => "actor_missing",
-            Self::NotUndoable => "not_undoable",
+            Self::NotUndoable | Self::UndoLoses => "not_undoable",
+            Self::Alias { .. } => "alias",
         }
     }
 
@@ -261,6 +273,8 @@ impl CommandError {
             Self::NoSuchSide { side, sides } => format!("没有第 {side} 方，请填 1 至 {sides}"),
             Self::NoSuchOrder => "要撤销的任务不是本冲突中未完成的任务，请选用各方所列的任务".into(),
             Self::ActorMissing => "缺少裁定人及其角色：案卷冲突须由有权的角色裁定".into(),
+            Self::UndoLoses => "同时还记录了其他内容，撤销会丢失它们：请直接改正该项".into(),
+            Self::Alias { kept } => format!("此人已判定与 {kept} 为同一人并以其显示：请修改后者，或先撤销判定"),
             Self::NotUndoable => {
                 "案卷的裁定是不可更改的记录，不能撤销：已撤销的任务请重新派遣，仍有效的内容由案卷的下一步操作更改"
                     .into()

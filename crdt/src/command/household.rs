@@ -208,6 +208,9 @@ pub fn edit_resident(
     if !content.records.contains_key(record) {
         return Err(CommandError::NotFound { thing: "resident in household", chinese: "户内人员", document });
     }
+    if let Some(kept) = alias_of(replica, place, &content, resident)? {
+        return Err(CommandError::Alias { kept });
+    }
     let known = content.fields(record);
     edit.set.check(Resident::read(&known).kind).map_err(|error| error.within("set"))?;
     let mut fields = written(&content, record, edit.set.fields(), &edit.clear, Resident::table)?;
@@ -221,6 +224,21 @@ pub fn edit_resident(
     drop(content);
     let staged = stage(replica, place, BTreeMap::from([(record.to_vec(), fields)]), Lane::Work, now)?;
     Ok(staged.map_or(Outcome::Unchanged(resident), |recorded| Outcome::Changed(resident, recorded)))
+}
+
+/// As whom a resident is shown, where that is somebody else.
+fn alias_of(
+    replica: &mut Replica,
+    place: Place<'_>,
+    content: &Content,
+    resident: ResidentId,
+) -> Result<Option<ResidentId>, StoreError> {
+    if duplicates::one_person(content, resident).len() == 1 {
+        return Ok(None);
+    }
+    let found = read(replica, place.namespace, place.document)?;
+    let residents = found.map(|found| found.residents).unwrap_or_default();
+    Ok(residents.into_iter().find(|one| one.id == resident).and_then(|one| one.alias_of))
 }
 
 /// Reads a household; `None` if its document says nothing.
@@ -276,19 +294,15 @@ pub fn read(
     }))
 }
 
-/// A resident with everybody who is one person with them, by what was answered.
+/// A resident with everybody who is one person with them by any answer.
 pub(super) fn same_person(
     replica: &mut Replica,
     namespace: &Namespace,
     document: DocumentId,
     resident: ResidentId,
 ) -> Result<BTreeSet<ResidentId>, StoreError> {
-    let found = read(replica, namespace, document)?;
-    let residents = found.map(|found| found.residents).unwrap_or_default();
-    let shown = |one: &ResidentRecord| one.alias_of.unwrap_or(one.id);
-    let kept = residents.iter().find(|one| one.id == resident).map_or(resident, shown);
-    let same = residents.iter().filter(|one| shown(one) == kept).map(|one| one.id);
-    Ok(same.chain([resident]).collect())
+    let place = Place::new(replica, namespace, document);
+    Ok(duplicates::one_person(&*replica.content(place.id, document)?, resident))
 }
 
 /// What was settled in a household, the latest first.
@@ -444,12 +458,17 @@ fn resident_edits(
     for (Given { mut fields, personal }, matched) in assigned(given, &candidates) {
         if let Some(known) = matched.and_then(|place| open.get(place)) {
             let mut fields = news(&known.fields, fields);
-            check_stay(&known.fields, &fields)?;
-            if let Some(sealed) = known.person.edit(replica, place, known.id, &personal, false)? {
+            // What is new of an alias is said of whom it is shown as.
+            let shown = open.iter().find(|one| known.alias_of == Some(one.id)).unwrap_or(known);
+            check_stay(&shown.fields, &fields)?;
+            let is_news = people::overlay(known.person.data.as_ref().unwrap_or(&PersonalData::default()), &personal)
+                != known.person.data.clone().unwrap_or_default();
+            if is_news && let Some(sealed) = shown.person.edit(replica, place, shown.id, &personal, false)? {
                 fields.insert(Resident::PERSONAL, sealed);
             }
-            edits.insert(known.id.as_bytes().to_vec(), fields);
-            ids.push(known.id);
+            let edit = edits.entry(shown.id.as_bytes().to_vec()).or_default();
+            fields.into_iter().for_each(|(number, value)| _ = edit.entry(number).or_insert(value));
+            ids.push(shown.id);
             continue;
         }
         if hidden > 0 {

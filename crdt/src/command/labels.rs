@@ -244,6 +244,7 @@ pub(super) fn settlement_of(
         choice: ConflictValue { value, chinese: value_chinese, english: value_english, since: Some(time), said },
         sides: sides(content, &at, &settled.sides, show),
         stands: settled.stands,
+        alone: settled.alone,
         at,
     }
 }

@@ -121,6 +121,11 @@ pub(super) fn settlements(
     let merge = merge(replica, place, slot, content, &settled.sides, &accounts)?;
     let (time, assertion) = (settled.choice.time.millis(), settled.choice.assertion);
     let said = vec![Said { assertion, node: None, at: time }];
+    // All of a person is sealed in one piece: a phone that was added with the name would go with it.
+    let is_open = |field| merge.conflicts.iter().any(|conflict| conflict.field == field);
+    let all = [PersonalField::Name, PersonalField::IdNumber, PersonalField::Phone];
+    let adds = all.into_iter().any(|field| !is_open(field) && choice.field(field) != merge.merged.field(field));
+    let alone = settled.alone && !adds;
     let parts = merge.conflicts.iter().map(|conflict| Settlement {
         record: ResidentId::from_slice(slot.record),
         at: at.clone(),
@@ -131,6 +136,7 @@ pub(super) fn settlements(
         choice: said_value(choice.field(conflict.field), said.clone()),
         sides: conflict.sides(&accounts),
         stands: settled.stands,
+        alone,
     });
     Ok(parts.collect())
 }

@@ -185,8 +185,10 @@ pub struct Settlement {
     pub choice: ConflictValue,
     /// What had stood before.
     pub sides: Vec<ConflictValue>,
-    /// Whether it still stands, and may be undone.
+    /// Whether it still stands.
     pub stands: bool,
+    /// Whether nothing else was recorded with it, which undoing it would lose.
+    pub alone: bool,
 }
 
 /// One of several concurrent values.

@@ -25,6 +25,8 @@ pub struct Settled {
     pub sides: Vec<Candidate>,
     /// Whether it is still what everybody sees.
     pub stands: bool,
+    /// Whether nothing new of the record was written with it.
+    pub alone: bool,
 }
 
 impl Content {
@@ -48,8 +50,8 @@ impl Content {
                 let answers = is_answer(&one.assertion.record, *field) && *value != Value::Null;
                 if differ || answers {
                     let record = one.assertion.record.clone();
-                    let stands = self.stands(one, *field);
-                    found.push(Settled { record, field: *field, choice: one.candidate(value), sides, stands });
+                    let (stands, alone) = (self.stands(one, *field), !self.adds(one, *field));
+                    found.push(Settled { record, field: *field, choice: one.candidate(value), sides, stands, alone });
                 }
             }
         }
@@ -65,6 +67,14 @@ impl Content {
             replaced.filter_map(|one| Some(one.candidate(one.assertion.fields.get(&field)?))).collect();
         super::sort(&mut sides);
         sides
+    }
+
+    /// Whether an assertion says something new of other fields than this one.
+    fn adds(&self, one: &Stated, field: FieldId) -> bool {
+        one.assertion.fields.iter().filter(|(other, _)| **other != field).any(|(other, value)| {
+            let before = self.replaced(one, *other);
+            before.is_empty() || before.iter().any(|side| side.value != *value)
+        })
     }
 
     fn stands(&self, one: &Stated, field: FieldId) -> bool {

@@ -78,15 +78,38 @@ impl Two {
     }
 }
 
+/// Everybody who is one person with somebody by any answer, contradicted or not, and whether or not they stand: of whom an
+/// erasure must not leave anything.
+pub fn component(answers: impl IntoIterator<Item = (Two, Answer)>, of: ResidentId) -> BTreeSet<ResidentId> {
+    let mut joined: BTreeMap<ResidentId, BTreeSet<ResidentId>> = BTreeMap::new();
+    for (one, other) in answers.into_iter().filter_map(|(two, answer)| two.alias(answer)) {
+        joined.entry(one).or_default().insert(other);
+        joined.entry(other).or_default().insert(one);
+    }
+    let mut all = reach(&joined, of);
+    all.insert(of);
+    all
+}
+
 /// Who is shown as somebody else: each alias with whom it leads to. Whoever does not stand (recorded by mistake, or not
-/// there at all) keeps nobody. Of people who were declared aliases of each other in a circle the one with the smallest
+/// there at all) keeps nobody, and nobody is shown for somebody else where answers lead to two of whom somebody said
+/// that they are not one person. Of people who were declared aliases of each other in a circle the one with the smallest
 /// id stands, so that nobody is lost whatever several offices answered apart.
 pub fn aliases(
     answers: impl IntoIterator<Item = (Two, Answer)>,
     stands: &BTreeSet<ResidentId>,
 ) -> BTreeMap<ResidentId, ResidentId> {
+    let answers: Vec<(Two, Answer)> = answers.into_iter().collect();
+    let is_contrary = |alias: ResidentId| {
+        let all = component(answers.iter().copied(), alias);
+        let apart = answers.iter().filter(|(_, answer)| *answer == Answer::Distinct);
+        apart.into_iter().any(|(two, _)| two.ids().iter().all(|id| all.contains(id)))
+    };
     let mut kept_by: BTreeMap<ResidentId, BTreeSet<ResidentId>> = BTreeMap::new();
-    for (alias, kept) in answers.into_iter().filter_map(|(two, answer)| two.alias(answer)) {
+    for (alias, kept) in answers.iter().filter_map(|(two, answer)| two.alias(*answer)) {
+        if is_contrary(alias) {
+            continue;
+        }
         if stands.contains(&kept) && stands.contains(&alias) {
             kept_by.entry(alias).or_default().insert(kept);
         }
@@ -152,6 +175,20 @@ mod tests {
         let tail = [(1, 5, KeepFirst), (1, 2, KeepSecond)];
         assert_eq!(found(&[&circle[..], &tail].concat(), &[1, 2, 3, 4, 5]), [(1, 2), (3, 2), (4, 2), (5, 2)]);
         assert_eq!(found(&[(1, 2, KeepFirst)], &[2]), [], "one who was recorded by mistake keeps nobody");
+    }
+
+    #[test]
+    fn nobody_is_hidden_against_an_answer_and_an_erasure_reaches_everybody() {
+        use Answer::{Distinct, KeepFirst, KeepSecond};
+        let contrary = [(1, 2, KeepFirst), (2, 3, KeepFirst), (1, 3, Distinct), (4, 5, KeepFirst)];
+        assert_eq!(found(&contrary, &[1, 2, 3, 4, 5]), [(5, 4)]);
+        let of = |answers: &[(u8, u8, Answer)], one: u8| -> Vec<u8> {
+            let answers = answers.iter().map(|(a, b, answer)| (two(*a, *b), *answer));
+            component(answers, id(one)).into_iter().map(|one| one.0[0]).collect()
+        };
+        assert_eq!(of(&contrary, 3), [1, 2, 3]);
+        assert_eq!(of(&[(1, 3, KeepFirst), (2, 3, KeepSecond)], 2), [1, 2, 3]);
+        assert_eq!((of(&contrary, 9), of(&[(1, 2, Distinct)], 1)), (vec![9], vec![1]));
     }
 
     proptest! {

@@ -14,7 +14,7 @@ use super::assessment::{PeriodArgs, sentence, words};
 use super::client::Client;
 use super::output::table;
 use super::{Context, Done};
-use crate::views::{CauseGrouping, HazardGrouping, SpotSource, TrendStep};
+use crate::views::{CauseGrouping, HandlingForm, HazardGrouping, PlaceKind, SpotSource, TrendStep};
 
 #[derive(Debug, Subcommand)]
 pub(super) enum AnalysisCommand {
@@ -274,6 +274,14 @@ fn name_subjects(answer: &Value) -> Value {
         };
         let name = row["words"][0].as_str().map_or(code.clone(), |name| format!("{code} {name}"));
         row["name"] = name.into();
+        for field in ["by", "form"] {
+            let places = PlaceKind::ALL.iter().map(|kind| (kind.name(), kind.words()));
+            let forms = HandlingForm::ALL.iter().map(|form| (form.name(), form.words()));
+            let known = places.chain(forms).find(|(key, _)| row[field] == *key);
+            if let Some((_, [chinese, english])) = known {
+                row[field] = format!("{chinese} {english}").into();
+            }
+        }
         for case in row["cases"].as_array_mut().into_iter().flatten() {
             *case = if case["number"].is_null() { case["document"].clone() } else { case["number"].clone() };
         }
@@ -335,7 +343,7 @@ fn hazards(answer: &Value) -> String {
         ("/rechecked", "已复查 rechecked"),
         ("/open", "未整改 open"),
         ("/overdue", "超期 overdue"),
-        ("/median_days", "整改天数中位数 median days"),
+        ("/median_days", "销号天数中位数 median days"),
         ("/mean_days", "平均天数 mean days"),
         ("/inspected", "已检查户 inspected"),
         ("/households", "户数 households"),
@@ -446,7 +454,7 @@ mod tests {
         let answer = json!({ "rows": [group], "causes": [cause], "unplaced": 3, "causes_truncated": false });
         let shown = recurrence(&answer);
         assert!(shown.contains(
-            "1.4 电动车\t1\t1号\thousehold\t2\t0\t1970-01-01 08:00\t1970-01-01 08:00\t[3]\t7K3-9XQ-2PAD, ab"
+            "1.4 电动车\t1\t1号\t同一住户 same household\t2\t0\t1970-01-01 08:00\t1970-01-01 08:00\t[3]\t7K3-9XQ-2PAD, ab"
         ));
         assert!(shown.contains("\n1.4\t电动车\t1\t2\t0\t1\n") && shown.contains("3 more"), "{shown}");
         let proposal = json!({
@@ -454,7 +462,7 @@ mod tests {
             "recurring": 1, "households": 9, "form": "joint", "reason": ["因", "why"], "cases": [],
         });
         let shown = proposals(&json!({ "rows": [proposal], "unplaced": 0 }));
-        assert!(shown.ends_with("s\t1\torder\t3\t1\t1\t9\tjoint\t因\twhy\t\n"), "{shown}");
+        assert!(shown.ends_with("s\t1\torder\t3\t1\t1\t9\t联合处置 two or more jointly\t因\twhy\t\n"), "{shown}");
     }
 
     #[test]

@@ -53,10 +53,11 @@ struct Scope {
 }
 
 impl Scope {
+    /// `query` is told up to when everything is here: what lies after it is not over.
     async fn answer<T: Serialize + Send + 'static>(
         self,
         api: &Api,
-        query: impl FnOnce(&Reader) -> Result<T, QueryError> + Send + 'static,
+        query: impl FnOnce(&Reader, i64) -> Result<T, QueryError> + Send + 'static,
     ) -> Result<Response, ApiError> {
         let Self { from_ms, until_ms, region, kind } = self;
         check_period(from_ms, until_ms)?;
@@ -68,8 +69,10 @@ impl Scope {
         }
         // Before the figures, which may then be more complete than is said.
         let completeness = completeness::of(api, kind, region).await?;
-        let answer = api.readers().query(query).await?;
-        Ok(Json(Analysed { from_ms, until_ms, now_ms: now(), answer, completeness }).into_response())
+        let now_ms = now();
+        let known_ms = completeness.complete_to_ms.map_or(now_ms, |known| now_ms.min(known.cast_signed()));
+        let answer = api.readers().analyse(move |reader| query(reader, known_ms)).await?;
+        Ok(Json(Analysed { from_ms, until_ms, now_ms, answer, completeness }).into_response())
     }
 }
 
@@ -131,7 +134,7 @@ pub(super) async fn hot_spots(
 ) -> Result<Response, ApiError> {
     let filter = query.filter()?;
     let scope = Scope { from_ms: filter.from_ms, until_ms: filter.until_ms, region: filter.region, kind: None };
-    scope.answer(&api, move |reader| reader.hot_spots(&filter)).await
+    scope.answer(&api, move |reader, _| reader.hot_spots(&filter)).await
 }
 
 /// What comes back, when and where.
@@ -155,7 +158,7 @@ pub(super) async fn recurrence(
     let filter = RecurrenceFilter { from_ms, until_ms, region, category, days: checked_days(days)?, by, limit };
     let tables = api.engine().read(table::tables).await??;
     let scope = Scope { from_ms, until_ms, region, kind: None };
-    scope.answer(&api, move |reader| reader.recurrence(&filter, &tables)).await
+    scope.answer(&api, move |reader, _| reader.recurrence(&filter, &tables)).await
 }
 
 /// Which hazards.
@@ -176,7 +179,7 @@ pub(super) async fn hazards(
     let filter = HazardStatisticsFilter { from_ms, until_ms, now_ms: now(), region, by };
     let tables = api.engine().read(table::tables).await??;
     let scope = Scope { from_ms, until_ms, region, kind: Some(NamespaceKind::Registry) };
-    scope.answer(&api, move |reader| reader.hazard_statistics(&filter, &tables)).await
+    scope.answer(&api, move |reader, _| reader.hazard_statistics(&filter, &tables)).await
 }
 
 /// Which people.
@@ -196,7 +199,7 @@ pub(super) async fn population(
     let PopulationQuery { from_ms, until_ms, region, kind } = query;
     let filter = PopulationFilter { from_ms, until_ms, region, kind };
     let scope = Scope { from_ms, until_ms, region, kind: Some(NamespaceKind::Registry) };
-    scope.answer(&api, move |reader| reader.population(&filter)).await
+    scope.answer(&api, move |reader, _| reader.population(&filter)).await
 }
 
 /// Which cases, by what periods.
@@ -222,9 +225,11 @@ pub(super) async fn trend(State(api): State<Api>, Params(query): Params<TrendQue
             Message::new("period", zh, en).remedy("缩短时段，或按周、按月", "ask for less, or by week or month");
         return Err(ApiError::bad_request(message));
     }
-    let filter = TrendFilter { from_ms, until_ms, now_ms: now(), region, category, step, limit };
     let scope = Scope { from_ms, until_ms, region, kind: Some(NamespaceKind::Cases) };
-    scope.answer(&api, move |reader| reader.trend(&filter)).await
+    let answer = move |reader: &Reader, now_ms| {
+        reader.trend(&TrendFilter { from_ms, until_ms, now_ms, region, category, step, limit })
+    };
+    scope.answer(&api, answer).await
 }
 
 /// Where campaigns are looked for.
@@ -247,5 +252,5 @@ pub(super) async fn proposals(
     let filter = ProposalsFilter { from_ms, until_ms, region, category, days: checked_days(days)?, limit };
     let tables = api.engine().read(table::tables).await??;
     let scope = Scope { from_ms, until_ms, region, kind: None };
-    scope.answer(&api, move |reader| reader.proposals(&filter, &tables)).await
+    scope.answer(&api, move |reader, _| reader.proposals(&filter, &tables)).await
 }

@@ -105,7 +105,7 @@ fn of_field(document: DocumentId, settled: &Settlement) -> Done {
         choice: side(0, words, &choice.said),
         sides: sides(&settled.sides),
         stands: settled.stands,
-        undoable: settled.stands,
+        undoable: settled.stands && settled.alone,
     }
 }
 
@@ -161,7 +161,8 @@ impl Done {
 ///
 /// # Errors
 /// [`CommandError::NotFound`], [`CommandError::ConflictChanged`] where something was written after it,
-/// [`CommandError::NotUndoable`] for a case, [`CommandError::Record`].
+/// [`CommandError::UndoLoses`] where more was recorded with it, [`CommandError::NotUndoable`] for a case,
+/// [`CommandError::Record`].
 pub fn undo(
     replica: &mut Replica,
     (namespace, kind, document): (&Namespace, DocumentKind, DocumentId),
@@ -175,6 +176,9 @@ pub fn undo(
     let Some(made) = made else { return Err(CommandError::NotUndoable) };
     if !made.stands {
         return Err(CommandError::ConflictChanged);
+    }
+    if !made.alone {
+        return Err(CommandError::UndoLoses);
     }
     let content = replica.content(replica.namespace_id(namespace), document)?;
     let is_it = |one: &Settled| {

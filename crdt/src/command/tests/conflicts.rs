@@ -340,6 +340,62 @@ fn residents_are_merged_into_one_and_come_apart_again() {
 }
 
 #[test]
+fn what_is_said_of_an_alias_is_said_of_whom_it_is_shown_as() {
+    let mut town = Town::new(77);
+    let (at, both) = alike(&mut town);
+    answer(&mut town.one, &at, &Choice::Merge(2));
+    town.meet_all();
+    let edit = Edit {
+        set: Resident { moved_out: Some(crate::domain::date::Day(20_000)), ..Resident::default() },
+        ..Edit::default()
+    };
+    let refused = household::edit_resident(&mut town.one, &at.0, at.2, both[0], &edit, NOW);
+    assert!(matches!(refused, Err(CommandError::Alias { kept }) if kept == both[1]), "{refused:?}");
+    household::edit_resident(&mut town.one, &at.0, at.2, both[1], &edit, NOW).unwrap();
+    town.one.commit(NOW).unwrap();
+    // The ledger of the office that recorded the alias, once more, and then with something new.
+    let phone_of = |replica: &mut Replica, id| {
+        let found = household::read(replica, &at.0, at.2).unwrap().unwrap();
+        let one = found.residents.into_iter().find(|one| one.id == id).unwrap();
+        one.resident.personal.unwrap().phone.unwrap()
+    };
+    let phones = both.map(|id| phone_of(&mut town.one, id));
+    let tenant =
+        |moved_in| Resident { personal: Some(person("甲", NUMBER, &phones[0])), moved_in, ..Resident::default() };
+    let again = household::record(&mut town.one, &input("1号", vec![tenant(None)]), Lane::Work, NOW).unwrap();
+    assert_eq!((again.key(), again.value().residents.as_slice()), ("unchanged", &both[1..]));
+    let news = vec![tenant(Some(crate::domain::date::Day(9)))];
+    assert_eq!(record(&mut town.one, news).residents, [both[1]]);
+    let found = household::read(&mut town.one, &at.0, at.2).unwrap().unwrap();
+    let moved_in = found.residents.iter().map(|one| (one.id, one.resident.moved_in));
+    assert_eq!(moved_in.filter(|(_, day)| day.is_some()).map(|(id, _)| id).collect::<Vec<_>>(), [both[1]]);
+}
+
+#[test]
+fn what_was_recorded_with_a_settlement_is_not_undone_with_it() {
+    let mut town = Town::new(78);
+    let at = contested(&mut town);
+    let set = Household { usage: Some(DwellingUse::Shop), rooms: Some(3), ..Household::default() };
+    household::edit_household(&mut town.one, &at.0, at.2, &Edit { set, ..Edit::default() }, NOW).unwrap();
+    town.one.commit(NOW).unwrap();
+    let done = settled(&mut town.one, &at);
+    assert_eq!((done.len(), done[0].undoable), (1, false), "{done:?}");
+    assert!(matches!(undo(&mut town.one, &at, done[0].id), Err(CommandError::UndoLoses)));
+    let (at, both) = alike(&mut town);
+    let change = |replica: &mut Replica, personal| {
+        let set = Resident { personal: Some(personal), ..Resident::default() };
+        household::edit_resident(replica, &at.0, at.2, both[0], &Edit { set, ..Edit::default() }, NOW).unwrap();
+        replica.commit(NOW).unwrap();
+    };
+    change(&mut town.one, person("乙", NUMBER, ""));
+    change(&mut town.two, person("丙", NUMBER, ""));
+    town.meet_all();
+    change(&mut town.one, person("乙", NUMBER, "13900000009"));
+    let done: Vec<Done> = settled(&mut town.one, &at).into_iter().filter(|done| done.personal).collect();
+    assert_eq!((done.len(), done[0].undoable), (1, false), "the phone would go with the name: {done:?}");
+}
+
+#[test]
 fn whoever_erases_one_who_was_merged_erases_both() {
     let mut rng = ChaCha8Rng::seed_from_u64(76);
     let founded = enrol::found(&[LANGFA.to_owned()], "2025", "2025-11", NOW, &mut rng);

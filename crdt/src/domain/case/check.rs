@@ -85,11 +85,11 @@ impl Judge<'_> {
                 let claimed = self.case.on_spot.iter().any(|one| one.event == *claim);
                 self.check_unanswered(place, *claim, claimed.then_some(None))
             }
-            Action::Settle { between, .. } => {
+            Action::Settle { between, call_off } => {
                 let known = between.iter().all(|event| self.history.knew_of(place, *event));
                 let open = match between {
                     // One event named twice: that it had no effect was seen.
-                    [one, other] if one == other => self.case.may_acknowledge(*one),
+                    [one, other] if one == other => call_off.is_empty() && self.case.may_acknowledge(*one),
                     _ => self.case.open_conflicts().any(|conflict| conflict.is_between(*between)),
                 };
                 (known && open).then_some(()).ok_or(Reason::NoSuchConflict.into())

@@ -402,7 +402,9 @@ impl Case {
     /// Events that changed nothing and are in no conflict, which somebody has to look at, in the order of the fold. Left
     /// out are those that say what another event says with effect.
     pub fn without_effect(&self) -> impl Iterator<Item = &TimelineEntry> {
-        self.timeline.iter().filter(|entry| {
+        // A case that never came to be takes no answer.
+        let all = if self.state.is_some() { self.timeline.as_slice() } else { &[] };
+        all.iter().filter(|entry| {
             let in_conflict = |conflict: &Conflict| [conflict.stands, conflict.other].contains(&entry.event);
             !entry.effect.is_effective()
                 && !self.acknowledged.contains_key(&entry.event)

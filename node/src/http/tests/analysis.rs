@@ -21,10 +21,26 @@ impl Node {
         let visit =
             json!({ "household": id, "by": "xc-1", "time_ms": 1, "checklist": 1, "answers": { "4": "hazard" } });
         assert_eq!(self.post("/v1/inspections", &visit).await.0, StatusCode::CREATED);
-        self.filed(Some(60)).await;
+        let first = self.filed(Some(60)).await;
+        self.handled(&first).await;
         let case = self.filed(Some(60)).await;
         self.fetch(&format!("/v1/cases/{case}")).await;
         id
+    }
+
+    /// Dispatches a case to a team, which does it.
+    async fn handled(&self, case: &str) {
+        let act = async |role: &str, action: Value| {
+            let body = json!({ "actor": { "by": format!("x-{role}"), "role": role }, "action": action });
+            let (status, answer) = self.post(&format!("/v1/cases/{case}/actions"), &body).await;
+            assert_eq!(status, StatusCode::OK, "{answer}");
+            answer["value"]["event"].clone()
+        };
+        let orders = json!([{ "team": "a", "task": "清运" }]);
+        let event = act("dispatcher", json!({ "dispatch": { "orders": orders, "lead": 0 } })).await;
+        let order = json!({ "event": event, "index": 0 });
+        act("handler", json!({ "order_done": { "order": order, "result": "已清运", "photos": [] } })).await;
+        act("handler", json!({ "lead_close": { "team": "a", "summary": "已清运" } })).await;
     }
 
     async fn analysis(&self, path: &str) -> Value {

@@ -315,7 +315,7 @@ fn found(row: &Row<'_>, filter: &HazardStatisticsFilter) -> rusqlite::Result<Fou
         subject,
         state,
         grade,
-        overdue: due_ms.is_some_and(|due| due < filter.now_ms),
+        overdue: due_ms.is_some_and(|due| due <= filter.now_ms),
         // Clocks may disagree: what was closed before it was found took no time.
         closed_after_ms: closed.map(|closed| closed.saturating_sub(found_ms).max(0)),
     })

@@ -18,7 +18,7 @@ use townmesh_crdt::domain::region::RegionCode;
 use super::super::query::{Query, position};
 use super::super::reader::{QueryError, Reader};
 use super::square::metres_between;
-use super::{PROBLEM, Span, words};
+use super::{HAS_CASE, PROBLEM, Span, words};
 
 /// As near as this, in metres, is the same place: what a phone's receiver and a finger on the map are sure of.
 pub(super) const SAME_PLACE_METRES: f64 = 50.0;
@@ -61,8 +61,10 @@ pub(super) struct Occurrence {
     pub(super) order: usize,
     /// Of the case or hazard.
     pub(super) row: i64,
-    /// A case that was taken up again.
+    /// A case that was taken up again because it had come back.
     pub(super) reopened: bool,
+    /// When it was done with, in milliseconds since 1970; `None` while it is not.
+    ended_ms: Option<i64>,
     subject: usize,
     region: usize,
     household: Option<i64>,
@@ -154,7 +156,8 @@ const OF_CASE: &str = "case_file c JOIN document d ON d.row = c.row LEFT JOIN ho
     (SELECT hd.row FROM hazard z JOIN document hd ON hd.document = z.household \
     WHERE z.case_document = d.document ORDER BY z.household LIMIT 1)";
 const CASE_COLUMNS: &str = "c.row, c.category, c.region, c.place, h.row AS household, \
-    COALESCE(c.latitude, h.latitude) AS latitude, COALESCE(c.longitude, h.longitude) AS longitude";
+    COALESCE(c.latitude, h.latitude) AS latitude, COALESCE(c.longitude, h.longitude) AS longitude, \
+    COALESCE(c.handled_ms, c.closed_ms) AS ended_ms";
 
 impl Reader {
     /// What happened where in a period, and how much of it at no known place. By subject, region and place.
@@ -181,14 +184,17 @@ impl Reader {
         let mut reopened = cases("e.time_ms");
         // A literal, so that SQLite sees that the index of reopenings covers it.
         reopened.and::<Value>("e.step = 'reopen' AND e.effect IN ('\"applied\"', '\"applied_late\"')", []);
+        // Where a callback found it unsolved it never went away.
+        reopened.and::<Value>("json_extract(e.action, '$.reopen.cause') = 'recurrence'", []);
         let last = "ORDER BY e.time_ms, d.document, e.place";
         reopened.all(&self.connection, &select, last, |row| found.case(row))?;
         if filter.category.is_none() {
             let mut query = Query::default();
             query.between("z.found_ms", Some(from_ms), Some(until_ms));
             query.region("z.region", filter.region);
+            query.and::<Value>(&format!("NOT ({HAS_CASE})"), []);
             let select = "z.row, z.checklist, z.item, z.region, z.found_ms AS time_ms, h.row AS household, h.latitude, \
-                 h.longitude FROM hazard z JOIN document zd ON zd.row = z.row \
+                 h.longitude, CASE WHEN z.state = 'closed' THEN z.changed_ms END AS ended_ms FROM hazard z JOIN document zd ON zd.row = z.row \
                  LEFT JOIN document d ON d.document = z.household LEFT JOIN household h ON h.row = d.row";
             query.all(&self.connection, select, "ORDER BY z.found_ms, zd.document", |row| found.hazard(row))?;
         }
@@ -216,6 +222,7 @@ impl Occurrences {
             order: 0,
             row: row.get("row")?,
             reopened,
+            ended_ms: row.get("ended_ms")?,
             subject: self.subjects.number(subject),
             region: self.regions.number(row.get("region")?),
             household: row.get("household")?,
@@ -246,11 +253,23 @@ impl Occurrences {
                 region: regions.get(first.region)?.clone(),
                 place,
                 position: first.position,
-                occurrences,
+                occurrences: without_doubles(occurrences),
             })
         });
         (told.collect(), unplaced)
     }
+}
+
+/// What was reported while the one before was not done with is the same once more, and has not come back.
+fn without_doubles(all: Vec<Occurrence>) -> Vec<Occurrence> {
+    let mut kept: Vec<Occurrence> = Vec::with_capacity(all.len());
+    for one in all {
+        let lasts = kept.last().is_some_and(|last| last.ended_ms.is_none_or(|end| end > one.time_ms));
+        if one.reopened || !lasts {
+            kept.push(one);
+        }
+    }
+    kept
 }
 
 /// The first occurrences at places on the map, by subject and box.

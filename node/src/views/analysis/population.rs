@@ -314,7 +314,7 @@ impl Census {
             months: self.months.into_iter().skip(earlier).map(month).collect(),
             origins: few_together(origins.collect()),
             ages: few_together(ages.collect()),
-            stays: stays.collect(),
+            stays: few_together(stays.collect()),
             unknown_origin: self.unknown_origin,
             sealed: self.sealed,
         }
@@ -345,11 +345,17 @@ impl RegionPopulation {
 
 /// The groups with most people first; those too small to be told apart as one.
 fn few_together(shares: Vec<Share>) -> Vec<Share> {
-    let (few, mut told): (Vec<Share>, Vec<Share>) = shares.into_iter().partition(|one| one.people < FEWEST_TOLD);
+    let (mut few, mut told): (Vec<Share>, Vec<Share>) = shares.into_iter().partition(|one| one.people < FEWEST_TOLD);
     told.sort_by_key(|share| std::cmp::Reverse(share.people));
-    let people: u64 = few.iter().map(|one| one.people).sum();
+    let of = |few: &[Share]| few.iter().map(|one| one.people).sum::<u64>();
+    // One small group alone, or few people in all, would be known from the others: the next one joins them.
+    while !few.is_empty() && (few.len() == 1 || of(&few) < FEWEST_TOLD) {
+        let Some(next) = told.pop() else { break };
+        few.push(next);
+    }
+    let people = of(&few);
     if people > 0 {
-        told.push(Share { group: "few".into(), name: Some("其余各组（每组不足 3 人）".into()), people });
+        told.push(Share { group: "few".into(), name: Some("其余各组".into()), people });
     }
     told
 }

@@ -124,8 +124,9 @@ impl Gathering {
     fn form(&self, days: u32) -> (HandlingForm, [String; 2]) {
         let Self { places, recurring, most, .. } = self;
         if *most >= STUBBORN {
-            let zh = format!("同一处 {days} 天内反复发生 {most} 次");
-            return (HandlingForm::Comprehensive, [zh, format!("{most} times at one place, each within {days} days")]);
+            let zh = format!("同一处反复发生 {most} 次，每次距上次不超过 {days} 天");
+            let en = format!("{most} times at one place, each within {days} days of the one before");
+            return (HandlingForm::Comprehensive, [zh, en]);
         }
         if *recurring > 0 {
             let zh = format!("{recurring} 处在 {days} 天内再次发生");
@@ -166,20 +167,19 @@ impl Reader {
             let truncated = cut(&mut all, rows(filter.limit));
             let told = all
                 .into_iter()
-                .map(|((square, subject), found)| self.proposal(square, subject, found, filter.days, tables));
+                .map(|((square, subject), found)| self.proposal((square, subject), found, filter, tables));
             Ok(Proposals { rows: told.collect::<Result<_, _>>()?, truncated, unplaced })
         })
     }
 
     fn proposal(
         &self,
-        square: Square,
-        subject: &Subject,
+        (square, subject): (Square, &Subject),
         mut found: Gathering,
-        days: u32,
+        filter: &ProposalsFilter,
         tables: &Tables,
     ) -> Result<Proposal, QueryError> {
-        let (form, reason) = found.form(days);
+        let (form, reason) = found.form(filter.days);
         found.occurrences.sort_unstable_by_key(|one| std::cmp::Reverse(one.order));
         let named = found.occurrences.iter().take(MAX_NAMED);
         // Of regions alike the first by its code.
@@ -194,16 +194,17 @@ impl Reader {
             places: found.places,
             recurring: found.recurring,
             most: found.most,
-            households: self.households_in(square)?,
+            households: self.households_in(square, filter.region)?,
             form,
             reason,
             cases: named.map(|one| self.recurring_case(one)).collect::<Result<_, _>>()?,
         })
     }
 
-    fn households_in(&self, square: Square) -> Result<u64, QueryError> {
+    fn households_in(&self, square: Square, region: Option<RegionCode>) -> Result<u64, QueryError> {
         let Some(bounds) = square.bounds() else { return Ok(0) };
         let mut query = Query::default();
+        query.region("h.region", region);
         query.within("h.row", DocumentKind::Household, Some(bounds));
         let found = query.all(&self.connection, "count(*) FROM household h", "", |row| row.get::<_, i64>(0))?;
         Ok(found.first().copied().unwrap_or(0).cast_unsigned())

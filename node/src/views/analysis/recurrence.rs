@@ -258,15 +258,18 @@ impl Reader {
         let Some(household) = household else { return Ok(None) };
         let mut query = Query::default();
         query.and::<Value>("h.row = ?", [household.into()]);
-        let select = "d.document, h.address, h.head_name, h.head_id_number, h.head_phone \
+        let select = "d.document, h.address, h.head_name, h.head_id_number, h.head_phone, h.head_is_owner \
              FROM household h JOIN document d ON d.row = h.row";
         let found = query.all(&self.connection, select, "", |row| {
             let [name, number, phone] = [2, 3, 4].map(|column| row.get::<_, Option<String>>(column));
             let (name, number, phone) = (name?.filter(|name| !name.is_empty()), number?, phone?);
             // Many people share a name: without a number or phone nobody is told from others by it.
+            // Whoever is the head of a household may be a tenant.
+            let is_owner: bool = row.get("head_is_owner")?;
             let owner = number
                 .map(|number| key::normalise(&number))
                 .or_else(|| Some(key::normalise(name.as_deref()?) + "\n" + &key::normalise(phone.as_deref()?)));
+            let owner = owner.filter(|_| is_owner);
             let masked = owner.as_ref().map(|_| {
                 let shown = [name.as_deref().map(mask_name), phone.as_deref().map(mask_phone)];
                 shown.into_iter().flatten().collect::<Vec<_>>().join(" ")

@@ -18,7 +18,7 @@ use super::super::query::{Query, position, word};
 use super::super::reader::{QueryError, Reader};
 use super::hours::HOUR_MS;
 use super::square::Square;
-use super::{HourOfWeek, PROBLEM, Span, begin_of_day, cut, rows, words};
+use super::{HAS_CASE, HourOfWeek, PROBLEM, Span, begin_of_day, cut, rows, words};
 
 /// Most squares that are told apart, far more than a town has; what lies in others counts as without a place.
 const MAX_SQUARES: usize = 100_000;
@@ -279,6 +279,10 @@ impl Reader {
         let mut query = Query::default();
         query.between("z.found_ms", Some(filter.from_ms), Some(filter.until_ms));
         query.region("z.region", filter.region);
+        if filter.counts(SpotSource::Cases) {
+            // It is counted as the case.
+            query.and::<Value>(&format!("NOT ({HAS_CASE})"), []);
+        }
         let select = "z.found_ms AS time_ms, h.latitude, h.longitude FROM hazard z \
              LEFT JOIN document d ON d.document = z.household LEFT JOIN household h ON h.row = d.row";
         self.spots_in_time(query, select, SpotSource::Hazards, ground)

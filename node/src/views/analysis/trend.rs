@@ -83,13 +83,20 @@ impl TrendStep {
 
     /// How many periods there are from one moment to another; both in milliseconds since 1970.
     pub fn periods(self, from_ms: i64, until_ms: i64) -> i64 {
-        let days = i64::from(day_of(until_ms.saturating_sub(1)).0) - i64::from(day_of(from_ms).0);
-        let length = match self {
-            Self::Day => 1,
-            Self::Week => 7,
-            Self::Month => 28,
+        let (first, last) = (self.begin(day_of(from_ms)), self.begin(day_of(until_ms.saturating_sub(1))));
+        let days = i64::from(last.0) - i64::from(first.0);
+        let between = match self {
+            Self::Day => days,
+            Self::Week => days.div_euclid(7),
+            Self::Month => {
+                let months = |day: Day| {
+                    let (year, month, _) = day.calendar();
+                    i64::from(year) * 12 + i64::from(month)
+                };
+                months(last) - months(first)
+            }
         };
-        days.div_euclid(length) + 1
+        between + 1
     }
 }
 
@@ -161,7 +168,9 @@ impl Reader {
         let first = step.begin(day_of(filter.from_ms));
         let last = step.begin(day_of(filter.until_ms.saturating_sub(1)));
         let earliest = step.after(first, -step.lookback());
-        let periods: Vec<Day> = std::iter::successors(Some(earliest), |day| Some(step.after(*day, 1)))
+        // At the ends of the calendar nothing comes after a day.
+        let next = |day: &Day| Some(step.after(*day, 1)).filter(|next| next > day);
+        let periods: Vec<Day> = std::iter::successors(Some(earliest), next)
             .take_while(|day| *day <= last)
             .take(MAX_PERIODS + step.lookback() as usize)
             .collect();
@@ -200,8 +209,8 @@ impl Reader {
 
     /// When the first case was reported that is known of the region and category.
     fn first_case(&self, filter: &TrendFilter) -> Result<Option<i64>, QueryError> {
-        let mut query = Query::default();
-        query.region("c.region", filter.region);
+        let mut query = filter.query();
+        query.and("c.reported_ms > ?", [0]);
         let select = "c.reported_ms FROM case_file c";
         let last = "ORDER BY c.reported_ms LIMIT 1";
         Ok(query.all(&self.connection, select, last, |row| row.get(0))?.into_iter().next())

@@ -8,8 +8,8 @@ use townmesh_crdt::domain::person::PersonalData;
 use super::{Batch, Slot, coordinates, json, key};
 
 const HOUSEHOLD: &str = "INSERT OR REPLACE INTO household (row, region, address, number, usage, rooms, area_dm2, \
-    tenant_limit, latitude, longitude, note, head_name, head_id_number, head_phone, residents, mark, head_state, \
-    conflicts, changed) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
+    tenant_limit, latitude, longitude, note, head_name, head_id_number, head_phone, head_is_owner, residents, mark, head_state, \
+    conflicts, changed) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
 const RESIDENT: &str = "INSERT INTO resident (row, resident, name, id_number, phone, kind, relation, moved_in, \
     moved_out, void, state) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
 const INSPECTION: &str = "INSERT INTO inspection (row, record, household, inspector, time_ms, checklist, answers, \
@@ -44,6 +44,7 @@ impl Batch<'_> {
                 &head.map(|head| &head.name),
                 &head.and_then(|head| head.id_number.as_deref()),
                 &head.and_then(|head| head.phone.as_deref()),
+                &household.owner.is_some(),
                 &present(&record.residents),
                 &mark.key(),
                 &state_key(record.owner_state),

@@ -97,10 +97,7 @@ fn people_are_counted_as_of_the_last_day() {
     assert_eq!(shares(&told.uses), [("self_occupied", 4), ("rental", 6)]);
     let months: Vec<_> = told.months.iter().map(|one| (one.month.as_str(), one.moved_in, one.moved_out)).collect();
     assert_eq!(months, [("2026-03", 3, 0), ("2026-06", 0, 1), ("2026-12", 1, 1)]);
-    assert_eq!(
-        shares(&told.stays),
-        [("under_30_days", 1), ("half_year_to_3_years", 2), ("3_years_and_more", 2), ("unknown", 5),]
-    );
+    assert_eq!(shares(&told.stays), [("unknown", 5), ("few", 5)]);
 }
 
 #[test]
@@ -117,7 +114,7 @@ fn origin_and_age_are_told_of_those_whose_number_can_be_read() {
     more.feed([Reading::Household(house(23, DwellingUse::Shop, None, &[henan, child]))]);
     let told = population(&more, &YEAR);
     assert_eq!(shares(&told.origins), [("13", 4), ("41", 4)]);
-    assert_eq!(shares(&told.ages), [("35-59", 4), ("6-17", 3), ("few", 1)]);
+    assert_eq!(shares(&told.ages), [("35-59", 4), ("few", 4)], "one alone would be known from the others");
 }
 
 #[test]

@@ -18,7 +18,7 @@ fn middle() -> Position {
 /// Cases, a day one after the other, so many metres north of the middle of a square.
 fn cases(metres: &[f64]) -> Vec<Reading> {
     let near = |metres: f64| Position::from_degrees(middle().latitude() + metres / 111_320.0, middle().longitude());
-    let case = |(number, metres): (u32, &f64)| case(number, i64::from(number) * DAY).at("甲", near(*metres)).reading();
+    let case = |(number, metres): (u32, &f64)| done(number, i64::from(number) * DAY).at("甲", near(*metres)).reading();
     (1..).zip(metres).map(case).collect()
 }
 
