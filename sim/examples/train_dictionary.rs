@@ -120,13 +120,8 @@ fn live(
             reporter: None,
             photos: vec![],
         };
-        let case = case::report(
-            replica,
-            &reporter,
-            NewCase { region, natural_key: None, noticed: now, report, reporter: None },
-            now,
-        )?
-        .into_value();
+        let new = NewCase { region, natural_key: None, noticed: now, report, reporter: None };
+        let case = case::report(replica, &reporter, new, now)?.into_value();
         replica.commit(now)?;
         case::act(replica, &case, &reporter, Action::Accept, now)?;
         replica.commit(now)?;

@@ -179,62 +179,11 @@ impl Api {
             .route("/metrics", get(metrics::metrics))
             .route("/v1/status", get(status::status))
             .route("/v1/progress", get(status::progress))
-            .route("/v1/households", get(households::list).post(households::record))
-            .route("/v1/households/{id}", get(households::show).patch(households::edit))
-            .route("/v1/households/{id}/residents", post(households::add_resident))
-            .route("/v1/inspections", get(households::inspections).post(households::inspect))
-            .route("/v1/photos", post(photos::record).layer(DefaultBodyLimit::max(photos::PHOTO_BYTES)))
-            .route("/v1/photos/{hash}", get(photos::show))
-            .route("/v1/hazards", get(households::hazards))
-            .route("/v1/hazards/{id}/steps", post(households::hazard_step))
-            .route("/v1/conflicts", get(conflicts::list))
-            .route("/v1/conflicts/settled", get(conflicts::settled))
-            .route("/v1/conflicts/settled/{id}/undo", post(conflicts::undo))
-            .route("/v1/conflicts/{id}", get(conflicts::show))
-            .route("/v1/conflicts/{id}/settle", post(conflicts::settle))
-            .route("/v1/cases", get(cases::list).post(cases::report))
-            .route("/v1/cases/{id}", get(cases::show))
-            .route("/v1/cases/import", post(hotline::import).layer(DefaultBodyLimit::max(MAX_TABLE_FILE as usize)))
-            .route("/v1/cases/{id}/actions", post(cases::act))
-            .route(
-                "/v1/events",
-                get(events::list).post(events::record).layer(DefaultBodyLimit::max(bounds::EVENTS_BYTES)),
-            )
-            .route("/v1/regions", get(town::regions))
-            .route("/v1/counts", get(town::counts))
-            .route("/v1/grids", post(town::record_grid))
-            .route("/v1/members", get(town::members).post(town::record_member))
-            .route("/v1/teams", get(town::teams).post(town::record_team))
-            .route("/v1/devices", get(town::devices).post(town::record_device))
-            .route("/v1/orders", get(orders::list))
-            .route("/v1/handover", get(orders::handover))
-            .route("/v1/positions", get(positions::list).post(positions::record))
-            .route("/v1/delivery", get(delivery::list))
-            .route("/v1/completeness", get(completeness::show))
-            .route("/v1/assessment", get(assessment::figures))
-            .route("/v1/assessment/cases", get(assessment::cases))
-            .route("/v1/scores", get(assessment::scores))
-            .route("/v1/analysis/hot-spots", get(analysis::hot_spots))
-            .route("/v1/analysis/recurrence", get(analysis::recurrence))
-            .route("/v1/analysis/hazards", get(analysis::hazards))
-            .route("/v1/analysis/population", get(analysis::population))
-            .route("/v1/analysis/trend", get(analysis::trend))
-            .route("/v1/analysis/proposals", get(analysis::proposals))
-            .route("/v1/tables", get(tables::list))
-            .route("/v1/tables/{table}", get(tables::show).post(tables::record))
-            .route(
-                "/v1/tables/{table}/import",
-                post(tables::import).layer(DefaultBodyLimit::max(MAX_TABLE_FILE as usize)),
-            )
-            .route("/v1/reveals", get(reveal::list))
-            .route("/v1/invite", post(invite::invite))
-            .route("/v1/invites", get(invite::list))
-            .route("/v1/revoke", post(revoke::revoke))
-            .route("/v1/authorities", get(authority::list).post(authority::create))
-            .route("/v1/authorities/adopt", post(authority::adopt))
-            .route("/v1/authorities/revoke", post(authority::revoke))
-            .route("/v1/erase", post(erase::erase))
-            .route("/v1/ratify", post(ratify::ratify))
+            .merge(registry())
+            .merge(work())
+            .merge(decisions())
+            .merge(whole_town())
+            .merge(trust())
             .nest("/ogc", ogc::router())
             .route("/ogc/", get(ogc::landing))
             .nest("/georeport/v2", georeport::router())
@@ -254,6 +203,81 @@ impl Api {
             .layer(from_fn_with_state(self.clone(), access::guard))
             .with_state(self)
     }
+}
+
+/// Who lives where, what was found there, and what is to be settled.
+fn registry() -> Router<Api> {
+    Router::new()
+        .route("/v1/households", get(households::list).post(households::record))
+        .route("/v1/households/{id}", get(households::show).patch(households::edit))
+        .route("/v1/households/{id}/residents", post(households::add_resident))
+        .route("/v1/inspections", get(households::inspections).post(households::inspect))
+        .route("/v1/photos", post(photos::record).layer(DefaultBodyLimit::max(photos::PHOTO_BYTES)))
+        .route("/v1/photos/{hash}", get(photos::show))
+        .route("/v1/hazards", get(households::hazards))
+        .route("/v1/hazards/{id}/steps", post(households::hazard_step))
+        .route("/v1/conflicts", get(conflicts::list))
+        .route("/v1/conflicts/settled", get(conflicts::settled))
+        .route("/v1/conflicts/settled/{id}/undo", post(conflicts::undo))
+        .route("/v1/conflicts/{id}", get(conflicts::show))
+        .route("/v1/conflicts/{id}/settle", post(conflicts::settle))
+}
+
+/// Cases, orders, device events.
+fn work() -> Router<Api> {
+    Router::new()
+        .route("/v1/cases", get(cases::list).post(cases::report))
+        .route("/v1/cases/{id}", get(cases::show))
+        .route("/v1/cases/import", post(hotline::import).layer(DefaultBodyLimit::max(MAX_TABLE_FILE as usize)))
+        .route("/v1/cases/{id}/actions", post(cases::act))
+        .route("/v1/events", get(events::list).post(events::record).layer(DefaultBodyLimit::max(bounds::EVENTS_BYTES)))
+        .route("/v1/orders", get(orders::list))
+        .route("/v1/handover", get(orders::handover))
+}
+
+/// Figures, scores, decision support.
+fn decisions() -> Router<Api> {
+    Router::new()
+        .route("/v1/assessment", get(assessment::figures))
+        .route("/v1/assessment/cases", get(assessment::cases))
+        .route("/v1/scores", get(assessment::scores))
+        .route("/v1/analysis/hot-spots", get(analysis::hot_spots))
+        .route("/v1/analysis/recurrence", get(analysis::recurrence))
+        .route("/v1/analysis/hazards", get(analysis::hazards))
+        .route("/v1/analysis/population", get(analysis::population))
+        .route("/v1/analysis/trend", get(analysis::trend))
+        .route("/v1/analysis/proposals", get(analysis::proposals))
+}
+
+/// What the whole town knows, and how complete that is here.
+fn whole_town() -> Router<Api> {
+    Router::new()
+        .route("/v1/regions", get(town::regions))
+        .route("/v1/counts", get(town::counts))
+        .route("/v1/grids", post(town::record_grid))
+        .route("/v1/members", get(town::members).post(town::record_member))
+        .route("/v1/teams", get(town::teams).post(town::record_team))
+        .route("/v1/devices", get(town::devices).post(town::record_device))
+        .route("/v1/positions", get(positions::list).post(positions::record))
+        .route("/v1/delivery", get(delivery::list))
+        .route("/v1/completeness", get(completeness::show))
+        .route("/v1/tables", get(tables::list))
+        .route("/v1/tables/{table}", get(tables::show).post(tables::record))
+        .route("/v1/tables/{table}/import", post(tables::import).layer(DefaultBodyLimit::max(MAX_TABLE_FILE as usize)))
+}
+
+/// Who is in, and who was shown what.
+fn trust() -> Router<Api> {
+    Router::new()
+        .route("/v1/reveals", get(reveal::list))
+        .route("/v1/invite", post(invite::invite))
+        .route("/v1/invites", get(invite::list))
+        .route("/v1/revoke", post(revoke::revoke))
+        .route("/v1/authorities", get(authority::list).post(authority::create))
+        .route("/v1/authorities/adopt", post(authority::adopt))
+        .route("/v1/authorities/revoke", post(authority::revoke))
+        .route("/v1/erase", post(erase::erase))
+        .route("/v1/ratify", post(ratify::ratify))
 }
 
 async fn no_such_path() -> ApiError {

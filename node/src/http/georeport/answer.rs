@@ -132,12 +132,11 @@ mod tests {
             let mut reader = Reader::from_reader(written.as_slice());
             let mut depth = 0_i32;
             loop {
-                match reader.read_event().unwrap() {
-                    Event::Start(_) => depth += 1,
-                    Event::End(_) => depth -= 1,
-                    Event::Eof => break,
-                    _ => {}
+                let event = reader.read_event().unwrap();
+                if event == Event::Eof {
+                    break;
                 }
+                depth += i32::from(matches!(event, Event::Start(_))) - i32::from(matches!(event, Event::End(_)));
             }
             prop_assert_eq!(depth, 0);
         }
