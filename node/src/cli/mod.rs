@@ -55,7 +55,7 @@ const FAILED: u8 = 1;
 /// Wrong usage.
 const USAGE: u8 = 2;
 /// Codes of messages about how a command was given, wherever that is noticed.
-const USAGE_CODES: [&str; 18] = [
+const USAGE_CODES: [&str; 21] = [
     "usage",
     "config_value",
     "config_syntax",
@@ -70,6 +70,9 @@ const USAGE_CODES: [&str; 18] = [
     "cursor",
     "change_id",
     "kinds",
+    "query",
+    "days",
+    "near",
     "mapping",
     "format",
     "town_file",
