@@ -85,6 +85,8 @@ async fn features_come_by_pages_by_box_and_one_by_one_and_tell_of_nobody() {
         let (_, page) = node.fetch(&path).await;
         assert_eq!(page["numberReturned"], count, "{collection}: {page}");
     }
+    let (_, elsewhere) = node.fetch("/ogc/collections/units/items?bbox=1,2,3,4").await;
+    assert_eq!(elsewhere["features"], json!([]));
     let (_, units) = node.fetch("/ogc/collections/units/items?datetime=../2020-01-01T00:00:00Z").await;
     assert_eq!(units["features"], json!([]));
     let (_, elsewhere) = node.fetch("/ogc/collections/dwellings/items?region=110115005002").await;
