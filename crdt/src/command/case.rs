@@ -110,8 +110,12 @@ pub fn report(
     if new.natural_key.as_ref().is_some_and(|key| key.trim_ascii().is_empty()) {
         return Err(InputError::new("natural_key", Fault::Blank).into());
     }
+    check_reporter(&new)?;
     if let Some(known) = reported_before(replica, &new)? {
         return Ok(Outcome::Unchanged(known));
+    }
+    if let Some(category) = &new.report.category {
+        check_category(&*table::tables(replica)?, category).map_err(|error| error.within("report"))?;
     }
     let (year, ..) = Day::of_time(i64::try_from(new.noticed).unwrap_or(i64::MAX), UTC_OFFSET_MINUTES).calendar();
     let wanted = Namespace::cases(&new.region.to_string(), &format!("{year:04}"));
@@ -126,10 +130,7 @@ pub fn report(
     if known.fold().reported.is_some() {
         return Ok(Outcome::Unchanged(case));
     }
-    if let Some(category) = &new.report.category {
-        check_category(&*table::tables(replica)?, category).map_err(|error| error.within("report"))?;
-    }
-    let reporter = seal_reporter(replica, &case, new.reporter, new.report.reporter.is_some())?;
+    let reporter = seal_reporter(replica, &case, new.reporter)?;
     let action = Action::Report(Box::new(Report { region: Some(new.region), reporter, ..new.report }));
     let (_, recorded) = add(replica, &case, known, actor, action, now)?;
     Ok(Outcome::Created(case, recorded))
@@ -227,23 +228,25 @@ fn reporter_id(document: DocumentId) -> ResidentId {
     ResidentId(id)
 }
 
-/// Seals whoever reports a case. `is_given` says that the report brought sealed bytes of its own, which only a node
-/// makes.
+/// Whoever reports a case is named beside the report, in which only a node writes them down, sealed.
+fn check_reporter(new: &NewCase) -> Result<(), InputError> {
+    if new.report.reporter.is_some() {
+        let (chinese, english) =
+            ("姓名与电话，写在 report 之外的 reporter 中", "name and phone in reporter, beside report");
+        return Err(InputError::new("report.reporter", Fault::Form { chinese, english }));
+    }
+    let reporter = new.reporter.iter().try_for_each(|reporter| input::person(reporter, Holder::Owner));
+    reporter.map_err(|error| error.within("reporter"))
+}
+
 fn seal_reporter(
     replica: &mut Replica,
     case: &CaseRef,
     reporter: Option<PersonalData>,
-    is_given: bool,
 ) -> Result<Option<ByteVec>, CommandError> {
-    if is_given {
-        let (chinese, english) =
-            ("姓名与电话，写在 report 之外的 reporter 中", "name and phone in reporter, beside report");
-        return Err(InputError::new("report.reporter", Fault::Form { chinese, english }).into());
-    }
-    let Some(data) = reporter.filter(|data| !data.normalised().is_empty()) else { return Ok(None) };
-    input::person(&data, Holder::Owner).map_err(|error| error.within("reporter"))?;
+    let Some(data) = reporter.map(|data| data.normalised()).filter(|data| !data.is_empty()) else { return Ok(None) };
     let place = Place::new(replica, &case.namespace, case.document);
-    let sealed = people::seal(replica, place, reporter_id(case.document), None, &data.normalised())?;
+    let sealed = people::seal(replica, place, reporter_id(case.document), None, &data)?;
     Ok(sealed.as_bytes().map(|bytes| bytes.to_vec().into()))
 }
 

@@ -35,7 +35,12 @@ fn answer_of(register: &Register) -> Option<Answer> {
 
 /// Who of those that stand is shown as somebody else.
 pub(super) fn aliases(content: &Content, stands: &BTreeSet<ResidentId>) -> BTreeMap<ResidentId, ResidentId> {
-    same_person::aliases(answers(content).filter_map(|(two, register)| Some((two, answer_of(register)?))), stands)
+    let settled = answers(content).filter_map(|(two, register)| Some((two, answer_of(register)?)));
+    // That two are not one person holds nobody's hiding up less because somebody else said otherwise.
+    let contested = answers(content).filter(|(_, register)| register.is_conflict()).filter(|(_, register)| {
+        register.values.iter().any(|candidate| Answer::from_value(&candidate.value) == Some(Answer::Distinct))
+    });
+    same_person::aliases(settled.chain(contested.map(|(two, _)| (two, Answer::Distinct))), stands)
 }
 
 /// Everybody of whom anybody answered that they are one person with somebody, whatever others answered.

@@ -260,8 +260,11 @@ pub fn read(
     conflicts.extend(current.owner.conflicts(None));
     let mut recognised: BTreeMap<Vec<u8>, Vec<ResidentId>> = BTreeMap::new();
     for known in &current.residents {
-        conflicts.extend(labels::conflicts(&content, known.id.as_bytes(), labels::RESIDENT));
-        conflicts.extend(known.person.conflicts(Some(known.id)));
+        // What is said of an alias is shown nowhere: there is nothing to settle until they come apart.
+        if known.alias_of.is_none() {
+            conflicts.extend(labels::conflicts(&content, known.id.as_bytes(), labels::RESIDENT));
+            conflicts.extend(known.person.conflicts(Some(known.id)));
+        }
         let counted = known.person.data.as_ref().filter(|_| !known.is_void());
         if let Some(key) = counted.and_then(people::recognisable) {
             recognised.entry(key).or_default().push(known.id);
@@ -457,18 +460,17 @@ fn resident_edits(
     let mut ids = Vec::with_capacity(given.len());
     for (Given { mut fields, personal }, matched) in assigned(given, &candidates) {
         if let Some(known) = matched.and_then(|place| open.get(place)) {
-            let mut fields = news(&known.fields, fields);
-            // What is new of an alias is said of whom it is shown as.
-            let shown = open.iter().find(|one| known.alias_of == Some(one.id)).unwrap_or(known);
+            ids.push(known.id);
+            let (shown, mut fields, personal) = match shown_as(known, current)? {
+                None => (*known, news(&known.fields, fields), personal),
+                Some(shown) => (shown, lacking(shown, news(&known.fields, fields)), lacking_personal(shown, personal)),
+            };
             check_stay(&shown.fields, &fields)?;
-            let is_news = people::overlay(known.person.data.as_ref().unwrap_or(&PersonalData::default()), &personal)
-                != known.person.data.clone().unwrap_or_default();
-            if is_news && let Some(sealed) = shown.person.edit(replica, place, shown.id, &personal, false)? {
+            if let Some(sealed) = shown.person.edit(replica, place, shown.id, &personal, false)? {
                 fields.insert(Resident::PERSONAL, sealed);
             }
             let edit = edits.entry(shown.id.as_bytes().to_vec()).or_default();
             fields.into_iter().for_each(|(number, value)| _ = edit.entry(number).or_insert(value));
-            ids.push(shown.id);
             continue;
         }
         if hidden > 0 {
@@ -482,6 +484,31 @@ fn resident_edits(
         ids.push(id);
     }
     Ok(ids)
+}
+
+/// Whom an alias is shown as: what is new of the one is said of the other.
+fn shown_as<'a>(known: &Known, current: Option<&'a Current>) -> Result<Option<&'a Known>, CommandError> {
+    let Some((kept, current)) = known.alias_of.zip(current) else { return Ok(None) };
+    let shown = current.residents.iter().find(|one| one.id == kept);
+    match shown {
+        Some(shown) if shown.person.state == PersonalState::KeyMissing => Err(CommandError::KeysMissing(1)),
+        shown => Ok(shown),
+    }
+}
+
+/// Of the fields of an alias those that whoever is shown does not have: what was corrected since stays.
+fn lacking(shown: &Known, mut fields: Fields) -> Fields {
+    fields.retain(|number, _| !shown.fields.contains_key(number));
+    fields
+}
+
+fn lacking_personal(shown: &Known, given: PersonalData) -> PersonalData {
+    let known = shown.person.data.clone().unwrap_or_default();
+    PersonalData {
+        name: if known.name.is_empty() { given.name } else { String::new() },
+        id_number: given.id_number.filter(|_| known.id_number.is_none()),
+        phone: given.phone.filter(|_| known.phone.is_none()),
+    }
 }
 
 /// Stages the fields of one record of a household.

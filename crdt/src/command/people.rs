@@ -123,9 +123,14 @@ pub(super) fn settlements(
     let said = vec![Said { assertion, node: None, at: time }];
     // All of a person is sealed in one piece: a phone that was added with the name would go with it.
     let is_open = |field| merge.conflicts.iter().any(|conflict| conflict.field == field);
+    let is_said = |field| accounts.iter().any(|account| account.data.field(field) == choice.field(field));
     let all = [PersonalField::Name, PersonalField::IdNumber, PersonalField::Phone];
-    let adds = all.into_iter().any(|field| !is_open(field) && choice.field(field) != merge.merged.field(field));
-    let alone = settled.alone && !adds;
+    let adds = |told: PersonalField| {
+        all.into_iter().filter(|field| *field != told).any(|field| match is_open(field) {
+            true => !is_said(field),
+            false => choice.field(field) != merge.merged.field(field),
+        })
+    };
     let parts = merge.conflicts.iter().map(|conflict| Settlement {
         record: ResidentId::from_slice(slot.record),
         at: at.clone(),
@@ -136,7 +141,7 @@ pub(super) fn settlements(
         choice: said_value(choice.field(conflict.field), said.clone()),
         sides: conflict.sides(&accounts),
         stands: settled.stands,
-        alone,
+        alone: settled.alone && !adds(conflict.field),
     });
     Ok(parts.collect())
 }

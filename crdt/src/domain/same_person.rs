@@ -81,12 +81,7 @@ impl Two {
 /// Everybody who is one person with somebody by any answer, contradicted or not, and whether or not they stand: of whom an
 /// erasure must not leave anything.
 pub fn component(answers: impl IntoIterator<Item = (Two, Answer)>, of: ResidentId) -> BTreeSet<ResidentId> {
-    let mut joined: BTreeMap<ResidentId, BTreeSet<ResidentId>> = BTreeMap::new();
-    for (one, other) in answers.into_iter().filter_map(|(two, answer)| two.alias(answer)) {
-        joined.entry(one).or_default().insert(other);
-        joined.entry(other).or_default().insert(one);
-    }
-    let mut all = reach(&joined, of);
+    let mut all = reach(&joined(answers), of);
     all.insert(of);
     all
 }
@@ -100,14 +95,10 @@ pub fn aliases(
     stands: &BTreeSet<ResidentId>,
 ) -> BTreeMap<ResidentId, ResidentId> {
     let answers: Vec<(Two, Answer)> = answers.into_iter().collect();
-    let is_contrary = |alias: ResidentId| {
-        let all = component(answers.iter().copied(), alias);
-        let apart = answers.iter().filter(|(_, answer)| *answer == Answer::Distinct);
-        apart.into_iter().any(|(two, _)| two.ids().iter().all(|id| all.contains(id)))
-    };
+    let contrary = contradicted(&answers);
     let mut kept_by: BTreeMap<ResidentId, BTreeSet<ResidentId>> = BTreeMap::new();
     for (alias, kept) in answers.iter().filter_map(|(two, answer)| two.alias(*answer)) {
-        if is_contrary(alias) {
+        if contrary.contains(&alias) {
             continue;
         }
         if stands.contains(&kept) && stands.contains(&alias) {
@@ -122,6 +113,31 @@ pub fn aliases(
         end.copied().filter(|end| end != alias)
     };
     kept_by.keys().filter_map(|alias| Some((*alias, shown(alias)?))).collect()
+}
+
+/// Everybody whom answers join with two of whom somebody said that they are not one person.
+fn contradicted(answers: &[(Two, Answer)]) -> BTreeSet<ResidentId> {
+    let joined = joined(answers.iter().copied());
+    let mut groups: BTreeMap<ResidentId, usize> = BTreeMap::new();
+    for (number, one) in joined.keys().enumerate() {
+        if !groups.contains_key(one) {
+            groups.extend(reach(&joined, *one).into_iter().map(|other| (other, number)));
+        }
+    }
+    let apart = answers.iter().filter(|(_, answer)| *answer == Answer::Distinct).map(|(two, _)| two.ids());
+    let in_one = apart.filter_map(|[one, other]| groups.get(&one).filter(|group| groups.get(&other) == Some(*group)));
+    let numbers: BTreeSet<usize> = in_one.copied().collect();
+    groups.into_iter().filter(|(_, number)| numbers.contains(number)).map(|(one, _)| one).collect()
+}
+
+/// Who is one person with whom, by each answer that says so.
+fn joined(answers: impl IntoIterator<Item = (Two, Answer)>) -> BTreeMap<ResidentId, BTreeSet<ResidentId>> {
+    let mut joined: BTreeMap<ResidentId, BTreeSet<ResidentId>> = BTreeMap::new();
+    for (one, other) in answers.into_iter().filter_map(|(two, answer)| two.alias(answer)) {
+        joined.entry(one).or_default().insert(other);
+        joined.entry(other).or_default().insert(one);
+    }
+    joined
 }
 
 /// Everybody to whom the answers lead from here; `from` itself only in a circle.

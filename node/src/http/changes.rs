@@ -164,7 +164,7 @@ impl Follower {
 
     /// Looks what changed and, where nothing did, waits until the views show something new; `None` when they never will.
     async fn something(&mut self) -> Option<()> {
-        self.look().await;
+        while !self.look().await {}
         if self.waiting.is_empty() {
             self.shown.changed().await.ok()?;
             tokio::time::sleep(CALM).await;
@@ -172,8 +172,8 @@ impl Follower {
         Some(())
     }
 
-    /// Reads what changed; rests where the views cannot be read, as while they are made anew.
-    async fn look(&mut self) {
+    /// Reads what changed; rests and says so where the views cannot be read, as while they are made anew.
+    async fn look(&mut self) -> bool {
         let (after, filter) = (self.cursor, self.filter.clone());
         match self.api.readers().follow(move |reader| reader.changes(after, &filter)).await {
             Ok(Changes::Next(changes, cursor)) => {
@@ -187,8 +187,10 @@ impl Follower {
             Err(error) => {
                 tracing::debug!(message = %error.message, "a follower could not look");
                 tokio::time::sleep(REST).await;
+                return false;
             }
         }
+        true
     }
 }
 

@@ -43,9 +43,13 @@ const MAX_ROWS: u32 = 500;
 /// Cases that name a problem: neither turned down, nor the double of another, nor declared void.
 const PROBLEM: &str = "c.state NOT IN ('refused', 'linked', 'invalid', 'void')";
 
-/// Whether a case that names a problem was made of the hazard `z`.
-const HAS_CASE: &str = "EXISTS (SELECT 1 FROM document hc JOIN case_file c ON c.row = hc.row \
-    WHERE hc.document = z.case_document AND c.state NOT IN ('refused', 'linked', 'invalid', 'void'))";
+/// Whether a case `c` that names a problem, and of which this is true, was made of the hazard `z`.
+fn has_case(condition: &'static str) -> String {
+    format!(
+        "EXISTS (SELECT 1 FROM document hc JOIN case_file c ON c.row = hc.row \
+         WHERE hc.document = z.case_document AND {PROBLEM} AND {condition})"
+    )
+}
 
 /// How many rows an answer has.
 fn rows(limit: Option<u32>) -> usize {

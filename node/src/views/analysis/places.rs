@@ -18,7 +18,7 @@ use townmesh_crdt::domain::region::RegionCode;
 use super::super::query::{Query, position};
 use super::super::reader::{QueryError, Reader};
 use super::square::metres_between;
-use super::{HAS_CASE, PROBLEM, Span, words};
+use super::{PROBLEM, Span, has_case, words};
 
 /// As near as this, in metres, is the same place: what a phone's receiver and a finger on the map are sure of.
 pub(super) const SAME_PLACE_METRES: f64 = 50.0;
@@ -151,13 +151,15 @@ struct Occurrences {
     words: Texts<String>,
 }
 
+/// Cases that somebody took in under a category.
+const TAKEN_IN: &str = "(c.filed_ms IS NOT NULL OR c.state = 'closed') AND c.category IS NOT NULL";
 /// The household whose hazard a case was made of.
 const OF_CASE: &str = "case_file c JOIN document d ON d.row = c.row LEFT JOIN household h ON h.row = \
     (SELECT hd.row FROM hazard z JOIN document hd ON hd.document = z.household \
     WHERE z.case_document = d.document ORDER BY z.household LIMIT 1)";
 const CASE_COLUMNS: &str = "c.row, c.category, c.region, c.place, h.row AS household, \
     COALESCE(c.latitude, h.latitude) AS latitude, COALESCE(c.longitude, h.longitude) AS longitude, \
-    COALESCE(c.handled_ms, c.closed_ms) AS ended_ms";
+    COALESCE(c.handled_ms, c.closed_ms, CASE WHEN c.state = 'closed' THEN c.reported_ms END) AS ended_ms";
 
 impl Reader {
     /// What happened where in a period, and how much of it at no known place. By subject, region and place.
@@ -171,7 +173,7 @@ impl Reader {
             query.equals("c.category", filter.category);
             query.and::<Value>(PROBLEM, []);
             // What nobody took in may be the double of another; what has no category is like nothing.
-            query.and::<Value>("(c.filed_ms IS NOT NULL OR c.state = 'closed') AND c.category IS NOT NULL", []);
+            query.and::<Value>(TAKEN_IN, []);
             query
         };
         let select = format!("{CASE_COLUMNS}, c.reported_ms AS time_ms, 0 AS reopened FROM {OF_CASE}");
@@ -192,7 +194,8 @@ impl Reader {
             let mut query = Query::default();
             query.between("z.found_ms", Some(from_ms), Some(until_ms));
             query.region("z.region", filter.region);
-            query.and::<Value>(&format!("NOT ({HAS_CASE})"), []);
+            // Counted as a case above, where somebody took that in.
+            query.and::<Value>(&format!("NOT {}", has_case(TAKEN_IN)), []);
             let select = "z.row, z.checklist, z.item, z.region, z.found_ms AS time_ms, h.row AS household, h.latitude, \
                  h.longitude, CASE WHEN z.state = 'closed' THEN z.changed_ms END AS ended_ms FROM hazard z JOIN document zd ON zd.row = z.row \
                  LEFT JOIN document d ON d.document = z.household LEFT JOIN household h ON h.row = d.row";
@@ -261,15 +264,14 @@ impl Occurrences {
 }
 
 /// What was reported while the one before was not done with is the same once more, and has not come back.
-fn without_doubles(all: Vec<Occurrence>) -> Vec<Occurrence> {
-    let mut kept: Vec<Occurrence> = Vec::with_capacity(all.len());
-    for one in all {
-        let lasts = kept.last().is_some_and(|last| last.ended_ms.is_none_or(|end| end > one.time_ms));
-        if one.reopened || !lasts {
-            kept.push(one);
-        }
-    }
-    kept
+fn without_doubles(mut all: Vec<Occurrence>) -> Vec<Occurrence> {
+    let mut until_ms = i64::MIN;
+    all.retain(|one| {
+        let is_new = one.reopened || one.time_ms >= until_ms;
+        until_ms = until_ms.max(one.ended_ms.unwrap_or(i64::MAX));
+        is_new
+    });
+    all
 }
 
 /// The first occurrences at places on the map, by subject and box.

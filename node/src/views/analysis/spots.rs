@@ -18,7 +18,7 @@ use super::super::query::{Query, position, word};
 use super::super::reader::{QueryError, Reader};
 use super::hours::HOUR_MS;
 use super::square::Square;
-use super::{HAS_CASE, HourOfWeek, PROBLEM, Span, begin_of_day, cut, rows, words};
+use super::{HourOfWeek, PROBLEM, Span, begin_of_day, cut, has_case, rows, words};
 
 /// Most squares that are told apart, far more than a town has; what lies in others counts as without a place.
 const MAX_SQUARES: usize = 100_000;
@@ -281,7 +281,7 @@ impl Reader {
         query.region("z.region", filter.region);
         if filter.counts(SpotSource::Cases) {
             // It is counted as the case.
-            query.and::<Value>(&format!("NOT ({HAS_CASE})"), []);
+            query.and::<Value>(&format!("NOT {}", has_case("1")), []);
         }
         let select = "z.found_ms AS time_ms, h.latitude, h.longitude FROM hazard z \
              LEFT JOIN document d ON d.document = z.household LEFT JOIN household h ON h.row = d.row";
