@@ -91,10 +91,9 @@ fn what_was_never_away_has_not_come_back() {
     let thrice = [at(case(1, 0)), at(done(2, DAY)), at(done(3, 2 * DAY))];
     assert!(groups(thrice).is_empty(), "the first one is open still: the others are the same");
     assert!(groups([at(done(1, 0)), at(case(2, 3))]).is_empty(), "reported before the first was done with");
-    assert_eq!(
-        groups([at(done(1, 0)), at(case(2, 3)), at(case(3, DAY))]).iter().map(shown).collect::<Vec<_>>(),
-        [(2, [1].as_slice())]
-    );
+    assert!(groups([at(done(1, 0)), at(case(2, 3)), at(case(3, DAY))]).is_empty(), "the double is open still");
+    let found = groups([at(done(1, 0)), at(done(2, 3)), at(case(3, DAY))]);
+    assert_eq!(found.iter().map(shown).collect::<Vec<_>>(), [(2, [1].as_slice())], "the double is no time of its own");
     let unsolved = case(1, 0).dispatched("a").handled(5).verified(6, true).closed(7);
     let unsolved = unsolved.step(DAY, Role::DutyHead, Action::Reopen { cause: ReopenCause::Unsolved });
     assert!(groups([at(unsolved)]).is_empty(), "the callback found it unsolved");
