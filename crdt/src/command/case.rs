@@ -18,7 +18,7 @@ use crate::domain::region::RegionCode;
 use crate::domain::role::Role;
 use crate::domain::tables::Tables;
 use crate::id::{DocumentId, RecordId, ResidentId};
-use crate::namespace::Namespace;
+use crate::namespace::{Namespace, NamespaceKind};
 use crate::policy::{self, DocumentKind};
 use crate::replica::{Recorded, Replica, StoredRecord};
 use crate::store::StoreError;
@@ -178,9 +178,10 @@ pub fn read(
 /// without its time, is the same.
 fn reported_before(replica: &mut Replica, new: &NewCase) -> Result<Option<CaseRef>, CommandError> {
     let Some(key) = &new.natural_key else { return Ok(None) };
-    let family = Namespace::cases(&new.region.to_string(), "").family();
-    let open: Vec<Namespace> =
-        replica.trust().namespaces().values().filter(|namespace| namespace.family() == family).cloned().collect();
+    let region = new.region.to_string();
+    let all = replica.trust().namespaces().values();
+    let open = all.filter(|namespace| namespace.kind == NamespaceKind::Cases && namespace.region == region);
+    let open: Vec<Namespace> = open.cloned().collect();
     for namespace in open {
         let document = replica.document_id(&namespace, DocumentKind::Case, key)?;
         if stored(replica, &namespace, document)?.fold().reported.is_some() {

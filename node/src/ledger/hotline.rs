@@ -16,11 +16,9 @@ use townmesh_crdt::domain::position::Position;
 use townmesh_crdt::domain::region::RegionCode;
 
 use super::error::LedgerError;
-use super::limits::Limits;
 use super::problem::excerpt;
 use super::source::RawRow;
-use super::table::MAX_TABLE_FILE;
-use super::{Format, Problem, ProblemKind, RegionTable, RejectedRow, csv_rows, xlsx};
+use super::{Problem, ProblemKind, RegionTable, RejectedRow, table};
 
 /// Most rows of a list: ten days of calls.
 const MAX_ROWS: u64 = 5_000;
@@ -121,24 +119,14 @@ impl Column {
 ///
 /// # Errors
 /// When the file as a whole cannot be read.
-pub fn read_hotline(names: &HotlineNames, mut file: impl Read + Seek) -> Result<HotlineList, LedgerError> {
-    let limits = Limits { file_bytes: MAX_TABLE_FILE, unpacked_bytes: 64 << 20, rows: MAX_ROWS, ..Limits::default() };
-    let bytes = file.seek(std::io::SeekFrom::End(0))?;
-    file.rewind()?;
-    if bytes > limits.file_bytes {
-        return Err(LedgerError::FileTooLarge { bytes, limit: limits.file_bytes });
-    }
+pub fn read_hotline(names: &HotlineNames, file: impl Read + Seek) -> Result<HotlineList, LedgerError> {
     let mut rows = Rows { names, header: None, tickets: BTreeMap::new(), list: HotlineList::default() };
-    let mut sink = |row: RawRow| {
-        if row.number > limits.rows + 1 {
-            return Err(LedgerError::TooManyRows { limit: limits.rows });
+    table::each_row(file, MAX_ROWS, |row| {
+        if row.number > MAX_ROWS + 1 {
+            return Err(LedgerError::TooManyRows { limit: MAX_ROWS });
         }
         rows.row(row)
-    };
-    match Format::of_content(&mut file)? {
-        Format::Xlsx => _ = xlsx::each_row(file, None, &limits, &mut sink)?,
-        Format::Csv | Format::JsonLines => _ = csv_rows::each_row(&mut file, &limits, &mut sink)?,
-    }
+    })?;
     if rows.header.is_none() { Err(LedgerError::Empty) } else { Ok(rows.list) }
 }
 

@@ -19,6 +19,8 @@ use super::{Format, csv_rows, formula, xlsx};
 
 /// Largest file of a table in bytes.
 pub const MAX_TABLE_FILE: u64 = 8 << 20;
+/// Most rows of one, the header among them.
+const MAX_TABLE_ROWS: u64 = 20_000;
 
 /// A file as the rows of a table.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -35,8 +37,24 @@ pub struct TableFile {
 ///
 /// # Errors
 /// When the file as a whole cannot be read.
-pub fn read_table(kind: TableKind, mut file: impl Read + Seek) -> Result<TableFile, LedgerError> {
-    let limits = Limits { file_bytes: MAX_TABLE_FILE, unpacked_bytes: 64 << 20, rows: 20_000, ..Limits::default() };
+pub fn read_table(kind: TableKind, file: impl Read + Seek) -> Result<TableFile, LedgerError> {
+    let mut reading = Rows { kind, header: None, read: TableFile::default() };
+    each_row(file, MAX_TABLE_ROWS, |row| {
+        if row.number > MAX_TABLE_ROWS {
+            return Err(LedgerError::TooManyRows { limit: MAX_TABLE_ROWS });
+        }
+        reading.row(row)
+    })?;
+    if reading.header.is_none() { Err(LedgerError::Empty) } else { Ok(reading.read) }
+}
+
+/// Hands over the rows of a small file (CSV in UTF-8 or GB18030, XLSX), its header among them.
+pub(super) fn each_row(
+    mut file: impl Read + Seek,
+    rows: u64,
+    mut sink: impl FnMut(RawRow) -> Result<(), LedgerError>,
+) -> Result<(), LedgerError> {
+    let limits = Limits { file_bytes: MAX_TABLE_FILE, unpacked_bytes: 64 << 20, rows, ..Limits::default() };
     let bytes = file.seek(std::io::SeekFrom::End(0))?;
     file.rewind()?;
     if bytes == 0 {
@@ -45,18 +63,11 @@ pub fn read_table(kind: TableKind, mut file: impl Read + Seek) -> Result<TableFi
     if bytes > limits.file_bytes {
         return Err(LedgerError::FileTooLarge { bytes, limit: limits.file_bytes });
     }
-    let mut reading = Rows { kind, header: None, read: TableFile::default() };
-    let mut sink = |row: RawRow| {
-        if row.number > limits.rows {
-            return Err(LedgerError::TooManyRows { limit: limits.rows });
-        }
-        reading.row(row)
-    };
     match Format::of_content(&mut file)? {
         Format::Xlsx => _ = xlsx::each_row(file, None, &limits, &mut sink)?,
         Format::Csv | Format::JsonLines => _ = csv_rows::each_row(&mut file, &limits, &mut sink)?,
     }
-    if reading.header.is_none() { Err(LedgerError::Empty) } else { Ok(reading.read) }
+    Ok(())
 }
 
 struct Rows {
