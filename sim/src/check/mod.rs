@@ -183,8 +183,9 @@ fn removed(town: &TownView) -> Vec<String> {
     };
     for ack in town.acks.iter().filter(late) {
         let Content { document, record, mark } = ack.content;
-        // The same record may have been written by somebody else, too; then it counts.
-        let others = town.acks.iter().any(|other| other.content == ack.content && other.log.author != ack.log.author);
+        // The same record may have been written by somebody else, too, or once more by this node in time: a disk that
+        // went back to its backup, and a clock that did, make the same bytes. Then it counts.
+        let others = town.acks.iter().any(|other| other.content == ack.content && !late(&other));
         for node in members(town).filter(|_| !others) {
             let counts = record.is_some_and(|record| node.records.get(&(document, record)) == Some(&false));
             let marks = node.marks.get(&(ack.log.namespace, document));

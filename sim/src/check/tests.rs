@@ -189,3 +189,21 @@ fn what_a_fork_or_a_removal_takes_away_is_not_demanded() {
     town.unheard.insert(NodeId([1; 32]));
     assert_eq!(all(&town, true), []);
 }
+
+/// A disk that went back to its backup and a clock that did make the same bytes again, in another log; so does another
+/// node that acts on the same report.
+#[test]
+fn what_was_also_written_in_time_counts() {
+    let late = |again: Option<Ack>| {
+        let mut town = sound();
+        town.removed.insert(NodeId([1; 32]), BTreeMap::from([(log(1), 1)]));
+        town.nodes[0].member = false;
+        town.acks[1].content.mark = None;
+        town.acks.extend(again.map(|ack| Ack { content: town.acks[1].content.clone(), ..ack }));
+        all(&town, true).iter().any(|violation| violation.rule == CHECKERS[3].0)
+    };
+    assert!(late(None));
+    assert!(!late(Some(ack(1, 1))), "by itself, in time");
+    assert!(!late(Some(ack(2, 1))), "by somebody else");
+    assert!(late(Some(ack(1, 3))), "by itself, late too");
+}
