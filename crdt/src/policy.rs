@@ -65,6 +65,14 @@ document_kinds! {
     Team = 4, "team", Town, Fields, Work;
     /// A replaceable table: categories, limits, scores, calendar, checklists.
     Table = 5, "table", Town, Fields, Work;
+    /// A shift: who is on duty when.
+    Shift = 6, "shift", Town, Fields, Work;
+    /// What followed from a rating.
+    Consequence = 7, "consequence", Town, Fields, Work;
+    /// A campaign.
+    Campaign = 8, "campaign", Town, Fields, Work;
+    /// A common problem.
+    Problem = 9, "problem", Town, Fields, Work;
     /// A household with its residents.
     Household = 10, "household", Registry, Fields, Work;
     /// A dwelling.
@@ -75,6 +83,12 @@ document_kinds! {
     Inspection = 13, "inspection", Registry, Records, Work;
     /// Photos and other blobs of a registry: manifests.
     Blob = 14, "blob", Registry, Records, Bulk;
+    /// An enterprise.
+    Enterprise = 15, "enterprise", Registry, Fields, Work;
+    /// A vehicle.
+    Vehicle = 16, "vehicle", Registry, Fields, Work;
+    /// What a campaign found.
+    Finding = 17, "finding", Registry, Fields, Work;
     /// A case: its events.
     Case = 20, "case", Cases, Records, Urgent;
     /// A device.
@@ -85,6 +99,10 @@ document_kinds! {
     Statement = 40, "statement", Auth, Records, Urgent;
     /// A period (year, month, day) opened in a family of namespaces.
     Period = 41, "period", Auth, Records, Urgent;
+    /// A response plan that was opened.
+    Response = 50, "response", Town, Fields, Urgent;
+    /// A command message to one recipient.
+    Message = 51, "message", Town, Fields, Urgent;
 }
 
 /// Why an operation has no effect. The operation stays in its log and is shown with this reason.

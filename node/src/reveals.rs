@@ -37,13 +37,15 @@ pub enum RevealKind {
     Household,
     /// One case: who reported it.
     Case,
-    /// A page of households.
+    /// An entry of a book.
+    Entry,
+    /// A page of households, or of a book.
     List,
     /// A page of conflicts.
     Conflicts,
     /// A photo.
     Photo,
-    /// A file of households.
+    /// A file of households, or of a book.
     Export,
     /// Everything.
     Dump,

@@ -2,6 +2,7 @@
 
 use crate::change::Item;
 use crate::clock::Millis;
+use crate::domain::books::PERSON_FIELD;
 use crate::domain::case::{Action, CaseEvent};
 use crate::domain::dwelling::Dwelling;
 use crate::domain::household::{Household, Resident};
@@ -22,6 +23,8 @@ pub enum Subject {
     HouseholdOwner,
     /// The owner of a dwelling.
     DwellingOwner,
+    /// Whom an entry of a book names.
+    BookPerson,
     /// Whoever reported a case.
     CaseReporter,
 }
@@ -47,6 +50,7 @@ pub fn erase(
         }
         Subject::HouseholdOwner => (ITSELF, Household::OWNER),
         Subject::DwellingOwner => (ITSELF, Dwelling::OWNER),
+        Subject::BookPerson => (ITSELF, PERSON_FIELD),
         Subject::CaseReporter => return replica.erase_sealed(authority, namespace, document, &sealed_reporters, now),
     };
     replica.erase(authority, namespace, document, place, now)

@@ -10,6 +10,7 @@
 //! Reading order: [`household`] is the fullest example (natural key, difference, sealed people), [`read`] is the way
 //! back; [`entity`] holds what all documents made of fields have in common, `people` what is particular to sealed ones.
 
+pub mod book;
 pub mod case;
 pub mod conflict;
 pub mod device;

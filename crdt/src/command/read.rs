@@ -2,10 +2,12 @@
 
 use serde::Serialize;
 
+use super::book::{self, BookEntry};
 use super::entity::{self, Entity};
 use super::{case, device, hazard, household, inspection, table};
 use crate::change::{AssertionId, RecordKey};
 use crate::clock::Millis;
+use crate::domain::books::BookKind;
 use crate::domain::case::Case;
 use crate::domain::date::Day;
 use crate::domain::device::Device;
@@ -61,6 +63,8 @@ pub enum Reading {
     Team(FieldsRecord<Team>),
     /// A table of the town.
     Table(TableRecord),
+    /// An entry of a book.
+    Book(BookEntry),
     /// Nothing to show: the document says nothing (any more), or is of a kind that has no view.
     Nothing,
 }
@@ -337,6 +341,18 @@ pub fn of_kind(
         DocumentKind::Member => fields(replica, namespace, document)?.map(Reading::Member),
         DocumentKind::Team => fields(replica, namespace, document)?.map(Reading::Team),
         DocumentKind::Table => table::read(replica, document)?.map(Reading::Table),
+        DocumentKind::Enterprise
+        | DocumentKind::Vehicle
+        | DocumentKind::Finding
+        | DocumentKind::Shift
+        | DocumentKind::Consequence
+        | DocumentKind::Campaign
+        | DocumentKind::Problem
+        | DocumentKind::Response
+        | DocumentKind::Message => match BookKind::of_document(kind) {
+            Some(kind) => book::read(replica, namespace, kind, document)?.map(Reading::Book),
+            None => None,
+        },
         DocumentKind::Dwelling | DocumentKind::Blob | DocumentKind::Statement | DocumentKind::Period => None,
     };
     Ok(reading.unwrap_or(Reading::Nothing))

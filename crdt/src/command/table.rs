@@ -10,9 +10,10 @@ use crate::bounds;
 use crate::change::RecordKey;
 use crate::clock::Millis;
 use crate::document::{Content, Register};
+use crate::domain::columns::{self, Column, Need, RETIRED_FIELD};
 use crate::domain::input::{Fault, InputError};
 use crate::domain::record::{apply, difference};
-use crate::domain::tables::{Column, MAX_ROWS, Need, RETIRED_FIELD, RecordedRow, TableKind, Tables};
+use crate::domain::tables::{MAX_ROWS, RecordedRow, TableKind, Tables};
 use crate::entry::Lane;
 use crate::id::DocumentId;
 use crate::namespace::Namespace;
@@ -71,7 +72,7 @@ fn recorded_row(registers: &BTreeMap<FieldId, Register>) -> RecordedRow {
 /// # Errors
 /// The first column that is wrong.
 fn merged(tables: &Tables, kind: TableKind, given: &Fields) -> Result<(RecordKey, Fields), InputError> {
-    let key = kind.row_key(given).ok_or_else(|| first_blank_key(kind, given))?;
+    let key = kind.row_key(given).ok_or_else(|| columns::blank_key(kind.columns(), given))?;
     let standing = tables.row(kind, &key).map(|row| &row.fields);
     let mut row = standing.cloned().unwrap_or_default();
     apply(&mut row, given);
@@ -84,13 +85,6 @@ fn merged(tables: &Tables, kind: TableKind, given: &Fields) -> Result<(RecordKey
         row.remove(&RETIRED_FIELD);
     }
     kind.check(&row).map(|()| (key, row))
-}
-
-fn first_blank_key(kind: TableKind, given: &Fields) -> InputError {
-    let keys = kind.columns().iter().filter(|column| column.need == Need::Key);
-    let is_blank = |column: &&Column| given.get(&column.number).and_then(|value| column.show(value)).is_none();
-    let blank = keys.clone().find(is_blank).or(keys.clone().next());
-    InputError::new(blank.map_or("table", |column| column.name), Fault::Blank)
 }
 
 /// Records rows of a table, all of them or none; each as [`merged`] says. One that stands already is left, but for its

@@ -94,6 +94,15 @@ pub enum Fault {
     Day(Day),
     /// Moved out before moving in.
     DayOrder,
+    /// Ends before it begins.
+    TimeOrder,
+    /// What is to be closed comes back no less than before.
+    NotFallen {
+        /// Cases before.
+        before: u32,
+        /// Cases after.
+        after: u32,
+    },
     /// A time before 1970 or beyond the year 9999.
     Time,
     /// No phone number.
@@ -132,6 +141,8 @@ impl Fault {
             Self::Word { .. } => "word_unknown",
             Self::Day(_) => "day",
             Self::DayOrder => "day_order",
+            Self::TimeOrder => "time_order",
+            Self::NotFallen { .. } => "not_fallen",
             Self::Time => "time",
             Self::Phone => "phone",
             Self::Masked => "masked",
@@ -150,12 +161,16 @@ impl Fault {
             Self::TooLong { limit } => format!("超过{limit}字，请缩短"),
             Self::Number { got, range } => format!("{got} 不合理，应为{}至{}", range.start(), range.end()),
             Self::Form { chinese, .. } => format!("请填{chinese}"),
-            Self::Column { known } => format!("码表没有这一列，现有：{known}"),
+            Self::Column { known } => format!("没有这一列，现有：{known}"),
             Self::Category { known } => format!("没有这个案件类别，现有：{known}"),
             Self::Twice => "与前面的一行重复，请只留一行".into(),
             Self::Word { known } => format!("不认识这个词，请填：{known}"),
             Self::Day(day) => format!("日期 {day} 不合理，应在 {} 至 {} 之间", DAYS.start(), DAYS.end()),
             Self::DayOrder => "迁出日期早于迁入日期，请核对".into(),
+            Self::TimeOrder => "早于开始的时间，请核对".into(),
+            Self::NotFallen { before, after } => {
+                format!("措施后 {after} 件，措施前 {before} 件，没有下降，不能销号")
+            }
             Self::Time => format!("时间不合理，应为 1970 年以来的毫秒数，0至{LAST_MS}"),
             Self::Phone => "电话号码不正确，请填11位手机号或区号-座机号".into(),
             Self::Masked => "这是打码后的内容，请填写完整内容".into(),
@@ -184,12 +199,16 @@ impl Fault {
             Self::TooLong { limit } => format!("more than {limit} characters; shorten it"),
             Self::Number { got, range } => format!("{got} cannot be; write {} to {}", range.start(), range.end()),
             Self::Form { english, .. } => format!("write {english}"),
-            Self::Column { known } => format!("the table has no such column; write one of: {known}"),
+            Self::Column { known } => format!("there is no such column; write one of: {known}"),
             Self::Category { known } => format!("there is no such category; write one of: {known}"),
             Self::Twice => "the row stands before already; keep one".into(),
             Self::Word { known } => format!("this version does not know the word; write one of: {known}"),
             Self::Day(day) => format!("{day} cannot be; write a day from {} to {}", DAYS.start(), DAYS.end()),
             Self::DayOrder => "moved out before moving in; compare the two dates".into(),
+            Self::TimeOrder => "it is before the beginning; compare the two times".into(),
+            Self::NotFallen { before, after } => {
+                format!("{after} cases after the measure and {before} before: it has not fallen and stays open")
+            }
             Self::Time => format!("this time cannot be; write milliseconds since 1970, 0 to {LAST_MS}"),
             Self::Phone => "no phone number; write 11 digits of a mobile, or area code and landline".into(),
             Self::Masked => "it is masked; write it in full".into(),

@@ -5,9 +5,11 @@
 //! is never reused for another meaning. Every closed list of words is a *coded enum*: stable integer codes for storage,
 //! stable English keys for JSON, Chinese and English names for people, and `Unknown` for what a newer version wrote.
 
+pub mod books;
 pub mod case;
 pub mod checklist;
 pub mod codes;
+pub mod columns;
 pub mod date;
 pub mod device;
 pub mod device_batch;

@@ -76,6 +76,31 @@ impl Polygon {
         sides.into_iter().any(|(from, to)| edges().any(|edge| cross((*from, *to), edge)))
     }
 
+    /// Whether two of its sides cross each other: then nobody can say what lies within. Sides that only touch do not.
+    pub fn crosses_itself(&self) -> bool {
+        let sides: Vec<(Point, Point)> =
+            self.0.iter().zip(self.0.iter().cycle().skip(1)).map(|(from, to)| (from.e7(), to.e7())).collect();
+        let pairs = sides.iter().enumerate().flat_map(|(place, one)| {
+            sides.iter().skip(place + 1).map(move |other| (*one, *other))
+        });
+        pairs.into_iter().any(|(one, other)| cross_within(one, other))
+    }
+
+    /// Its area in square metres, on a plane that touches the Earth at its first corner; for areas of a town.
+    pub fn area_m2(&self) -> f64 {
+        const METRES: f64 = 0.011_132;
+        let Some(first) = self.0.first() else { return 0.0 };
+        let parallel = first.latitude().to_radians().cos();
+        let flat = |corner: &Position| {
+            let ((latitude, longitude), (south, west)) = (corner.e7(), first.e7());
+            let (up, right) = (f64::from(latitude) - f64::from(south), f64::from(longitude) - f64::from(west));
+            (right * parallel * METRES, up * METRES)
+        };
+        let sides = self.0.iter().zip(self.0.iter().cycle().skip(1));
+        let twice: f64 = sides.map(|(from, to)| (flat(from), flat(to))).map(|((x, y), (u, v))| x * v - u * y).sum();
+        twice.abs() / 2.0
+    }
+
     fn to_bytes(&self) -> Vec<u8> {
         let mut bytes = Vec::with_capacity(self.0.len() * 6);
         varint::write(&mut bytes, self.0.len() as u64);
@@ -117,13 +142,20 @@ impl From<Polygon> for Vec<Position> {
 
 type Point = (i32, i32);
 
+/// On which side of a line a point lies; 0 for one on it.
+fn side((from, to): (Point, Point), point: Point) -> i128 {
+    let wide = |(y, x): Point| (i128::from(y), i128::from(x));
+    let ((y1, x1), (y2, x2), (y, x)) = (wide(from), wide(to), wide(point));
+    ((x2 - x1) * (y - y1) - (x - x1) * (y2 - y1)).signum()
+}
+
+/// Whether two stretches cross each other between their ends.
+fn cross_within((a, b): (Point, Point), (c, d): (Point, Point)) -> bool {
+    side((a, b), c) * side((a, b), d) < 0 && side((c, d), a) * side((c, d), b) < 0
+}
+
 /// Whether two stretches cross or touch.
 fn cross((a, b): (Point, Point), (c, d): (Point, Point)) -> bool {
-    let side = |(from, to): (Point, Point), point: Point| {
-        let wide = |(y, x): Point| (i128::from(y), i128::from(x));
-        let ((y1, x1), (y2, x2), (y, x)) = (wide(from), wide(to), wide(point));
-        ((x2 - x1) * (y - y1) - (x - x1) * (y2 - y1)).signum()
-    };
     let between = |(from, to): (Point, Point), point: Point| {
         let within = |a: i32, b: i32, one: i32| (a.min(b)..=a.max(b)).contains(&one);
         within(from.0, to.0, point.0) && within(from.1, to.1, point.1)
@@ -163,6 +195,27 @@ mod tests {
         fn any_bytes_are_read_or_refused(bytes in proptest::collection::vec(any::<u8>(), 0..40)) {
             let _ = Polygon::from_bytes(&bytes);
         }
+    }
+
+    fn area(corners: &[(i32, i32)]) -> Polygon {
+        Polygon::new(corners.iter().filter_map(|(y, x)| Position::from_e7(*y, *x)).collect()).unwrap()
+    }
+
+    #[test]
+    fn an_outline_that_crosses_itself_is_seen_and_one_that_touches_is_none() {
+        assert!(area(&[(0, 0), (40, 40), (0, 40), (40, 0)]).crosses_itself(), "a bow");
+        assert!(!area(&[(0, 0), (0, 40), (40, 40), (40, 0)]).crosses_itself());
+        assert!(!area(&[(0, 0), (0, 40), (20, 20), (40, 40), (40, 0), (20, 20)]).crosses_itself(), "a waist");
+        assert!(!area(&[(0, 0), (0, 40), (0, 20)]).crosses_itself(), "a line");
+    }
+
+    #[test]
+    fn an_area_is_measured_in_square_metres() {
+        // At 60 degrees a degree of longitude is half as wide.
+        let square = area(&[(600_000_000, 0), (600_000_000, 20_000), (600_010_000, 20_000), (600_010_000, 0)]);
+        let metres = 0.011_132 * 10_000.0;
+        assert!((square.area_m2() - metres * metres).abs() < 0.01 * metres * metres, "{}", square.area_m2());
+        assert!(area(&[(0, 0), (0, 40), (0, 20)]).area_m2() < 1e-6);
     }
 
     #[test]

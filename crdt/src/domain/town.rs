@@ -1,4 +1,4 @@
-//! The town's organisation: grids, teams, members, shifts.
+//! The town's organisation: grids, teams, members.
 //!
 //! People and teams are named by their *code* (a staff number, an abbreviation), which never changes hands. A member's
 //! name and work phone are known to the whole town: they are how one hand calls the other.
@@ -6,7 +6,7 @@
 use std::collections::BTreeSet;
 
 use super::codes::coded;
-use super::input::{self, InputError};
+use super::input::{self, Fault, InputError};
 use super::key;
 use super::polygon::Polygon;
 use super::record::record;
@@ -79,6 +79,13 @@ impl Grid {
     /// The first field that is wrong.
     pub fn check(&self) -> Result<(), InputError> {
         input::word("kind", self.kind, GridKind::ALL)?;
+        if self.polygon.as_ref().is_some_and(Polygon::crosses_itself) {
+            let form = Fault::Form {
+                chinese: "边界不自相交的范围",
+                english: "an outline whose sides do not cross each other",
+            };
+            return Err(InputError::new("polygon", form));
+        }
         input::texts(&self.fields(), Self::table)
     }
 }
@@ -162,37 +169,6 @@ impl Member {
     }
 }
 
-record! {
-    /// A shift (班次): who is on duty when.
-    pub struct Shift {
-        /// The member: their code; part of the natural key.
-        1 MEMBER member: Option<String>,
-        /// Start, in milliseconds since 1970; part of the natural key.
-        2 START start: Option<i64>,
-        /// End, in milliseconds since 1970.
-        3 END end: Option<i64>,
-        /// The team on whose behalf: its code.
-        4 TEAM team: Option<String>,
-        /// The grid that is patrolled: its code.
-        5 GRID grid: Option<String>,
-        /// Cancelled.
-        6 VOID void: Option<bool>,
-    }
-}
-
-impl Shift {
-    /// The key of its document; `None` while member or start is not known.
-    pub fn natural_key(&self) -> Option<Vec<u8>> {
-        Some(key::natural_key(&[named(self.member.as_deref())?, &self.start?.to_string()]))
-    }
-
-    /// Whether the member is on duty at a time, in milliseconds since 1970.
-    pub fn covers(&self, time_ms: i64) -> bool {
-        let begun = self.start.is_some_and(|start| start <= time_ms);
-        begun && self.end.is_none_or(|end| time_ms < end) && self.void != Some(true)
-    }
-}
-
 /// A code that says something.
 fn named(code: Option<&str>) -> Option<&str> {
     code.filter(|code| !key::normalise(code).is_empty())
@@ -216,8 +192,8 @@ mod tests {
         };
         assert_eq!(Grid::read(&grid.fields()), grid);
         assert_eq!(serde_json::from_str::<Grid>(&serde_json::to_string(&grid).unwrap()).unwrap(), grid);
-        let tables = [Grid::table(), Team::table(), Member::table(), Shift::table()];
-        assert_eq!(tables.map(|table| table.len()), [Grid::NUMBERS, Team::NUMBERS, Member::NUMBERS, Shift::NUMBERS]);
+        let tables = [Grid::table(), Team::table(), Member::table()];
+        assert_eq!(tables.map(|table| table.len()), [Grid::NUMBERS, Team::NUMBERS, Member::NUMBERS]);
     }
 
     #[test]
@@ -236,12 +212,5 @@ mod tests {
         let member = |code: &str| Member { code: Some(code.into()), ..Member::default() }.natural_key();
         assert_eq!(member("XCY-01"), member("ｘｃｙ－01 "));
         assert_eq!((member(" "), Team::default().natural_key(), Grid::default().natural_key()), (None, None, None));
-    }
-
-    #[test]
-    fn a_shift_covers_its_start_and_not_its_end() {
-        let shift = Shift { member: Some("m1".into()), start: Some(10), end: Some(20), ..Shift::default() };
-        assert_eq!([9, 10, 19, 20].map(|time| shift.covers(time)), [false, true, true, false]);
-        assert!(!Shift { void: Some(true), ..shift }.covers(15));
     }
 }

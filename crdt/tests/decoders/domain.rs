@@ -14,7 +14,7 @@ use townmesh_crdt::domain::inspection::Inspection;
 use townmesh_crdt::domain::person::{self, PersonalData};
 use townmesh_crdt::domain::region::Region;
 use townmesh_crdt::domain::tables::{RecordedRow, TableKind, Tables};
-use townmesh_crdt::domain::town::{Grid, Member, Shift, Team};
+use townmesh_crdt::domain::town::{Grid, Member, Team};
 use townmesh_crdt::id::{NodeId, RecordId};
 
 use super::{Script, accepted};
@@ -112,6 +112,6 @@ pub(super) fn fields(bytes: &[u8]) -> Option<usize> {
             }),+]
         };
     }
-    let understood = read_as!(Region, Device, Dwelling, Hazard, Household, Resident, Grid, Team, Member, Shift);
+    let understood = read_as!(Region, Device, Dwelling, Hazard, Household, Resident, Grid, Team, Member);
     Some(understood.into_iter().sum())
 }

@@ -12,6 +12,7 @@ use townmesh_crdt::domain::region::RegionCode;
 
 use super::assessment::{PeriodArgs, sentence, words};
 use super::client::Client;
+use super::checks::{self, ContradictionArgs, GridArgs, IntervalArgs, OpenArgs};
 use super::output::table;
 use super::{Context, Done};
 use crate::views::{CauseGrouping, HandlingForm, HazardGrouping, PlaceKind, SpotSource, TrendStep};
@@ -30,11 +31,19 @@ pub(super) enum AnalysisCommand {
     Trend(TrendArgs),
     /// 专项行动建议 / which campaigns are called for
     Proposals(ProposalArgs),
+    /// 登记核实：门禁、道闸与台账不符之处 / what gates and entries say that cannot both be right
+    Contradictions(ContradictionArgs),
+    /// 用时：报告、派遣、到人、到场 / how long it takes from the report to the scene
+    Intervals(IntervalArgs),
+    /// 网格划分核对：容量、重叠、空白 / grids against their rule, overlaps and gaps
+    Grids(GridArgs),
+    /// 为核实事项或行动建议各立一案，只立一次 / open a case for each contradiction or proposal, once
+    Open(OpenArgs),
 }
 
 /// Of when and where.
 #[derive(Debug, Args)]
-struct ScopeArgs {
+pub(super) struct ScopeArgs {
     #[command(flatten)]
     period: PeriodArgs,
     /// 区划代码 / only in this region
@@ -43,7 +52,15 @@ struct ScopeArgs {
 }
 
 impl ScopeArgs {
-    fn query(&self) -> Vec<(&'static str, Option<String>)> {
+    pub(super) fn bounds(&self) -> (i64, i64) {
+        self.period.bounds()
+    }
+
+    pub(super) fn region(&self) -> Option<RegionCode> {
+        self.region
+    }
+
+    pub(super) fn query(&self) -> Vec<(&'static str, Option<String>)> {
         let (from_ms, until_ms) = self.period.bounds();
         vec![
             ("from_ms", Some(from_ms.to_string())),
@@ -154,14 +171,23 @@ impl AnalysisCommand {
             Self::Population(args) => ("population", args.query(), population),
             Self::Trend(args) => ("trend", args.query(), trend),
             Self::Proposals(args) => ("proposals", args.query(), proposals),
+            Self::Contradictions(args) => ("contradictions", args.query(), checks::contradictions),
+            Self::Intervals(args) => ("intervals", args.query(), checks::intervals),
+            Self::Grids(args) => ("grids", args.query(), checks::grids),
+            Self::Open(args) => {
+                let done = client.post("/v1/analysis/cases", &args.input())?;
+                context.output.result(&done, checks::opened);
+                return Ok(ExitCode::SUCCESS);
+            }
         };
         let answer = client.fetch(&format!("/v1/analysis/{path}"), &query)?;
-        context.output.result(&answer, |answer| shown(answer) + &sentence(&answer["completeness"]));
+        let told = |answer: &Value| if answer["completeness"].is_null() { String::new() } else { sentence(&answer["completeness"]) };
+        context.output.result(&answer, |answer| shown(answer) + &told(answer));
         Ok(ExitCode::SUCCESS)
     }
 }
 
-type Pairs = Vec<(&'static str, Option<String>)>;
+pub(super) type Pairs = Vec<(&'static str, Option<String>)>;
 
 impl HotSpotArgs {
     fn query(self) -> Pairs {

@@ -6,7 +6,9 @@
 mod analysis;
 mod assessment;
 mod authority;
+mod book;
 mod case;
+mod checks;
 mod client;
 mod conflict;
 mod delivery;
@@ -24,12 +26,14 @@ mod local;
 mod map;
 mod member;
 mod order;
+mod organisation;
 mod output;
 mod photo;
 mod position;
 mod ratify;
 mod reveals;
 mod revoke;
+mod rows;
 mod run;
 mod sim;
 mod status;
@@ -127,6 +131,17 @@ enum Command {
     /// 码表：类别、时限、日历、流程…… / tables: categories, limits, calendar, life cycle …
     #[command(subcommand)]
     Table(table::TableCommand),
+    /// 台账：企业、车辆、班次、专项行动、指令…… / books: enterprises, vehicles, shifts, campaigns, messages …
+    #[command(subcommand)]
+    Book(book::BookCommand),
+    /// 岗位与考勤 / posts and who fills them, shifts and who came
+    Staffing(organisation::StaffingArgs),
+    /// 专项行动进展 / how far a campaign is
+    Campaign(organisation::CampaignArgs),
+    /// 应急响应进展 / where a response stands, and whom to call
+    Response(organisation::ResponseArgs),
+    /// 升级提醒 / cases so late that somebody higher up is told
+    Escalations(organisation::EscalationArgs),
     /// 导入住户台账 / import a ledger of households
     Import(import::ImportArgs),
     /// 导出住户 / export households
@@ -257,6 +272,11 @@ impl Cli {
             Command::Run(args) => args.run(&context),
             Command::Status(args) => args.run(&context),
             Command::Table(command) => command.run(&context),
+            Command::Book(command) => command.run(&context),
+            Command::Staffing(args) => args.run(&context),
+            Command::Campaign(args) => args.run(&context),
+            Command::Response(args) => args.run(&context),
+            Command::Escalations(args) => args.run(&context),
             Command::Scores(args) => args.run(&context),
             Command::Import(args) => args.run(&context),
             Command::Export(args) => args.run(&context),

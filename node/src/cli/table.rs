@@ -5,15 +5,13 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Args, Subcommand};
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 use townmesh_crdt::domain::tables::TableKind;
 
 use super::client::{Client, save};
 use super::output::{fields, table};
-use super::{Context, Done};
+use super::{Context, Done, rows};
 use crate::data_dir::FileError;
-use crate::ledger::Format;
-use crate::message::Message;
 
 #[derive(Debug, Subcommand)]
 pub(super) enum TableCommand {
@@ -56,23 +54,13 @@ pub(super) struct RowArgs {
     /// 码表 / which table
     table: TableKind,
     /// 列=值；“列=”清除 / column=value; “column=” clears
-    #[arg(required = true, value_name = "COLUMN=VALUE", value_parser = assignment)]
+    #[arg(required = true, value_name = "COLUMN=VALUE", value_parser = rows::assignment)]
     cells: Vec<(String, String)>,
 }
 
-fn assignment(text: &str) -> Result<(String, String), String> {
-    let (column, value) = text.split_once('=').ok_or("请写成 列=值 / write column=value")?;
-    Ok((column.trim().to_owned(), value.trim().to_owned()))
-}
-
 impl RowArgs {
-    /// The row as the API takes it, with more columns.
     fn json(self, more: Option<(&str, Value)>) -> Value {
-        let cell =
-            |(column, value): (String, String)| (column, if value.is_empty() { Value::Null } else { value.into() });
-        let more = more.map(|(column, value)| (column.to_owned(), value));
-        let row: Map<String, Value> = self.cells.into_iter().map(cell).chain(more).collect();
-        json!({ "rows": [row] })
+        rows::input(self.cells, more)
     }
 }
 
@@ -93,7 +81,7 @@ impl TableCommand {
             Self::Show { table: kind, retired } => {
                 let query = [("retired", Some(retired.to_string()))];
                 let shown = client.fetch(&format!("/v1/tables/{kind}"), &query)?;
-                context.output.result(&shown, |shown| rows(kind, shown));
+                context.output.result(&shown, |shown| shown_rows(kind, shown));
             }
             Self::Set(args) => recorded(context, &client, args, None)?,
             Self::Retire(args) => recorded(context, &client, args, Some(("retired", true.into())))?,
@@ -103,12 +91,7 @@ impl TableCommand {
                 context.output.result(&done, |done| format!("已导入 / imported\n{}", fields(done)));
             }
             Self::Export { table: kind, out, retired } => {
-                let name = out.file_name().and_then(|name| name.to_str()).unwrap_or_default();
-                let format = match Format::of_name(name) {
-                    Some(Format::Csv) => "csv",
-                    Some(Format::Xlsx) => "xlsx",
-                    Some(Format::JsonLines) | None => return Err(unknown_format().into()),
-                };
+                let format = rows::format_of(&out)?;
                 let query = [("format", Some(format.to_owned())), ("retired", Some(retired.to_string()))];
                 let bytes = save(client.open(&format!("/v1/tables/{kind}"), &query)?, &out)?;
                 let result = json!({ "table": kind, "file": out, "bytes": bytes });
@@ -117,10 +100,6 @@ impl TableCommand {
         }
         Ok(ExitCode::SUCCESS)
     }
-}
-
-fn unknown_format() -> Message {
-    Message::new("format", "文件名须以 .csv 或 .xlsx 结尾", "the file's name must end in .csv or .xlsx")
 }
 
 fn recorded(
@@ -136,12 +115,8 @@ fn recorded(
 }
 
 /// The rows under the headers of the table.
-fn rows(kind: TableKind, shown: &Value) -> String {
-    let columns: Vec<(String, String)> = kind
-        .columns()
-        .iter()
-        .map(|column| (format!("/{}", column.name), format!("{} {}", column.chinese, column.name)))
-        .collect();
+fn shown_rows(kind: TableKind, shown: &Value) -> String {
+    let columns = rows::titles(kind.columns());
     let columns: Vec<(&str, &str)> =
         columns.iter().map(|(pointer, title)| (pointer.as_str(), title.as_str())).collect();
     table(shown, &columns)

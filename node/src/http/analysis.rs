@@ -5,6 +5,7 @@ use axum::Json;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
+use serde_json::json;
 use townmesh_crdt::command::table;
 use townmesh_crdt::domain::device::DeviceKind;
 use townmesh_crdt::domain::household::ResidentKind;
@@ -18,15 +19,19 @@ use super::assessment::check_period;
 use super::bounds::Params;
 use super::completeness::{self, Complete};
 use super::error::ApiError;
+use super::reveal::{Asker, Reason, Shown};
 use crate::engine;
 use crate::message::Message;
+use crate::reveals::RevealKind;
 use crate::views::{
-    CauseGrouping, HazardGrouping, HazardStatisticsFilter, HotSpotFilter, MAX_PERIODS, PopulationFilter,
+    CauseGrouping, ContradictionFilter, HazardGrouping, HazardStatisticsFilter, HotSpotFilter, IntervalFilter, IntervalGrouping, MAX_PERIODS, PopulationFilter,
     ProposalsFilter, QueryError, Reader, RecurrenceFilter, SpotSource, Square, TrendFilter, TrendStep,
 };
 
 /// Within so many days something counts as come back, where the caller names no number: a quarter.
 const RECURRENCE_DAYS: u32 = 90;
+/// On so many days a vehicle or person counts as living there, where the caller names no number.
+pub(super) const LIVING_DAYS: u32 = 10;
 /// Most days that can be asked for: ten years.
 const MAX_RECURRENCE_DAYS: u32 = 3_653;
 
@@ -80,7 +85,7 @@ fn now() -> i64 {
     engine::now().cast_signed()
 }
 
-fn checked_days(days: Option<u32>) -> Result<u32, ApiError> {
+pub(super) fn checked_days(days: Option<u32>) -> Result<u32, ApiError> {
     let days = days.unwrap_or(RECURRENCE_DAYS);
     if (1..=MAX_RECURRENCE_DAYS).contains(&days) {
         return Ok(days);
@@ -230,6 +235,72 @@ pub(super) async fn trend(State(api): State<Api>, Params(query): Params<TrendQue
         reader.trend(&TrendFilter { from_ms, until_ms, now_ms, region, category, step, limit })
     };
     scope.answer(&api, answer).await
+}
+
+/// What contradicts the registry.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ContradictionQuery {
+    from_ms: i64,
+    until_ms: i64,
+    region: Option<RegionCode>,
+    /// On so many days of the period something counts as living there; 10, where nobody says.
+    days: Option<u32>,
+    limit: Option<u32>,
+    reveal: Option<String>,
+}
+
+pub(super) async fn contradictions(
+    State(api): State<Api>,
+    asker: Asker,
+    Params(query): Params<ContradictionQuery>,
+) -> Result<Response, ApiError> {
+    let ContradictionQuery { from_ms, until_ms, region, days, limit, reveal } = query;
+    let reason = Reason::of(reveal)?;
+    let days = days.unwrap_or(LIVING_DAYS).clamp(1, 366);
+    let filter = ContradictionFilter { from_ms, until_ms, region, days, limit, reveal: reason.is_some() };
+    let scope = Scope { from_ms, until_ms, region, kind: None };
+    let answer = scope.answer(&api, move |reader, _| reader.contradictions(&filter)).await?;
+    if let Some(reason) = reason {
+        api.note_reveal(asker, reason, Shown::many(RevealKind::List, None)).await?;
+    }
+    Ok(answer)
+}
+
+/// How long things take, and by what.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct IntervalQuery {
+    from_ms: i64,
+    until_ms: i64,
+    region: Option<RegionCode>,
+    by: Option<IntervalGrouping>,
+}
+
+pub(super) async fn intervals(
+    State(api): State<Api>,
+    Params(query): Params<IntervalQuery>,
+) -> Result<Response, ApiError> {
+    let IntervalQuery { from_ms, until_ms, region, by } = query;
+    let by = by.unwrap_or(IntervalGrouping::Team);
+    let filter = IntervalFilter { from_ms, until_ms, region, by };
+    let scope = Scope { from_ms, until_ms, region, kind: Some(NamespaceKind::Cases) };
+    scope.answer(&api, move |reader, _| Ok(json!({ "by": by, "rows": reader.intervals(&filter)? }))).await
+}
+
+/// Which grids.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct GridQuery {
+    region: Option<RegionCode>,
+}
+
+pub(super) async fn grids(State(api): State<Api>, Params(query): Params<GridQuery>) -> Result<Response, ApiError> {
+    let region = query.region;
+    let tables = api.engine().read(table::tables).await??;
+    api.views_follow().await;
+    let plan = api.readers().analyse(move |reader| reader.grid_plan(region, &tables)).await?;
+    Ok(Json(plan).into_response())
 }
 
 /// Where campaigns are looked for.

@@ -44,6 +44,8 @@ pub(super) async fn erase(
         let owner = [
             (DocumentKind::Household, Subject::HouseholdOwner),
             (DocumentKind::Dwelling, Subject::DwellingOwner),
+            // Every book that names somebody lies in the registry, too.
+            (DocumentKind::Enterprise, Subject::BookPerson),
             (DocumentKind::Case, Subject::CaseReporter),
         ];
         let of_resident = resident.map(|resident| (DocumentKind::Household, Subject::Resident(resident)));

@@ -32,6 +32,11 @@ impl ApiError {
         Self { status: StatusCode::BAD_REQUEST, message }
     }
 
+    /// It does not go together with what is recorded.
+    pub fn conflict(message: Message) -> Self {
+        Self { status: StatusCode::CONFLICT, message }
+    }
+
     /// What the path names is not here.
     pub fn not_found(zh: &str, en: &str) -> Self {
         Self { status: StatusCode::NOT_FOUND, message: Message::new("not_found", zh, en) }

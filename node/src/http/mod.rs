@@ -29,8 +29,18 @@
 //! | `/v1/analysis/hot-spots`, `/v1/analysis/proposals` | GET | where and when things gather; which campaigns that calls for |
 //! | `/v1/analysis/recurrence`, `/v1/analysis/trend` | GET | what comes back at one place; cases by day, week, month |
 //! | `/v1/analysis/hazards`, `/v1/analysis/population` | GET | statistics of hazards and of people |
+//! | `/v1/analysis/contradictions`, `/v1/analysis/grids` | GET | what gates say and the registry does not; grids against their rule |
+//! | `/v1/analysis/intervals` | GET | how long it takes from the report to the order, to a person, to the scene |
+//! | `/v1/analysis/cases` | POST | opens a case for each contradiction or proposal, once |
 //! | `/v1/tables`, `/v1/tables/{table}` | GET, POST | the town's tables; the rows of one (JSON, CSV, XLSX), record some |
 //! | `/v1/tables/{table}/import` | POST | rows from a CSV or XLSX file, all of them or none |
+//! | `/v1/books`, `/v1/books/{book}` | GET, POST | the town's books; the entries of one (JSON, CSV, XLSX), record some |
+//! | `/v1/books/{book}/{id}` | GET | one entry |
+//! | `/v1/books/{book}/import` | POST | entries from a CSV or XLSX file, all of them or none |
+//! | `/v1/staffing` | GET | posts and who fills them; who came to which shift |
+//! | `/v1/campaigns/{code}` | GET | how far a campaign is: worklist, visits, findings, cases before and after |
+//! | `/v1/responses/{code}` | GET | where a response stands: the steps of its plan, whom they call, who knows |
+//! | `/v1/escalations` | GET | cases so late that somebody higher up is told |
 //! | `/v1/conflicts`, `/v1/conflicts/{id}` | GET | what people have to settle, and how they may; one |
 //! | `/v1/conflicts/{id}/settle` | POST | settles one as it was seen |
 //! | `/v1/conflicts/settled`, `/v1/conflicts/settled/{id}/undo` | GET, POST | what was settled; take one back |
@@ -52,9 +62,11 @@ mod access;
 mod analysis;
 mod assessment;
 mod authority;
+mod books;
 mod bounds;
 mod cases;
 mod changes;
+mod columns;
 mod completeness;
 mod conflicts;
 mod delivery;
@@ -72,9 +84,12 @@ mod lines;
 mod locate;
 mod metrics;
 mod ogc;
+mod openings;
 mod orders;
+mod organisation;
 mod photos;
 mod positions;
+mod problems;
 mod ratify;
 mod readers;
 mod reveal;
@@ -181,6 +196,7 @@ impl Api {
             .route("/v1/progress", get(status::progress))
             .merge(registry())
             .merge(work())
+            .merge(books())
             .merge(decisions())
             .merge(whole_town())
             .merge(trust())
@@ -235,6 +251,20 @@ fn work() -> Router<Api> {
         .route("/v1/handover", get(orders::handover))
 }
 
+/// What the town keeps lists of beside households, cases and devices, and what follows from them.
+fn books() -> Router<Api> {
+    let file = DefaultBodyLimit::max(MAX_TABLE_FILE as usize);
+    Router::new()
+        .route("/v1/books", get(books::list))
+        .route("/v1/books/{book}", get(books::entries).post(books::record).layer(file))
+        .route("/v1/books/{book}/import", post(books::import).layer(file))
+        .route("/v1/books/{book}/{id}", get(books::show))
+        .route("/v1/staffing", get(organisation::staffing))
+        .route("/v1/campaigns/{code}", get(organisation::campaign))
+        .route("/v1/responses/{code}", get(organisation::response))
+        .route("/v1/escalations", get(organisation::escalations))
+}
+
 /// Figures, scores, decision support.
 fn decisions() -> Router<Api> {
     Router::new()
@@ -247,6 +277,10 @@ fn decisions() -> Router<Api> {
         .route("/v1/analysis/population", get(analysis::population))
         .route("/v1/analysis/trend", get(analysis::trend))
         .route("/v1/analysis/proposals", get(analysis::proposals))
+        .route("/v1/analysis/contradictions", get(analysis::contradictions))
+        .route("/v1/analysis/intervals", get(analysis::intervals))
+        .route("/v1/analysis/grids", get(analysis::grids))
+        .route("/v1/analysis/cases", post(openings::open))
 }
 
 /// What the whole town knows, and how complete that is here.

@@ -19,6 +19,7 @@ use townmesh_crdt::store::Store;
 mod analysis;
 mod assessment;
 mod authorities;
+mod books;
 mod changes;
 mod conflicts;
 mod erasures;

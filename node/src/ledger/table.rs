@@ -1,13 +1,13 @@
-//! Tables of the town as files: rows in, rows out.
+//! Rows of tables and entries of books as files: in and out.
 //!
 //! The header names columns in Chinese, in English or as JSON does, in any order. A column that the file does not have
 //! leaves what stands; a blank cell clears. Words may be written in either language or by their key.
 
 use std::io::{Read, Seek, Write};
 
+use townmesh_crdt::domain::columns::{Column, Need};
 use townmesh_crdt::domain::input::InputError;
 use townmesh_crdt::domain::key::normalise;
-use townmesh_crdt::domain::tables::{Column, EffectiveRow, Need, TableKind};
 use townmesh_crdt::value::{Fields, Value};
 
 use super::error::LedgerError;
@@ -22,7 +22,7 @@ pub const MAX_TABLE_FILE: u64 = 8 << 20;
 /// Most rows of one, the header among them.
 const MAX_TABLE_ROWS: u64 = 20_000;
 
-/// A file as the rows of a table.
+/// A file as rows.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct TableFile {
     /// Each row that is right, with its line or row number in the file, from 1.
@@ -33,12 +33,12 @@ pub struct TableFile {
     pub ignored: Vec<String>,
 }
 
-/// Reads a file (CSV in UTF-8 or GB18030, XLSX) as rows of a table.
+/// Reads a file (CSV in UTF-8 or GB18030, XLSX) as rows with these columns.
 ///
 /// # Errors
 /// When the file as a whole cannot be read.
-pub fn read_table(kind: TableKind, file: impl Read + Seek) -> Result<TableFile, LedgerError> {
-    let mut reading = Rows { kind, header: None, read: TableFile::default() };
+pub fn read_table(columns: &[Column], file: impl Read + Seek) -> Result<TableFile, LedgerError> {
+    let mut reading = Rows { columns, header: None, read: TableFile::default() };
     each_row(file, MAX_TABLE_ROWS, |row| {
         if row.number > MAX_TABLE_ROWS {
             return Err(LedgerError::TooManyRows { limit: MAX_TABLE_ROWS });
@@ -70,14 +70,14 @@ pub(super) fn each_row(
     Ok(())
 }
 
-struct Rows {
-    kind: TableKind,
+struct Rows<'a> {
+    columns: &'a [Column],
     /// What each column of the file holds.
-    header: Option<Vec<Option<&'static Column>>>,
+    header: Option<Vec<Option<&'a Column>>>,
     read: TableFile,
 }
 
-impl Rows {
+impl<'a> Rows<'a> {
     fn row(&mut self, row: RawRow) -> Result<(), LedgerError> {
         if row.is_blank() {
             return Ok(());
@@ -99,9 +99,9 @@ impl Rows {
         Ok(())
     }
 
-    fn header_of(&mut self, cells: &[String]) -> Result<Vec<Option<&'static Column>>, LedgerError> {
-        let columns = self.kind.columns();
-        let mut header: Vec<Option<&'static Column>> = vec![];
+    fn header_of(&mut self, cells: &[String]) -> Result<Vec<Option<&'a Column>>, LedgerError> {
+        let columns = self.columns;
+        let mut header: Vec<Option<&'a Column>> = vec![];
         for cell in cells {
             let name = normalise(cell);
             let is_named = |column: &&Column| {
@@ -133,20 +133,21 @@ impl Rows {
     }
 }
 
-/// Writes the rows of a table with Chinese headers and words, so that [`read_table`] gives them back.
+/// Writes rows under a title with Chinese headers and words, so that [`read_table`] gives them back.
 ///
 /// # Errors
 /// When the output fails.
-pub fn write_table(
-    kind: TableKind,
-    rows: &[EffectiveRow],
+pub fn write_table<'r>(
+    title: &str,
+    columns: &[Column],
+    rows: impl Iterator<Item = &'r Fields>,
     format: Format,
     output: &mut impl Write,
 ) -> Result<(), ExportError> {
-    let header: Vec<&str> = kind.columns().iter().map(|column| column.chinese).collect();
-    let cells = rows.iter().map(|row| kind.columns().iter().map(|column| cell(row, column)).collect::<Vec<_>>());
+    let header: Vec<&str> = columns.iter().map(|column| column.chinese).collect();
+    let cells = rows.map(|row| columns.iter().map(|column| cell(row, column)).collect::<Vec<_>>());
     if format == Format::Xlsx {
-        let mut sheet = Sheet::new(kind.chinese(), &header)?;
+        let mut sheet = Sheet::new(title, &header)?;
         for row in cells {
             sheet.row(row.into_iter().map(|text| SheetCell::from(Some(text))))?;
         }
@@ -161,7 +162,7 @@ pub fn write_table(
     Ok(writer.flush()?)
 }
 
-fn cell(row: &EffectiveRow, column: &Column) -> String {
-    let words = row.fields.get(&column.number).and_then(|value| column.show(value));
+fn cell(row: &Fields, column: &Column) -> String {
+    let words = row.get(&column.number).and_then(|value| column.show(value));
     words.map_or_else(String::new, |[_, chinese, _]| chinese)
 }

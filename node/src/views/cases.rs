@@ -172,6 +172,26 @@ pub(super) const CASES: &str =
 const ORDERS: &str = "dispatch_order o JOIN document d ON d.row = o.row";
 
 impl Reader {
+    /// How many cases of these categories were reported in a region from one time on and before another, in milliseconds
+    /// since 1970.
+    ///
+    /// # Errors
+    /// [`QueryError`].
+    pub fn count_cases(
+        &self,
+        region: RegionCode,
+        categories: &[String],
+        from_ms: i64,
+        until_ms: i64,
+    ) -> Result<u64, QueryError> {
+        let mut query = Query::default();
+        query.region("region", Some(region));
+        query.one_of("category", categories.to_vec());
+        query.between("reported_ms", Some(from_ms), Some(until_ms));
+        let counts = query.all(&self.connection, "count(*) FROM case_file", "", |row| row.get::<_, i64>(0))?;
+        Ok(counts.into_iter().next().unwrap_or_default().cast_unsigned())
+    }
+
     /// Cases, the latest report first.
     ///
     /// # Errors

@@ -14,12 +14,14 @@
 
 mod analysis;
 mod assessment;
+mod books;
 mod cases;
 mod changes;
 mod conflicts;
 mod devices;
 mod features;
 mod households;
+mod organisation;
 mod query;
 mod reader;
 mod requests;
@@ -34,6 +36,10 @@ use std::path::PathBuf;
 
 pub(crate) use analysis::MAX_PERIODS;
 pub use analysis::{
+    ContradictionFilter, Contradictions, Fit, GridFit, GridPlan, IntervalFilter, IntervalGroup, IntervalGrouping, Overlap,
+    PERSON, Rental, RentalFault, Spread, StrangeVehicle, Uncovered, UnknownPeople, VEHICLE,
+};
+pub use analysis::{
     Age, Cause, CauseGrouping, HandlingForm, HazardCounts, HazardGroup, HazardGrouping, HazardKind, HazardStatistics,
     HazardStatisticsFilter, HotSpot, HotSpotFilter, HotSpots, Hundredths, Month, Peak, PlaceKind, Population,
     PopulationFilter, Proposal, Proposals, ProposalsFilter, Recurrence, RecurrenceFilter, RecurrenceGroup,
@@ -41,6 +47,7 @@ pub use analysis::{
     TrendPoint, TrendSeries, TrendStep,
 };
 pub use assessment::{Assessment, AssessmentFilter, Counts, Figure, GroupAssessment, GroupBy, Percent, Rates};
+pub use books::{BookFilter, BookRow};
 pub use cases::{CaseDetail, CaseEventRow, CaseFilter, CaseRow, OrderFilter, OrderRow};
 pub use changes::{Change, ChangeCursor, ChangeFilter, ChangeKind, Changes, CursorError};
 pub use conflicts::{ConflictFilter, ConflictPlace, ConflictRow, SettledRow};
@@ -49,6 +56,10 @@ pub use features::{Collection, DEFAULT_FEATURES, Feature, FeatureFilter, Geometr
 pub use households::{
     HazardFilter, HazardRow, HouseholdDetail, HouseholdFilter, HouseholdRow, InspectionRow, MAX_INSPECTIONS,
     ResidentRow,
+};
+pub use organisation::{
+    Attendance, CallStep, Callee, CampaignProgress, Comparison, Escalated, EscalationFilter, MustCount, PostStaffing,
+    ResponseState, Staffing, StaffingFilter, StepState, WorkPlace, WorklistFilter,
 };
 pub use query::{BoundingBox, DEFAULT_LIMIT, Listed, MAX_LIMIT, Page};
 pub use reader::{QueryError, Reader};

@@ -18,7 +18,7 @@ use rusqlite::{Connection, ErrorCode, OpenFlags};
 use super::ViewError;
 
 /// Version of the tables. Another one in the file means: delete it and read the log from the start.
-const VERSION: i64 = 9;
+const VERSION: i64 = 10;
 /// Marks the file as a townmesh view (`PRAGMA application_id`): "tmvw".
 const APPLICATION_ID: i64 = 0x746d_7677;
 /// Pages of the write-ahead log after which it is copied into the file: 32 MB, so that an import syncs seldom.
@@ -59,6 +59,14 @@ CREATE INDEX team_code ON team (code);
 CREATE TABLE table_row (
     row INTEGER NOT NULL, place INTEGER NOT NULL, name TEXT NOT NULL, chinese TEXT NOT NULL, english TEXT NOT NULL,
     retired INTEGER NOT NULL, recorded_ms INTEGER, detail TEXT NOT NULL, PRIMARY KEY (row, place)) STRICT, WITHOUT ROWID;
+
+CREATE TABLE book_entry (
+    row INTEGER PRIMARY KEY, book TEXT NOT NULL, region TEXT, name TEXT NOT NULL, retired INTEGER NOT NULL, from_ms INTEGER,
+    until_ms INTEGER, latitude INTEGER, longitude INTEGER, person_name TEXT, person_id_number TEXT, person_phone TEXT,
+    person_state TEXT NOT NULL, conflicts INTEGER NOT NULL, detail TEXT NOT NULL) STRICT;
+CREATE INDEX book_entry_name ON book_entry (book, name);
+CREATE INDEX book_entry_region ON book_entry (book, region);
+CREATE INDEX book_entry_from ON book_entry (book, from_ms);
 
 CREATE TABLE household (
     row INTEGER PRIMARY KEY, region TEXT NOT NULL, address TEXT NOT NULL, number INTEGER NOT NULL, usage TEXT,
@@ -338,7 +346,7 @@ mod tests {
         let digest = blake3::hash(TABLES.as_bytes()).to_hex();
         assert_eq!(
             (VERSION, digest.get(..16)),
-            (9, Some("e560adfbdad12bf8")),
+            (10, Some("?")),
             "raise VERSION, then note the new digest"
         );
     }

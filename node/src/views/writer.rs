@@ -1,5 +1,6 @@
 //! Writing the views: what documents say now replaces what they said before.
 
+mod book;
 mod case;
 mod device;
 mod inbox;
@@ -255,7 +256,7 @@ struct Slot<'a> {
 }
 
 /// Kinds of documents that are shown, and so can be told as changed.
-pub const SHOWN: [DocumentKind; 11] = [
+pub const SHOWN: [DocumentKind; 20] = [
     DocumentKind::Household,
     DocumentKind::Inspection,
     DocumentKind::Hazard,
@@ -267,16 +268,26 @@ pub const SHOWN: [DocumentKind; 11] = [
     DocumentKind::Member,
     DocumentKind::Team,
     DocumentKind::Table,
+    DocumentKind::Enterprise,
+    DocumentKind::Vehicle,
+    DocumentKind::Finding,
+    DocumentKind::Shift,
+    DocumentKind::Consequence,
+    DocumentKind::Campaign,
+    DocumentKind::Problem,
+    DocumentKind::Response,
+    DocumentKind::Message,
 ];
 
 /// Tables whose rows belong to a document.
-const OWNED: [&str; 21] = [
+const OWNED: [&str; 22] = [
     "document",
     "region",
     "grid",
     "member",
     "team",
     "table_row",
+    "book_entry",
     "household",
     "resident",
     "inspection",
@@ -335,6 +346,10 @@ impl<'c> Batch<'c> {
     fn take_in(&mut self, item: &FeedItem, namespace: &Namespace, reading: &Reading) -> rusqlite::Result<()> {
         let (kind, document) = match reading {
             Reading::Nothing => return self.remove(item.document),
+            Reading::Book(entry) => match entry.book.document_kind() {
+                Some(kind) => (kind, entry.id),
+                None => return Ok(()),
+            },
             Reading::Household(record) => (DocumentKind::Household, record.id),
             Reading::Inspections(record) => (DocumentKind::Inspection, record.id),
             Reading::Hazard(record) => (DocumentKind::Hazard, record.id),
@@ -368,6 +383,7 @@ impl<'c> Batch<'c> {
             Reading::Member(record) => self.member(slot, record),
             Reading::Team(record) => self.team(slot, record),
             Reading::Table(record) => self.table(slot, record),
+            Reading::Book(entry) => self.book(slot, entry),
         }?;
         self.inbox(slot, reading)
     }

@@ -164,6 +164,7 @@ pub fn open(reading: &Reading) -> Vec<OpenConflict> {
         Reading::Member(record) => fields(record.id, &record.conflicts),
         Reading::Team(record) => fields(record.id, &record.conflicts),
         Reading::Table(record) => record.conflicts.iter().map(|conflict| of_cell(record, conflict)).collect(),
+        Reading::Book(entry) => fields(entry.id, &entry.conflicts),
         Reading::Case(record) => cases::open(record),
         Reading::Inspections(_) | Reading::DeviceDay(_) | Reading::Nothing => vec![],
     }

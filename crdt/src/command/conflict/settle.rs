@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::super::book;
 use super::super::case::{self, Actor, CaseRef};
 use super::super::household::{self, Edit};
 use super::super::read::{self, At, Reading};
@@ -10,6 +11,7 @@ use super::{Done, InboxKind, OpenConflict, Place, Side, open, settled};
 use crate::change::AssertionId;
 use crate::clock::Millis;
 use crate::document::Content;
+use crate::domain::books::BookKind;
 use crate::domain::case::{Action, OrderRef};
 use crate::domain::household::{Household, Resident};
 use crate::domain::person::PersonalData;
@@ -189,6 +191,9 @@ fn keep(
     if of.kind == DocumentKind::Household && !at.record.is_empty() {
         household::check_stay(&content.fields(&at.record), &fields)?;
     }
+    if let (Some(kind), Some(value)) = (BookKind::of_document(of.kind), fields.get(&at.field)) {
+        book::check_with(kind, &content, at.field, value)?;
+    }
     drop(content);
     let edits = BTreeMap::from([(at.record.clone(), fields)]);
     Ok(replica.edit(of.namespace, of.kind, of.document, edits, Lane::Work, now)?)
@@ -216,6 +221,9 @@ fn keep_personal(
         "name" => personal.name.clone_from(&side.value),
         "id_number" => personal.id_number = Some(side.value.clone()),
         _ => personal.phone = Some(side.value.clone()),
+    }
+    if let Some(kind) = BookKind::of_document(of.kind) {
+        return book::keep_person(replica, of.namespace, (kind, of.document), &personal, now);
     }
     Ok(match conflict.resident {
         Some(resident) => {

@@ -68,6 +68,7 @@ fn settlements(reading: &Reading) -> &[Settlement] {
         Reading::Member(record) => &record.settled,
         Reading::Team(record) => &record.settled,
         Reading::Table(record) => &record.settled,
+        Reading::Book(entry) => &entry.settled,
         Reading::Case(_) | Reading::Inspections(_) | Reading::DeviceDay(_) | Reading::Nothing => &[],
     }
 }
@@ -82,6 +83,7 @@ fn document_of(reading: &Reading) -> Option<DocumentId> {
         Reading::Member(record) => record.id,
         Reading::Team(record) => record.id,
         Reading::Table(record) => record.id,
+        Reading::Book(entry) => entry.id,
         Reading::Case(_) | Reading::Inspections(_) | Reading::DeviceDay(_) | Reading::Nothing => return None,
     })
 }

@@ -37,6 +37,7 @@ fn count(readings: &BTreeMap<DocumentId, Reading>) -> usize {
         | Reading::Member(_)
         | Reading::Team(_)
         | Reading::Table(_)
+        | Reading::Book(_)
         | Reading::Nothing => None,
     });
     days.sum()

@@ -1,5 +1,6 @@
 //! Commands on real replicas that meet.
 
+mod books;
 mod cases;
 mod conflicts;
 mod convergence;

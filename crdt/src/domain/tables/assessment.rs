@@ -1,6 +1,6 @@
 //! What scores and grades are made of (DOMAIN.md, assessment).
 
-use super::cell::words;
+use crate::domain::columns::words;
 use super::{Shipped, row};
 use crate::domain::codes::coded;
 use crate::domain::input::{self, InputError};

@@ -1,6 +1,6 @@
 //! What inspections ask.
 
-use super::cell::words;
+use crate::domain::columns::words;
 use super::{Shipped, row};
 use crate::domain::checklist::{Checklist, Grade};
 use crate::domain::input::{self, InputError};

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use super::cell::{List, text_cells, words};
+use crate::domain::columns::{List, text_cells, words};
 use super::{Shipped, row};
 use crate::domain::case::{Limit, LimitClock, MAX_LIMIT_MINUTES, MINUTES_PER_WORKING_DAY, Severity, WorkingHours};
 use crate::domain::codes::coded;

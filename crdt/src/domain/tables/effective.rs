@@ -7,16 +7,17 @@ use serde::{Serialize, Serializer};
 
 use super::deadlines::limit;
 use super::{
-    CalendarDayRow, CategoryRow, ChecklistItemRow, ChecklistRow, GradeRow, LimitRow, MAX_ROWS, Need, RETIRED_FIELD,
-    ResponsibilityRow, Row, ScorePart, ScoreRole, ScoreRow, Stage, StageLimitRow, TableKind, Weekday, WorkingHoursRow,
+    CalendarDayRow, CategoryRow, ChecklistItemRow, ChecklistRow, GradeRow, LimitRow, MAX_ROWS,
+    ResponsibilityRow, ScorePart, ScoreRole, ScoreRow, Stage, StageLimitRow, TableKind, TableRow, Weekday, WorkingHoursRow,
 };
 use crate::change::RecordKey;
 use crate::clock::HybridTime;
 use crate::domain::case::{Calendar, Limit, Severity};
 use crate::domain::checklist::{Checklist, ChecklistItem};
+use crate::domain::columns::{self, Need};
 use crate::domain::date::{Day, UTC_OFFSET_MINUTES};
 use crate::domain::region::RegionCode;
-use crate::value::{Fields, Value};
+use crate::value::Fields;
 
 /// How far up the categories a limit or a responsibility is looked for.
 const MAX_DEPTH: usize = 8;
@@ -47,18 +48,7 @@ impl Serialize for EffectiveRow {
     /// `{column: value}` of what it says, and `recorded_ms`: `null` of a shipped row.
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut map = serializer.serialize_map(None)?;
-        for column in self.kind.columns() {
-            let Some(value) = self.fields.get(&column.number) else { continue };
-            let Some([text, ..]) = column.show(value) else { continue };
-            match value {
-                Value::Bool(truth) => map.serialize_entry(column.name, truth)?,
-                // Codes and days are numbers, too, and are shown as words.
-                Value::Int(number) if text == number.to_string() => map.serialize_entry(column.name, number)?,
-                Value::Int(_) | Value::Text(_) | Value::Bytes(_) | Value::Null => {
-                    map.serialize_entry(column.name, &text)?
-                }
-            }
-        }
+        columns::serialize(self.kind.columns(), &self.fields, &mut map)?;
         map.serialize_entry("recorded_ms", &self.recorded.map(HybridTime::millis))?;
         map.end()
     }
@@ -67,7 +57,7 @@ impl Serialize for EffectiveRow {
 impl EffectiveRow {
     /// Whether it was taken out.
     pub fn is_retired(&self) -> bool {
-        self.fields.get(&RETIRED_FIELD) == Some(&Value::Bool(true))
+        columns::is_retired(&self.fields)
     }
 }
 
@@ -131,7 +121,7 @@ impl Tables {
     }
 
     /// Rows of a table that the town uses, in the order of their keys.
-    fn typed<R: Row>(&self) -> impl Iterator<Item = R> + '_ {
+    pub fn typed<R: TableRow>(&self) -> impl Iterator<Item = R> + '_ {
         let rows = self.rows(R::TABLE).iter().filter(|row| !row.is_retired());
         rows.map(|row| R::of_fields(&row.fields))
     }
@@ -175,6 +165,14 @@ impl Tables {
     fn upwards<'a>(&'a self, category: &'a str) -> impl Iterator<Item = &'a str> {
         let parent = |code: &&'a str| self.categories.get(*code).and_then(|row| row.parent.as_deref());
         std::iter::successors(Some(category), parent).take(MAX_DEPTH)
+    }
+
+    /// A category and every one below it.
+    pub fn within(&self, category: &str) -> Vec<String> {
+        let below = self.category_codes().filter(|code| self.upwards(code).any(|one| one == category));
+        let below: Vec<String> = below.map(str::to_owned).collect();
+        // One that the table does not have (any more) stands for itself.
+        if below.is_empty() { vec![category.to_owned()] } else { below }
     }
 
     /// How long a case of a category and severity may take: by its own row, that of general severity, or those of the

@@ -1,6 +1,6 @@
 //! Who looks after which ground: the rule of grids, and responsibilities.
 
-use super::cell::words;
+use crate::domain::columns::words;
 use super::{Shipped, row};
 use crate::domain::codes::coded;
 use crate::domain::input::{Fault, InputError};

@@ -9,44 +9,43 @@
 //! The life cycle of cases is a table, too, and shown and exported as one; but a town cannot change it yet
 //! ([`TableKind::is_fixed`]): what a cut-off village does by the old rules must stand on every node.
 //!
-//! Reading order: [`Column`] and [`Row`] (what a table consists of), `deadlines`, `checklists`, `assessment`, `ground`,
-//! `transitions` (the tables), [`Tables`] (all of them as they stand, compiled for use).
+//! Reading order: [`crate::domain::columns`] (what a table consists of), `deadlines`, `checklists`, `assessment`, `ground`,
+//! `organisation`, `transitions` (the tables), [`Tables`] (all of them as they stand, compiled for use).
 
 mod assessment;
-mod cell;
 mod checklists;
 mod deadlines;
 mod effective;
 mod ground;
+mod organisation;
 mod stages;
 #[cfg(test)]
 mod tests;
 mod transitions;
 
 pub use assessment::{GradeRow, ScorePart, ScoreRole, ScoreRow};
-pub use cell::{Cell, List, Word};
 pub use checklists::{ChecklistItemRow, ChecklistRow};
 pub use deadlines::{
     CalendarDayRow, CategoryRow, DeadlineUnit, LimitRow, Span, Stage, StageLimitRow, Weekday, WorkingHoursRow,
 };
 pub use effective::{EffectiveRow, RecordedRow, Tables};
 pub use ground::{GridRuleRow, ResponsibilityRow, ResponsibleLevel};
+pub use organisation::{
+    CampaignItemRow, CampaignTemplate, DeviceRuleRow, EscalationRow, PlanStepRow, PostRow,
+};
 pub use stages::StageSpan;
 pub use transitions::{MeetingRow, TransitionRow};
 
 use super::codes::coded;
-use super::input::{self, Fault, InputError};
+use super::columns::{self, Column, Row};
+use super::input::{Fault, InputError};
 use super::key;
 use crate::change::RecordKey;
-use crate::value::{FieldId, Fields, Value};
+use crate::value::Fields;
+
 
 /// Most rows of one table, retired ones included.
 pub const MAX_ROWS: usize = 8_192;
-
-/// The field that takes a row out.
-const RETIRED: Column = Column::of::<bool>(RETIRED_FIELD, "retired", "停用", "retired", Need::Optional);
-/// Its number, in every table.
-pub const RETIRED_FIELD: FieldId = 200;
 
 coded! {
     /// A table of the town.
@@ -77,137 +76,32 @@ coded! {
         Transition = 12, "transition", "办理流程", "transitions of cases";
         /// What happens when two steps were taken apart.
         Meeting = 13, "meeting", "并发规则", "steps taken apart";
+        /// Posts.
+        Post = 14, "post", "岗位", "posts";
+        /// What campaigns visit, check and demand.
+        CampaignItem = 15, "campaign_item", "行动模板", "items of campaigns";
+        /// Steps of response plans.
+        PlanStep = 16, "plan_step", "预案步骤", "steps of response plans";
+        /// Who is told how late a case is.
+        Escalation = 17, "escalation", "升级提醒", "escalation";
+        /// Which events of devices open a case.
+        DeviceRule = 18, "device_rule", "设备规则", "rules of devices";
     }
 }
 
-/// Whether a row must say something in a column.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Need {
-    /// It is part of what the row is found by.
-    Key,
-    /// Yes.
-    Required,
-    /// No.
-    Optional,
-}
-
-/// One column of a table.
-#[derive(Debug, Clone, Copy)]
-pub struct Column {
-    /// The field that holds it.
-    pub number: FieldId,
-    /// As JSON names it.
-    pub name: &'static str,
-    /// Its header in Chinese.
-    pub chinese: &'static str,
-    /// Its header in English.
-    pub english: &'static str,
-    /// Whether a row must have it.
-    pub need: Need,
-    parse: fn(&str) -> Result<Value, Fault>,
-    show: fn(&Value) -> Option<[String; 3]>,
-}
-
-impl Column {
-    /// A column of this type.
-    pub(super) const fn of<T: Cell>(
-        number: FieldId,
-        name: &'static str,
-        chinese: &'static str,
-        english: &'static str,
-        need: Need,
-    ) -> Self {
-        Self { number, name, chinese, english, need, parse: parse::<T>, show: show::<T> }
-    }
-
-    /// The value that a cell of a file says; `None` of a blank one.
-    ///
-    /// # Errors
-    /// What is wrong with it.
-    pub fn parse(&self, cell: &str) -> Result<Option<Value>, InputError> {
-        if key::normalise(cell).is_empty() {
-            return Ok(None);
-        }
-        (self.parse)(cell.trim()).map(Some).map_err(|fault| InputError::new(self.name, fault))
-    }
-
-    /// The value as in JSON, in Chinese and in English; `None` of one that this column cannot hold.
-    pub fn show(&self, value: &Value) -> Option<[String; 3]> {
-        (self.show)(value)
-    }
-}
-
-fn parse<T: Cell>(cell: &str) -> Result<Value, Fault> {
-    T::parse(cell).map(|known| known.to_value())
-}
-
-fn show<T: Cell>(value: &Value) -> Option<[String; 3]> {
-    T::from_value(value).map(|known| known.words())
-}
-
-/// One row of a table, as its fields.
-pub trait Row: Sized {
+/// The row of a table.
+pub trait TableRow: Row {
     /// Which table.
     const TABLE: TableKind;
-    /// Its columns, in the order of files; the last one takes the row out.
-    const COLUMNS: &'static [Column];
-
-    /// From its fields; what cannot be read is not known.
-    fn of_fields(fields: &Fields) -> Self;
-
-    /// Its fields.
-    fn to_fields(&self) -> Fields;
-
-    /// Checks what somebody entered; that every column says what it must was checked before.
-    ///
-    /// # Errors
-    /// The first field that is wrong.
-    fn check(&self) -> Result<(), InputError>;
 }
 
-/// Defines the row of a table: a record whose columns have names in Chinese and English. Each row says how it is checked
-/// in an inherent function `check_values`.
+/// Defines the row of a table; see [`crate::domain::columns`].
 macro_rules! row {
-    (
-        $(#[$doc:meta])*
-        pub struct $row:ident of $table:ident {
-            key { $( $(#[$key_doc:meta])* $key_number:literal $KEY:ident $key:ident : $key_type:ty = $key_zh:literal, $key_en:literal; )+ }
-            required { $( $(#[$req_doc:meta])* $req_number:literal $REQ:ident $req:ident : $req_type:ty = $req_zh:literal, $req_en:literal; )* }
-            optional { $( $(#[$opt_doc:meta])* $opt_number:literal $OPT:ident $opt:ident : $opt_type:ty = $opt_zh:literal, $opt_en:literal; )* }
-        }
-    ) => {
-        $crate::domain::record::record! {
-            $(#[$doc])*
-            pub struct $row {
-                $( $(#[$key_doc])* $key_number $KEY $key: Option<$key_type>, )+
-                $( $(#[$req_doc])* $req_number $REQ $req: Option<$req_type>, )*
-                $( $(#[$opt_doc])* $opt_number $OPT $opt: Option<$opt_type>, )*
-                /// Taken out of the table.
-                200 RETIRED retired: Option<bool>,
-            }
-        }
+    ( $(#[$doc:meta])* pub struct $row:ident of $table:ident { $($body:tt)* } ) => {
+        $crate::domain::columns::row! { $(#[$doc])* pub struct $row { $($body)* } }
 
-        impl $crate::domain::tables::Row for $row {
+        impl $crate::domain::tables::TableRow for $row {
             const TABLE: $crate::domain::tables::TableKind = $crate::domain::tables::TableKind::$table;
-            const COLUMNS: &'static [$crate::domain::tables::Column] = &[
-                $( $crate::domain::tables::Column::of::<$key_type>(
-                    $key_number, stringify!($key), $key_zh, $key_en, $crate::domain::tables::Need::Key), )+
-                $( $crate::domain::tables::Column::of::<$req_type>(
-                    $req_number, stringify!($req), $req_zh, $req_en, $crate::domain::tables::Need::Required), )*
-                $( $crate::domain::tables::Column::of::<$opt_type>(
-                    $opt_number, stringify!($opt), $opt_zh, $opt_en, $crate::domain::tables::Need::Optional), )*
-                $crate::domain::tables::RETIRED,
-            ];
-
-            fn of_fields(fields: &$crate::value::Fields) -> Self {
-                Self::read(fields)
-            }
-            fn to_fields(&self) -> $crate::value::Fields {
-                self.fields()
-            }
-            fn check(&self) -> Result<(), $crate::domain::input::InputError> {
-                self.check_values()
-            }
         }
     };
 }
@@ -251,6 +145,11 @@ impl TableKind {
             Self::Responsibility => Definition::of::<ResponsibilityRow>(),
             Self::Transition => Definition::of::<TransitionRow>(),
             Self::Meeting => Definition::of::<MeetingRow>(),
+            Self::Post => Definition::of::<PostRow>(),
+            Self::CampaignItem => Definition::of::<CampaignItemRow>(),
+            Self::PlanStep => Definition::of::<PlanStepRow>(),
+            Self::Escalation => Definition::of::<EscalationRow>(),
+            Self::DeviceRule => Definition::of::<DeviceRuleRow>(),
             Self::Unknown(_) => return None,
         })
     }
@@ -278,16 +177,7 @@ impl TableKind {
     /// Under which key a row stands in its document: 16 bytes of a hash over its key columns; `None` while one of them
     /// is not known.
     pub fn row_key(self, row: &Fields) -> Option<RecordKey> {
-        let parts: Option<Vec<String>> = self
-            .columns()
-            .iter()
-            .filter(|column| column.need == Need::Key)
-            .map(|column| {
-                let [text, ..] = column.show(row.get(&column.number)?)?;
-                (!key::normalise(&text).is_empty()).then_some(text)
-            })
-            .collect();
-        let parts = parts?;
+        let parts = columns::key_parts(self.columns(), row)?;
         let parts: Vec<&str> = parts.iter().map(String::as_str).collect();
         let hash = blake3::derive_key("townmesh 2026-11 row of a table", &key::natural_key(&parts));
         hash.get(..16).map(<[u8]>::to_vec)
@@ -299,36 +189,14 @@ impl TableKind {
     /// The first column that is wrong.
     pub fn check(self, row: &Fields) -> Result<(), InputError> {
         let Some(definition) = self.definition() else {
-            return Err(InputError::new("table", Fault::Word { known: listed(Self::ALL) }));
+            return Err(InputError::new("table", Fault::Word { known: columns::listed(Self::ALL) }));
         };
-        for column in definition.columns {
-            match row.get(&column.number) {
-                None if column.need == Need::Optional => {}
-                // A row that is taken out need only be named.
-                None if column.need == Need::Required && row.get(&RETIRED_FIELD) == Some(&Value::Bool(true)) => {}
-                None => return Err(InputError::new(column.name, Fault::Blank)),
-                Some(Value::Text(text)) => input::line(column.name, text)?,
-                Some(Value::Null | Value::Bool(_) | Value::Int(_) | Value::Bytes(_)) => {}
-            }
-        }
-        if row.get(&RETIRED_FIELD) == Some(&Value::Bool(true)) {
-            return Ok(());
-        }
-        (definition.check)(row)
+        columns::check(definition.columns, row)?;
+        if columns::is_retired(row) { Ok(()) } else { (definition.check)(row) }
     }
 
     /// The words for people of a row's key: `暴露垃圾` would be a guess, `exposed_rubbish 一般` is what stands there.
     pub fn title(self, row: &Fields) -> [String; 3] {
-        let keys = self.columns().iter().filter(|column| column.need == Need::Key);
-        let words: Vec<[String; 3]> = keys.filter_map(|column| column.show(row.get(&column.number)?)).collect();
-        [0, 1, 2].map(|language: usize| {
-            let one = words.iter().filter_map(|words| words.get(language).map(String::as_str));
-            one.collect::<Vec<_>>().join(" ")
-        })
+        columns::title(self.columns(), row)
     }
-}
-
-/// The keys of coded words, for messages.
-fn listed<T: std::fmt::Display>(words: &[T]) -> String {
-    words.iter().map(T::to_string).collect::<Vec<_>>().join(", ")
 }

@@ -6,14 +6,16 @@ use super::*;
 use crate::clock::HybridTime;
 use crate::domain::case::{CaseState, Limit, Severity, Step, TransitionTable, Who};
 use crate::domain::checklist::Checklist;
+use crate::domain::columns::{List, RETIRED_FIELD};
 use crate::domain::date::Day;
 use crate::domain::role::Role;
+use crate::value::{FieldId, Value};
 
 const DAY_MS: u64 = 86_400_000;
 
 type Recorded = BTreeMap<TableKind, BTreeMap<RecordKey, RecordedRow>>;
 
-fn recorded<R: Row>(rows: &[R], time: u64) -> Recorded {
+fn recorded<R: TableRow>(rows: &[R], time: u64) -> Recorded {
     let row = |row: &R| {
         let fields = row.to_fields();
         (R::TABLE.row_key(&fields).unwrap(), RecordedRow { fields, time: HybridTime::at(time) })
@@ -58,6 +60,11 @@ fn no_row_uses_a_number_twice() {
         ChecklistRow,
         ChecklistItemRow,
         GridRuleRow,
+        PostRow,
+        CampaignItemRow,
+        PlanStepRow,
+        EscalationRow,
+        DeviceRuleRow,
         ResponsibilityRow,
         TransitionRow,
         MeetingRow

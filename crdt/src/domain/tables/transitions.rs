@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use super::cell::{List, parse_word, text_cells, word_in_words, words};
+use crate::domain::columns::{List, parse_word, text_cells, word_in_words, words};
 use super::{Shipped, row};
 use crate::domain::case::{
     CaseState, ConflictKind, Guard, Late, Meeting, Outcome, Rule, Step, Target, TransitionTable, Who,
@@ -149,7 +149,7 @@ impl Who {
     fn names(&self) -> [String; 2] {
         let [_, chinese, english] = match self {
             Self::Anyone => ANYONE.map(str::to_owned),
-            Self::Roles(roles) => super::Cell::words(&List(roles.iter().copied().collect())),
+            Self::Roles(roles) => crate::domain::columns::Cell::words(&List(roles.iter().copied().collect())),
         };
         [chinese, english]
     }

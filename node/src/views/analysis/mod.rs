@@ -6,8 +6,11 @@
 //! those of the town. What is the same on two nodes gives the same answer on both: ties are settled by ids of documents,
 //! never by the numbers of rows, and no answer depends on the order of arrival.
 
+mod contradictions;
+mod grids;
 mod hazards;
 mod hours;
+mod intervals;
 mod places;
 mod population;
 mod proposals;
@@ -21,11 +24,16 @@ use townmesh_crdt::domain::region::RegionCode;
 use super::query::Query;
 use super::reader::{QueryError, Reader};
 
+pub use contradictions::{
+    ContradictionFilter, Contradictions, PERSON, Rental, RentalFault, StrangeVehicle, UnknownPeople, VEHICLE,
+};
+pub use grids::{Fit, GridFit, GridPlan, Overlap, Uncovered};
 pub use hazards::{
     HazardCounts, HazardGroup, HazardGrouping, HazardKind, HazardStatistics, HazardStatisticsFilter, Hundredths,
 };
 pub(super) use hours::HourOfWeek;
 pub(super) use hours::{Span, begin_of_day};
+pub use intervals::{IntervalFilter, IntervalGroup, IntervalGrouping, Spread};
 pub use places::{PlaceKind, Subject};
 pub use population::{Age, Month, Population, PopulationFilter, RegionPopulation, Share, Stay};
 pub use proposals::{HandlingForm, Proposal, Proposals, ProposalsFilter};

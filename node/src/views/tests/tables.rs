@@ -8,7 +8,8 @@ use townmesh_crdt::clock::HybridTime;
 use townmesh_crdt::command::read::{At, ConflictValue, Reading, TableConflict, TableRecord};
 use townmesh_crdt::domain::date::Day;
 use townmesh_crdt::domain::number::SpokenNumber;
-use townmesh_crdt::domain::tables::{DeadlineUnit, RecordedRow, Row, Stage, StageLimitRow, TableKind, Tables};
+use townmesh_crdt::domain::columns::Row;
+use townmesh_crdt::domain::tables::{DeadlineUnit, RecordedRow, Stage, StageLimitRow, TableKind, Tables};
 
 use super::super::{ChangeFilter, Changes, ConflictFilter, OrderFilter, Page};
 use super::assessment::{MINUTE, scene};

@@ -70,6 +70,7 @@ fn region(reading: &Reading) -> Option<String> {
         Reading::Member(record) => key(record.record.region),
         Reading::Team(record) => key(record.record.region),
         Reading::Device(record) => key(record.record.region),
+        Reading::Book(entry) => key(entry.book.region(&entry.fields)),
         Reading::Region(_)
         | Reading::Inspections(_)
         | Reading::Hazard(_)

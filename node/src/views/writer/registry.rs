@@ -181,7 +181,7 @@ fn present(residents: &[ResidentRecord]) -> i64 {
     residents.iter().filter(lives_here).count() as i64
 }
 
-fn state_key(state: PersonalState) -> &'static str {
+pub(super) fn state_key(state: PersonalState) -> &'static str {
     match state {
         PersonalState::Open => "open",
         PersonalState::Unreadable => "unreadable",

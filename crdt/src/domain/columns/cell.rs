@@ -15,6 +15,9 @@ use crate::value::Value;
 
 /// What fits into one cell of a table.
 pub trait Cell: Scalar {
+    /// Whether a text of it may have lines.
+    const LINES: bool = false;
+
     /// From the text of a cell that is not blank.
     ///
     /// # Errors
@@ -25,7 +28,7 @@ pub trait Cell: Scalar {
     fn words(&self) -> [String; 3];
 }
 
-fn same(text: String) -> [String; 3] {
+pub(super) fn same(text: String) -> [String; 3] {
     [text.clone(), text.clone(), text]
 }
 
@@ -53,7 +56,7 @@ macro_rules! number_cells {
         }
     )+};
 }
-number_cells!(u16, u32);
+number_cells!(u8, u16, u32);
 
 /// Spreadsheets write thousands apart, `1,440`; `1,5` is no number.
 fn without_thousands(text: &str) -> String {
@@ -105,7 +108,7 @@ impl Cell for RegionCode {
 /// JSON, and its function `names` says it in Chinese and in English.
 macro_rules! text_cells {
     ($($type:ty),+ $(,)?) => {$(
-        impl $crate::domain::tables::Cell for $type {
+        impl $crate::domain::columns::Cell for $type {
             fn parse(text: &str) -> Result<Self, $crate::domain::input::Fault> {
                 text.parse()
             }
@@ -127,7 +130,7 @@ macro_rules! text_cells {
         }
     )+};
 }
-pub(super) use text_cells;
+pub(crate) use text_cells;
 
 /// A word of a coded enum.
 pub trait Word: Scalar + Copy + Ord + fmt::Display + FromStr + 'static {
@@ -141,32 +144,32 @@ pub trait Word: Scalar + Copy + Ord + fmt::Display + FromStr + 'static {
 /// Makes coded enums fit into cells.
 macro_rules! words {
     ($($word:ty),+ $(,)?) => {$(
-        impl $crate::domain::tables::cell::Word for $word {
+        impl $crate::domain::columns::Word for $word {
             const KNOWN: &'static [Self] = Self::ALL;
             fn names(self) -> [&'static str; 2] {
                 [self.chinese(), self.english()]
             }
         }
-        impl $crate::domain::tables::Cell for $word {
+        impl $crate::domain::columns::Cell for $word {
             fn parse(text: &str) -> Result<Self, $crate::domain::input::Fault> {
-                $crate::domain::tables::cell::parse_word(text)
+                $crate::domain::columns::parse_word(text)
             }
             fn words(&self) -> [String; 3] {
-                $crate::domain::tables::cell::word_in_words(*self)
+                $crate::domain::columns::word_in_words(*self)
             }
         }
     )+};
 }
-pub(super) use words;
+pub(crate) use words;
 
 /// A word by key or name. One of a newer version is read as it was written, and refused where it is entered.
-pub(super) fn parse_word<T: Word>(text: &str) -> Result<T, Fault> {
+pub(crate) fn parse_word<T: Word>(text: &str) -> Result<T, Fault> {
     let known = || Fault::Word { known: super::listed(T::KNOWN) };
     let word: T = text.parse().map_err(|_| known())?;
     if T::KNOWN.contains(&word) { Ok(word) } else { Err(known()) }
 }
 
-pub(super) fn word_in_words<T: Word>(word: T) -> [String; 3] {
+pub(crate) fn word_in_words<T: Word>(word: T) -> [String; 3] {
     let [chinese, english] = if T::KNOWN.contains(&word) { word.names() } else { ["", ""] };
     let key = word.to_string();
     if chinese.is_empty() { same(key) } else { [key, chinese.to_owned(), english.to_owned()] }

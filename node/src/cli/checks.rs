@@ -1,0 +1,194 @@
+//! `analysis contradictions|intervals|grids|open`: what is checked against what, and cases that follow from it.
+
+use clap::{Args, ValueEnum};
+use serde_json::{Value, json};
+use townmesh_crdt::domain::region::RegionCode;
+use townmesh_crdt::domain::role::Role;
+
+use super::analysis::{Pairs, ScopeArgs};
+use super::assessment::words;
+use super::output::table;
+use crate::views::IntervalGrouping;
+
+#[derive(Debug, Args)]
+pub(super) struct ContradictionArgs {
+    #[command(flatten)]
+    scope: ScopeArgs,
+    /// 出现多少天算常住 / on so many days something counts as living there
+    #[arg(long, default_value_t = 10)]
+    days: u32,
+    /// 每类行数 / rows of each kind
+    #[arg(long, default_value_t = 20)]
+    limit: u32,
+    /// 查看完整车牌的理由，留痕 / reason to see plates in full; it is noted
+    #[arg(long, value_name = "REASON")]
+    reveal: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct IntervalArgs {
+    #[command(flatten)]
+    scope: ScopeArgs,
+    /// 分组 / by group
+    #[arg(long, default_value = "team", value_parser = words(IntervalGrouping::ALL.iter().map(|by| (by.name(), by.words()))))]
+    by: String,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct GridArgs {
+    /// 区划代码 / only in this region
+    #[arg(long, value_name = "CODE")]
+    region: Option<RegionCode>,
+}
+
+/// What cases are opened for.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub(super) enum Ground {
+    /// 登记核实 / what contradicts the registry
+    Contradictions,
+    /// 行动建议 / where campaigns are called for
+    Proposals,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct OpenArgs {
+    /// 依据 / what for
+    #[arg(long, value_enum)]
+    of: Ground,
+    #[command(flatten)]
+    scope: ScopeArgs,
+    /// 天数，含义同相应分析 / days, as the analysis takes them
+    #[arg(long)]
+    days: Option<u32>,
+    /// 每类最多几件 / at most so many of each kind
+    #[arg(long)]
+    limit: Option<u32>,
+    /// 人员编号 / who opens them
+    #[arg(long)]
+    by: String,
+    /// 岗位 / in which role
+    #[arg(long)]
+    role: Role,
+}
+
+impl ContradictionArgs {
+    pub(super) fn query(self) -> Pairs {
+        let mut query = self.scope.query();
+        query.extend([
+            ("days", Some(self.days.to_string())),
+            ("limit", Some(self.limit.to_string())),
+            ("reveal", self.reveal),
+        ]);
+        query
+    }
+}
+
+impl IntervalArgs {
+    pub(super) fn query(self) -> Pairs {
+        let mut query = self.scope.query();
+        query.push(("by", Some(self.by)));
+        query
+    }
+}
+
+impl GridArgs {
+    pub(super) fn query(self) -> Pairs {
+        vec![("region", self.region.map(|region| region.to_string()))]
+    }
+}
+
+impl OpenArgs {
+    pub(super) fn input(self) -> Value {
+        let (from_ms, until_ms) = self.scope.bounds();
+        let of = match self.of {
+            Ground::Contradictions => "contradictions",
+            Ground::Proposals => "proposals",
+        };
+        json!({
+            "of": of, "from_ms": from_ms, "until_ms": until_ms, "region": self.scope.region(), "days": self.days,
+            "limit": self.limit, "actor": { "by": self.by, "role": self.role },
+        })
+    }
+}
+
+pub(super) fn contradictions(answer: &Value) -> String {
+    let part = |title: &str, rows: &str, columns: &[(&str, &str)]| {
+        format!("{title}\n{}", table(&json!({ "rows": answer[rows] }), columns))
+    };
+    let vehicles = [
+        ("/region", "村居 region"),
+        ("/plate", "车牌 plate"),
+        ("/days", "天数 days"),
+        ("/passages", "次数 passages"),
+        ("/last_ms", "最近 last"),
+    ];
+    let people = [
+        ("/region", "村居 region"),
+        ("/seen", "常见人数 seen"),
+        ("/residents", "登记人数 entered"),
+        ("/unknown", "多出 unknown"),
+    ];
+    let rentals = [
+        ("/region", "村居 region"),
+        ("/address", "门牌号 address"),
+        ("/number", "户序号 household"),
+        ("/fault", "问题 what"),
+        ("/residents", "登记人数 entered"),
+        ("/tenant_limit", "限住 limit"),
+    ];
+    [
+        part("未登记车辆 / vehicles that are not entered", "vehicles", &vehicles),
+        part("未登记人员 / people who are not entered", "people", &people),
+        part("出租房 / rentals", "rentals", &rentals),
+    ]
+    .join("\n")
+}
+
+pub(super) fn intervals(answer: &Value) -> String {
+    let columns = [
+        ("/group", "分组 group"),
+        ("/orders", "派遣单 orders"),
+        ("/report_to_order/median_s", "报告到派遣中位（秒） report to order"),
+        ("/order_to_person/median_s", "派遣到人中位 to a person"),
+        ("/person_to_scene/median_s", "到人到到场中位 to the scene"),
+        ("/order_to_scene/p90_s", "派遣到到场九成 90 % of order to scene"),
+        ("/within_3_minutes_percent", "三分钟内到场% within 3 minutes"),
+    ];
+    table(answer, &columns)
+}
+
+pub(super) fn grids(answer: &Value) -> String {
+    let columns = [
+        ("/region", "村居 region"),
+        ("/code", "网格 grid"),
+        ("/kind", "类型 kind"),
+        ("/households", "户数 households"),
+        ("/hectares", "公顷 hectares"),
+        ("/inspectors", "巡查员 inspectors"),
+        ("/inspectors_needed", "应有 needed"),
+        ("/fit", "结论 fit"),
+    ];
+    let overlaps = answer["overlaps"].as_array().map(Vec::as_slice).unwrap_or_default();
+    let named = |one: &Value| format!("{} {}", text(&one[0]), text(&one[1]));
+    let pair = |pair: &Value| {
+        format!("{} × {}: {} %\n", named(&pair["grids"][0]), named(&pair["grids"][1]), pair["percent"])
+    };
+    let uncovered = answer["uncovered"].as_object().into_iter().flatten();
+    let gaps: String = uncovered.map(|(region, count)| format!("{region}: {count}\n")).collect();
+    format!(
+        "{}\n重叠 / overlaps\n{}\n不在任何网格内的户 / households in no grid\n{gaps}没有位置的户 / households without a place: {}\n",
+        table(&json!({ "rows": answer["grids"] }), &columns),
+        overlaps.iter().map(pair).collect::<String>(),
+        answer["unplaced"]
+    )
+}
+
+fn text(value: &Value) -> &str {
+    value.as_str().unwrap_or_default()
+}
+
+pub(super) fn opened(answer: &Value) -> String {
+    let columns =
+        [("/outcome", "结果 outcome"), ("/number", "编号 number"), ("/region", "村居 region"), ("/document", "案卷 case")];
+    table(answer, &columns)
+}

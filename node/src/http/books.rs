@@ -1,0 +1,280 @@
+//! The town's books: entries listed, shown, recorded, imported, exported.
+
+use std::io::Cursor;
+
+use axum::Json;
+use axum::body::Bytes;
+use axum::extract::State;
+use axum::response::{IntoResponse, Response};
+use serde::Deserialize;
+use serde_json::{Map, Value as JsonValue, json};
+use townmesh_crdt::command::CommandError;
+use townmesh_crdt::command::book::{self, EntryInput};
+use townmesh_crdt::command::town::Imported;
+use townmesh_crdt::domain::books::BookKind;
+use townmesh_crdt::domain::columns::Column;
+use townmesh_crdt::domain::input::InputError;
+use townmesh_crdt::domain::region::RegionCode;
+use townmesh_crdt::id::DocumentId;
+use townmesh_crdt::replica::Replica;
+use townmesh_crdt::value::{Fields, Value};
+
+use super::Api;
+use super::bounds::{Named, Params, Payload};
+use super::columns::{self, column_json, fields_of, file_format, wrong_rows};
+use super::error::ApiError;
+use super::households::bounding_box;
+use super::problems::{self, Figures};
+use super::reveal::{Asker, Reason, Shown};
+use crate::ledger::{LedgerError, TableFile, read_table};
+use crate::message::Message;
+use crate::reveals::RevealKind;
+use crate::views::{BookFilter, BookRow, Page};
+
+/// Most entries of one file that is exported.
+const MAX_EXPORTED: u32 = 200_000;
+
+fn book_json(book: BookKind, count: u64) -> JsonValue {
+    json!({
+        "book": book, "chinese": book.chinese(), "english": book.english(), "count": count,
+        "of_region": book.is_of_region(), "names_person": book.names_person(),
+        "columns": book.all_columns().iter().map(column_json).collect::<Vec<_>>(),
+    })
+}
+
+pub(super) async fn list(State(api): State<Api>) -> Result<Response, ApiError> {
+    let counted = |reader: &crate::views::Reader| {
+        let count = |book: &BookKind| Ok(book_json(*book, reader.book_count(*book)?));
+        BookKind::ALL.iter().map(count).collect::<Result<Vec<_>, _>>()
+    };
+    let rows = api.readers().query(counted).await?;
+    Ok(Json(json!({ "rows": rows })).into_response())
+}
+
+/// Which entries, and how.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct BookQuery {
+    region: Option<RegionCode>,
+    text: Option<String>,
+    /// `column=value`, several apart by `;`.
+    filter: Option<String>,
+    from_ms: Option<i64>,
+    until_ms: Option<i64>,
+    bbox: Option<String>,
+    retired: bool,
+    conflicts: bool,
+    /// `json`, `csv` or `xlsx`.
+    format: Option<String>,
+    limit: Option<u32>,
+    after: Option<String>,
+    reveal: Option<String>,
+}
+
+/// A book that this version has; others are read, not entered.
+fn known(book: BookKind) -> Result<(), ApiError> {
+    if BookKind::ALL.contains(&book) {
+        return Ok(());
+    }
+    Err(ApiError::not_found("没有这本台账", "there is no such book"))
+}
+
+impl BookQuery {
+    fn filter(&self, book: BookKind) -> Result<BookFilter, ApiError> {
+        Ok(BookFilter {
+            book,
+            region: self.region,
+            text: self.text.clone(),
+            from_ms: self.from_ms,
+            until_ms: self.until_ms,
+            bounds: bounding_box(self.bbox.as_deref())?,
+            says: says(book, self.filter.as_deref().unwrap_or_default())?,
+            retired: self.retired,
+            conflicts: self.conflicts,
+        })
+    }
+}
+
+/// What `column=value` asks for, as the views hold it.
+fn says(book: BookKind, text: &str) -> Result<Vec<(&'static str, String)>, ApiError> {
+    let mut says = vec![];
+    for part in text.split(';').filter(|part| !part.trim().is_empty()) {
+        let (name, value) = part.split_once('=').ok_or_else(|| {
+            let zh = "filter 须为 列=值，多项以 ; 分隔";
+            ApiError::bad_request(Message::new("filter", zh, "filter must be column=value, several apart by ;"))
+        })?;
+        let is_named = |column: &&Column| [column.name, column.chinese].contains(&name.trim());
+        let column = book.columns().iter().find(is_named).ok_or_else(|| {
+            let known = book.columns().iter().map(|column| column.name).collect::<Vec<_>>().join(", ");
+            let zh = format!("filter 中没有这一列，现有：{known}");
+            ApiError::bad_request(Message::new("filter", zh, format!("filter: no such column; write one of: {known}")))
+        })?;
+        let value = column.parse(value).map_err(|error| ApiError::from(CommandError::Input(error)))?;
+        let text = match value {
+            Some(Value::Bool(truth)) => u8::from(truth).to_string(),
+            Some(value) => column.show(&value).map(|[text, ..]| text).unwrap_or_default(),
+            None => continue,
+        };
+        says.push((column.name, text));
+    }
+    Ok(says)
+}
+
+pub(super) async fn entries(
+    State(api): State<Api>,
+    asker: Asker,
+    Named(book): Named<BookKind>,
+    Params(query): Params<BookQuery>,
+) -> Result<Response, ApiError> {
+    known(book)?;
+    let (filter, format) = (query.filter(book)?, file_format(query.format.as_deref())?);
+    let reason = Reason::of(query.reveal)?;
+    let reveal = reason.is_some();
+    api.views_follow().await;
+    let Some(format) = format else {
+        let page = Page { limit: query.limit, after: query.after };
+        let listed = api.readers().query(move |reader| reader.book(&filter, &page, reveal)).await?;
+        note(&api, asker, reason, RevealKind::List, &listed.rows).await?;
+        return Ok(Json(listed).into_response());
+    };
+    let place = api.bounds().heavy()?;
+    let rows = api.readers().query(move |reader| reader.book_entries(&filter, MAX_EXPORTED, reveal)).await?;
+    note(&api, asker, reason, RevealKind::Export, &rows).await?;
+    let all = book.all_columns();
+    let fields: Vec<Fields> = rows.iter().filter_map(|row| fields_of(&all, &row.columns).ok()).collect();
+    drop(place);
+    columns::file((&book.to_string(), book.chinese()), &all, fields.iter(), format)
+}
+
+async fn note(
+    api: &Api,
+    asker: Asker,
+    reason: Option<Reason>,
+    kind: RevealKind,
+    rows: &[BookRow],
+) -> Result<(), ApiError> {
+    let Some(reason) = reason else { return Ok(()) };
+    let documents = rows.iter().map(|row| row.document.clone()).collect();
+    api.note_reveal(asker, reason, Shown::documents(kind, documents)).await
+}
+
+/// How one entry is shown.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct EntryQuery {
+    reveal: Option<String>,
+}
+
+pub(super) async fn show(
+    State(api): State<Api>,
+    asker: Asker,
+    Named((book, id)): Named<(BookKind, DocumentId)>,
+    Params(query): Params<EntryQuery>,
+) -> Result<Response, ApiError> {
+    known(book)?;
+    let reason = Reason::of(query.reveal)?;
+    let reveal = reason.is_some();
+    api.views_follow().await;
+    let found = api.readers().query(move |reader| reader.book_entry(book, id, reveal)).await?;
+    let row = found.ok_or_else(|| ApiError::not_found("没有这条记录", "there is no such entry"))?;
+    note(&api, asker, reason, RevealKind::Entry, std::slice::from_ref(&row)).await?;
+    Ok(Json(row).into_response())
+}
+
+/// Entries to be recorded: `{column: value}` each. A column that is not given stays, `null` clears it.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct EntriesInput {
+    rows: Vec<Map<String, JsonValue>>,
+}
+
+pub(super) async fn record(
+    State(api): State<Api>,
+    Named(book): Named<BookKind>,
+    Payload(input): Payload<EntriesInput>,
+) -> Result<Response, ApiError> {
+    known(book)?;
+    let columns = book.all_columns();
+    let (mut right, mut wrong) = (vec![], vec![]);
+    for (place, row) in input.rows.iter().enumerate() {
+        match fields_of(&columns, row).and_then(|fields| EntryInput::of_columns(book, fields)) {
+            Ok(entry) => right.push(entry),
+            Err(error) => wrong.push((place, error)),
+        }
+    }
+    if !wrong.is_empty() {
+        return Err(CommandError::Rows(wrong).into());
+    }
+    let figures = problems::figures(&api, book, &right).await?;
+    let job = move |replica: &mut Replica, now| write(replica, book, right, &figures, now);
+    Ok(Json(api.engine().record(job).await?).into_response())
+}
+
+fn write(
+    replica: &mut Replica,
+    book: BookKind,
+    mut entries: Vec<EntryInput>,
+    figures: &Figures,
+    now: u64,
+) -> Result<Imported, CommandError> {
+    problems::fill(&mut entries, figures);
+    book::record(replica, book, &entries, now)
+}
+
+/// Takes a file of entries: all of them or none.
+pub(super) async fn import(
+    State(api): State<Api>,
+    Named(book): Named<BookKind>,
+    body: Bytes,
+) -> Result<Response, ApiError> {
+    known(book)?;
+    let columns = book.all_columns();
+    let place = api.bounds().heavy()?;
+    let read = tokio::task::spawn_blocking(move || read_table(&columns, Cursor::new(body))).await;
+    drop(place);
+    let TableFile { rows, mut wrong, ignored } = read.map_err(|_| ApiError::from(LedgerError::Stopped))??;
+    let columns = book.all_columns();
+    let (mut numbers, mut right) = (vec![], vec![]);
+    for (number, fields) in rows {
+        match EntryInput::of_columns(book, given(fields)) {
+            Ok(entry) => {
+                numbers.push(number);
+                right.push(entry);
+            }
+            Err(error) => wrong.push((number, error)),
+        }
+    }
+    if !wrong.is_empty() {
+        return Err(wrong_rows(&columns, &wrong));
+    }
+    let figures = problems::figures(&api, book, &right).await?;
+    let job = move |replica: &mut Replica, now| match write(replica, book, right, &figures, now) {
+        // Not an error of the engine: it is told with the rows of the file.
+        Err(CommandError::Rows(wrong)) => Ok(Err(wrong)),
+        other => other.map(Ok),
+    };
+    match api.engine().record(job).await? {
+        Ok(imported) => {
+            let mut answer = json!(imported);
+            answer["ignored_columns"] = json!(ignored);
+            Ok(Json(answer).into_response())
+        }
+        Err(wrong) => {
+            let numbered: Vec<(u64, InputError)> =
+                wrong.into_iter().map(|(place, error)| (numbers.get(place).copied().unwrap_or(0), error)).collect();
+            Err(wrong_rows(&columns, &numbered))
+        }
+    }
+}
+
+/// A blank cell of a person says nothing: a list without numbers must not take away those that are known. That of
+/// another column clears it, as in tables.
+fn given(mut fields: Fields) -> Fields {
+    use townmesh_crdt::domain::books::PERSON_COLUMNS;
+    for column in PERSON_COLUMNS {
+        if fields.get(&column.number) == Some(&Value::Null) {
+            fields.remove(&column.number);
+        }
+    }
+    fields
+}

@@ -1,0 +1,111 @@
+//! Rows that come in and go out by their columns, of tables and of books.
+
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use serde_json::{Map, Value as JsonValue, json};
+use townmesh_crdt::domain::columns::{Column, Need};
+use townmesh_crdt::domain::input::{Fault, InputError};
+use townmesh_crdt::value::{Fields, Value};
+
+use super::error::ApiError;
+use crate::ledger::{Format, write_table};
+use crate::message::Message;
+
+/// Wrong rows that a message names.
+const NAMED: usize = 20;
+
+pub(super) fn column_json(column: &Column) -> JsonValue {
+    let need = match column.need {
+        Need::Key => "key",
+        Need::Required => "required",
+        Need::Optional => "optional",
+    };
+    json!({ "name": column.name, "chinese": column.chinese, "english": column.english, "need": need })
+}
+
+/// A row of JSON, `{column: value}`, as its fields; `null` clears a column.
+///
+/// # Errors
+/// The first column that is wrong.
+pub(super) fn fields_of(columns: &[Column], row: &Map<String, JsonValue>) -> Result<Fields, InputError> {
+    let mut fields = Fields::new();
+    for (name, value) in row {
+        let is_named = |column: &&Column| [column.name, column.chinese].contains(&name.as_str());
+        let Some(column) = columns.iter().find(is_named) else {
+            let known = columns.iter().map(|column| column.name).collect::<Vec<_>>().join(", ");
+            return Err(InputError::new(name.chars().take(40).collect::<String>(), Fault::Column { known }));
+        };
+        let text = match value {
+            JsonValue::Null => None,
+            JsonValue::String(text) => Some(text.clone()),
+            JsonValue::Bool(_) | JsonValue::Number(_) => Some(value.to_string()),
+            JsonValue::Array(_) | JsonValue::Object(_) => {
+                let form = Fault::Form {
+                    chinese: "文字、数字、true 或 false",
+                    english: "a text, a number, true or false",
+                };
+                return Err(InputError::new(column.name, form));
+            }
+        };
+        let value = text.map_or(Ok(None), |text| column.parse(&text))?;
+        if fields.insert(column.number, value.unwrap_or(Value::Null)).is_some() {
+            return Err(InputError::new(column.name, Fault::Twice));
+        }
+    }
+    Ok(fields)
+}
+
+/// As what a list of rows is wanted: `None` for JSON.
+///
+/// # Errors
+/// Of a format that there is none of.
+pub(super) fn file_format(format: Option<&str>) -> Result<Option<Format>, ApiError> {
+    match format {
+        None | Some("json") => Ok(None),
+        Some("csv") => Ok(Some(Format::Csv)),
+        Some("xlsx") => Ok(Some(Format::Xlsx)),
+        Some(_) => {
+            let message = Message::new("format", "格式须为 json、csv 或 xlsx", "the format must be json, csv or xlsx");
+            Err(ApiError::bad_request(message))
+        }
+    }
+}
+
+/// Rows as a file to be saved.
+///
+/// # Errors
+/// When it cannot be written.
+pub(super) fn file<'r>(
+    (name, title): (&str, &str),
+    columns: &[Column],
+    rows: impl Iterator<Item = &'r Fields>,
+    format: Format,
+) -> Result<Response, ApiError> {
+    let (media, extension) = match format {
+        Format::Xlsx => ("application/vnd.openxmlformats-officedocument.spreadsheetml.sheet", "xlsx"),
+        Format::Csv | Format::JsonLines => ("text/csv; charset=utf-8", "csv"),
+    };
+    let mut bytes = Vec::new();
+    write_table(title, columns, rows, format, &mut bytes)?;
+    let disposition = format!("attachment; filename=\"{name}.{extension}\"");
+    Ok(([(header::CONTENT_TYPE, media.to_owned()), (header::CONTENT_DISPOSITION, disposition)], bytes).into_response())
+}
+
+/// Which rows of a file are wrong, and that nothing of it was recorded.
+pub(super) fn wrong_rows(columns: &[Column], wrong: &[(u64, InputError)]) -> ApiError {
+    let title = |error: &InputError| -> &'static str {
+        let column = columns.iter().find(|column| column.name == error.field);
+        column.map_or("整行", |column| column.chinese)
+    };
+    let chinese = wrong.iter().take(NAMED).map(|(row, error)| {
+        let told = error.chinese();
+        let what = told.split_once('：').map_or(told.as_str(), |(_, what)| what);
+        format!("第 {row} 行“{}”：{what}", title(error))
+    });
+    let english = wrong.iter().take(NAMED).map(|(row, error)| format!("row {row}, {error}"));
+    let rows: std::collections::BTreeSet<u64> = wrong.iter().map(|(row, _)| *row).collect();
+    let zh = format!("没有导入，{} 行有误：{}", rows.len(), chinese.collect::<Vec<_>>().join("；"));
+    let en = format!("nothing was imported, {} rows are wrong: {}", rows.len(), english.collect::<Vec<_>>().join("; "));
+    let message = Message::new("rows", zh, en).remedy("改正后重新导入", "correct them, then import again");
+    ApiError { status: StatusCode::UNPROCESSABLE_ENTITY, message }
+}

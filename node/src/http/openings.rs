@@ -1,0 +1,175 @@
+//! Cases that decision support opens: one for each contradiction of the registry or proposal of a campaign, once.
+//!
+//! The case is found again by what it is about and the period, so that two centers that ask open one. What a gate saw is
+//! named masked: a case travels to teams that need not know whose car it is.
+
+use axum::Json;
+use axum::extract::State;
+use axum::response::{IntoResponse, Response};
+use serde::Deserialize;
+use serde_json::{Value, json};
+use townmesh_crdt::command::case::{self, Actor, NewCase};
+use townmesh_crdt::command::{CommandError, Outcome, UTC_OFFSET_MINUTES, table};
+use townmesh_crdt::domain::case::{Report, Source};
+use townmesh_crdt::domain::date::Day;
+use townmesh_crdt::domain::number::SpokenNumber;
+use townmesh_crdt::domain::position::Position;
+use townmesh_crdt::domain::region::RegionCode;
+use townmesh_crdt::replica::Replica;
+
+use super::Api;
+use super::assessment::check_period;
+use super::bounds::Payload;
+use super::error::ApiError;
+use crate::views::{
+    ContradictionFilter, Contradictions, Proposal, ProposalsFilter, Rental, RentalFault, StrangeVehicle, Subject,
+    UnknownPeople,
+};
+
+/// The category of cases that ask a village to look what is true.
+const REGISTRY: &str = "registry";
+/// Most cases that one request opens.
+const MOST: u32 = 50;
+
+/// What cases are opened for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Ground {
+    /// What contradicts the registry.
+    Contradictions,
+    /// Where campaigns are called for.
+    Proposals,
+}
+
+/// Cases to be opened.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct OpeningInput {
+    of: Ground,
+    from_ms: i64,
+    until_ms: i64,
+    #[serde(default)]
+    region: Option<RegionCode>,
+    /// As for the analysis that is asked.
+    #[serde(default)]
+    days: Option<u32>,
+    /// At most so many of each kind.
+    #[serde(default)]
+    limit: Option<u32>,
+    actor: Actor,
+}
+
+/// A case that is to be opened.
+struct Opening {
+    region: RegionCode,
+    key: String,
+    category: String,
+    place: String,
+    position: Option<Position>,
+    description: String,
+}
+
+pub(super) async fn open(State(api): State<Api>, Payload(input): Payload<OpeningInput>) -> Result<Response, ApiError> {
+    check_period(input.from_ms, input.until_ms)?;
+    api.views_follow().await;
+    let openings = match input.of {
+        Ground::Contradictions => contradictions(&api, &input).await?,
+        Ground::Proposals => proposals(&api, &input).await?,
+    };
+    let actor = input.actor;
+    let job = move |replica: &mut Replica, now| {
+        openings.into_iter().map(|opening| report(replica, &actor, opening, now)).collect::<Result<Vec<Value>, _>>()
+    };
+    let rows = api.engine().record(job).await?;
+    Ok(Json(json!({ "rows": rows })).into_response())
+}
+
+fn report(replica: &mut Replica, actor: &Actor, opening: Opening, now: u64) -> Result<Value, CommandError> {
+    let report = Report {
+        source: Source::Data,
+        category: Some(opening.category),
+        place: opening.place,
+        position: opening.position,
+        description: opening.description,
+        region: None,
+        device: None,
+        reporter: None,
+        photos: vec![],
+    };
+    let natural_key = Some(opening.key.into_bytes());
+    let new = NewCase { region: opening.region, natural_key, noticed: now, report, reporter: None };
+    let outcome: Outcome<_> = case::report(replica, actor, new, now)?;
+    let (key, found) = (outcome.key(), outcome.value());
+    let number = SpokenNumber::of_case(found.document);
+    Ok(json!({ "outcome": key, "document": found.document, "number": number, "region": opening.region }))
+}
+
+async fn contradictions(api: &Api, input: &OpeningInput) -> Result<Vec<Opening>, ApiError> {
+    let filter = ContradictionFilter {
+        from_ms: input.from_ms,
+        until_ms: input.until_ms,
+        region: input.region,
+        days: input.days.unwrap_or(super::analysis::LIVING_DAYS).clamp(1, 366),
+        limit: Some(input.limit.unwrap_or(MOST).min(MOST)),
+        reveal: false,
+    };
+    let found: Contradictions = api.readers().analyse(move |reader| reader.contradictions(&filter)).await?;
+    let (year, ..) = day_of(input.until_ms).calendar();
+    let opening = |region: &str, key: &str, place: String, description: String| {
+        let region = region.parse().ok()?;
+        let (key, category) = (format!("contradiction:{key}:{year}"), REGISTRY.to_owned());
+        Some(Opening { region, key, category, place, position: None, description })
+    };
+    let vehicles = found.vehicles.iter().filter_map(|StrangeVehicle { region, plate, days, key, .. }| {
+        let text = format!("车辆 {plate} 有 {days} 天出入本村居，车辆台账中没有，请核实登记");
+        opening(region, key, "出入口".to_owned(), text)
+    });
+    let people = found.people.iter().filter_map(|UnknownPeople { region, seen, residents, unknown, key }| {
+        let text = format!("门禁常见 {seen} 人，登记 {residents} 人，多出 {unknown} 人，请核实登记");
+        opening(region, key, "全村居".to_owned(), text)
+    });
+    let rentals = found.rentals.iter().filter_map(|rental: &Rental| {
+        let text = match (rental.fault, rental.tenant_limit) {
+            (RentalFault::TooMany, Some(limit)) => {
+                format!("出租房登记 {} 人，限住 {limit} 人，请核实处理", rental.residents)
+            }
+            (RentalFault::TooMany, None) | (RentalFault::Nobody, _) => "出租房没有登记任何人，请核实登记".to_owned(),
+        };
+        opening(&rental.region, &rental.key, rental.address.clone(), text)
+    });
+    Ok(vehicles.chain(people).chain(rentals).collect())
+}
+
+async fn proposals(api: &Api, input: &OpeningInput) -> Result<Vec<Opening>, ApiError> {
+    let filter = ProposalsFilter {
+        from_ms: input.from_ms,
+        until_ms: input.until_ms,
+        region: input.region,
+        category: None,
+        days: super::analysis::checked_days(input.days)?,
+        limit: Some(input.limit.unwrap_or(MOST).min(MOST)),
+    };
+    let tables = api.engine().read(table::tables).await??;
+    let found = api.readers().analyse(move |reader| reader.proposals(&filter, &tables)).await?;
+    let (year, month, _) = day_of(input.until_ms).calendar();
+    let opening = |proposal: &Proposal| {
+        // A hazard of a checklist has no category of cases: what it calls for is a campaign, not a case.
+        let Subject::Category(category) = &proposal.subject else { return None };
+        let [words, _] = proposal.words.clone().unwrap_or_else(|| [category.clone(), category.clone()]);
+        let [form, _] = proposal.form.words();
+        let [reason, _] = &proposal.reason;
+        Some(Opening {
+            region: proposal.region.parse().ok()?,
+            key: format!("proposal:{}:{category}:{year:04}-{month:02}", proposal.square),
+            category: category.clone(),
+            place: format!("方格 {}", proposal.square),
+            position: proposal.centre,
+            description: format!("{words}：{} 起，{} 处，{reason}；建议{form}", proposal.count, proposal.places),
+        })
+    };
+    Ok(found.rows.iter().filter_map(opening).collect())
+}
+
+fn day_of(time_ms: i64) -> Day {
+    Day::of_time(time_ms.saturating_sub(1), UTC_OFFSET_MINUTES)
+}

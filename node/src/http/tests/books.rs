@@ -1,0 +1,133 @@
+//! Books by HTTP.
+
+use super::*;
+
+impl Node {
+    async fn entry(&self, book: &str, row: Value) -> (StatusCode, Value) {
+        self.post(&format!("/v1/books/{book}"), &json!({ "rows": [row] })).await
+    }
+
+    async fn book_file(&self, book: &str, text: &str) -> (StatusCode, Value) {
+        self.send(self.request("POST", &format!("/v1/books/{book}/import"), text.to_owned())).await
+    }
+
+    async fn entries(&self, book: &str, query: &str) -> Vec<Value> {
+        let (status, listed) = self.fetch(&format!("/v1/books/{book}?{query}")).await;
+        assert_eq!(status, StatusCode::OK, "{listed}");
+        listed["rows"].as_array().cloned().unwrap()
+    }
+}
+
+fn done(created: u64, changed: u64, unchanged: u64) -> Value {
+    json!({ "created": created, "changed": changed, "unchanged": unchanged })
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_vehicle_and_its_owner_are_masked_unless_somebody_says_why() {
+    let node = Node::start().await;
+    let car = json!({
+        "region": REGION, "plate": "京A12345", "类型": "小客车", "address": "12号",
+        "person_name": "王小明", "person_phone": "13800138000",
+    });
+    assert_eq!(node.entry("vehicle", car.clone()).await, (StatusCode::OK, done(1, 0, 0)));
+    assert_eq!(node.entry("vehicle", car).await, (StatusCode::OK, done(0, 0, 1)));
+    let rows = node.entries("vehicle", "").await;
+    let [row] = &rows[..] else { panic!("{rows:?}") };
+    assert_eq!((&row["plate"], &row["person_name"]), (&json!("京A****5"), &json!("王**")));
+    assert_eq!((&row["kind"], &row["person_state"]), (&json!("car"), &json!("open")));
+    let told = node.entries("vehicle", "reveal=查车").await;
+    assert_eq!((&told[0]["plate"], &told[0]["person_phone"]), (&json!("京A12345"), &json!("13800138000")));
+    assert_eq!(node.entries("vehicle", "text=京A12345").await.len(), 1, "by its plate");
+    assert_eq!(node.entries("vehicle", "text=王小明").await.len(), 1, "by its owner");
+    assert_eq!(node.entries("vehicle", "filter=类型=货车").await.len(), 0);
+    assert_eq!(node.entries("vehicle", "filter=类型=小客车;address=12号").await.len(), 1);
+    assert_eq!(node.entries("vehicle", "region=110115005002").await.len(), 0);
+    let id = row["document"].as_str().unwrap();
+    let (_, one) = node.fetch(&format!("/v1/books/vehicle/{id}")).await;
+    assert_eq!(one["plate"], "京A****5");
+    let (_, one) = node.fetch(&format!("/v1/books/vehicle/{id}?reveal=查车")).await;
+    assert_eq!(one["plate"], "京A12345");
+    let (_, reveals) = node.fetch("/v1/reveals").await;
+    assert_eq!(reveals["rows"].as_array().unwrap().len(), 2, "{reveals}");
+    let (status, answer) = node.fetch(&format!("/v1/books/enterprise/{id}")).await;
+    assert_eq!((status, code(&answer)), (StatusCode::NOT_FOUND, "not_found"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_book_goes_out_as_a_file_and_comes_in_again_whole_or_not_at_all() {
+    let node = Node::start().await;
+    let text = format!("村居代码,名称,类型,从业人数,联系人姓名,x\n{REGION},甲店,门店,3,王小明,\n{REGION},乙校,学校,一百,,\n");
+    let (status, answer) = node.book_file("enterprise", &text).await;
+    assert_eq!((status, code(&answer)), (StatusCode::UNPROCESSABLE_ENTITY, "rows"), "{answer}");
+    assert!(answer["message_zh"].as_str().unwrap().contains("第 3 行“从业人数”"), "{answer}");
+    assert_eq!(node.entries("enterprise", "").await.len(), 0);
+    let text = text.replace("一百", "100");
+    let (status, answer) = node.book_file("enterprise", &text).await;
+    assert_eq!((status, &answer["created"], &answer["ignored_columns"]), (StatusCode::OK, &json!(2), &json!(["x"])));
+    let (_, csv) = node.fetch("/v1/books/enterprise?format=csv&reveal=导出").await;
+    let (_, again) = node.book_file("enterprise", csv.as_str().unwrap()).await;
+    assert_eq!((&again["unchanged"], &again["changed"]), (&json!(2), &json!(0)), "{csv}");
+    let (_, masked) = node.fetch("/v1/books/enterprise?format=csv").await;
+    let (status, answer) = node.book_file("enterprise", masked.as_str().unwrap()).await;
+    assert_eq!(status, StatusCode::UNPROCESSABLE_ENTITY, "a masked name is no name: {answer}");
+    assert!(answer["message_en"].as_str().unwrap().contains("masked"), "{answer}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn shifts_are_found_by_the_time_that_they_are_about() {
+    let node = Node::start().await;
+    let shift = |start: &str, end: &str| json!({ "member": "xcy-1", "start": start, "end": end });
+    for (start, end) in [("2026-11-02 08:00", "2026-11-02 18:00"), ("2026-11-03 08:00", "2026-11-03 18:00")] {
+        assert_eq!(node.entry("shift", shift(start, end)).await.1, done(1, 0, 0));
+    }
+    let noon = 1_793_592_000_000_i64;
+    let rows = node.entries("shift", &format!("from_ms={noon}&until_ms={}", noon + 1)).await;
+    let starts: Vec<_> = rows.iter().map(|row| row["start"].as_i64().unwrap()).collect();
+    assert_eq!(starts, [1_793_577_600_000]);
+    assert_eq!(node.entries("shift", "").await.len(), 2);
+    let (_, books) = node.fetch("/v1/books").await;
+    let book = books["rows"].as_array().unwrap().iter().find(|book| book["book"] == "shift").unwrap();
+    assert_eq!((&book["count"], &book["of_region"]), (&json!(2), &json!(false)));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn wrong_questions_about_books_say_what_is_wrong() {
+    let node = Node::start().await;
+    for (path, expected) in [
+        ("/v1/books/weather", StatusCode::BAD_REQUEST),
+        ("/v1/books/unknown_99", StatusCode::NOT_FOUND),
+        ("/v1/books/shift?filter=member", StatusCode::BAD_REQUEST),
+        ("/v1/books/shift?filter=weather=fine", StatusCode::BAD_REQUEST),
+        ("/v1/books/shift?filter=start=noon", StatusCode::UNPROCESSABLE_ENTITY),
+        ("/v1/books/shift?format=pdf", StatusCode::BAD_REQUEST),
+        ("/v1/books/shift?bbox=1,2", StatusCode::BAD_REQUEST),
+        ("/v1/books/shift?after=x", StatusCode::BAD_REQUEST),
+    ] {
+        let (status, answer) = node.fetch(path).await;
+        assert_eq!(status, expected, "{path}: {answer}");
+        assert!(!answer["message_zh"].as_str().unwrap().is_empty(), "{answer}");
+    }
+    let (status, answer) = node.entry("shift", json!({ "member": "xcy-1", "person_name": "甲" })).await;
+    assert_eq!((status, code(&answer)), (StatusCode::UNPROCESSABLE_ENTITY, "rows"), "{answer}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_problem_is_closed_by_what_is_counted_not_by_what_is_claimed() {
+    let node = Node::start().await;
+    let problem = |more: Value| {
+        let mut row = json!({ "code": "P1", "title": "反复堆放渣土", "category": "rubble", "region": REGION,
+            "since": "2026-01-01", "state": "open" });
+        row.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        row
+    };
+    assert_eq!(node.entry("problem", problem(json!({}))).await.1, done(1, 0, 0));
+    let closed = json!({ "code": "P1", "state": "closed", "taken": "2026-03-01", "closed": "2026-03-05", "before": 9, "after": 0 });
+    let (status, answer) = node.entry("problem", closed.clone()).await;
+    assert_eq!((status, code(&answer)), (StatusCode::CONFLICT, "problem_too_early"), "{answer}");
+    let mut closed = closed;
+    closed["closed"] = json!("2026-04-01");
+    let (status, answer) = node.entry("problem", closed).await;
+    assert_eq!((status, code(&answer)), (StatusCode::UNPROCESSABLE_ENTITY, "rows"), "{answer}");
+    assert!(answer["message_en"].as_str().unwrap().contains("0 cases after the measure and 0 before"), "{answer}");
+    assert_eq!(node.entries("problem", "filter=state=open").await.len(), 1);
+}

@@ -1,0 +1,195 @@
+//! Lists of the entries of books.
+
+use rusqlite::Row;
+use rusqlite::types::Value;
+use serde::Serialize;
+use serde_json::{Map, Value as JsonValue};
+use townmesh_crdt::domain::books::BookKind;
+use townmesh_crdt::domain::person::PersonalData;
+use townmesh_crdt::domain::region::RegionCode;
+use townmesh_crdt::id::DocumentId;
+
+use super::query::{BoundingBox, Listed, Order, Page, Query};
+use super::reader::{QueryError, Reader};
+
+const ENTRY: &str = "d.document, b.*";
+const FROM: &str = "book_entry b JOIN document d ON d.row = b.row";
+
+/// Which entries of a book.
+#[derive(Debug, Clone)]
+pub struct BookFilter {
+    /// Of which book.
+    pub book: BookKind,
+    /// In this region or within it.
+    pub region: Option<RegionCode>,
+    /// With this text in one of its columns or in the name of the person.
+    pub text: Option<String>,
+    /// About this time or later, in milliseconds since 1970.
+    pub from_ms: Option<i64>,
+    /// About times before this one.
+    pub until_ms: Option<i64>,
+    /// In this part of the map.
+    pub bounds: Option<BoundingBox>,
+    /// Which say this in a column, as JSON does.
+    pub says: Vec<(&'static str, String)>,
+    /// Those that were taken out, too.
+    pub retired: bool,
+    /// With values that somebody has to settle.
+    pub conflicts: bool,
+}
+
+impl BookFilter {
+    /// Every entry that stands.
+    pub fn of(book: BookKind) -> Self {
+        Self {
+            book,
+            region: None,
+            text: None,
+            from_ms: None,
+            until_ms: None,
+            bounds: None,
+            says: vec![],
+            retired: false,
+            conflicts: false,
+        }
+    }
+}
+
+/// An entry in a list.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct BookRow {
+    /// Its document.
+    pub document: String,
+    /// What it says, by column; the person whom it names masked unless revealed.
+    #[serde(flatten)]
+    pub columns: Map<String, JsonValue>,
+    /// `open`, or why the person cannot be shown: `key_missing`, `erased`, `unreadable`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub person_state: Option<String>,
+    /// How many values somebody has to settle.
+    pub conflicts: u32,
+}
+
+impl BookRow {
+    /// The text of a column.
+    pub fn text(&self, column: &str) -> Option<&str> {
+        self.columns.get(column)?.as_str()
+    }
+
+    /// The number in a column.
+    pub fn number(&self, column: &str) -> Option<i64> {
+        self.columns.get(column)?.as_i64()
+    }
+}
+
+impl Reader {
+    /// Entries of a book by what they are found by.
+    ///
+    /// # Errors
+    /// [`QueryError`].
+    pub fn book(&self, filter: &BookFilter, page: &Page, reveal: bool) -> Result<Listed<BookRow>, QueryError> {
+        let order = Order { columns: &["b.name", "b.row"], descending: false };
+        let read = |row: &Row<'_>| entry(row, filter.book, reveal);
+        book_query(filter).list(&self.connection, (ENTRY, FROM), &order, page, read)
+    }
+
+    /// Every entry of a book, at most so many.
+    ///
+    /// # Errors
+    /// [`QueryError`].
+    pub fn book_entries(&self, filter: &BookFilter, most: u32, reveal: bool) -> Result<Vec<BookRow>, QueryError> {
+        let select = format!("{ENTRY} FROM {FROM}");
+        let after = format!("ORDER BY b.name, b.row LIMIT {most}");
+        book_query(filter).all(&self.connection, &select, &after, |row| entry(row, filter.book, reveal))
+    }
+
+    /// How many entries of a book there are.
+    ///
+    /// # Errors
+    /// [`QueryError`].
+    pub fn book_count(&self, book: BookKind) -> Result<u64, QueryError> {
+        let counted = "SELECT count(*) FROM book_entry WHERE book = ? AND retired = 0";
+        let mut statement = self.connection.prepare_cached(counted)?;
+        let count: i64 = statement.query_row([book.to_string()], |row| row.get(0))?;
+        Ok(count.cast_unsigned())
+    }
+
+    /// One entry; `None` if there is none.
+    ///
+    /// # Errors
+    /// [`QueryError`].
+    pub fn book_entry(&self, book: BookKind, document: DocumentId, reveal: bool) -> Result<Option<BookRow>, QueryError> {
+        let filter = BookFilter { retired: true, ..BookFilter::of(book) };
+        let mut query = book_query(&filter);
+        query.and("d.document = ?", [document.to_string()]);
+        let select = format!("{ENTRY} FROM {FROM}");
+        let rows = query.all(&self.connection, &select, "", |row| entry(row, book, reveal))?;
+        Ok(rows.into_iter().next())
+    }
+}
+
+fn book_query(filter: &BookFilter) -> Query {
+    let mut query = Query::default();
+    query.equals("b.book", Some(filter.book));
+    query.region("b.region", filter.region);
+    if !filter.retired {
+        query.and::<Value>("b.retired = 0", []);
+    }
+    if filter.conflicts {
+        query.and::<Value>("b.conflicts > 0", []);
+    }
+    // What has no end yet goes on.
+    query.between_or_unknown("b.until_ms", filter.from_ms, None);
+    query.between_or_unknown("b.from_ms", None, filter.until_ms);
+    if let Some(kind) = filter.book.document_kind() {
+        query.within("b.row", kind, filter.bounds);
+    }
+    for (column, value) in &filter.says {
+        let path = format!("$.{column}");
+        query.and("CAST(json_extract(b.detail, ?) AS TEXT) = ?", [path, value.clone()]);
+    }
+    let occurs = "b.detail LIKE ? ESCAPE '\\' OR b.person_name LIKE ? ESCAPE '\\'";
+    query.text("b.row", occurs, filter.text.as_deref());
+    query
+}
+
+fn entry(row: &Row<'_>, book: BookKind, reveal: bool) -> rusqlite::Result<BookRow> {
+    let detail: String = row.get("detail")?;
+    let mut columns: Map<String, JsonValue> = serde_json::from_str(&detail).unwrap_or_default();
+    if !reveal {
+        mask(book, &mut columns);
+    }
+    let person = PersonalData {
+        name: row.get::<_, Option<String>>("person_name")?.unwrap_or_default(),
+        id_number: row.get("person_id_number")?,
+        phone: row.get("person_phone")?,
+    };
+    let person = if reveal { person } else { person.masked() };
+    let parts = [("person_name", Some(person.name)), ("person_id_number", person.id_number), ("person_phone", person.phone)];
+    for (column, part) in parts {
+        if let Some(part) = part.filter(|part| !part.is_empty()) {
+            columns.insert(column.to_owned(), part.into());
+        }
+    }
+    let person_state: String = row.get("person_state")?;
+    Ok(BookRow {
+        document: row.get("document")?,
+        columns,
+        person_state: book.names_person().then_some(person_state),
+        conflicts: row.get("conflicts")?,
+    })
+}
+
+/// A plate with its door tells who somebody is.
+fn mask(book: BookKind, columns: &mut Map<String, JsonValue>) {
+    let Some(JsonValue::String(plate)) = columns.get_mut("plate").filter(|_| book == BookKind::Vehicle) else { return };
+    *plate = masked_plate(plate);
+}
+
+/// `京A****5`: the first two characters and the last.
+pub(crate) fn masked_plate(plate: &str) -> String {
+    let all: Vec<char> = plate.chars().collect();
+    let last = all.len().saturating_sub(1);
+    let shown = |(place, one): (usize, &char)| if place < 2 || place == last { *one } else { '*' };
+    all.iter().enumerate().map(shown).collect()
+}

@@ -1,0 +1,238 @@
+//! Posts and who fills them, shifts and who came.
+
+use std::collections::BTreeMap;
+
+use rusqlite::types::Value;
+use serde::Serialize;
+use townmesh_crdt::domain::books::{BookKind, Shift};
+use townmesh_crdt::domain::region::RegionCode;
+use townmesh_crdt::domain::tables::{PostRow, Tables};
+
+use super::super::books::BookFilter;
+use super::super::query::Query;
+use super::super::reader::{QueryError, Reader};
+
+const MINUTE_MS: i64 = 60_000;
+
+/// Of when and where.
+#[derive(Debug, Clone, Copy)]
+pub struct StaffingFilter {
+    /// Shifts that begin from here on, in milliseconds since 1970.
+    pub from_ms: i64,
+    /// Shifts that begin before, in milliseconds since 1970.
+    pub until_ms: i64,
+    /// What has ended by then should have been attended, in milliseconds since 1970.
+    pub now_ms: i64,
+    /// In this region or within it.
+    pub region: Option<RegionCode>,
+}
+
+/// A post: how many people it takes, and has.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct PostStaffing {
+    /// Village or community, or the town.
+    pub region: String,
+    /// The post.
+    pub post: String,
+    /// What it is held to.
+    pub standard: Option<String>,
+    /// How many people it takes.
+    pub required: u32,
+    /// Members who fill it.
+    pub filled: u32,
+    /// How many are missing.
+    pub missing: u32,
+    /// Their codes.
+    pub members: Vec<String>,
+}
+
+/// One member in the period.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct Attendance {
+    /// Their code.
+    pub member: String,
+    /// Their name, as the town knows it.
+    pub name: Option<String>,
+    /// Their team.
+    pub team: Option<String>,
+    /// Their post.
+    pub post: Option<String>,
+    /// Shifts that have begun.
+    pub shifts: u32,
+    /// Of them, those to which they came.
+    pub attended: u32,
+    /// Shifts that ended and to which nobody came.
+    pub missed: u32,
+    /// Shifts to which they came after the beginning.
+    pub late: u32,
+    /// Minutes by which they were late, in all.
+    pub late_minutes: i64,
+    /// Shifts that they left before the end.
+    pub left_early: u32,
+    /// Minutes on duty as planned, of shifts that ended.
+    pub planned_minutes: i64,
+    /// Minutes on duty.
+    pub minutes: i64,
+    /// Orders that they reported done in the period.
+    pub orders: u64,
+    /// Of them, minutes from the order to its end, in the middle.
+    pub order_minutes: Option<i64>,
+}
+
+/// Posts and people.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Staffing {
+    /// Posts, by region and name.
+    pub posts: Vec<PostStaffing>,
+    /// Posts of members that the table of posts does not have.
+    pub undefined: Vec<String>,
+    /// People who had a shift or did an order, by code.
+    pub people: Vec<Attendance>,
+}
+
+struct Person {
+    name: Option<String>,
+    team: Option<String>,
+    region: Option<String>,
+    post: Option<String>,
+}
+
+impl Reader {
+    /// Who fills which post, and who came to which shift.
+    ///
+    /// # Errors
+    /// [`QueryError`].
+    pub fn staffing(&self, filter: &StaffingFilter, tables: &Tables) -> Result<Staffing, QueryError> {
+        self.at_once(|| {
+            let members = self.staff()?;
+            let mut posts: Vec<PostStaffing> =
+                tables.typed::<PostRow>().filter_map(|row| post(row, filter.region, &members)).collect();
+            posts.sort_by(|one, other| (&one.region, &one.post).cmp(&(&other.region, &other.post)));
+            let is_defined = |post: &str| tables.typed::<PostRow>().any(|row| row.post.as_deref() == Some(post));
+            let mut undefined: Vec<String> =
+                members.values().filter_map(|one| one.post.clone()).filter(|post| !is_defined(post)).collect();
+            undefined.sort();
+            undefined.dedup();
+            Ok(Staffing { posts, undefined, people: self.attendance(filter, &members)? })
+        })
+    }
+
+    /// Members who have not left, by code.
+    fn staff(&self) -> Result<BTreeMap<String, Person>, QueryError> {
+        let mut query = Query::default();
+        query.and::<Value>("retired = 0", []);
+        let rows = query.all(&self.connection, "code, name, team, region, post FROM member", "", |row| {
+            let person = Person { name: row.get(1)?, team: row.get(2)?, region: row.get(3)?, post: row.get(4)? };
+            Ok((row.get::<_, String>(0)?, person))
+        })?;
+        Ok(rows.into_iter().collect())
+    }
+
+    fn attendance(
+        &self,
+        filter: &StaffingFilter,
+        members: &BTreeMap<String, Person>,
+    ) -> Result<Vec<Attendance>, QueryError> {
+        let begins = BookFilter {
+            region: None,
+            from_ms: Some(filter.from_ms),
+            until_ms: Some(filter.until_ms),
+            ..BookFilter::of(BookKind::Shift)
+        };
+        let mut people: BTreeMap<String, Attendance> = BTreeMap::new();
+        for shift in self.typed::<Shift>(&begins)? {
+            let Some(member) = shift.member.clone() else { continue };
+            let begun = shift.start.map_or(0, |start| start.0);
+            // The list has those, too, that began before and go on.
+            if (filter.from_ms..filter.until_ms.min(filter.now_ms)).contains(&begun) && is_in(filter, &shift, members.get(&member)) {
+                people.entry(member).or_default().add(&shift, filter.now_ms);
+            }
+        }
+        for (member, minutes) in self.orders_done(filter)? {
+            let person = people.entry(member).or_default();
+            person.orders = minutes.len() as u64;
+            person.order_minutes = middle(minutes);
+        }
+        let named = people.into_iter().map(|(member, attendance)| {
+            let known = members.get(&member);
+            Attendance {
+                name: known.and_then(|one| one.name.clone()),
+                team: known.and_then(|one| one.team.clone()),
+                post: known.and_then(|one| one.post.clone()),
+                member,
+                ..attendance
+            }
+        });
+        Ok(named.collect())
+    }
+
+    /// Minutes that each order took that somebody reported done in the period.
+    fn orders_done(&self, filter: &StaffingFilter) -> Result<BTreeMap<String, Vec<i64>>, QueryError> {
+        let mut query = Query::default();
+        query.region("c.region", filter.region);
+        query.between("o.done_ms", Some(filter.from_ms), Some(filter.until_ms));
+        query.and::<Value>("o.done_by IS NOT NULL", []);
+        let select = "o.done_by, o.done_ms - o.sent_ms FROM dispatch_order o JOIN case_file c ON c.row = o.row";
+        let mut done: BTreeMap<String, Vec<i64>> = BTreeMap::new();
+        for (member, took) in query.all(&self.connection, select, "", |row| Ok((row.get(0)?, row.get::<_, i64>(1)?)))? {
+            done.entry(member).or_default().push(took.max(0) / MINUTE_MS);
+        }
+        Ok(done)
+    }
+}
+
+fn is_in(filter: &StaffingFilter, shift: &Shift, member: Option<&Person>) -> bool {
+    let Some(region) = filter.region else { return true };
+    let own = member.and_then(|member| member.region.as_deref()?.parse::<RegionCode>().ok());
+    shift.region.or(own).is_some_and(|at| at.is_within(region))
+}
+
+fn post(row: PostRow, region: Option<RegionCode>, members: &BTreeMap<String, Person>) -> Option<PostStaffing> {
+    let (at, post, required) = (row.region?, row.post?, row.required?);
+    if region.is_some_and(|region| !at.is_within(region)) {
+        return None;
+    }
+    let code = at.to_string();
+    let fills = |person: &Person| {
+        person.post.as_deref() == Some(post.as_str()) && person.region.as_deref() == Some(code.as_str())
+    };
+    let members: Vec<String> =
+        members.iter().filter(|(_, person)| fills(person)).map(|(member, _)| member.clone()).collect();
+    let filled = u32::try_from(members.len()).unwrap_or(u32::MAX);
+    Some(PostStaffing {
+        region: code,
+        standard: row.standard,
+        required,
+        filled,
+        missing: required.saturating_sub(filled),
+        members,
+        post,
+    })
+}
+
+impl Attendance {
+    /// Counts a shift that has begun.
+    fn add(&mut self, shift: &Shift, now_ms: i64) {
+        let (Some(start), Some(end)) = (shift.start, shift.end) else { return };
+        let has_ended = end.0 <= now_ms;
+        self.shifts += 1;
+        self.planned_minutes += if has_ended { (end.0 - start.0) / MINUTE_MS } else { 0 };
+        let Some(arrived) = shift.arrived else {
+            self.missed += u32::from(has_ended);
+            return;
+        };
+        self.attended += 1;
+        self.late += u32::from(arrived > start);
+        self.late_minutes += (arrived.0 - start.0).max(0) / MINUTE_MS;
+        self.left_early += u32::from(shift.left.is_some_and(|left| left < end));
+        // Who did not say that they went is taken to have stayed until the end, and no longer.
+        let left = shift.left.map_or(end.0.min(now_ms), |left| left.0);
+        self.minutes += (left - arrived.0).max(0) / MINUTE_MS;
+    }
+}
+
+/// The one in the middle.
+fn middle(mut numbers: Vec<i64>) -> Option<i64> {
+    numbers.sort_unstable();
+    numbers.get(numbers.len() / 2).copied()
+}
