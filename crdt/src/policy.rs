@@ -95,6 +95,8 @@ document_kinds! {
     Device = 30, "device", Events, Fields, Work;
     /// The packed events of one device and day.
     DeviceDay = 31, "device day", Events, Records, Telemetry;
+    /// Where a unit was on a day, sealed to the centers.
+    Track = 32, "track", Events, Records, Telemetry;
     /// A statement signed by the root or an authority: certificate, revocation, family of namespaces.
     Statement = 40, "statement", Auth, Records, Urgent;
     /// A period (year, month, day) opened in a family of namespaces.

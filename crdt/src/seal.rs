@@ -287,6 +287,24 @@ pub fn open_own(secret: &StaticSecret, ephemeral: &[u8; 32], sealed: &[u8]) -> R
     cipher.decrypt(&[0; NONCE_LEN].into(), sealed).map_err(|_| SealError)
 }
 
+/// Seals with a key that is used this once, the nonce being fixed for that reason.
+///
+/// # Errors
+/// [`SealError`] of what is too long for the cipher.
+pub fn seal_once(key: &[u8; 32], plain: &[u8], aad: &[u8]) -> Result<Vec<u8>, SealError> {
+    let cipher = XChaCha20Poly1305::new(&(*key).into());
+    cipher.encrypt(&[0; NONCE_LEN].into(), Payload { msg: plain, aad }).map_err(|_| SealError)
+}
+
+/// Opens what [`seal_once`] made.
+///
+/// # Errors
+/// [`SealError`] for another key, another `aad`, or altered bytes.
+pub fn open_once(key: &[u8; 32], sealed: &[u8], aad: &[u8]) -> Result<Vec<u8>, SealError> {
+    let cipher = XChaCha20Poly1305::new(&(*key).into());
+    cipher.decrypt(&[0; NONCE_LEN].into(), Payload { msg: sealed, aad }).map_err(|_| SealError)
+}
+
 fn agreed_cipher(
     own: &StaticSecret,
     other: &[u8; 32],

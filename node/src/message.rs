@@ -316,6 +316,7 @@ impl Explain for CommandError {
             | Self::Event(_)
             | Self::Batch(_)
             | Self::HazardStep(_)
+            | Self::NoCenter(_)
             | Self::NotAPhoto
             | Self::MissingKey { .. }
             | Self::KeyFixed { .. }

@@ -39,6 +39,8 @@ pub enum RevealKind {
     Case,
     /// An entry of a book.
     Entry,
+    /// Where a unit was on a day.
+    Track,
     /// A page of households, or of a book.
     List,
     /// A page of conflicts.

@@ -9,7 +9,7 @@ use crate::domain::person::{PersonalDataTooLong, PersonalField};
 use crate::domain::role::Role;
 use crate::domain::tables::{MAX_ROWS, TableKind};
 use crate::id::{DocumentId, RecordId, ResidentId};
-use crate::replica::{PersonalError, RecordError};
+use crate::replica::{NoCenter, PersonalError, RecordError};
 use crate::store::StoreError;
 
 /// Why a command did nothing. `Display` is English; [`Self::chinese`] says the same in Chinese.
@@ -42,6 +42,9 @@ pub enum CommandError {
     /// The hazard does not allow the step.
     #[error("{}", english(.0))]
     HazardStep(#[from] HazardStepError),
+    /// Nobody could read it.
+    #[error(transparent)]
+    NoCenter(#[from] NoCenter),
     /// Another kind of file, or a damaged one.
     #[error("the file is not a photo: send JPEG, PNG or WebP")]
     NotAPhoto,
@@ -197,6 +200,7 @@ impl CommandError {
             Self::PersonalTooLong(_) | Self::Immutable(_) | Self::Event(_) | Self::Batch(_) => "invalid",
             Self::HazardStep(HazardStepError::NotFromHere { .. }) => "wrong_state",
             Self::HazardStep(HazardStepError::OwnWork) => "own_work",
+            Self::NoCenter(_) => "no_center",
             Self::NotAPhoto => "not_a_photo",
             Self::MissingKey { .. } => "missing_key",
             Self::KeyFixed { .. } => "key_fixed",
@@ -237,6 +241,7 @@ impl CommandError {
             Self::Event(error) => format!("案卷内容不符合要求：{error}"),
             Self::Batch(error) => format!("设备数据不符合要求：{error}"),
             Self::HazardStep(error) => halves(error).0,
+            Self::NoCenter(_) => "本节点还不知道任何指挥中心，无人能读取：请先与中心连通一次".into(),
             Self::NotAPhoto => "文件不是照片，请使用 JPEG、PNG 或 WebP".into(),
             Self::MissingKey { chinese, .. } => (*chinese).into(),
             Self::KeyFixed { chinese, .. } => {

@@ -31,6 +31,7 @@ pub mod table;
 #[cfg(test)]
 mod tests;
 pub mod town;
+pub mod track;
 
 pub use error::CommandError;
 

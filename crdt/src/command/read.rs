@@ -4,6 +4,7 @@ use serde::Serialize;
 
 use super::book::{self, BookEntry};
 use super::entity::{self, Entity};
+use super::track::{self, TrackRecord};
 use super::{case, device, hazard, household, inspection, table};
 use crate::change::{AssertionId, RecordKey};
 use crate::clock::Millis;
@@ -65,6 +66,9 @@ pub enum Reading {
     Table(TableRecord),
     /// An entry of a book.
     Book(BookEntry),
+    /// Where a unit was on a day.
+    #[serde(skip)]
+    Track(TrackRecord),
     /// Nothing to show: the document says nothing (any more), or is of a kind that has no view.
     Nothing,
 }
@@ -335,6 +339,7 @@ pub fn of_kind(
         DocumentKind::Hazard => hazard::read(replica, namespace, document)?.map(Reading::Hazard),
         DocumentKind::Case => case::read(replica, namespace, document)?.map(Reading::Case),
         DocumentKind::DeviceDay => device::read_day(replica, namespace, document)?.map(Reading::DeviceDay),
+        DocumentKind::Track => track::read(replica, namespace, document)?.map(Reading::Track),
         DocumentKind::Device => fields(replica, namespace, document)?.map(Reading::Device),
         DocumentKind::Region => fields(replica, namespace, document)?.map(Reading::Region),
         DocumentKind::Grid => fields(replica, namespace, document)?.map(Reading::Grid),

@@ -64,7 +64,7 @@ pub enum EventValue {
     Empty,
     /// A number.
     Number(Decimal),
-    /// A word, such as a plate number's hash or a state.
+    /// A word: a state, a plate, what a door knows a person by.
     Text(String),
     /// A place.
     Position(Position),
@@ -92,6 +92,10 @@ pub struct DecimalError {
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct EventId(pub [u8; 16]);
 
+/// The kind of event by which gates and doors tell who passed: its value is a plate, or what the door knows a person by. Where
+/// somebody was is theirs to know: lists show it masked.
+pub const PASSAGE: &str = "passage";
+
 /// Kinds of events with a name for people: key, Chinese, English, unit. Other kinds are shown by their key.
 pub const KINDS: [(&str, &str, &str, &str); 16] = [
     ("heartbeat", "心跳", "heartbeat", ""),
@@ -108,7 +112,7 @@ pub const KINDS: [(&str, &str, &str, &str); 16] = [
     ("leakage", "剩余电流", "residual current", "mA"),
     ("over_temperature", "过温", "over temperature", "°C"),
     ("door", "开关门", "door", ""),
-    ("passage", "通行", "passage", ""),
+    (PASSAGE, "通行", "passage", ""),
     ("sos", "紧急求助", "call for help", ""),
 ];
 

@@ -33,4 +33,5 @@ pub mod role;
 pub mod same_person;
 pub mod tables;
 pub mod town;
+pub mod track;
 mod varint;

@@ -42,6 +42,7 @@ mod team;
 #[cfg(test)]
 mod tests;
 mod town;
+mod track;
 mod usage;
 mod verify;
 
@@ -59,7 +60,7 @@ const FAILED: u8 = 1;
 /// Wrong usage.
 const USAGE: u8 = 2;
 /// Codes of messages about how a command was given, wherever that is noticed.
-const USAGE_CODES: [&str; 21] = [
+const USAGE_CODES: [&str; 23] = [
     "usage",
     "config_value",
     "config_syntax",
@@ -80,6 +81,8 @@ const USAGE_CODES: [&str; 21] = [
     "mapping",
     "format",
     "town_file",
+    "filter",
+    "track_line",
     "outage",
 ];
 /// Not fully synced yet: try again later (`EX_TEMPFAIL` of BSD's sysexits).
@@ -136,6 +139,11 @@ enum Command {
     Book(book::BookCommand),
     /// 岗位与考勤 / posts and who fills them, shifts and who came
     Staffing(organisation::StaffingArgs),
+    /// 轨迹 / where units were
+    #[command(subcommand)]
+    Track(track::TrackCommand),
+    /// 巡查覆盖率 / how much of each grid was patrolled on a day
+    Coverage(track::CoverageArgs),
     /// 专项行动进展 / how far a campaign is
     Campaign(organisation::CampaignArgs),
     /// 应急响应进展 / where a response stands, and whom to call
@@ -274,6 +282,8 @@ impl Cli {
             Command::Table(command) => command.run(&context),
             Command::Book(command) => command.run(&context),
             Command::Staffing(args) => args.run(&context),
+            Command::Track(command) => command.run(&context),
+            Command::Coverage(args) => args.run(&context),
             Command::Campaign(args) => args.run(&context),
             Command::Response(args) => args.run(&context),
             Command::Escalations(args) => args.run(&context),

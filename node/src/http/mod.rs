@@ -40,6 +40,8 @@
 //! | `/v1/staffing` | GET | posts and who fills them; who came to which shift |
 //! | `/v1/campaigns/{code}` | GET | how far a campaign is: worklist, visits, findings, cases before and after |
 //! | `/v1/responses/{code}` | GET | where a response stands: the steps of its plan, whom they call, who knows |
+//! | `/v1/tracks`, `/v1/tracks/{id}` | GET, POST | where units were, by day; record; the points of one, for a stated reason |
+//! | `/v1/coverage` | GET | how much of each grid was patrolled on a day |
 //! | `/v1/escalations` | GET | cases so late that somebody higher up is told |
 //! | `/v1/conflicts`, `/v1/conflicts/{id}` | GET | what people have to settle, and how they may; one |
 //! | `/v1/conflicts/{id}/settle` | POST | settles one as it was seen |
@@ -100,6 +102,7 @@ mod tables;
 #[cfg(test)]
 mod tests;
 mod town;
+mod tracks;
 mod verify;
 
 use std::sync::Arc;
@@ -263,6 +266,9 @@ fn books() -> Router<Api> {
         .route("/v1/campaigns/{code}", get(organisation::campaign))
         .route("/v1/responses/{code}", get(organisation::response))
         .route("/v1/escalations", get(organisation::escalations))
+        .route("/v1/tracks", get(tracks::list).post(tracks::record))
+        .route("/v1/tracks/{id}", get(tracks::show))
+        .route("/v1/coverage", get(tracks::coverage))
 }
 
 /// Figures, scores, decision support.

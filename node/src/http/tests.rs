@@ -31,11 +31,13 @@ mod ledgers;
 mod lists;
 mod map;
 mod orders;
+mod organisation;
 mod photos;
 mod reveals;
 mod revocations;
 mod tables;
 mod town;
+mod tracks;
 mod values;
 
 use super::*;

@@ -6,11 +6,13 @@ use serde::Serialize;
 use townmesh_crdt::command::UTC_OFFSET_MINUTES;
 use townmesh_crdt::domain::date::Day;
 use townmesh_crdt::domain::device::{DeviceKind, Protocol};
+use townmesh_crdt::domain::device_event::PASSAGE;
 use townmesh_crdt::domain::key;
 use townmesh_crdt::domain::position::Position;
 use townmesh_crdt::domain::region::RegionCode;
 use townmesh_crdt::policy::DocumentKind;
 
+use super::books::masked_plate;
 use super::query::{BoundingBox, Listed, Order, Page, Query, position, word};
 use super::reader::{QueryError, Reader};
 
@@ -173,13 +175,16 @@ impl Reader {
 
 fn event_row(row: &Row<'_>) -> rusqlite::Result<DeviceEventRow> {
     let id: [u8; 16] = row.get("event")?;
+    let kind: String = row.get("kind")?;
+    let is_passage = kind == PASSAGE;
     Ok(DeviceEventRow {
         event: townmesh_crdt::domain::device_event::EventId(id).to_string(),
         device: row.get("device")?,
         region: row.get("region")?,
         time_ms: row.get("time_ms")?,
-        kind: row.get("kind")?,
+        kind,
         value: match row.get("value")? {
+            Value::Text(text) if is_passage => masked_plate(&text).into(),
             Value::Integer(number) => number.into(),
             Value::Real(number) => number.into(),
             Value::Text(text) => text.into(),

@@ -30,6 +30,7 @@ mod scores;
 #[cfg(test)]
 mod tests;
 mod town;
+mod tracks;
 mod writer;
 
 use std::path::PathBuf;
@@ -37,7 +38,7 @@ use std::path::PathBuf;
 pub(crate) use analysis::MAX_PERIODS;
 pub use analysis::{
     ContradictionFilter, Contradictions, Fit, GridFit, GridPlan, IntervalFilter, IntervalGroup, IntervalGrouping, Overlap,
-    PERSON, Rental, RentalFault, Spread, StrangeVehicle, Uncovered, UnknownPeople, VEHICLE,
+    Rental, RentalFault, Spread, StrangeVehicle, Uncovered, UnknownPeople,
 };
 pub use analysis::{
     Age, Cause, CauseGrouping, HandlingForm, HazardCounts, HazardGroup, HazardGrouping, HazardKind, HazardStatistics,
@@ -67,6 +68,7 @@ pub use requests::{RequestFilter, RequestRow};
 pub use schema::Start;
 pub use scores::{PartScore, Score, ScoreFilter, Scores};
 pub use town::{MemberRow, RegionCount, RegionRow, TeamRow};
+pub use tracks::{Coverage, CoverageFilter, GridCoverage, TrackFilter, TrackRow};
 pub use writer::{SHOWN, Views};
 
 /// Why the views cannot be opened or written.

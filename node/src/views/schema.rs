@@ -68,6 +68,12 @@ CREATE INDEX book_entry_name ON book_entry (book, name);
 CREATE INDEX book_entry_region ON book_entry (book, region);
 CREATE INDEX book_entry_from ON book_entry (book, from_ms);
 
+CREATE TABLE track (
+    row INTEGER PRIMARY KEY, node TEXT NOT NULL, region TEXT NOT NULL, day TEXT NOT NULL, from_ms INTEGER NOT NULL,
+    until_ms INTEGER NOT NULL, count INTEGER NOT NULL, metres INTEGER NOT NULL, points BLOB NOT NULL) STRICT;
+CREATE INDEX track_day ON track (day, region);
+CREATE INDEX track_node ON track (node, day);
+
 CREATE TABLE household (
     row INTEGER PRIMARY KEY, region TEXT NOT NULL, address TEXT NOT NULL, number INTEGER NOT NULL, usage TEXT,
     rooms INTEGER, area_dm2 INTEGER, tenant_limit INTEGER, latitude INTEGER, longitude INTEGER, note TEXT,

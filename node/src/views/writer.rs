@@ -7,6 +7,7 @@ mod inbox;
 mod registry;
 mod table;
 mod town;
+mod track;
 
 use std::collections::BTreeSet;
 use std::ops::RangeInclusive;
@@ -256,7 +257,7 @@ struct Slot<'a> {
 }
 
 /// Kinds of documents that are shown, and so can be told as changed.
-pub const SHOWN: [DocumentKind; 20] = [
+pub const SHOWN: [DocumentKind; 21] = [
     DocumentKind::Household,
     DocumentKind::Inspection,
     DocumentKind::Hazard,
@@ -277,10 +278,11 @@ pub const SHOWN: [DocumentKind; 20] = [
     DocumentKind::Problem,
     DocumentKind::Response,
     DocumentKind::Message,
+    DocumentKind::Track,
 ];
 
 /// Tables whose rows belong to a document.
-const OWNED: [&str; 22] = [
+const OWNED: [&str; 23] = [
     "document",
     "region",
     "grid",
@@ -288,6 +290,7 @@ const OWNED: [&str; 22] = [
     "team",
     "table_row",
     "book_entry",
+    "track",
     "household",
     "resident",
     "inspection",
@@ -361,6 +364,7 @@ impl<'c> Batch<'c> {
             Reading::Member(record) => (DocumentKind::Member, record.id),
             Reading::Team(record) => (DocumentKind::Team, record.id),
             Reading::Table(record) => (DocumentKind::Table, record.id),
+            Reading::Track(record) => (DocumentKind::Track, record.id),
         };
         let slot = self.slot(item, namespace, kind, document)?;
         let before = self.times(slot.row)?;
@@ -384,6 +388,7 @@ impl<'c> Batch<'c> {
             Reading::Team(record) => self.team(slot, record),
             Reading::Table(record) => self.table(slot, record),
             Reading::Book(entry) => self.book(slot, entry),
+            Reading::Track(record) => self.track(slot, record),
         }?;
         self.inbox(slot, reading)
     }

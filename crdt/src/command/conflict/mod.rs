@@ -166,7 +166,7 @@ pub fn open(reading: &Reading) -> Vec<OpenConflict> {
         Reading::Table(record) => record.conflicts.iter().map(|conflict| of_cell(record, conflict)).collect(),
         Reading::Book(entry) => fields(entry.id, &entry.conflicts),
         Reading::Case(record) => cases::open(record),
-        Reading::Inspections(_) | Reading::DeviceDay(_) | Reading::Nothing => vec![],
+        Reading::Inspections(_) | Reading::DeviceDay(_) | Reading::Track(_) | Reading::Nothing => vec![],
     }
 }
 

@@ -38,6 +38,7 @@ fn count(readings: &BTreeMap<DocumentId, Reading>) -> usize {
         | Reading::Team(_)
         | Reading::Table(_)
         | Reading::Book(_)
+        | Reading::Track(_)
         | Reading::Nothing => None,
     });
     days.sum()

@@ -13,6 +13,7 @@ mod photos;
 mod roles;
 mod tables;
 mod town;
+mod tracks;
 mod values;
 
 use std::collections::BTreeMap;

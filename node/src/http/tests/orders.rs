@@ -4,7 +4,7 @@ use super::*;
 
 impl Node {
     /// A case that was filed with so many emergency minutes and dispatched to a team.
-    async fn dispatched(&self, place: &str, minutes: u32) -> String {
+    pub(super) async fn dispatched(&self, place: &str, minutes: u32) -> String {
         let act = async |id: &str, by: &str, role: &str, action: Value| {
             let body = json!({ "actor": { "by": by, "role": role }, "action": action });
             let (status, answer) = self.post(&format!("/v1/cases/{id}/actions"), &body).await;

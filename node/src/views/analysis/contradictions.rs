@@ -1,15 +1,17 @@
 //! What gates and doors say and the registry does not (人房车核实): vehicles that are there day by day and belong to no door,
 //! more people coming and going than are entered, rooms that hold more tenants than they may, rentals that nobody is entered in.
 //!
-//! Gates tell passages as events of the kinds [`VEHICLE`] and [`PERSON`], whose value is the plate, or what the gate knows a
-//! person by. A plate is compared with the book of vehicles; people only by their number, since what a gate calls them says
-//! nothing to the registry.
+//! Gates tell passages as events of the kind [`PASSAGE`]. What a parking gate says is a plate, and is compared with the book of
+//! vehicles; what a door says is what it knows a person by, which says nothing to the registry: of people only the numbers
+//! are compared.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use rusqlite::types::Value;
 use serde::Serialize;
 use townmesh_crdt::domain::books::BookKind;
+use townmesh_crdt::domain::device::DeviceKind;
+use townmesh_crdt::domain::device_event::PASSAGE;
 use townmesh_crdt::domain::key;
 use townmesh_crdt::domain::region::RegionCode;
 
@@ -18,11 +20,6 @@ use super::super::query::Query;
 use super::super::reader::{QueryError, Reader};
 use super::hours::day_of;
 use super::{cut, rows};
-
-/// The kind of event by which a gate tells a vehicle: its value is the plate.
-pub const VEHICLE: &str = "vehicle_passage";
-/// The kind of event by which a door tells a person.
-pub const PERSON: &str = "person_passage";
 
 /// Where contradictions are looked for.
 #[derive(Debug, Clone, Copy)]
@@ -141,16 +138,18 @@ impl Reader {
         })
     }
 
-    /// Every value that events of a kind had in each region, in any spelling.
-    fn seen(&self, filter: &ContradictionFilter, kind: &str) -> Result<BTreeMap<(String, String), Seen>, QueryError> {
+    /// Everything that passed gates of a kind in each region, in any spelling.
+    fn seen(&self, filter: &ContradictionFilter, gates: DeviceKind) -> Result<BTreeMap<(String, String), Seen>, QueryError> {
         let mut query = Query::default();
         query.region("y.region", filter.region);
         let [first, last] = [day_of(filter.from_ms), day_of(filter.until_ms)].map(|day| day.to_string());
         query.and("y.day >= ? AND y.day <= ?", [first, last]);
-        query.and("e.kind = ? AND typeof(e.value) = 'text'", [kind.to_owned()]);
+        query.equals("v.kind", Some(gates));
+        query.and("e.kind = ? AND typeof(e.value) = 'text'", [PASSAGE.to_owned()]);
         query.between("e.time_ms", Some(filter.from_ms), Some(filter.until_ms));
-        // Days of devices first: they are few beside the events.
-        let select = "y.region, e.value, e.time_ms FROM device_day y CROSS JOIN device_event e ON e.row = y.row";
+        // Gates and their days first: they are few beside the events.
+        let select = "y.region, e.value, e.time_ms FROM device v CROSS JOIN device_day y ON y.device = v.code \
+                      CROSS JOIN device_event e ON e.row = y.row";
         let events = query.all(&self.connection, select, "", |row| {
             Ok((row.get::<_, String>(0)?, row.get::<_, String>(1)?, row.get::<_, i64>(2)?))
         })?;
@@ -170,7 +169,7 @@ impl Reader {
 
     fn strange_vehicles(&self, filter: &ContradictionFilter) -> Result<Vec<StrangeVehicle>, QueryError> {
         let known = self.plates(filter.region)?;
-        let strange = self.seen(filter, VEHICLE)?.into_iter().filter(|(place, _)| !known.contains(place));
+        let strange = self.seen(filter, DeviceKind::ParkingGate)?.into_iter().filter(|(place, _)| !known.contains(place));
         let mut vehicles: Vec<StrangeVehicle> = strange
             .map(|((region, plate), seen)| StrangeVehicle {
                 key: key_of(&["vehicle", &region, &plate]),
@@ -200,7 +199,7 @@ impl Reader {
 
     fn unknown_people(&self, filter: &ContradictionFilter) -> Result<Vec<UnknownPeople>, QueryError> {
         let mut seen: BTreeMap<String, u64> = BTreeMap::new();
-        for (region, _) in self.seen(filter, PERSON)?.into_keys() {
+        for (region, _) in self.seen(filter, DeviceKind::AccessGate)?.into_keys() {
             *seen.entry(region).or_default() += 1;
         }
         let mut query = Query::default();

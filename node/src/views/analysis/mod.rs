@@ -25,7 +25,7 @@ use super::query::Query;
 use super::reader::{QueryError, Reader};
 
 pub use contradictions::{
-    ContradictionFilter, Contradictions, PERSON, Rental, RentalFault, StrangeVehicle, UnknownPeople, VEHICLE,
+    ContradictionFilter, Contradictions, Rental, RentalFault, StrangeVehicle, UnknownPeople,
 };
 pub use grids::{Fit, GridFit, GridPlan, Overlap, Uncovered};
 pub use hazards::{

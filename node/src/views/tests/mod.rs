@@ -84,6 +84,7 @@ fn line(number: u64, reading: Reading) -> (FeedItem, Namespace, Reading) {
         Reading::Team(record) => record.id,
         Reading::Table(record) => record.id,
         Reading::Book(entry) => entry.id,
+        Reading::Track(record) => record.id,
         Reading::Nothing => DocumentId([0; 16]),
     };
     (FeedItem { number, namespace: 3, document, kind: 1 }, Namespace::registry(VILLAGE), reading)

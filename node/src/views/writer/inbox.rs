@@ -75,6 +75,7 @@ fn region(reading: &Reading) -> Option<String> {
         | Reading::Inspections(_)
         | Reading::Hazard(_)
         | Reading::DeviceDay(_)
+        | Reading::Track(_)
         | Reading::Table(_)
         | Reading::Nothing => None,
     }
