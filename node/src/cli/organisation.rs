@@ -178,7 +178,9 @@ fn response(answer: &Value) -> String {
             Some(_) | None => "已确认 / acknowledged",
         };
         let what = step["what"].as_str().unwrap_or_default();
-        format!("{}. {what}：{state}{due}{late}\n{}", step["step"], table(&json!({ "rows": step["calls"] }), &calls))
+        let has_calls = step["calls"].as_array().is_some_and(|calls| !calls.is_empty());
+        let called = if has_calls { table(&json!({ "rows": step["calls"] }), &calls) } else { String::new() };
+        format!("{}. {what}：{state}{due}{late}\n{called}", step["step"])
     };
     let shown: String = steps.iter().map(step).collect();
     format!("{shown}未确认的指令 / messages not acknowledged: {}\n", answer["unacknowledged"])

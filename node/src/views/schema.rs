@@ -352,7 +352,7 @@ mod tests {
         let digest = blake3::hash(TABLES.as_bytes()).to_hex();
         assert_eq!(
             (VERSION, digest.get(..16)),
-            (10, Some("?")),
+            (10, Some("cd4f13ea163bf504")),
             "raise VERSION, then note the new digest"
         );
     }

@@ -137,6 +137,7 @@ fn an_office_records_no_entry_where_it_may_not_write() {
     town.meet();
     let arrived = [&shift[..2], &[("arrived", "2025-11-23 08:04")]].concat();
     assert_eq!(record(&mut town.center, BookKind::Shift, &[entry(BookKind::Shift, &arrived)]), [0, 1, 0]);
+    meet(&mut town.center, &mut town.two);
     town.meet();
     town.readings();
 }

@@ -17,6 +17,8 @@ use crate::value::Value;
 pub trait Cell: Scalar {
     /// Whether a text of it may have lines.
     const LINES: bool = false;
+    /// Whether JSON shows it as a number. Codes and days are numbers where they are stored, and words for whoever reads them.
+    const NUMBER: bool = false;
 
     /// From the text of a cell that is not blank.
     ///
@@ -44,6 +46,8 @@ impl Cell for String {
 macro_rules! number_cells {
     ($($number:ty),+) => {$(
         impl Cell for $number {
+            const NUMBER: bool = true;
+
             fn parse(text: &str) -> Result<Self, Fault> {
                 let digits = without_thousands(text);
                 let digits = digits.strip_suffix(".0").unwrap_or(&digits);

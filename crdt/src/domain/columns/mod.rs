@@ -52,6 +52,8 @@ pub struct Column {
     pub need: Need,
     /// Whether its text may have lines.
     lines: bool,
+    /// Whether JSON shows it as a number.
+    number_in_json: bool,
     parse: fn(&str) -> Result<Value, Fault>,
     show: fn(&Value) -> Option<[String; 3]>,
 }
@@ -65,7 +67,7 @@ impl Column {
         english: &'static str,
         need: Need,
     ) -> Self {
-        Self { number, name, chinese, english, need, lines: T::LINES, parse: parse::<T>, show: show::<T> }
+        Self { number, name, chinese, english, need, lines: T::LINES, number_in_json: T::NUMBER, parse: parse::<T>, show: show::<T> }
     }
 
     /// The value that a cell of a file says; `None` of a blank one.
@@ -221,8 +223,7 @@ pub(crate) fn serialize<M: SerializeMap>(columns: &[Column], row: &Fields, map: 
         let Some([text, ..]) = column.show(value) else { continue };
         match value {
             Value::Bool(truth) => map.serialize_entry(column.name, truth)?,
-            // Codes and days are numbers, too, and are shown as words.
-            Value::Int(number) if text == number.to_string() => map.serialize_entry(column.name, number)?,
+            Value::Int(number) if column.number_in_json => map.serialize_entry(column.name, number)?,
             Value::Int(_) | Value::Text(_) | Value::Bytes(_) | Value::Null => map.serialize_entry(column.name, &text)?,
         }
     }

@@ -41,7 +41,11 @@ impl Time {
             (number < limit).then_some(number)
         };
         let (hour, minute) = (part(24)?, part(60)?);
-        let second = if clock.matches([':', '：']).count() == 2 { part(60)? } else { 0 };
+        let second = match clock.matches([':', '：']).count() {
+            1 => 0,
+            2 => part(60)?,
+            _ => return None,
+        };
         let minutes = hour * 60 + minute - i64::from(UTC_OFFSET_MINUTES);
         Some(Self(i64::from(day.0) * DAY_MS + minutes * MINUTE_MS + second * 1_000))
     }
@@ -57,6 +61,8 @@ impl Scalar for Time {
 }
 
 impl Cell for Time {
+    const NUMBER: bool = true;
+
     fn parse(text: &str) -> Result<Self, Fault> {
         let form = Fault::Form {
             chinese: "时间，如 2026-10-01 08:30，或 1970 年以来的毫秒数",

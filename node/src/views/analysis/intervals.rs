@@ -131,7 +131,7 @@ impl Reader {
         let mut query = Query::default();
         query.region("c.region", filter.region);
         // An answer never lies before its order but by a clock that is wrong.
-        query.between("e.time_ms", Some(filter.from_ms - 86_400_000), None);
+        query.between("e.time_ms", Some(filter.from_ms.saturating_sub(86_400_000)), None);
         query.one_of("e.step", vec!["acknowledge".to_owned(), "report_in".to_owned()]);
         query.one_of("e.effect", vec!["\"applied\"".to_owned(), "\"applied_late\"".to_owned()]);
         let select = "e.time_ms, e.action FROM case_event e JOIN case_file c ON c.row = e.row";
@@ -156,7 +156,7 @@ impl Times {
     fn add(&mut self, order: &Taken) {
         self.orders += 1;
         // A clock that went back makes no time that is less than none.
-        let between = |from: Option<i64>, until: Option<i64>| Some((until? - from?).max(0));
+        let between = |from: Option<i64>, until: Option<i64>| Some(until?.saturating_sub(from?).max(0));
         let (reported, sent) = (Some(order.reported), Some(order.sent));
         let person = order.acknowledged.or(order.on_scene);
         let spans =

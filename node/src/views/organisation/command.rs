@@ -160,7 +160,7 @@ fn step(
         (false, false) => StepState::Told,
         (false, true) => StepState::Acknowledged,
     };
-    let due_ms = row.within.zip(response.opened).map(|(within, opened)| opened.0 + i64::from(within) * MINUTE_MS);
+    let due_ms = row.within.zip(response.opened).map(|(within, opened)| opened.0.saturating_add(i64::from(within) * MINUTE_MS));
     let is_open = response.closed.is_none() && state != StepState::Acknowledged;
     let means = row.means.as_ref().map(|List(means)| means.iter().map(ToString::to_string).collect());
     Some(CallStep {

@@ -216,18 +216,18 @@ impl Attendance {
         let (Some(start), Some(end)) = (shift.start, shift.end) else { return };
         let has_ended = end.0 <= now_ms;
         self.shifts += 1;
-        self.planned_minutes += if has_ended { (end.0 - start.0) / MINUTE_MS } else { 0 };
+        self.planned_minutes += if has_ended { end.0.saturating_sub(start.0) / MINUTE_MS } else { 0 };
         let Some(arrived) = shift.arrived else {
             self.missed += u32::from(has_ended);
             return;
         };
         self.attended += 1;
         self.late += u32::from(arrived > start);
-        self.late_minutes += (arrived.0 - start.0).max(0) / MINUTE_MS;
+        self.late_minutes += arrived.0.saturating_sub(start.0).max(0) / MINUTE_MS;
         self.left_early += u32::from(shift.left.is_some_and(|left| left < end));
         // Who did not say that they went is taken to have stayed until the end, and no longer.
         let left = shift.left.map_or(end.0.min(now_ms), |left| left.0);
-        self.minutes += (left - arrived.0).max(0) / MINUTE_MS;
+        self.minutes += left.saturating_sub(arrived.0).max(0) / MINUTE_MS;
     }
 }
 
