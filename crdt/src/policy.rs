@@ -125,6 +125,9 @@ pub enum Denied {
     /// What rules the whole town is changed at its centers.
     #[error("tables that rule the whole town are changed on a center")]
     CenterOnly,
+    /// Nobody acts on that node in a role that records this.
+    #[error("nobody acts on this node in a role that may record this: have it done where they do")]
+    NoRole,
     /// The kind is that of a newer version.
     #[error("the document kind is unknown to this version: upgrade this node")]
     UnknownKind,
@@ -190,7 +193,42 @@ pub fn may_apply(
     if kind == DocumentKind::Table && certificate.role != NodeRole::Center {
         return Err(Denied::CenterOnly);
     }
+    if recorders(kind).is_some_and(|roles| !roles.iter().any(|role| may_act(certificate, *role))) {
+        return Err(Denied::NoRole);
+    }
     Ok(kind)
+}
+
+/// In which roles people record what commands others or judges them; `None` where everybody does who may write there. A
+/// stolen patrol box must not end a response.
+fn recorders(kind: DocumentKind) -> Option<&'static [Role]> {
+    match kind {
+        DocumentKind::Response | DocumentKind::Campaign | DocumentKind::Problem => {
+            Some(&[Role::Commander, Role::DutyHead, Role::Leader])
+        }
+        DocumentKind::Consequence => Some(&[Role::Leader]),
+        DocumentKind::Region
+        | DocumentKind::Grid
+        | DocumentKind::Member
+        | DocumentKind::Team
+        | DocumentKind::Table
+        | DocumentKind::Shift
+        | DocumentKind::Household
+        | DocumentKind::Dwelling
+        | DocumentKind::Hazard
+        | DocumentKind::Inspection
+        | DocumentKind::Blob
+        | DocumentKind::Enterprise
+        | DocumentKind::Vehicle
+        | DocumentKind::Finding
+        | DocumentKind::Case
+        | DocumentKind::Device
+        | DocumentKind::DeviceDay
+        | DocumentKind::Track
+        | DocumentKind::Statement
+        | DocumentKind::Period
+        | DocumentKind::Message => None,
+    }
 }
 
 /// Whether somebody may act in a role on the node of this certificate. An event of another role stays in the history of
@@ -271,8 +309,15 @@ mod tests {
             let expect = |namespace: Namespace, expected: Option<Access>| {
                 assert_eq!(access(&certificate, &namespace), expected, "{role:?} {namespace}");
                 for kind in DocumentKind::ALL {
-                    let for_centers = *kind == DocumentKind::Table && !is_center;
-                    let belongs = kind.namespace() == namespace.kind && !for_centers;
+                    let is_kept = match kind {
+                        DocumentKind::Table | DocumentKind::Consequence => !is_center,
+                        // A village that is cut off opens its own; a vehicle does not.
+                        DocumentKind::Response | DocumentKind::Campaign | DocumentKind::Problem => {
+                            !matches!(role, NodeRole::Center | NodeRole::Village)
+                        }
+                        _ => false,
+                    };
+                    let belongs = kind.namespace() == namespace.kind && !is_kept;
                     let allowed = expected == Some(Access::Hold) && belongs;
                     assert_eq!(
                         may_apply(&certificate, &namespace, *kind as u8, kind.form()).is_ok(),

@@ -1,6 +1,6 @@
 //! Entries of books: recorded, and read back.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
@@ -10,6 +10,7 @@ use super::people::{self, Person, Place, Slot};
 use super::read::{At, Conflict, PersonalState, Settlement};
 use super::town::Imported;
 use super::{CommandError, household, labels};
+use crate::bounds;
 use crate::change::RecordKey;
 use crate::clock::Millis;
 use crate::document::Content;
@@ -22,7 +23,7 @@ use crate::entry::Lane;
 use crate::id::{DocumentId, ResidentId};
 use crate::namespace::Namespace;
 use crate::policy::DocumentKind;
-use crate::replica::Replica;
+use crate::replica::{PersonalError, Replica};
 use crate::store::StoreError;
 use crate::value::{FieldId, Fields, Value};
 
@@ -53,9 +54,8 @@ impl EntryInput {
             return Err(InputError::new(*name, Fault::Column { known }));
         }
         // What is cleared is empty; what is not given stays.
-        let [name, id_number, phone] = parts.each_mut().map(|(_, part)| {
-            part.take().map(|value| value.as_text().unwrap_or_default().to_owned())
-        });
+        let [name, id_number, phone] =
+            parts.each_mut().map(|(_, part)| part.take().map(|value| value.as_text().unwrap_or_default().to_owned()));
         Ok(Self { fields, person: Some(PersonalData { name: name.unwrap_or_default(), id_number, phone }) })
     }
 }
@@ -84,23 +84,42 @@ impl BookEntry {
     pub fn is_retired(&self) -> bool {
         columns::is_retired(&self.fields)
     }
-
 }
 
-impl Serialize for BookEntry {
-    /// `{column: value}` of what it says; nothing of the person.
+/// What an entry says, by column, as lists show it.
+#[derive(Debug)]
+pub struct Columns<'a>(pub &'a BookEntry);
+
+impl Serialize for Columns<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut map = serializer.serialize_map(None)?;
-        columns::serialize(self.book.columns(), &self.fields, &mut map)?;
+        columns::serialize(self.0.book.columns(), &self.0.fields, &mut map)?;
         map.end()
     }
 }
 
-/// One entry that is to be written.
+impl Serialize for BookEntry {
+    /// Everything that two nodes may differ in.
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(None)?;
+        map.serialize_entry("id", &self.id)?;
+        map.serialize_entry("book", &self.book)?;
+        map.serialize_entry("columns", &Columns(self))?;
+        map.serialize_entry("person", &self.person)?;
+        map.serialize_entry("person_state", &self.person_state)?;
+        map.serialize_entry("conflicts", &self.conflicts)?;
+        map.serialize_entry("settled", &self.settled)?;
+        map.end()
+    }
+}
+
+/// One entry that is to be written, checked as far as it can be without writing.
 struct Draft {
     namespace: Namespace,
     document: DocumentId,
     fields: Fields,
+    /// Whom it is to name; sealed once every entry is right, since sealing takes a place for their key.
+    person: Option<PersonalData>,
     is_new: bool,
 }
 
@@ -115,16 +134,25 @@ pub fn record(
     entries: &[EntryInput],
     now: Millis,
 ) -> Result<Imported, CommandError> {
-    let lane = if entries.len() > BY_HAND { Lane::Bulk } else { lane(book) };
+    let kind = kind_of(book)?;
+    let lane = lane(kind, entries.len());
+    let drafts = drafts(replica, book, entries)?;
+    for namespace in drafts.iter().map(|draft| &draft.namespace).collect::<BTreeSet<_>>() {
+        replica.may_record(namespace, kind, lane)?;
+    }
     let mut imported = Imported::default();
-    for draft in drafts(replica, book, entries)? {
+    for mut draft in drafts {
+        if let Some(person) = &draft.person {
+            let place = Place::new(replica, &draft.namespace, draft.document);
+            let sealed = seal_person(replica, place, person)?;
+            draft.fields.extend(sealed.map(|sealed| (PERSON_FIELD, sealed)));
+        }
         match (draft.fields.is_empty(), draft.is_new) {
             (true, _) => imported.unchanged += 1,
             (false, true) => imported.created += 1,
             (false, false) => imported.changed += 1,
         }
         if !draft.fields.is_empty() {
-            let kind = kind_of(book)?;
             let edits = BTreeMap::from([(ITSELF.to_vec(), draft.fields)]);
             replica.edit(&draft.namespace, kind, draft.document, edits, lane, now)?;
         }
@@ -132,8 +160,9 @@ pub fn record(
     Ok(imported)
 }
 
-fn lane(book: BookKind) -> Lane {
-    book.document_kind().map_or(Lane::Work, DocumentKind::lane)
+/// In which lane so many entries travel: an import waits, what is urgent stays so, to however many it goes.
+pub(super) fn lane(kind: DocumentKind, entries: usize) -> Lane {
+    if entries > BY_HAND && kind.lane() == Lane::Work { Lane::Bulk } else { kind.lane() }
 }
 
 fn kind_of(book: BookKind) -> Result<DocumentKind, InputError> {
@@ -164,8 +193,10 @@ fn drafts(replica: &mut Replica, book: BookKind, entries: &[EntryInput]) -> Resu
 /// An entry as it will stand, checked, less what stands already.
 fn draft(replica: &mut Replica, book: BookKind, entry: &EntryInput) -> Result<Draft, CommandError> {
     let kind = kind_of(book)?;
-    let key = book.natural_key(&entry.fields).ok_or_else(|| columns::blank_key(book.columns(), &entry.fields))?;
-    let namespace = match book.region(&entry.fields) {
+    let mut given = entry.fields.clone();
+    book.canonise(&mut given);
+    let key = book.natural_key(&given).ok_or_else(|| columns::blank_key(book.columns(), &given))?;
+    let namespace = match book.region(&given) {
         Some(region) if book.is_of_region() => Namespace::registry(&region.to_string()),
         Some(_) | None => Namespace::town(),
     };
@@ -174,7 +205,7 @@ fn draft(replica: &mut Replica, book: BookKind, entry: &EntryInput) -> Result<Dr
     let standing = content.fields(ITSELF);
     let mut row = standing.clone();
     row.retain(|number, _| book.column(*number).is_some());
-    apply(&mut row, &entry.fields);
+    apply(&mut row, &given);
     // Another spelling of the same key changes no name.
     for column in keys(book) {
         row.extend(standing.get_key_value(&column.number).map(|(number, value)| (*number, value.clone())));
@@ -184,11 +215,12 @@ fn draft(replica: &mut Replica, book: BookKind, entry: &EntryInput) -> Result<Dr
         row.remove(&columns::RETIRED_FIELD);
     }
     book.check(&row)?;
-    let mut fields = news(book, &content, &standing, &row);
+    let fields = news(book, &content, &standing, &row);
+    check_room(&fields)?;
     let is_new = content.records.is_empty();
     let place = Place::new(replica, &namespace, document);
-    fields.extend(person_edit(replica, place, book, entry, &content)?.map(|sealed| (PERSON_FIELD, sealed)));
-    Ok(Draft { namespace, document, fields, is_new })
+    let person = person_of(replica, place, book, entry, &content)?;
+    Ok(Draft { namespace, document, fields, person, is_new })
 }
 
 fn keys(book: BookKind) -> impl Iterator<Item = &'static Column> {
@@ -208,22 +240,39 @@ fn news(book: BookKind, content: &Content, standing: &Fields, row: &Fields) -> F
     edit
 }
 
-/// The sealed person, where the input says something new of them.
-fn person_edit(
+/// That one record holds what an entry says, with room for whom it names.
+fn check_room(fields: &Fields) -> Result<(), InputError> {
+    const PERSON: usize = 1_024;
+    let limit = bounds::MAX_ASSERTION / 2 - PERSON;
+    match minicbor::to_vec(fields).map_or(usize::MAX, |bytes| bytes.len()) {
+        bytes if bytes > limit => Err(InputError::new("row", Fault::RowTooLarge { bytes, limit })),
+        _ => Ok(()),
+    }
+}
+
+/// Whom an entry is to name, checked; `None` where nobody is given, or they were erased.
+fn person_of(
     replica: &mut Replica,
     place: Place<'_>,
     book: BookKind,
     entry: &EntryInput,
     content: &Content,
-) -> Result<Option<Value>, CommandError> {
-    let Some(given) = &entry.person else { return Ok(None) };
-    let Some(holder) = book.person() else { return Ok(None) };
+) -> Result<Option<PersonalData>, CommandError> {
+    let (Some(given), Some(holder)) = (&entry.person, book.person()) else { return Ok(None) };
     input::person(given, holder).map_err(|error| InputError::new(format!("person_{}", error.field), error.fault))?;
-    let person = open(replica, place, content)?;
-    // What is entered again must not bring back somebody who was erased.
-    if person.state == PersonalState::Erased {
-        return Ok(None);
+    given.encode()?;
+    match open(replica, place, content)?.state {
+        // What is entered again must not bring back somebody who was erased.
+        PersonalState::Erased => Ok(None),
+        PersonalState::KeyMissing => Err(PersonalError::NoKey.into()),
+        PersonalState::Open | PersonalState::Unreadable => Ok(Some(given.clone())),
     }
+}
+
+/// The sealed person, where something new is said of them.
+fn seal_person(replica: &mut Replica, place: Place<'_>, given: &PersonalData) -> Result<Option<Value>, CommandError> {
+    let content = replica.content(place.id, place.document)?;
+    let person = open(replica, place, &content)?;
     person.edit(replica, place, id_of_person(place.document), given, true)
 }
 
@@ -321,10 +370,14 @@ pub(super) fn keep_person(
     Ok(Some(replica.edit(namespace, kind_of(book)?, document, edits, Lane::Work, now)?))
 }
 
-/// Checks an entry as it will be once one of its columns holds another value; see `conflict::settle`.
+/// Checks that a column may hold another value; see `conflict::settle`. What is wrong with other columns already, because two
+/// sides changed them apart, is no reason not to settle this one.
 pub(super) fn check_with(book: BookKind, content: &Content, field: FieldId, value: &Value) -> Result<(), InputError> {
     let mut row = content.fields(ITSELF);
-    apply(&mut row, &Fields::from([(field, value.clone())]));
     row.retain(|number, _| book.column(*number).is_some());
+    let before = book.check(&row);
+    apply(&mut row, &Fields::from([(field, value.clone())]));
+    let name = book.column(field).map(|column| column.name);
     book.check(&row)
+        .or_else(|error| if before.is_ok() || Some(error.field.as_str()) == name { Err(error) } else { Ok(()) })
 }

@@ -67,7 +67,6 @@ pub enum Reading {
     /// An entry of a book.
     Book(BookEntry),
     /// Where a unit was on a day.
-    #[serde(skip)]
     Track(TrackRecord),
     /// Nothing to show: the document says nothing (any more), or is of a kind that has no view.
     Nothing,

@@ -40,7 +40,7 @@ pub struct TrackRecorded {
 }
 
 /// Where a unit was on a day.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct TrackRecord {
     /// The document.
     pub id: DocumentId,
@@ -72,6 +72,8 @@ pub fn record(
     for (place, fix) in fixes.iter().enumerate() {
         input::time(&format!("points[{place}].time_ms"), fix.time.0)?;
     }
+    // Before a month is opened for it.
+    replica.knows_center()?;
     let mut days: BTreeMap<Day, Vec<TrackPoint>> = BTreeMap::new();
     for point in track::merge(fixes.iter().map(|fix| TrackPoint::new(fix.time.0, fix.position)).collect()) {
         days.entry(point.day()).or_default().push(point);

@@ -75,6 +75,13 @@ pub enum Fault {
     },
     /// The same row twice.
     Twice,
+    /// Everything together is more than one record holds.
+    RowTooLarge {
+        /// How many bytes it has.
+        bytes: usize,
+        /// How many are allowed.
+        limit: usize,
+    },
     /// No column of the table.
     Column {
         /// Those that it has.
@@ -136,6 +143,7 @@ impl Fault {
             Self::Number { .. } => "number",
             Self::Form { .. } => "form",
             Self::Twice => "twice",
+            Self::RowTooLarge { .. } => "row_too_large",
             Self::Column { .. } => "column_unknown",
             Self::Category { .. } => "category_unknown",
             Self::Word { .. } => "word_unknown",
@@ -161,6 +169,7 @@ impl Fault {
             Self::TooLong { limit } => format!("超过{limit}字，请缩短"),
             Self::Number { got, range } => format!("{got} 不合理，应为{}至{}", range.start(), range.end()),
             Self::Form { chinese, .. } => format!("请填{chinese}"),
+            Self::RowTooLarge { bytes, limit } => format!("各列合计 {bytes} 字节，最多 {limit}，请缩短文字"),
             Self::Column { known } => format!("没有这一列，现有：{known}"),
             Self::Category { known } => format!("没有这个案件类别，现有：{known}"),
             Self::Twice => "与前面的一行重复，请只留一行".into(),
@@ -199,6 +208,9 @@ impl Fault {
             Self::TooLong { limit } => format!("more than {limit} characters; shorten it"),
             Self::Number { got, range } => format!("{got} cannot be; write {} to {}", range.start(), range.end()),
             Self::Form { english, .. } => format!("write {english}"),
+            Self::RowTooLarge { bytes, limit } => {
+                format!("its columns have {bytes} bytes together, {limit} are allowed; shorten the texts")
+            }
             Self::Column { known } => format!("there is no such column; write one of: {known}"),
             Self::Category { known } => format!("there is no such category; write one of: {known}"),
             Self::Twice => "the row stands before already; keep one".into(),

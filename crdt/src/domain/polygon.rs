@@ -80,9 +80,10 @@ impl Polygon {
     pub fn crosses_itself(&self) -> bool {
         let sides: Vec<(Point, Point)> =
             self.0.iter().zip(self.0.iter().cycle().skip(1)).map(|(from, to)| (from.e7(), to.e7())).collect();
-        let pairs = sides.iter().enumerate().flat_map(|(place, one)| {
-            sides.iter().skip(place + 1).map(move |other| (*one, *other))
-        });
+        let pairs = sides
+            .iter()
+            .enumerate()
+            .flat_map(|(place, one)| sides.iter().skip(place + 1).map(move |other| (*one, *other)));
         pairs.into_iter().any(|(one, other)| cross_within(one, other))
     }
 

@@ -36,7 +36,7 @@ const UNIT: i32 = 100;
 const SECOND_MS: i64 = 1_000;
 
 /// Where a unit was at a moment.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, serde::Serialize)]
 pub struct TrackPoint {
     /// When, in seconds since 1970.
     pub time_s: i64,
@@ -136,7 +136,9 @@ fn read(bytes: &[u8], most: usize) -> Option<Vec<TrackPoint>> {
 pub fn metres(points: &[TrackPoint]) -> f64 {
     const GAP_S: i64 = 600;
     let steps = points.windows(2).filter_map(|pair| match pair {
-        [one, next] if next.time_s.saturating_sub(one.time_s) <= GAP_S => Some(one.position()?.metres_to(next.position()?)),
+        [one, next] if next.time_s.saturating_sub(one.time_s) <= GAP_S => {
+            Some(one.position()?.metres_to(next.position()?))
+        }
         _ => None,
     });
     steps.sum()

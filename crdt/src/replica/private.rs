@@ -17,6 +17,15 @@ const KEY_LEN: usize = 32;
 pub struct NoCenter;
 
 impl Replica {
+    /// Whether there is a center that something could be sealed for.
+    ///
+    /// # Errors
+    /// [`NoCenter`].
+    pub fn knows_center(&self) -> Result<(), NoCenter> {
+        let is_known = self.trust.nodes().any(|(.., own)| own.role == NodeRole::Center);
+        if is_known { Ok(()) } else { Err(NoCenter) }
+    }
+
     /// Seals something for the centers of the town, those that are known now, and for this node.
     ///
     /// # Errors

@@ -224,6 +224,15 @@ impl Replica {
         Ok(opened)
     }
 
+    /// Whether this node may record such a document there, and can: for those who record several and want none of them
+    /// where one would be refused.
+    ///
+    /// # Errors
+    /// [`RecordError`] as recording it would give.
+    pub fn may_record(&self, namespace: &Namespace, kind: DocumentKind, lane: Lane) -> Result<(), RecordError> {
+        self.own_log(namespace, kind, kind.form(), lane).map(drop)
+    }
+
     fn own_log(&self, namespace: &Namespace, kind: DocumentKind, form: Form, lane: Lane) -> Result<LogId, RecordError> {
         if self.failed {
             return Err(RecordError::ReadOnly);

@@ -11,8 +11,8 @@ use townmesh_crdt::domain::position::Position;
 use townmesh_crdt::domain::region::RegionCode;
 
 use super::assessment::{PeriodArgs, sentence, words};
-use super::client::Client;
 use super::checks::{self, ContradictionArgs, GridArgs, IntervalArgs, OpenArgs};
+use super::client::Client;
 use super::output::table;
 use super::{Context, Done};
 use crate::views::{CauseGrouping, HandlingForm, HazardGrouping, PlaceKind, SpotSource, TrendStep};
@@ -181,8 +181,7 @@ impl AnalysisCommand {
             }
         };
         let answer = client.fetch(&format!("/v1/analysis/{path}"), &query)?;
-        let told = |answer: &Value| if answer["completeness"].is_null() { String::new() } else { sentence(&answer["completeness"]) };
-        context.output.result(&answer, |answer| shown(answer) + &told(answer));
+        context.output.result(&answer, |answer| shown(answer) + &sentence(&answer["completeness"]));
         Ok(ExitCode::SUCCESS)
     }
 }

@@ -113,8 +113,12 @@ impl BookCommand {
         let client = Client::of(&context.config.data_dir)?;
         match self {
             Self::List => {
-                let columns =
-                    [("/book", "台账 book"), ("/chinese", "名称 name"), ("/english", "英文 in English"), ("/count", "条数 entries")];
+                let columns = [
+                    ("/book", "台账 book"),
+                    ("/chinese", "名称 name"),
+                    ("/english", "英文 in English"),
+                    ("/count", "条数 entries"),
+                ];
                 context.output.result(&client.fetch("/v1/books", &[])?, |listed| table(listed, &columns));
             }
             Self::Entries(args) => {
@@ -165,7 +169,6 @@ fn shown(book: BookKind, listed: &Value) -> String {
     let columns: Vec<Column> = book.all_columns().into_iter().filter(is_said).collect();
     let mut titles = vec![("/document".to_owned(), "记录 document".to_owned())];
     titles.extend(rows::titles(&columns));
-    let titles: Vec<(&str, &str)> =
-        titles.iter().map(|(pointer, title)| (pointer.as_str(), title.as_str())).collect();
+    let titles: Vec<(&str, &str)> = titles.iter().map(|(pointer, title)| (pointer.as_str(), title.as_str())).collect();
     table(&rows::readable(book.columns(), listed.clone()), &titles)
 }

@@ -170,9 +170,8 @@ pub(super) fn grids(answer: &Value) -> String {
     ];
     let overlaps = answer["overlaps"].as_array().map(Vec::as_slice).unwrap_or_default();
     let named = |one: &Value| format!("{} {}", text(&one[0]), text(&one[1]));
-    let pair = |pair: &Value| {
-        format!("{} × {}: {} %\n", named(&pair["grids"][0]), named(&pair["grids"][1]), pair["percent"])
-    };
+    let pair =
+        |pair: &Value| format!("{} × {}: {} %\n", named(&pair["grids"][0]), named(&pair["grids"][1]), pair["percent"]);
     let uncovered = answer["uncovered"].as_object().into_iter().flatten();
     let gaps: String = uncovered.map(|(region, count)| format!("{region}: {count}\n")).collect();
     format!(
@@ -188,7 +187,11 @@ fn text(value: &Value) -> &str {
 }
 
 pub(super) fn opened(answer: &Value) -> String {
-    let columns =
-        [("/outcome", "结果 outcome"), ("/number", "编号 number"), ("/region", "村居 region"), ("/document", "案卷 case")];
+    let columns = [
+        ("/outcome", "结果 outcome"),
+        ("/number", "编号 number"),
+        ("/region", "村居 region"),
+        ("/document", "案卷 case"),
+    ];
     table(answer, &columns)
 }

@@ -127,12 +127,8 @@ fn campaign(answer: &Value) -> String {
         ("/visited_ms", "走访时间 visited"),
         ("/document", "编号 document"),
     ];
-    let musts = [
-        ("/words/0", "必须 must"),
-        ("/found", "发现 found"),
-        ("/done", "完成 done"),
-        ("/overdue", "逾期 overdue"),
-    ];
+    let musts =
+        [("/words/0", "必须 must"), ("/found", "发现 found"), ("/done", "完成 done"), ("/overdue", "逾期 overdue")];
     let cases = &answer["cases"];
     let compared = match cases.is_null() {
         true => String::new(),
@@ -141,12 +137,17 @@ fn campaign(answer: &Value) -> String {
             cases["days"], cases["days"], cases["before"], cases["during"], cases["after"]
         ),
     };
+    let percent = answer["visited_percent"].as_f64().map_or_else(|| "—".to_owned(), |percent| percent.to_string());
+    let unclear = match answer["grid_unclear"] == true {
+        true => "网格未绘制或重名，无法列出走访对象 / its grid is not drawn, or there are several of this code\n",
+        false => "",
+    };
     format!(
-        "{}：走访 {}/{} 处（{} %），发现隐患 {}，已消除 {} / visited {} of {} places, {} hazards found, {} closed\n{compared}{}\n{}",
+        "{unclear}{}：走访 {}/{} 处（{} %），发现隐患 {}，已消除 {} / visited {} of {} places, {} hazards found, {} closed\n{compared}{}\n{}",
         answer["campaign"]["name"].as_str().unwrap_or_default(),
         answer["visited"],
         answer["places"],
-        answer["visited_percent"],
+        percent,
         answer["hazards"],
         answer["hazards_closed"],
         answer["visited"],

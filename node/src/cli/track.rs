@@ -159,10 +159,8 @@ fn points(text: &str) -> Result<Vec<Value>, Message> {
 
 impl CoverageArgs {
     pub(super) fn run(self, context: &Context) -> Done {
-        let query = [
-            ("day", self.day.map(|day| day.to_string())),
-            ("region", self.region.map(|region| region.to_string())),
-        ];
+        let query =
+            [("day", self.day.map(|day| day.to_string())), ("region", self.region.map(|region| region.to_string()))];
         let answer = Client::of(&context.config.data_dir)?.fetch("/v1/coverage", &query)?;
         context.output.result(&answer, |answer| {
             let columns = [
@@ -176,8 +174,14 @@ impl CoverageArgs {
                 ("/first_ms", "最早 first"),
                 ("/last_ms", "最晚 last"),
             ];
+            let own = match answer["only_own"] == true {
+                true => {
+                    "只含本节点自己的轨迹，完整情况请在指挥中心查看 / only this node's own tracks; a center reads all\n"
+                }
+                false => "",
+            };
             format!(
-                "{}：{} 个单元，{} 公里 / {} units, {} km\n{}{}",
+                "{own}{}：{} 个单元，{} 公里 / {} units, {} km\n{}{}",
                 answer["day"].as_str().unwrap_or_default(),
                 answer["units"],
                 answer["kilometres"],

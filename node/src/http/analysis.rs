@@ -24,14 +24,17 @@ use crate::engine;
 use crate::message::Message;
 use crate::reveals::RevealKind;
 use crate::views::{
-    CauseGrouping, ContradictionFilter, HazardGrouping, HazardStatisticsFilter, HotSpotFilter, IntervalFilter, IntervalGrouping, MAX_PERIODS, PopulationFilter,
-    ProposalsFilter, QueryError, Reader, RecurrenceFilter, SpotSource, Square, TrendFilter, TrendStep,
+    CauseGrouping, ContradictionFilter, HazardGrouping, HazardStatisticsFilter, HotSpotFilter, IntervalFilter,
+    IntervalGrouping, MAX_PERIODS, PopulationFilter, ProposalsFilter, QueryError, Reader, RecurrenceFilter, SpotSource,
+    Square, TrendFilter, TrendStep,
 };
 
 /// Within so many days something counts as come back, where the caller names no number: a quarter.
 const RECURRENCE_DAYS: u32 = 90;
 /// On so many days a vehicle or person counts as living there, where the caller names no number.
-pub(super) const LIVING_DAYS: u32 = 10;
+const LIVING_DAYS: u32 = 10;
+/// Most days of that kind: a year.
+const MAX_LIVING_DAYS: u32 = 366;
 /// Most days that can be asked for: ten years.
 const MAX_RECURRENCE_DAYS: u32 = 3_653;
 
@@ -83,6 +86,17 @@ impl Scope {
 
 fn now() -> i64 {
     engine::now().cast_signed()
+}
+
+/// On how many days something counts as living there.
+pub(super) fn living_days(days: Option<u32>) -> Result<u32, ApiError> {
+    let days = days.unwrap_or(LIVING_DAYS);
+    if (1..=MAX_LIVING_DAYS).contains(&days) {
+        return Ok(days);
+    }
+    let zh = format!("days 须为 1 至 {MAX_LIVING_DAYS} 之间的天数");
+    let en = format!("days must be a number of days from 1 to {MAX_LIVING_DAYS}");
+    Err(ApiError::bad_request(Message::new("days", zh, en)))
 }
 
 pub(super) fn checked_days(days: Option<u32>) -> Result<u32, ApiError> {
@@ -257,7 +271,7 @@ pub(super) async fn contradictions(
 ) -> Result<Response, ApiError> {
     let ContradictionQuery { from_ms, until_ms, region, days, limit, reveal } = query;
     let reason = Reason::of(reveal)?;
-    let days = days.unwrap_or(LIVING_DAYS).clamp(1, 366);
+    let days = living_days(days)?;
     let filter = ContradictionFilter { from_ms, until_ms, region, days, limit, reveal: reason.is_some() };
     let scope = Scope { from_ms, until_ms, region, kind: None };
     let answer = scope.answer(&api, move |reader, _| reader.contradictions(&filter)).await?;
@@ -299,8 +313,11 @@ pub(super) async fn grids(State(api): State<Api>, Params(query): Params<GridQuer
     let region = query.region;
     let tables = api.engine().read(table::tables).await??;
     api.views_follow().await;
+    let completeness = completeness::of(&api, Some(NamespaceKind::Registry), region).await?;
     let plan = api.readers().analyse(move |reader| reader.grid_plan(region, &tables)).await?;
-    Ok(Json(plan).into_response())
+    let mut answer = json!(plan);
+    answer["completeness"] = json!(completeness);
+    Ok(Json(answer).into_response())
 }
 
 /// Where campaigns are looked for.

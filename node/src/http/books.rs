@@ -89,6 +89,8 @@ impl BookQuery {
             until_ms: self.until_ms,
             bounds: bounding_box(self.bbox.as_deref())?,
             says: says(book, self.filter.as_deref().unwrap_or_default())?,
+            code: None,
+            refers: None,
             retired: self.retired,
             conflicts: self.conflicts,
         })
@@ -128,7 +130,11 @@ pub(super) async fn entries(
 ) -> Result<Response, ApiError> {
     known(book)?;
     let (filter, format) = (query.filter(book)?, file_format(query.format.as_deref())?);
-    let reason = Reason::of(query.reveal)?;
+    let asks_plate = filter.says.iter().any(|(column, _)| *column == "plate");
+    let reason = match asks_plate {
+        true => Some(Reason::required(query.reveal, "按车牌查找须说明理由", "to look for a plate, say why")?),
+        false => Reason::of(query.reveal)?,
+    };
     let reveal = reason.is_some();
     api.views_follow().await;
     let Some(format) = format else {
@@ -138,10 +144,18 @@ pub(super) async fn entries(
         return Ok(Json(listed).into_response());
     };
     let place = api.bounds().heavy()?;
-    let rows = api.readers().query(move |reader| reader.book_entries(&filter, MAX_EXPORTED, reveal)).await?;
-    note(&api, asker, reason, RevealKind::Export, &rows).await?;
+    let rows = api.readers().query(move |reader| reader.book_entries(&filter, MAX_EXPORTED + 1, reveal)).await?;
+    if rows.len() > MAX_EXPORTED as usize {
+        let zh = format!("超过 {MAX_EXPORTED} 条，无法一次导出");
+        let message =
+            Message::new("too_many", zh, format!("more than {MAX_EXPORTED} entries are too many for one file"));
+        return Err(ApiError::bad_request(message.remedy("按区域或时间分次导出", "export by region or by time")));
+    }
+    if let Some(reason) = reason {
+        api.note_reveal(asker, reason, Shown::many(RevealKind::Export, Some(rows.len() as u64))).await?;
+    }
     let all = book.all_columns();
-    let fields: Vec<Fields> = rows.iter().filter_map(|row| fields_of(&all, &row.columns).ok()).collect();
+    let fields: Vec<Fields> = rows.iter().map(|row| row.fields(&all)).collect();
     drop(place);
     columns::file((&book.to_string(), book.chinese()), &all, fields.iter(), format)
 }

@@ -19,7 +19,7 @@ use super::locate::namespace_of;
 pub struct EraseInput {
     /// Text of the authority file.
     pub authority: String,
-    /// The household, dwelling or case.
+    /// The household, dwelling, case or entry of a book.
     pub document: DocumentId,
     /// Who of the household; without it, the owner, or whoever reported the case.
     #[serde(default)]

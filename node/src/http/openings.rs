@@ -12,9 +12,12 @@ use townmesh_crdt::command::case::{self, Actor, NewCase};
 use townmesh_crdt::command::{CommandError, Outcome, UTC_OFFSET_MINUTES, table};
 use townmesh_crdt::domain::case::{Report, Source};
 use townmesh_crdt::domain::date::Day;
+use townmesh_crdt::domain::input::{Fault, InputError};
 use townmesh_crdt::domain::number::SpokenNumber;
 use townmesh_crdt::domain::position::Position;
 use townmesh_crdt::domain::region::RegionCode;
+use townmesh_crdt::namespace::Namespace;
+use townmesh_crdt::policy::DocumentKind;
 use townmesh_crdt::replica::Replica;
 
 use super::Api;
@@ -28,7 +31,7 @@ use crate::views::{
 
 /// The category of cases that ask a village to look what is true.
 const REGISTRY: &str = "registry";
-/// Most cases that one request opens.
+/// Most cases that one request opens, of all kinds together.
 const MOST: u32 = 50;
 
 /// What cases are opened for.
@@ -53,7 +56,7 @@ pub(super) struct OpeningInput {
     /// As for the analysis that is asked.
     #[serde(default)]
     days: Option<u32>,
-    /// At most so many of each kind.
+    /// At most so many.
     #[serde(default)]
     limit: Option<u32>,
     actor: Actor,
@@ -78,6 +81,17 @@ pub(super) async fn open(State(api): State<Api>, Payload(input): Payload<Opening
     };
     let actor = input.actor;
     let job = move |replica: &mut Replica, now| {
+        // All or none: what one of them lacks is looked for before the first is recorded.
+        let tables = table::tables(replica)?;
+        for opening in &openings {
+            if tables.category(&opening.category).is_none() {
+                let known = tables.category_codes().take(40).collect::<Vec<_>>().join(", ");
+                return Err(InputError::new("category", Fault::Category { known }).into());
+            }
+            let wanted = Namespace::cases(&opening.region.to_string(), &year_of(now));
+            let namespace = replica.period(&wanted, now)?;
+            replica.may_record(&namespace, DocumentKind::Case, DocumentKind::Case.lane())?;
+        }
         openings.into_iter().map(|opening| report(replica, &actor, opening, now)).collect::<Result<Vec<Value>, _>>()
     };
     let rows = api.engine().record(job).await?;
@@ -109,7 +123,7 @@ async fn contradictions(api: &Api, input: &OpeningInput) -> Result<Vec<Opening>,
         from_ms: input.from_ms,
         until_ms: input.until_ms,
         region: input.region,
-        days: input.days.unwrap_or(super::analysis::LIVING_DAYS).clamp(1, 366),
+        days: super::analysis::living_days(input.days)?,
         limit: Some(input.limit.unwrap_or(MOST).min(MOST)),
         reveal: false,
     };
@@ -137,7 +151,8 @@ async fn contradictions(api: &Api, input: &OpeningInput) -> Result<Vec<Opening>,
         };
         opening(&rental.region, &rental.key, rental.address.clone(), text)
     });
-    Ok(vehicles.chain(people).chain(rentals).collect())
+    let most = input.limit.unwrap_or(MOST).min(MOST) as usize;
+    Ok(vehicles.chain(people).chain(rentals).take(most).collect())
 }
 
 async fn proposals(api: &Api, input: &OpeningInput) -> Result<Vec<Opening>, ApiError> {
@@ -168,6 +183,11 @@ async fn proposals(api: &Api, input: &OpeningInput) -> Result<Vec<Opening>, ApiE
         })
     };
     Ok(found.rows.iter().filter_map(opening).collect())
+}
+
+fn year_of(now: u64) -> String {
+    let (year, ..) = Day::of_time(now.cast_signed(), UTC_OFFSET_MINUTES).calendar();
+    format!("{year:04}")
 }
 
 fn day_of(time_ms: i64) -> Day {

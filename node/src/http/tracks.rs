@@ -6,6 +6,7 @@ use axum::http::header;
 use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
 use serde_json::{Value, json};
+use townmesh_crdt::certificate::NodeRole;
 use townmesh_crdt::command::track::{self, Fix};
 use townmesh_crdt::command::{CommandError, Outcome, UTC_OFFSET_MINUTES};
 use townmesh_crdt::domain::columns::Time;
@@ -99,11 +100,8 @@ pub(super) async fn show(
     Named(id): Named<DocumentId>,
     Params(query): Params<ShowQuery>,
 ) -> Result<Response, ApiError> {
-    let Some(reason) = Reason::of(query.reveal)? else {
-        let zh = "轨迹是敏感信息，查看须说明理由（reveal）";
-        let message = Message::new("reason_missing", zh, "whereabouts are sensitive: say why you need them (reveal)");
-        return Err(ApiError::bad_request(message));
-    };
+    let (zh, en) = ("轨迹是敏感信息，查看须说明理由", "whereabouts are sensitive: say why you need them");
+    let reason = Reason::required(query.reveal, zh, en)?;
     api.views_follow().await;
     let found = api.readers().query(move |reader| reader.track(id)).await?;
     let (row, points) = found.ok_or_else(|| ApiError::not_found("本节点没有此轨迹", "there is no such track here"))?;
@@ -139,7 +137,12 @@ fn geojson(row: &TrackRow, points: &[TrackPoint]) -> Value {
     let times: Vec<String> = points.iter().map(|point| Moment(point.time_ms()).to_string()).collect();
     let mut properties = json!(row);
     properties["coordinateProperties"] = json!({ "times": times });
-    json!({ "type": "Feature", "geometry": { "type": "LineString", "coordinates": line }, "properties": properties })
+    // A line has two places at least.
+    let geometry = match line.as_slice() {
+        [only] => json!({ "type": "Point", "coordinates": only }),
+        _ => json!({ "type": "LineString", "coordinates": line }),
+    };
+    json!({ "type": "Feature", "geometry": geometry, "properties": properties })
 }
 
 /// GPX 1.1. Everything in it is a number, a hexadecimal id or a day: nothing has to be escaped.
@@ -176,7 +179,10 @@ pub(super) async fn coverage(
     let today = || Day::of_time(engine::now().cast_signed(), UTC_OFFSET_MINUTES);
     let filter = CoverageFilter { day: query.day.unwrap_or_else(today), region: query.region };
     let coverage = api.readers().analyse(move |reader| reader.coverage(&filter)).await?;
+    let is_center = api.engine().read(|replica| replica.certificate().role == NodeRole::Center).await?;
     let mut answer = json!(coverage);
+    // Tracks are sealed to the centers: elsewhere only those of this node are read, whatever it holds.
+    answer["only_own"] = json!(!is_center);
     answer["completeness"] = json!(completeness);
     Ok(Json(answer).into_response())
 }

@@ -5,9 +5,12 @@ use rusqlite::types::Value;
 use serde::Serialize;
 use serde_json::{Map, Value as JsonValue};
 use townmesh_crdt::domain::books::BookKind;
+use townmesh_crdt::domain::columns::Column;
+use townmesh_crdt::domain::key;
 use townmesh_crdt::domain::person::PersonalData;
 use townmesh_crdt::domain::region::RegionCode;
 use townmesh_crdt::id::DocumentId;
+use townmesh_crdt::value::Fields;
 
 use super::query::{BoundingBox, Listed, Order, Page, Query};
 use super::reader::{QueryError, Reader};
@@ -32,6 +35,10 @@ pub struct BookFilter {
     pub bounds: Option<BoundingBox>,
     /// Which say this in a column, as JSON does.
     pub says: Vec<(&'static str, String)>,
+    /// With this code, in any spelling.
+    pub code: Option<String>,
+    /// Which name this entry or member, in any spelling.
+    pub refers: Option<String>,
     /// Those that were taken out, too.
     pub retired: bool,
     /// With values that somebody has to settle.
@@ -49,6 +56,8 @@ impl BookFilter {
             until_ms: None,
             bounds: None,
             says: vec![],
+            code: None,
+            refers: None,
             retired: false,
             conflicts: false,
         }
@@ -71,14 +80,14 @@ pub struct BookRow {
 }
 
 impl BookRow {
-    /// The text of a column.
-    pub fn text(&self, column: &str) -> Option<&str> {
-        self.columns.get(column)?.as_str()
-    }
-
-    /// The number in a column.
-    pub fn number(&self, column: &str) -> Option<i64> {
-        self.columns.get(column)?.as_i64()
+    /// What it says, as fields; a cell that this version cannot read is left out.
+    pub fn fields(&self, columns: &[Column]) -> Fields {
+        let cell = |column: &Column| {
+            let value = self.columns.get(column.name)?;
+            let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+            Some((column.number, column.parse(&text).ok()??))
+        };
+        columns.iter().filter_map(cell).collect()
     }
 }
 
@@ -90,7 +99,17 @@ impl Reader {
     pub fn book(&self, filter: &BookFilter, page: &Page, reveal: bool) -> Result<Listed<BookRow>, QueryError> {
         let order = Order { columns: &["b.name", "b.row"], descending: false };
         let read = |row: &Row<'_>| entry(row, filter.book, reveal);
-        book_query(filter).list(&self.connection, (ENTRY, FROM), &order, page, read)
+        book_query(filter, reveal).list(&self.connection, (ENTRY, FROM), &order, page, read)
+    }
+
+    /// Goes through every entry of a book, by what they are found by.
+    ///
+    /// # Errors
+    /// [`QueryError`].
+    pub(super) fn each_entry(&self, filter: &BookFilter, mut take: impl FnMut(BookRow)) -> Result<(), QueryError> {
+        let select = format!("{ENTRY} FROM {FROM}");
+        let taken = |row: &Row<'_>| entry(row, filter.book, true).map(&mut take);
+        book_query(filter, true).all(&self.connection, &select, "ORDER BY b.name, b.row", taken).map(drop)
     }
 
     /// Every entry of a book, at most so many.
@@ -100,7 +119,7 @@ impl Reader {
     pub fn book_entries(&self, filter: &BookFilter, most: u32, reveal: bool) -> Result<Vec<BookRow>, QueryError> {
         let select = format!("{ENTRY} FROM {FROM}");
         let after = format!("ORDER BY b.name, b.row LIMIT {most}");
-        book_query(filter).all(&self.connection, &select, &after, |row| entry(row, filter.book, reveal))
+        book_query(filter, reveal).all(&self.connection, &select, &after, |row| entry(row, filter.book, reveal))
     }
 
     /// How many entries of a book there are.
@@ -118,9 +137,14 @@ impl Reader {
     ///
     /// # Errors
     /// [`QueryError`].
-    pub fn book_entry(&self, book: BookKind, document: DocumentId, reveal: bool) -> Result<Option<BookRow>, QueryError> {
+    pub fn book_entry(
+        &self,
+        book: BookKind,
+        document: DocumentId,
+        reveal: bool,
+    ) -> Result<Option<BookRow>, QueryError> {
         let filter = BookFilter { retired: true, ..BookFilter::of(book) };
-        let mut query = book_query(&filter);
+        let mut query = book_query(&filter, reveal);
         query.and("d.document = ?", [document.to_string()]);
         let select = format!("{ENTRY} FROM {FROM}");
         let rows = query.all(&self.connection, &select, "", |row| entry(row, book, reveal))?;
@@ -128,7 +152,7 @@ impl Reader {
     }
 }
 
-fn book_query(filter: &BookFilter) -> Query {
+fn book_query(filter: &BookFilter, reveal: bool) -> Query {
     let mut query = Query::default();
     query.equals("b.book", Some(filter.book));
     query.region("b.region", filter.region);
@@ -148,7 +172,11 @@ fn book_query(filter: &BookFilter) -> Query {
         let path = format!("$.{column}");
         query.and("CAST(json_extract(b.detail, ?) AS TEXT) = ?", [path, value.clone()]);
     }
-    let occurs = "b.detail LIKE ? ESCAPE '\\' OR b.person_name LIKE ? ESCAPE '\\'";
+    query.equals("b.code", filter.code.as_deref().map(key::normalise));
+    query.equals("b.refers", filter.refers.as_deref().map(key::normalise));
+    // Whoever is shown a plate masked must not find out the rest of it by asking.
+    let occurs = "json_remove(b.detail, '$.plate') LIKE ? ESCAPE '\\' OR b.person_name LIKE ? ESCAPE '\\'";
+    let occurs = if reveal { "b.detail LIKE ? ESCAPE '\\' OR b.person_name LIKE ? ESCAPE '\\'" } else { occurs };
     query.text("b.row", occurs, filter.text.as_deref());
     query
 }
@@ -165,7 +193,8 @@ fn entry(row: &Row<'_>, book: BookKind, reveal: bool) -> rusqlite::Result<BookRo
         phone: row.get("person_phone")?,
     };
     let person = if reveal { person } else { person.masked() };
-    let parts = [("person_name", Some(person.name)), ("person_id_number", person.id_number), ("person_phone", person.phone)];
+    let parts =
+        [("person_name", Some(person.name)), ("person_id_number", person.id_number), ("person_phone", person.phone)];
     for (column, part) in parts {
         if let Some(part) = part.filter(|part| !part.is_empty()) {
             columns.insert(column.to_owned(), part.into());
@@ -186,10 +215,14 @@ fn mask(book: BookKind, columns: &mut Map<String, JsonValue>) {
     *plate = masked_plate(plate);
 }
 
-/// `京A****5`: the first two characters and the last.
+/// `京A****5`: the first two characters and the last; of what is shorter than a plate, a name or a card, the first alone.
 pub(crate) fn masked_plate(plate: &str) -> String {
     let all: Vec<char> = plate.chars().collect();
     let last = all.len().saturating_sub(1);
-    let shown = |(place, one): (usize, &char)| if place < 2 || place == last { *one } else { '*' };
+    let is_plate = all.len() > 5;
+    let shown = |(place, one): (usize, &char)| {
+        let is_shown = place == 0 || (is_plate && (place == 1 || place == last));
+        if is_shown { *one } else { '*' }
+    };
     all.iter().enumerate().map(shown).collect()
 }

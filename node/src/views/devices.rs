@@ -185,6 +185,7 @@ fn event_row(row: &Row<'_>) -> rusqlite::Result<DeviceEventRow> {
         kind,
         value: match row.get("value")? {
             Value::Text(text) if is_passage => masked_plate(&text).into(),
+            Value::Integer(_) | Value::Real(_) if is_passage => "*".into(),
             Value::Integer(number) => number.into(),
             Value::Real(number) => number.into(),
             Value::Text(text) => text.into(),

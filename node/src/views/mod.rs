@@ -37,15 +37,15 @@ use std::path::PathBuf;
 
 pub(crate) use analysis::MAX_PERIODS;
 pub use analysis::{
-    ContradictionFilter, Contradictions, Fit, GridFit, GridPlan, IntervalFilter, IntervalGroup, IntervalGrouping, Overlap,
-    Rental, RentalFault, Spread, StrangeVehicle, Uncovered, UnknownPeople,
-};
-pub use analysis::{
     Age, Cause, CauseGrouping, HandlingForm, HazardCounts, HazardGroup, HazardGrouping, HazardKind, HazardStatistics,
     HazardStatisticsFilter, HotSpot, HotSpotFilter, HotSpots, Hundredths, Month, Peak, PlaceKind, Population,
     PopulationFilter, Proposal, Proposals, ProposalsFilter, Recurrence, RecurrenceFilter, RecurrenceGroup,
     RecurringCase, RegionPopulation, Share, SpotCounts, SpotSource, Square, Stay, Subject, Trend, TrendFilter,
     TrendPoint, TrendSeries, TrendStep,
+};
+pub use analysis::{
+    ContradictionFilter, Contradictions, Fit, GridFit, GridPlan, IntervalFilter, IntervalGroup, IntervalGrouping,
+    Overlap, Rental, RentalFault, Spread, StrangeVehicle, Uncovered, UnknownPeople,
 };
 pub use assessment::{Assessment, AssessmentFilter, Counts, Figure, GroupAssessment, GroupBy, Percent, Rates};
 pub use books::{BookFilter, BookRow};

@@ -61,11 +61,13 @@ CREATE TABLE table_row (
     retired INTEGER NOT NULL, recorded_ms INTEGER, detail TEXT NOT NULL, PRIMARY KEY (row, place)) STRICT, WITHOUT ROWID;
 
 CREATE TABLE book_entry (
-    row INTEGER PRIMARY KEY, book TEXT NOT NULL, region TEXT, name TEXT NOT NULL, retired INTEGER NOT NULL, from_ms INTEGER,
-    until_ms INTEGER, latitude INTEGER, longitude INTEGER, person_name TEXT, person_id_number TEXT, person_phone TEXT,
+    row INTEGER PRIMARY KEY, book TEXT NOT NULL, region TEXT, name TEXT NOT NULL, code TEXT, refers TEXT, retired INTEGER NOT NULL,
+    from_ms INTEGER, until_ms INTEGER, latitude INTEGER, longitude INTEGER, person_name TEXT, person_id_number TEXT, person_phone TEXT,
     person_state TEXT NOT NULL, conflicts INTEGER NOT NULL, detail TEXT NOT NULL) STRICT;
 CREATE INDEX book_entry_name ON book_entry (book, name);
 CREATE INDEX book_entry_region ON book_entry (book, region);
+CREATE INDEX book_entry_code ON book_entry (book, code);
+CREATE INDEX book_entry_refers ON book_entry (book, refers);
 CREATE INDEX book_entry_from ON book_entry (book, from_ms);
 
 CREATE TABLE track (

@@ -12,6 +12,7 @@ use townmesh_crdt::domain::town::Grid;
 use townmesh_crdt::domain::track::{self, TrackPoint};
 use townmesh_crdt::id::DocumentId;
 
+use super::assessment::Percent;
 use super::query::{Listed, Order, Page, Query};
 use super::reader::{QueryError, Reader};
 
@@ -21,6 +22,12 @@ const MOST_POINTS: usize = 100_000;
 const CELL: i32 = 4_500;
 /// Most cells of a grid that are told apart: 2,500 hectares.
 const MOST_CELLS: usize = 10_000;
+/// Most cells times corners of a grid.
+const MOST_STEPS: usize = 2_000_000;
+/// Between two points that are no further apart in time a unit went straight, in seconds.
+const STRAIGHT_S: i64 = 60;
+/// Nor further than this, in steps of half a cell: two kilometres.
+const MOST_STEPS_BETWEEN: i64 = 80;
 
 /// Which tracks.
 #[derive(Debug, Clone, Default)]
@@ -79,7 +86,7 @@ pub struct GridCoverage {
     /// Of them, those that somebody was in.
     pub visited: u64,
     /// The same in percent with two digits; `None` of a grid that nobody drew.
-    pub percent: Option<f64>,
+    pub percent: Option<Percent>,
     /// Units that were in it.
     pub units: u64,
     /// First time that somebody was in it, in milliseconds since 1970.
@@ -97,11 +104,14 @@ pub struct Coverage {
     pub day: String,
     /// Grids by region and code.
     pub grids: Vec<GridCoverage>,
-    /// Units of which something is known on that day.
+    /// Units of which something is known on that day: recorded with the events of the region, or in one of the grids.
     pub units: u64,
-    /// Kilometres that they went, with two digits.
+    /// Kilometres that those went that are recorded with the events of the region, with two digits.
     pub kilometres: f64,
 }
+
+/// Unit, region, metres and points of a day.
+type DayOfUnit = (String, Option<RegionCode>, i64, Vec<u8>);
 
 /// A cell of the map.
 type Cell = (i32, i32);
@@ -131,7 +141,13 @@ impl Reader {
             query.and("t.day <= ?", [to.to_string()]);
         }
         let order = Order { columns: &["t.day", "t.node", "t.row"], descending: true };
-        query.list(&self.connection, ("d.document, t.*", "track t JOIN document d ON d.row = t.row"), &order, page, track_row)
+        query.list(
+            &self.connection,
+            ("d.document, t.*", "track t JOIN document d ON d.row = t.row"),
+            &order,
+            page,
+            track_row,
+        )
     }
 
     /// A unit on a day with its points; `None` if there is no such track here.
@@ -161,9 +177,12 @@ impl Reader {
             }
             let widths: BTreeSet<i32> = grounds.iter().map(|ground| ground.width).collect();
             let (mut units, mut metres) = (BTreeSet::new(), 0);
-            for (node, went, points) in self.tracks_of(filter.day)? {
-                metres += went;
-                for point in track::decode(&points, MOST_POINTS).unwrap_or_default() {
+            for (node, region, went, points) in self.tracks_of(filter.day)? {
+                if filter.region.is_none_or(|wanted| region.is_some_and(|region| region.is_within(wanted))) {
+                    metres += went;
+                    units.insert(node.clone());
+                }
+                for point in straightened(&track::decode(&points, MOST_POINTS).unwrap_or_default()) {
                     let Some(at) = point.position() else { continue };
                     for width in &widths {
                         let cell = cell(at, *width);
@@ -174,8 +193,8 @@ impl Reader {
                         }
                     }
                 }
-                units.insert(node);
             }
+            units.extend(grounds.iter().flat_map(|ground| ground.units.iter().cloned()));
             Ok(Coverage {
                 day: filter.day.to_string(),
                 grids: grounds.into_iter().map(Ground::told).collect(),
@@ -185,11 +204,11 @@ impl Reader {
         })
     }
 
-    fn tracks_of(&self, day: Day) -> Result<Vec<(String, i64, Vec<u8>)>, QueryError> {
+    fn tracks_of(&self, day: Day) -> Result<Vec<DayOfUnit>, QueryError> {
         let mut query = Query::default();
         query.equals("day", Some(day));
-        query.all(&self.connection, "node, metres, points FROM track", "", |row| {
-            Ok((row.get(0)?, row.get(1)?, row.get(2)?))
+        query.all(&self.connection, "node, region, metres, points FROM track", "", |row| {
+            Ok((row.get(0)?, row.get::<_, String>(1)?.parse().ok(), row.get(2)?, row.get(3)?))
         })
     }
 
@@ -199,9 +218,9 @@ impl Reader {
         let details = query.all(&self.connection, "region, detail FROM grid", "ORDER BY region, code, row", |row| {
             Ok((row.get::<_, Option<String>>(0)?.unwrap_or_default(), row.get::<_, String>(1)?))
         })?;
-        let grounds = details.into_iter().filter_map(|(region, detail)| {
-            Some(Ground::of(region, serde_json::from_str::<Grid>(&detail).ok()?))
-        });
+        let grounds = details
+            .into_iter()
+            .filter_map(|(region, detail)| Some(Ground::of(region, serde_json::from_str::<Grid>(&detail).ok()?)));
         Ok(grounds.collect())
     }
 }
@@ -217,6 +236,33 @@ fn track_row(row: &Row<'_>) -> rusqlite::Result<TrackRow> {
         count: row.get::<_, i64>("count")?.cast_unsigned(),
         metres: row.get::<_, i64>("metres")?.cast_unsigned(),
     })
+}
+
+/// Points with those between them that a unit must have passed, half a cell apart: at 36 km/h every second cell lies
+/// between two points ten seconds apart.
+fn straightened(points: &[TrackPoint]) -> Vec<TrackPoint> {
+    let mut all = Vec::with_capacity(points.len() * 2);
+    for (place, point) in points.iter().enumerate() {
+        if let Some((before, (from, to))) = place
+            .checked_sub(1)
+            .and_then(|place| points.get(place))
+            .and_then(|before| Some((before, (before.position()?.e7(), point.position()?.e7()))))
+        {
+            let (up, right) = (i64::from(to.0) - i64::from(from.0), i64::from(to.1) - i64::from(from.1));
+            let steps = up.abs().max(right.abs()) / i64::from(CELL / 2);
+            if point.time_s.saturating_sub(before.time_s) <= STRAIGHT_S && steps <= MOST_STEPS_BETWEEN {
+                let between = (1..=steps).filter_map(|step| {
+                    let along =
+                        |start: i32, whole: i64| i32::try_from(i64::from(start) + whole * step / (steps + 1)).ok();
+                    let at = Position::from_e7(along(from.0, up)?, along(from.1, right)?)?;
+                    Some(TrackPoint::new(before.time_ms(), at))
+                });
+                all.extend(between);
+            }
+        }
+        all.push(*point);
+    }
+    all
 }
 
 /// The cell of a place, cells being so wide.
@@ -268,7 +314,7 @@ impl Ground {
         GridCoverage {
             cells,
             visited,
-            percent: (cells > 0).then(|| (visited * 10_000 / cells) as f64 / 100.0),
+            percent: Percent::of(visited, cells),
             units: self.units.len() as u64,
             ..self.coverage
         }
@@ -285,7 +331,7 @@ fn cells_of(outline: &Polygon, width: i32) -> Option<BTreeSet<Cell>> {
     };
     let ((south, north), (west, east)) = (range(|cell| cell.0)?, range(|cell| cell.1)?);
     let count = (i64::from(north) - i64::from(south) + 1) * (i64::from(east) - i64::from(west) + 1);
-    if count > MOST_CELLS as i64 {
+    if count > MOST_CELLS as i64 || count.saturating_mul(corners.len() as i64) > MOST_STEPS as i64 {
         return None;
     }
     let middle = |(y, x): Cell| Position::from_e7(y * CELL + CELL / 2, x * width + width / 2);

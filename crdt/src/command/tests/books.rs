@@ -7,6 +7,7 @@ use crate::command::read::PersonalState;
 use crate::command::{CommandError, erasure};
 use crate::domain::books::{BookKind, PERSON_COLUMNS};
 use crate::domain::person::PersonalData;
+use crate::entry::Lane;
 use crate::policy::DocumentKind;
 use crate::value::{Fields, Value};
 
@@ -57,7 +58,13 @@ fn says(entry: &BookEntry, column: &str) -> Option<String> {
 fn two_offices_that_enter_one_shop_have_one_entry_and_settle_what_differs() {
     let mut town = Town::new(80);
     assert_eq!(record(&mut town.one, BookKind::Enterprise, &[shop(&[("address", "12号"), ("staff", "3")])]), [1, 0, 0]);
-    let other = [("name", " 张记五金店 "), ("staff", "5"), ("industry", "五金"), ("person_name", "张三丰"), ("person_phone", "13800138000")];
+    let other = [
+        ("name", " 张记五金店 "),
+        ("staff", "5"),
+        ("industry", "五金"),
+        ("person_name", "张三丰"),
+        ("person_phone", "13800138000"),
+    ];
     assert_eq!(record(&mut town.two, BookKind::Enterprise, &[shop(&other)]), [1, 0, 0]);
     town.meet();
     town.readings();
@@ -77,7 +84,8 @@ fn two_offices_that_enter_one_shop_have_one_entry_and_settle_what_differs() {
     assert_eq!((staff.chinese.as_str(), staff.english.as_str()), ("从业人数", "staff"));
     let asked = Asked { id: staff.id, revision: staff.revision.clone(), actor: None };
     let side = staff.sides.iter().find(|side| side.value == "3").unwrap().side;
-    let done = conflict::settle(&mut town.two, at, &asked, &Choice::Keep(side), NOW).unwrap().into_value().done.unwrap();
+    let done =
+        conflict::settle(&mut town.two, at, &asked, &Choice::Keep(side), NOW).unwrap().into_value().done.unwrap();
     town.two.commit(NOW).unwrap();
     town.meet();
     town.readings();
@@ -113,7 +121,9 @@ fn of_wrong_entries_every_one_is_named_and_none_recorded() {
     let code = shop(&[("credit_code", "91350100M000100Y44")]);
     let phone = shop(&[("person_phone", "12")]);
     let entries = [shop(&[]), nameless, code, phone, shop(&[])];
-    let Err(CommandError::Rows(wrong)) = try_record(&mut town.one, BookKind::Enterprise, &entries) else { panic!("rows") };
+    let Err(CommandError::Rows(wrong)) = try_record(&mut town.one, BookKind::Enterprise, &entries) else {
+        panic!("rows")
+    };
     let told: Vec<(usize, &str, &str)> =
         wrong.iter().map(|(place, error)| (*place, error.field.as_str(), error.code())).collect();
     let expected =
@@ -140,6 +150,124 @@ fn an_office_records_no_entry_where_it_may_not_write() {
     meet(&mut town.center, &mut town.two);
     town.meet();
     town.readings();
+}
+
+#[test]
+fn an_order_to_many_is_as_urgent_as_one_to_few() {
+    for (kind, entries, lane) in [
+        (DocumentKind::Message, 500, Lane::Urgent),
+        (DocumentKind::Response, 1, Lane::Urgent),
+        (DocumentKind::Enterprise, 16, Lane::Work),
+        (DocumentKind::Enterprise, 17, Lane::Bulk),
+    ] {
+        assert_eq!(book::lane(kind, entries), lane, "{kind:?} {entries}");
+    }
+}
+
+#[test]
+fn what_is_refused_half_way_leaves_nothing() {
+    let mut town = Town::new(86);
+    let elsewhere =
+        entry(BookKind::Enterprise, &[("region", "110115005002"), ("name", "乙店"), ("kind", "storefront")]);
+    let named = shop(&[("person_name", "张三丰"), ("person_phone", "13800138000")]);
+    assert!(try_record(&mut town.one, BookKind::Enterprise, &[named, elsewhere]).is_err());
+    let document = document(&mut town.one);
+    assert_eq!(book::read(&mut town.one, &registry(), BookKind::Enterprise, document).unwrap(), None);
+    let text = "很".repeat(1_000);
+    let cells = [
+        ("code", "XD-1"),
+        ("name", "行动"),
+        ("tier", "joint"),
+        ("from", "2025-11-01"),
+        ("to", "2025-11-02"),
+        ("region", LANGFA),
+    ];
+    let long = [("teams", text.as_str()), ("reason", text.as_str()), ("result", text.as_str())];
+    let right = entry(BookKind::Campaign, &[&cells[..1], &cells[1..]].concat());
+    let mut other = cells;
+    other[0].1 = "XD-2";
+    let wrong = entry(BookKind::Campaign, &[&other[..], &long].concat());
+    let Err(CommandError::Rows(rows)) = try_record(&mut town.one, BookKind::Campaign, &[right, wrong]) else {
+        panic!("rows")
+    };
+    assert_eq!((rows.len(), rows[0].0, rows[0].1.code()), (1, 1, "row_too_large"));
+    let endless = entry(
+        BookKind::Problem,
+        &[
+            ("code", "P1"),
+            ("title", "问题"),
+            ("category", "rubble"),
+            ("region", LANGFA),
+            ("since", "2025-11-01"),
+            ("state", "open"),
+            ("cause", &"很".repeat(1_001)),
+        ],
+    );
+    let Err(CommandError::Rows(rows)) = try_record(&mut town.one, BookKind::Problem, &[endless]) else {
+        panic!("rows")
+    };
+    assert_eq!((rows[0].1.field.as_str(), rows[0].1.code()), ("cause", "too_long"));
+}
+
+#[test]
+fn what_two_offices_made_of_a_shift_apart_keeps_nothing_else_from_being_settled() {
+    let mut town = Town::new(87);
+    let shift = |more: &[(&str, &str)]| {
+        let cells = [("member", "xcy-1"), ("start", "2025-11-23 08:00"), ("end", "2025-11-23 18:00")];
+        entry(BookKind::Shift, &[&cells, more].concat())
+    };
+    record(&mut town.one, BookKind::Shift, &[shift(&[("arrived", "2025-11-23 08:00")])]);
+    town.meet();
+    record(&mut town.one, BookKind::Shift, &[shift(&[("left", "2025-11-23 09:00"), ("note", "甲")])]);
+    record(&mut town.two, BookKind::Shift, &[shift(&[("arrived", "2025-11-23 10:00"), ("note", "乙")])]);
+    town.meet();
+    let key = BookKind::Shift.natural_key(&shift(&[]).fields).unwrap();
+    let document = town.one.document_id(&Namespace::town(), DocumentKind::Shift, &key).unwrap();
+    let at = (&Namespace::town(), DocumentKind::Shift, document);
+    let open = conflict::open(&read::of_kind(&mut town.one, at.0, at.1, at.2).unwrap());
+    let [note] = &open[..] else { panic!("{open:?}") };
+    let asked = Asked { id: note.id, revision: note.revision.clone(), actor: None };
+    conflict::settle(&mut town.one, at, &asked, &Choice::Keep(1), NOW).unwrap();
+}
+
+#[test]
+fn a_vehicle_ends_no_response_and_judges_nobody() {
+    let mut town = Town::new(88);
+    let mut rng = ChaCha8Rng::seed_from_u64(89);
+    let mut patrol = node(&town.founded, &mut rng, "vehicle", NodeRole::Patrol);
+    meet(&mut town.center, &mut patrol);
+    let response = [
+        ("code", "XY-1"),
+        ("plan", "emergency"),
+        ("level", "emergency"),
+        ("opened", "2025-11-23 10:00"),
+        ("commander", "zh-1"),
+    ];
+    let response = entry(BookKind::Response, &response);
+    let judged = entry(
+        BookKind::Consequence,
+        &[
+            ("subject", "xcy-1"),
+            ("from", "2025-11-01"),
+            ("to", "2025-11-30"),
+            ("kind", "dismissal"),
+            ("reason", "无"),
+            ("decided_by", "ld-1"),
+        ],
+    );
+    let message = entry(
+        BookKind::Message,
+        &[("code", "ZL-1"), ("to", "a"), ("text", "去"), ("sent", "2025-11-23 10:00"), ("by", "b")],
+    );
+    assert!(try_record(&mut patrol, BookKind::Response, std::slice::from_ref(&response)).is_err());
+    assert!(try_record(&mut patrol, BookKind::Consequence, std::slice::from_ref(&judged)).is_err());
+    assert!(
+        try_record(&mut town.one, BookKind::Consequence, std::slice::from_ref(&judged)).is_err(),
+        "nor does a village"
+    );
+    assert_eq!(record(&mut town.one, BookKind::Response, &[response]), [1, 0, 0], "which commands its own people");
+    assert_eq!(record(&mut town.center, BookKind::Consequence, &[judged]), [1, 0, 0]);
+    assert_eq!(record(&mut patrol, BookKind::Message, &[message]), [1, 0, 0], "it tells and acknowledges");
 }
 
 #[test]

@@ -201,11 +201,17 @@ impl Problem {
         let is_taken = matches!(self.state, Some(ProblemState::Watched | ProblemState::Closed));
         match self {
             Self { taken: None, .. } if is_taken => Err(InputError::new("taken", Fault::Blank)),
-            Self { state: Some(ProblemState::Closed), closed: None, .. } => Err(InputError::new("closed", Fault::Blank)),
+            Self { state: Some(ProblemState::Closed), closed: None, .. } => {
+                Err(InputError::new("closed", Fault::Blank))
+            }
             // What cannot be shown to have fallen is not closed.
-            Self { state: Some(ProblemState::Closed), before: None, .. } => Err(InputError::new("before", Fault::Blank)),
+            Self { state: Some(ProblemState::Closed), before: None, .. } => {
+                Err(InputError::new("before", Fault::Blank))
+            }
             Self { state: Some(ProblemState::Closed), after: None, .. } => Err(InputError::new("after", Fault::Blank)),
-            Self { state: Some(ProblemState::Closed), before: Some(before), after: Some(after), .. } if after >= before => {
+            Self { state: Some(ProblemState::Closed), before: Some(before), after: Some(after), .. }
+                if after >= before =>
+            {
                 Err(InputError::new("after", Fault::NotFallen { before: *before, after: *after }))
             }
             _ => Ok(()),

@@ -5,13 +5,14 @@ use super::in_order;
 use crate::domain::codes::coded;
 use crate::domain::date::Day;
 use crate::domain::input::{self, Fault, InputError};
-use crate::domain::position::Position;
 use crate::domain::region::RegionCode;
 
 words!(ConsequenceKind);
 
 /// The longest shift, in milliseconds.
 const LONGEST: i64 = 48 * 3_600_000;
+/// How long before a shift people come, and after it go, at most.
+const AROUND: i64 = 24 * 3_600_000;
 
 coded! {
     /// What followed.
@@ -59,8 +60,6 @@ row! {
             7 GRID grid: String = "网格", "grid";
             /// When they came.
             8 ARRIVED arrived: Time = "签到时间", "arrived";
-            /// Where they were then.
-            9 ARRIVED_AT arrived_at: Position = "签到位置", "arrived at";
             /// When they went.
             10 LEFT left: Time = "签退时间", "left";
             /// Who stands in for them: a member's code.
@@ -106,13 +105,36 @@ impl Shift {
         if self.left.is_some() && self.arrived.is_none() {
             return Err(InputError::new("arrived", Fault::Blank));
         }
+        self.check_attendance()?;
         match (self.start, self.end) {
             (Some(start), Some(end)) if end.0.saturating_sub(start.0) > LONGEST || end == start => {
-                let form = Fault::Form { chinese: "不超过 48 小时的班次", english: "a shift of 48 hours at most" };
+                let form =
+                    Fault::Form { chinese: "不超过 48 小时的班次", english: "a shift of 48 hours at most" };
                 Err(InputError::new("end", form))
             }
             (Some(_) | None, Some(_) | None) => Ok(()),
         }
+    }
+
+    /// That who came and went did so about then: 1970 is a clock that was reset.
+    fn check_attendance(&self) -> Result<(), InputError> {
+        let (Some(start), Some(end)) = (self.start, self.end) else { return Ok(()) };
+        let about = start.0.saturating_sub(AROUND)..=end.0.saturating_add(AROUND);
+        for (field, time) in [("arrived", self.arrived), ("left", self.left)] {
+            if time.is_some_and(|time| !about.contains(&time.0)) {
+                let form = Fault::Form {
+                    chinese: "班次前后 24 小时内的时间",
+                    english: "a time within 24 hours of the shift",
+                };
+                return Err(InputError::new(field, form));
+            }
+        }
+        Ok(())
+    }
+
+    /// Who is on duty: whoever stands in, where somebody does.
+    pub fn on_duty(&self) -> Option<&str> {
+        self.deputy.as_deref().or(self.member.as_deref())
     }
 
     /// Whether the member is on duty at a time, in milliseconds since 1970.

@@ -20,7 +20,7 @@ mod tests;
 pub use campaigns::{Campaign, CampaignTier, Finding, Must, Problem, ProblemState};
 pub use command::{CommandLevel, Means, Message, Response};
 pub use duty::{Consequence, ConsequenceKind, Shift};
-pub use registry::{Enterprise, EnterpriseKind, Vehicle, VehicleKind, is_credit_code, is_plate};
+pub use registry::{Enterprise, EnterpriseKind, Vehicle, VehicleKind, canonical_plate, is_credit_code, is_plate};
 
 use super::codes::coded;
 use super::columns::{self, Column, Need, Row, Time};
@@ -31,7 +31,7 @@ use super::position::Position;
 use super::record::Scalar;
 use super::region::RegionCode;
 use crate::policy::DocumentKind;
-use crate::value::{FieldId, Fields};
+use crate::value::{FieldId, Fields, Value};
 
 /// The number that holds the sealed person of an entry, in every book that has one.
 pub const PERSON_FIELD: FieldId = 150;
@@ -79,12 +79,14 @@ struct Definition {
     /// From when to when an entry is about.
     span: Option<(FieldId, FieldId)>,
     position: Option<FieldId>,
+    /// What names another entry or a member.
+    refers: Option<FieldId>,
 }
 
 impl Definition {
     const fn of<R: Row>(kind: DocumentKind) -> Self {
         let check = |fields: &Fields| R::of_fields(fields).check();
-        Self { columns: R::COLUMNS, check, kind, region: None, person: None, span: None, position: None }
+        Self { columns: R::COLUMNS, check, kind, region: None, person: None, span: None, position: None, refers: None }
     }
 }
 
@@ -104,10 +106,12 @@ impl BookKind {
             },
             Self::Shift => Definition {
                 span: Some((Shift::START, Shift::END)),
+                refers: Some(Shift::MEMBER),
                 ..Definition::of::<Shift>(DocumentKind::Shift)
             },
             Self::Consequence => Definition {
                 span: Some((Consequence::FROM, Consequence::TO)),
+                refers: Some(Consequence::SUBJECT),
                 ..Definition::of::<Consequence>(DocumentKind::Consequence)
             },
             Self::Campaign => Definition {
@@ -117,6 +121,7 @@ impl BookKind {
             Self::Finding => Definition {
                 region: Some(Finding::REGION),
                 span: Some((Finding::FOUND, Finding::DONE)),
+                refers: Some(Finding::CAMPAIGN),
                 ..Definition::of::<Finding>(DocumentKind::Finding)
             },
             Self::Problem => Definition {
@@ -129,6 +134,7 @@ impl BookKind {
             },
             Self::Message => Definition {
                 span: Some((Message::SENT, Message::ACKNOWLEDGED)),
+                refers: Some(Message::RESPONSE),
                 ..Definition::of::<Message>(DocumentKind::Message)
             },
             Self::Unknown(_) => return None,
@@ -201,6 +207,24 @@ impl BookKind {
     /// Where an entry is.
     pub fn position(self, entry: &Fields) -> Option<Position> {
         Position::from_value(entry.get(&self.definition()?.position?)?)
+    }
+
+    /// Its code, where entries have one, in its one spelling.
+    pub fn entry_code(self, entry: &Fields) -> Option<String> {
+        let column = self.columns().iter().find(|column| column.name == "code")?;
+        Some(key::normalise(&String::from_value(entry.get(&column.number)?)?))
+    }
+
+    /// What it names another entry or a member by, in its one spelling.
+    pub fn refers(self, entry: &Fields) -> Option<String> {
+        Some(key::normalise(&String::from_value(entry.get(&self.definition()?.refers?)?)?))
+    }
+
+    /// Brings what an entry is found by into its one spelling, where the key alone does not.
+    pub fn canonise(self, entry: &mut Fields) {
+        if let Some(Value::Text(plate)) = entry.get_mut(&Vehicle::PLATE).filter(|_| self == Self::Vehicle) {
+            *plate = canonical_plate(plate);
+        }
     }
 
     /// The key of an entry's document; `None` while a part of it is not known.

@@ -152,10 +152,16 @@ impl Vehicle {
     }
 }
 
+/// The one spelling of a plate: capital letters, nothing between them (京A·12345 and 京a12345 are 京A12345).
+pub fn canonical_plate(text: &str) -> String {
+    let plain = key::normalise(text).to_ascii_uppercase();
+    plain.chars().filter(|one| !matches!(one, '-' | '·' | '.')).collect()
+}
+
 /// Whether a text is the number of a plate: 5 to 10 letters and digits, the first and the last of which may be Chinese
 /// (京A12345, 京AD12345, 京A1234学). Tags of e-bikes are numbers of their own.
 pub fn is_plate(text: &str) -> bool {
-    let plate: Vec<char> = key::normalise(text).chars().filter(|one| !matches!(one, '-' | '·' | '.')).collect();
+    let plate: Vec<char> = canonical_plate(text).chars().collect();
     let last = plate.len().saturating_sub(1);
     let fits = |(place, one): (usize, &char)| {
         let is_chinese = ('\u{4E00}'..='\u{9FFF}').contains(one);

@@ -55,6 +55,10 @@ fn one_plate_in_any_spelling_is_one_vehicle() {
         BookKind::Vehicle.natural_key(&entry(BookKind::Vehicle, &[("region", "110115005220"), ("plate", plate)]))
     };
     assert_eq!(key("京A12345"), key(" 京ａ12345 "));
+    let mut spelled = entry(BookKind::Vehicle, &[("region", "110115005220"), ("plate", "京a·12345")]);
+    BookKind::Vehicle.canonise(&mut spelled);
+    assert_eq!(BookKind::Vehicle.natural_key(&spelled), key("京A12345"));
+    assert_eq!(canonical_plate("京A-1234学"), "京A1234学");
     assert_ne!(key("京A12345"), key("京A12346"));
     assert_eq!(key(" "), None);
     for right in ["京A12345", "京AD12345", "京A1234学", "津N-8888A", "BJ12345", "京A·12345"] {
@@ -68,7 +72,11 @@ fn one_plate_in_any_spelling_is_one_vehicle() {
 #[test]
 fn a_credit_code_checks_itself() {
     for right in ["91350100M000100Y43", " 91350100m000100y43 ", "911100001000131143"] {
-        assert_eq!(is_credit_code(right), right != "911100001000131143" || check_of("91110000100013114") == '3', "{right}");
+        assert_eq!(
+            is_credit_code(right),
+            right != "911100001000131143" || check_of("91110000100013114") == '3',
+            "{right}"
+        );
     }
     for wrong in ["91350100M000100Y44", "91350100M000100Y4", "", "91350100I000100Y43"] {
         assert!(!is_credit_code(wrong), "{wrong}");
@@ -150,8 +158,7 @@ fn a_span_of_days_ends_with_its_last_day() {
 
 #[test]
 fn a_shift_covers_its_start_and_not_its_end() {
-    let shift =
-        Shift { member: Some("m1".into()), start: Some(Time(10)), end: Some(Time(20)), ..Shift::default() };
+    let shift = Shift { member: Some("m1".into()), start: Some(Time(10)), end: Some(Time(20)), ..Shift::default() };
     assert_eq!([9, 10, 19, 20].map(|time| shift.covers(time)), [false, true, true, false]);
     assert!(!Shift { retired: Some(true), ..shift }.covers(15));
 }

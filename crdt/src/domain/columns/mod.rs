@@ -67,7 +67,17 @@ impl Column {
         english: &'static str,
         need: Need,
     ) -> Self {
-        Self { number, name, chinese, english, need, lines: T::LINES, number_in_json: T::NUMBER, parse: parse::<T>, show: show::<T> }
+        Self {
+            number,
+            name,
+            chinese,
+            english,
+            need,
+            lines: T::LINES,
+            number_in_json: T::NUMBER,
+            parse: parse::<T>,
+            show: show::<T>,
+        }
     }
 
     /// The value that a cell of a file says; `None` of a blank one.
@@ -89,7 +99,7 @@ impl Column {
     /// Checks a value beyond its type.
     fn check(&self, value: &Value) -> Result<(), InputError> {
         match value {
-            Value::Text(text) if self.lines => input::lines(self.name, text),
+            Value::Text(text) if self.lines => input::note(self.name, text),
             Value::Text(text) => input::line(self.name, text),
             Value::Null | Value::Bool(_) | Value::Int(_) | Value::Bytes(_) => Ok(()),
         }
@@ -224,7 +234,9 @@ pub(crate) fn serialize<M: SerializeMap>(columns: &[Column], row: &Fields, map: 
         match value {
             Value::Bool(truth) => map.serialize_entry(column.name, truth)?,
             Value::Int(number) if column.number_in_json => map.serialize_entry(column.name, number)?,
-            Value::Int(_) | Value::Text(_) | Value::Bytes(_) | Value::Null => map.serialize_entry(column.name, &text)?,
+            Value::Int(_) | Value::Text(_) | Value::Bytes(_) | Value::Null => {
+                map.serialize_entry(column.name, &text)?
+            }
         }
     }
     Ok(())

@@ -12,6 +12,7 @@ use crate::value::Value;
 
 const DAY_MS: i64 = 86_400_000;
 const MINUTE_MS: i64 = 60_000;
+const SECOND_MS: i64 = 1_000;
 
 /// A time: milliseconds since 1970, in JSON as a number; in files the town's time, `2026-10-01 08:30`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -23,14 +24,24 @@ impl Time {
         Day::of_time(self.0, UTC_OFFSET_MINUTES)
     }
 
-    /// Day, hour and minute of the town's clock.
+    /// Day, hour and minute of the town's clock; seconds and thousandths where it has some, so that nothing is lost in a file.
     fn local(self) -> String {
         let local = self.0.saturating_add(i64::from(UTC_OFFSET_MINUTES) * MINUTE_MS);
-        let minutes = local.rem_euclid(DAY_MS) / MINUTE_MS;
-        format!("{} {:02}:{:02}", self.day(), minutes / 60, minutes % 60)
+        let (minutes, rest) = (local.rem_euclid(DAY_MS) / MINUTE_MS, local.rem_euclid(MINUTE_MS));
+        let clock = format!("{} {:02}:{:02}", self.day(), minutes / 60, minutes % 60);
+        match (rest / SECOND_MS, rest % SECOND_MS) {
+            (0, 0) => clock,
+            (seconds, 0) => format!("{clock}:{seconds:02}"),
+            (seconds, thousandths) => format!("{clock}:{seconds:02}.{thousandths:03}"),
+        }
     }
 
     fn of_local(text: &str) -> Option<Self> {
+        let (text, thousandths) = match text.split_once('.').filter(|_| text.contains([':', '：'])) {
+            Some((text, digits)) if digits.len() == 3 => (text, digits.parse::<u16>().ok()?.into()),
+            Some(_) => return None,
+            None => (text, 0),
+        };
         let (day, clock) = text.split_once([' ', 'T'])?;
         let day: Day = day.parse().ok()?;
         let mut parts = clock.trim().splitn(3, [':', '：']);
@@ -47,7 +58,7 @@ impl Time {
             _ => return None,
         };
         let minutes = hour * 60 + minute - i64::from(UTC_OFFSET_MINUTES);
-        Some(Self(i64::from(day.0) * DAY_MS + minutes * MINUTE_MS + second * 1_000))
+        Some(Self(i64::from(day.0) * DAY_MS + minutes * MINUTE_MS + second * SECOND_MS + thousandths))
     }
 }
 

@@ -1,8 +1,8 @@
 //! What scores and grades are made of (DOMAIN.md, assessment).
 
-use crate::domain::columns::words;
 use super::{Shipped, row};
 use crate::domain::codes::coded;
+use crate::domain::columns::words;
 use crate::domain::input::{self, InputError};
 
 words!(ScoreRole, ScorePart);

@@ -1,8 +1,8 @@
 //! What inspections ask.
 
-use crate::domain::columns::words;
 use super::{Shipped, row};
 use crate::domain::checklist::{Checklist, Grade};
+use crate::domain::columns::words;
 use crate::domain::input::{self, InputError};
 
 words!(Grade);

@@ -3,10 +3,10 @@
 use std::fmt;
 use std::str::FromStr;
 
-use crate::domain::columns::{List, text_cells, words};
 use super::{Shipped, row};
 use crate::domain::case::{Limit, LimitClock, MAX_LIMIT_MINUTES, MINUTES_PER_WORKING_DAY, Severity, WorkingHours};
 use crate::domain::codes::coded;
+use crate::domain::columns::{List, text_cells, words};
 use crate::domain::date::Day;
 use crate::domain::input::{Fault, InputError};
 use crate::domain::record::Scalar;

@@ -7,8 +7,8 @@ use serde::{Serialize, Serializer};
 
 use super::deadlines::limit;
 use super::{
-    CalendarDayRow, CategoryRow, ChecklistItemRow, ChecklistRow, GradeRow, LimitRow, MAX_ROWS,
-    ResponsibilityRow, ScorePart, ScoreRole, ScoreRow, Stage, StageLimitRow, TableKind, TableRow, Weekday, WorkingHoursRow,
+    CalendarDayRow, CategoryRow, ChecklistItemRow, ChecklistRow, GradeRow, LimitRow, MAX_ROWS, ResponsibilityRow,
+    ScorePart, ScoreRole, ScoreRow, Stage, StageLimitRow, TableKind, TableRow, Weekday, WorkingHoursRow,
 };
 use crate::change::RecordKey;
 use crate::clock::HybridTime;

@@ -1,8 +1,8 @@
 //! Who looks after which ground: the rule of grids, and responsibilities.
 
-use crate::domain::columns::words;
 use super::{Shipped, row};
 use crate::domain::codes::coded;
+use crate::domain::columns::words;
 use crate::domain::input::{Fault, InputError};
 use crate::domain::region::RegionCode;
 use crate::domain::town::GridKind;

@@ -30,9 +30,7 @@ pub use deadlines::{
 };
 pub use effective::{EffectiveRow, RecordedRow, Tables};
 pub use ground::{GridRuleRow, ResponsibilityRow, ResponsibleLevel};
-pub use organisation::{
-    CampaignItemRow, CampaignTemplate, DeviceRuleRow, EscalationRow, PlanStepRow, PostRow,
-};
+pub use organisation::{CampaignItemRow, CampaignTemplate, DeviceRuleRow, EscalationRow, PlanStepRow, PostRow};
 pub use stages::StageSpan;
 pub use transitions::{MeetingRow, TransitionRow};
 
@@ -42,7 +40,6 @@ use super::input::{Fault, InputError};
 use super::key;
 use crate::change::RecordKey;
 use crate::value::Fields;
-
 
 /// Most rows of one table, retired ones included.
 pub const MAX_ROWS: usize = 8_192;

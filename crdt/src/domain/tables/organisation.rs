@@ -246,11 +246,56 @@ impl Shipped for PlanStepRow {
         };
         let ladder = |plan: &'static str, pace: u32| {
             [
-                step(plan, 1, "报告镇政府", "report to the town government", Role::DutyHead, Role::Leader, &[Means::Phone, Means::Node], pace),
-                step(plan, 2, "启动指挥", "command takes over", Role::DutyHead, Role::Commander, &[Means::Phone, Means::Node], pace),
-                step(plan, 3, "通知管理、执法和处置力量", "management, enforcement and handling forces are told", Role::Commander, Role::BackOffice, &[Means::Node, Means::Phone], pace * 2),
-                step(plan, 4, "调派巡逻车和微型消防车", "patrol vehicles and micro fire engines are sent", Role::Dispatcher, Role::Handler, &[Means::Radio, Means::Node], pace * 3),
-                step(plan, 5, "通知村居和街巷长", "villages and lane chiefs are told", Role::Dispatcher, Role::LaneChief, &[Means::Phone, Means::Whistle], pace * 4),
+                step(
+                    plan,
+                    1,
+                    "报告镇政府",
+                    "report to the town government",
+                    Role::DutyHead,
+                    Role::Leader,
+                    &[Means::Phone, Means::Node],
+                    pace,
+                ),
+                step(
+                    plan,
+                    2,
+                    "启动指挥",
+                    "command takes over",
+                    Role::DutyHead,
+                    Role::Commander,
+                    &[Means::Phone, Means::Node],
+                    pace,
+                ),
+                step(
+                    plan,
+                    3,
+                    "通知管理、执法和处置力量",
+                    "management, enforcement and handling forces are told",
+                    Role::Commander,
+                    Role::BackOffice,
+                    &[Means::Node, Means::Phone],
+                    pace * 2,
+                ),
+                step(
+                    plan,
+                    4,
+                    "调派巡逻车和微型消防车",
+                    "patrol vehicles and micro fire engines are sent",
+                    Role::Dispatcher,
+                    Role::Handler,
+                    &[Means::Radio, Means::Node],
+                    pace * 3,
+                ),
+                step(
+                    plan,
+                    5,
+                    "通知村居和街巷长",
+                    "villages and lane chiefs are told",
+                    Role::Dispatcher,
+                    Role::LaneChief,
+                    &[Means::Phone, Means::Whistle],
+                    pace * 4,
+                ),
             ]
         };
         ladder("emergency", 3).into_iter().chain(ladder("daily", 15)).collect()

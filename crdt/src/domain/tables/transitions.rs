@@ -3,11 +3,11 @@
 use std::fmt;
 use std::str::FromStr;
 
-use crate::domain::columns::{List, parse_word, text_cells, word_in_words, words};
 use super::{Shipped, row};
 use crate::domain::case::{
     CaseState, ConflictKind, Guard, Late, Meeting, Outcome, Rule, Step, Target, TransitionTable, Who,
 };
+use crate::domain::columns::{List, parse_word, text_cells, word_in_words, words};
 use crate::domain::input::{self, Fault, InputError};
 use crate::domain::record::Scalar;
 use crate::domain::role::Role;

@@ -37,7 +37,13 @@ async fn a_vehicle_and_its_owner_are_masked_unless_somebody_says_why() {
     assert_eq!((&row["kind"], &row["person_state"]), (&json!("car"), &json!("open")));
     let told = node.entries("vehicle", "reveal=查车").await;
     assert_eq!((&told[0]["plate"], &told[0]["person_phone"]), (&json!("京A12345"), &json!("13800138000")));
-    assert_eq!(node.entries("vehicle", "text=京A12345").await.len(), 1, "by its plate");
+    assert_eq!(node.entries("vehicle", "text=京A12345").await.len(), 0, "whoever sees it masked cannot try it out");
+    assert_eq!(node.entries("vehicle", "text=京A12345&reveal=查车").await.len(), 1);
+    let (status, refused) = node.fetch("/v1/books/vehicle?filter=plate=京A12345").await;
+    assert_eq!((status, code(&refused)), (StatusCode::FORBIDDEN, "reason_missing"));
+    assert_eq!(node.entries("vehicle", "filter=plate=京A12345&reveal=查车").await.len(), 1);
+    let (_, page) = node.fetch("/v1/books/vehicle?limit=1").await;
+    assert!(page["next"].as_str().is_none_or(|next| !next.contains("MTIzNDU")), "{page}");
     assert_eq!(node.entries("vehicle", "text=王小明").await.len(), 1, "by its owner");
     assert_eq!(node.entries("vehicle", "filter=类型=货车").await.len(), 0);
     assert_eq!(node.entries("vehicle", "filter=类型=小客车;address=12号").await.len(), 1);
@@ -48,7 +54,7 @@ async fn a_vehicle_and_its_owner_are_masked_unless_somebody_says_why() {
     let (_, one) = node.fetch(&format!("/v1/books/vehicle/{id}?reveal=查车")).await;
     assert_eq!(one["plate"], "京A12345");
     let (_, reveals) = node.fetch("/v1/reveals").await;
-    assert_eq!(reveals["rows"].as_array().unwrap().len(), 2, "{reveals}");
+    assert_eq!(reveals["rows"].as_array().unwrap().len(), 4, "{reveals}");
     let (status, answer) = node.fetch(&format!("/v1/books/enterprise/{id}")).await;
     assert_eq!((status, code(&answer)), (StatusCode::NOT_FOUND, "not_found"));
 }
@@ -56,7 +62,8 @@ async fn a_vehicle_and_its_owner_are_masked_unless_somebody_says_why() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_book_goes_out_as_a_file_and_comes_in_again_whole_or_not_at_all() {
     let node = Node::start().await;
-    let text = format!("村居代码,名称,类型,从业人数,联系人姓名,x\n{REGION},甲店,门店,3,王小明,\n{REGION},乙校,学校,一百,,\n");
+    let text =
+        format!("村居代码,名称,类型,从业人数,联系人姓名,x\n{REGION},甲店,门店,3,王小明,\n{REGION},乙校,学校,一百,,\n");
     let (status, answer) = node.book_file("enterprise", &text).await;
     assert_eq!((status, code(&answer)), (StatusCode::UNPROCESSABLE_ENTITY, "rows"), "{answer}");
     assert!(answer["message_zh"].as_str().unwrap().contains("第 3 行“从业人数”"), "{answer}");
@@ -130,4 +137,32 @@ async fn a_problem_is_closed_by_what_is_counted_not_by_what_is_claimed() {
     assert_eq!((status, code(&answer)), (StatusCode::UNPROCESSABLE_ENTITY, "rows"), "{answer}");
     assert!(answer["message_en"].as_str().unwrap().contains("0 cases after the measure and 0 before"), "{answer}");
     assert_eq!(node.entries("problem", "filter=state=open").await.len(), 1);
+    // Neither by another spelling of the code, nor by claiming figures of one that is closed, nor in the future.
+    let spelled = json!({ "code": "ｐ1", "state": "closed", "taken": "2026-03-01", "closed": "2026-04-01", "before": 9, "after": 0 });
+    assert_eq!(node.entry("problem", spelled).await.0, StatusCode::UNPROCESSABLE_ENTITY);
+    let today = townmesh_crdt::domain::date::Day::of_time(crate::engine::now().cast_signed(), 480);
+    let yesterday = townmesh_crdt::domain::date::Day(today.0 - 1);
+    let ahead = json!({ "code": "P1", "state": "closed", "taken": yesterday, "closed": "2099-01-01" });
+    assert_eq!(code(&node.entry("problem", ahead).await.1), "problem_too_early");
+    // A measure of twenty days ago, and no case of the wider category before it or after it: nothing fell.
+    let taken = townmesh_crdt::domain::date::Day(today.0 - 20);
+    let wide = json!({ "code": "P1", "state": "watched", "taken": taken, "category": "environment" });
+    assert_eq!(node.entry("problem", wide).await.0, StatusCode::OK);
+    let (status, answer) = node.entry("problem", json!({ "code": "p1", "state": "closed", "before": 5 })).await;
+    assert_eq!(status, StatusCode::UNPROCESSABLE_ENTITY, "{answer}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_long_list_goes_out_in_clear_and_its_reveal_is_noted() {
+    let node = Node::start().await;
+    let rows: String = (0..1_200).map(|number| format!("{REGION},京A{number:05},小客车,车主甲\n")).collect();
+    let (status, answer) = node.book_file("vehicle", &format!("村居代码,车牌号,类型,联系人姓名\n{rows}")).await;
+    assert_eq!((status, &answer["created"]), (StatusCode::OK, &json!(1_200)), "{answer}");
+    node.fetch("/v1/members").await;
+    let (status, csv) = node.fetch("/v1/books/vehicle?format=csv&reveal=备份").await;
+    assert_eq!((status, csv.as_str().unwrap_or_default().lines().count()), (StatusCode::OK, 1_201));
+    let (_, again) = node.book_file("vehicle", csv.as_str().unwrap()).await;
+    assert_eq!(again["unchanged"], json!(1_200));
+    let (_, reveals) = node.fetch("/v1/reveals").await;
+    assert_eq!(reveals["rows"][0]["count"], json!(1_200), "{reveals}");
 }

@@ -12,7 +12,9 @@ fn now() -> i64 {
 async fn where_a_unit_was_is_shown_for_a_reason_and_counts_for_the_grid() {
     let node = Node::start().await;
     let corner = |lat: f64, lon: f64| json!({ "lat": lat, "lon": lon });
-    let square = |west: f64| json!([corner(39.70, west), corner(39.70, west + 0.002), corner(39.702, west + 0.002), corner(39.702, west)]);
+    let square = |west: f64| {
+        json!([corner(39.70, west), corner(39.70, west + 0.002), corner(39.702, west + 0.002), corner(39.702, west)])
+    };
     for (code, west) in [("G1", 116.30), ("G2", 116.31)] {
         let grid = json!({ "region": REGION, "code": code, "kind": "village", "polygon": square(west) });
         assert!(node.post("/v1/grids", &grid).await.0.is_success());
@@ -36,7 +38,7 @@ async fn where_a_unit_was_is_shown_for_a_reason_and_counts_for_the_grid() {
     assert!((215..=225).contains(&metres), "{listed}");
     let id = rows[0]["document"].as_str().unwrap();
     let (status, refused) = node.fetch(&format!("/v1/tracks/{id}")).await;
-    assert_eq!((status, code(&refused)), (StatusCode::BAD_REQUEST, "reason_missing"));
+    assert_eq!((status, code(&refused)), (StatusCode::FORBIDDEN, "reason_missing"));
     let (_, shown) = node.fetch(&format!("/v1/tracks/{id}?reveal=复核")).await;
     assert_eq!(shown["points"][0]["lon"], json!(116.301), "{shown}");
     let (_, gpx) = node.fetch(&format!("/v1/tracks/{id}?reveal=复核&format=gpx")).await;
@@ -51,11 +53,25 @@ async fn where_a_unit_was_is_shown_for_a_reason_and_counts_for_the_grid() {
     let (cells, visited) = (first["cells"].as_u64().unwrap(), first["visited"].as_u64().unwrap());
     // 222 by 171 metres in cells of 50 by 50: a strip from south to north.
     assert!((12..=25).contains(&cells) && (4..=5).contains(&visited), "{covered}");
+    assert_eq!(covered["only_own"], json!(false), "a center reads those of all");
     assert_eq!(first["units"], json!(1));
     assert_eq!((&second["visited"], &second["percent"], &second["first_ms"]), (&json!(0), &json!(0.0), &Value::Null));
     assert_eq!(covered["units"], json!(1));
     let (_, other) = node.fetch("/v1/coverage?day=2020-01-01").await;
     assert_eq!((&other["units"], &other["grids"][0]["visited"]), (&json!(0), &json!(0)));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_dump_tells_of_tracks_and_books_too() {
+    let node = Node::start().await;
+    let point = json!({ "time_ms": now(), "lat": 39.7, "lon": 116.3 });
+    assert!(node.post("/v1/tracks", &json!({ "region": REGION, "points": [point] })).await.0.is_success());
+    let shop = json!({ "region": REGION, "name": "甲店", "kind": "storefront", "person_name": "王小明" });
+    assert_eq!(node.post("/v1/books/enterprise", &json!({ "rows": [shop] })).await.0, StatusCode::OK);
+    let lines = node.lines(node.request("GET", "/v1/dump?reveal=compare", Body::empty())).await;
+    let text: String = lines.iter().map(Value::to_string).collect();
+    assert!(text.contains("\"track\"") && text.contains("latitude"), "{text}");
+    assert!(text.contains("甲店") && text.contains("王小明"), "{text}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -44,7 +44,8 @@ fn wrong_cells_are_told_with_their_row_and_a_file_without_its_key_is_refused() {
     let file = read(TableKind::CalendarDay, "day,worked\n2026-10-01,否\n2026-13-01,maybe\n国庆,是\n");
     let wrong: Vec<_> = file.wrong.iter().map(|(row, error)| (*row, error.field.as_str(), error.code())).collect();
     assert_eq!(wrong, [(3, "day", "form"), (3, "worked", "form"), (4, "day", "form")]);
-    let refused = |text: &str| read_table(TableKind::Limit.columns(), Cursor::new(text.as_bytes().to_vec())).unwrap_err();
+    let refused =
+        |text: &str| read_table(TableKind::Limit.columns(), Cursor::new(text.as_bytes().to_vec())).unwrap_err();
     let missing = refused("类别,时限\nrubble,3\n");
     assert!(
         matches!(&missing, LedgerError::MissingColumns { missing, .. } if missing.contains("category")),

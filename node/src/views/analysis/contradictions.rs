@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use rusqlite::types::Value;
 use serde::Serialize;
-use townmesh_crdt::domain::books::BookKind;
+use townmesh_crdt::domain::books::{BookKind, canonical_plate};
 use townmesh_crdt::domain::device::DeviceKind;
 use townmesh_crdt::domain::device_event::PASSAGE;
 use townmesh_crdt::domain::key;
@@ -51,7 +51,8 @@ pub struct StrangeVehicle {
     pub passages: u32,
     /// When it passed last, in milliseconds since 1970.
     pub last_ms: i64,
-    /// By this the case that is opened for it is found again; it does not tell the plate.
+    /// By this the case that is opened for it is found again. It is told to nobody: a plate could be guessed from it.
+    #[serde(skip)]
     pub key: String,
 }
 
@@ -67,6 +68,7 @@ pub struct UnknownPeople {
     /// How many more there are.
     pub unknown: u64,
     /// See [`StrangeVehicle::key`].
+    #[serde(skip)]
     pub key: String,
 }
 
@@ -98,6 +100,7 @@ pub struct Rental {
     /// How many its rooms may hold.
     pub tenant_limit: Option<u32>,
     /// See [`StrangeVehicle::key`].
+    #[serde(skip)]
     pub key: String,
 }
 
@@ -139,23 +142,27 @@ impl Reader {
     }
 
     /// Everything that passed gates of a kind in each region, in any spelling.
-    fn seen(&self, filter: &ContradictionFilter, gates: DeviceKind) -> Result<BTreeMap<(String, String), Seen>, QueryError> {
+    fn seen(
+        &self,
+        filter: &ContradictionFilter,
+        gates: DeviceKind,
+    ) -> Result<BTreeMap<(String, String), Seen>, QueryError> {
         let mut query = Query::default();
         query.region("y.region", filter.region);
         let [first, last] = [day_of(filter.from_ms), day_of(filter.until_ms)].map(|day| day.to_string());
         query.and("y.day >= ? AND y.day <= ?", [first, last]);
-        query.equals("v.kind", Some(gates));
-        query.and("e.kind = ? AND typeof(e.value) = 'text'", [PASSAGE.to_owned()]);
+        query.one_of("y.device", self.gates(gates)?);
+        query.and("e.kind = ? AND e.value IS NOT NULL AND typeof(e.value) <> 'blob'", [PASSAGE.to_owned()]);
         query.between("e.time_ms", Some(filter.from_ms), Some(filter.until_ms));
         // Gates and their days first: they are few beside the events.
-        let select = "y.region, e.value, e.time_ms FROM device v CROSS JOIN device_day y ON y.device = v.code \
-                      CROSS JOIN device_event e ON e.row = y.row";
+        let select =
+            "y.region, CAST(e.value AS TEXT), e.time_ms FROM device_day y CROSS JOIN device_event e ON e.row = y.row";
         let events = query.all(&self.connection, select, "", |row| {
             Ok((row.get::<_, String>(0)?, row.get::<_, String>(1)?, row.get::<_, i64>(2)?))
         })?;
         let mut seen: BTreeMap<(String, String), Seen> = BTreeMap::new();
         for (region, value, time_ms) in events {
-            let one = seen.entry((region, spelling(&value))).or_default();
+            let one = seen.entry((region, canonical_plate(&value))).or_default();
             one.days.insert(day_of(time_ms).0);
             one.passages += 1;
             if time_ms >= one.last_ms {
@@ -167,9 +174,20 @@ impl Reader {
         Ok(seen)
     }
 
+    /// Codes of gates of a kind, as the days of devices name them.
+    fn gates(&self, kind: DeviceKind) -> Result<Vec<String>, QueryError> {
+        let mut query = Query::default();
+        query.equals("kind", Some(kind));
+        query.and::<Value>("retired = 0", []);
+        let codes = query.all(&self.connection, "code FROM device", "", |row| row.get::<_, String>(0))?;
+        let codes: BTreeSet<String> = codes.iter().map(|code| key::normalise(code)).collect();
+        Ok(codes.into_iter().collect())
+    }
+
     fn strange_vehicles(&self, filter: &ContradictionFilter) -> Result<Vec<StrangeVehicle>, QueryError> {
         let known = self.plates(filter.region)?;
-        let strange = self.seen(filter, DeviceKind::ParkingGate)?.into_iter().filter(|(place, _)| !known.contains(place));
+        let strange =
+            self.seen(filter, DeviceKind::ParkingGate)?.into_iter().filter(|(place, _)| !known.contains(place));
         let mut vehicles: Vec<StrangeVehicle> = strange
             .map(|((region, plate), seen)| StrangeVehicle {
                 key: key_of(&["vehicle", &region, &plate]),
@@ -194,7 +212,7 @@ impl Reader {
         let rows = query.all(&self.connection, select, "", |row| {
             Ok((row.get::<_, Option<String>>(0)?, row.get::<_, Option<String>>(1)?))
         })?;
-        Ok(rows.into_iter().filter_map(|(region, plate)| Some((region?, spelling(&plate?)))).collect())
+        Ok(rows.into_iter().filter_map(|(region, plate)| Some((region?, canonical_plate(&plate?)))).collect())
     }
 
     fn unknown_people(&self, filter: &ContradictionFilter) -> Result<Vec<UnknownPeople>, QueryError> {
@@ -225,25 +243,25 @@ impl Reader {
         query.and::<Value>("h.usage = 'rental' AND (h.residents > h.tenant_limit OR h.residents = 0)", []);
         let select = "d.document, h.region, h.address, h.number, h.residents, h.tenant_limit FROM household h \
                       JOIN document d ON d.row = h.row";
-        query.all(&self.connection, select, "ORDER BY h.residents DESC, h.region, h.address, h.number, d.document", |row| {
-            let (document, residents): (String, u32) = (row.get(0)?, row.get(4)?);
-            Ok(Rental {
-                key: key_of(&["rental", &document]),
-                region: row.get(1)?,
-                address: row.get(2)?,
-                number: row.get(3)?,
-                fault: if residents == 0 { RentalFault::Nobody } else { RentalFault::TooMany },
-                residents,
-                tenant_limit: row.get(5)?,
-                document,
-            })
-        })
+        query.all(
+            &self.connection,
+            select,
+            "ORDER BY h.residents DESC, h.region, h.address, h.number, d.document",
+            |row| {
+                let (document, residents): (String, u32) = (row.get(0)?, row.get(4)?);
+                Ok(Rental {
+                    key: key_of(&["rental", &document]),
+                    region: row.get(1)?,
+                    address: row.get(2)?,
+                    number: row.get(3)?,
+                    fault: if residents == 0 { RentalFault::Nobody } else { RentalFault::TooMany },
+                    residents,
+                    tenant_limit: row.get(5)?,
+                    document,
+                })
+            },
+        )
     }
-}
-
-/// One spelling for one plate, `京A·12345` and `京a12345`.
-fn spelling(value: &str) -> String {
-    key::normalise(value).chars().filter(|one| !matches!(one, '-' | '·' | '.')).collect()
 }
 
 /// What a contradiction is found again by, on every node alike: half a BLAKE3 (derive-key context

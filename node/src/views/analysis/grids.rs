@@ -20,6 +20,10 @@ use super::cut;
 const STEPS: i64 = 32;
 /// Most households that are named as lying in no grid.
 const MOST: usize = 200;
+/// Corners of all pairs that are compared, each with a thousand places.
+const MOST_COMPARED: usize = 100_000;
+/// An outline of more corners is not looked through for sides that cross: that takes the square of their number.
+const MOST_CROSSED: usize = 500;
 const HECTARE_M2: f64 = 10_000.0;
 
 /// Whether a grid keeps the rule.
@@ -90,6 +94,8 @@ pub struct GridPlan {
     pub grids: Vec<GridFit>,
     /// Pairs that share ground.
     pub overlaps: Vec<Overlap>,
+    /// There were more pairs, or more corners, than could be compared.
+    pub overlaps_truncated: bool,
     /// Households whose place lies on no grid, by region.
     pub uncovered: BTreeMap<String, u64>,
     /// Some of them.
@@ -114,9 +120,11 @@ impl Reader {
     pub fn grid_plan(&self, region: Option<RegionCode>, tables: &Tables) -> Result<GridPlan, QueryError> {
         self.at_once(|| {
             let mut grids = self.drawn(region)?;
+            let (overlaps, overlaps_truncated) = overlaps(&grids);
             let mut plan = GridPlan {
                 grids: vec![],
-                overlaps: overlaps(&grids),
+                overlaps,
+                overlaps_truncated,
                 uncovered: BTreeMap::new(),
                 uncovered_households: vec![],
                 truncated: false,
@@ -219,9 +227,8 @@ impl Box4 {
             i32::try_from(i64::from(from) + along).unwrap_or(from)
         };
         let row = move |y: i64| {
-            (0..STEPS).filter_map(move |x| {
-                Position::from_e7(step(self.south, self.north, y), step(self.west, self.east, x))
-            })
+            (0..STEPS)
+                .filter_map(move |x| Position::from_e7(step(self.south, self.north, y), step(self.west, self.east, x)))
         };
         (0..STEPS).flat_map(row)
     }
@@ -238,13 +245,17 @@ fn bounds(outline: &Polygon) -> Option<Box4> {
     })
 }
 
-/// Pairs that share ground, found by places that lie in both.
-fn overlaps(grids: &[Drawn]) -> Vec<Overlap> {
+/// Pairs that share ground, found by places that lie in both; and whether there was more to compare than is reasonable.
+fn overlaps(grids: &[Drawn]) -> (Vec<Overlap>, bool) {
     let mut overlaps = vec![];
+    let mut left = MOST_COMPARED;
     for (place, one) in grids.iter().enumerate() {
         for other in grids.iter().skip(place + 1) {
             let (Some(a), Some(b)) = (&one.grid.polygon, &other.grid.polygon) else { continue };
             let Some(common) = bounds(a).zip(bounds(b)).and_then(|(a, b)| a.common(&b)) else { continue };
+            let corners_of = |outline: &Polygon| outline.corners().len();
+            let Some(rest) = left.checked_sub(corners_of(a) + corners_of(b)) else { return (overlaps, true) };
+            left = rest;
             let both = common.places().filter(|place| a.contains(*place) && b.contains(*place)).count() as f64;
             let ground = Polygon::new(corners(common)).map_or(0.0, |ground| ground.area_m2());
             let shared = both / (STEPS * STEPS) as f64 * ground;
@@ -255,7 +266,7 @@ fn overlaps(grids: &[Drawn]) -> Vec<Overlap> {
             }
         }
     }
-    overlaps
+    (overlaps, false)
 }
 
 fn corners(of: Box4) -> Vec<Position> {
@@ -282,8 +293,12 @@ fn fit(drawn: &Drawn, tables: &Tables) -> GridFit {
         hectares,
         fit,
         inspectors_needed,
-        crosses_itself: grid.polygon.as_ref().is_some_and(Polygon::crosses_itself),
+        crosses_itself: grid.polygon.as_ref().is_some_and(crosses_itself),
     }
+}
+
+fn crosses_itself(outline: &Polygon) -> bool {
+    outline.corners().len() <= MOST_CROSSED && outline.crosses_itself()
 }
 
 /// One inspector for so many households, or for so much ground.

@@ -6,6 +6,7 @@ use serde::Serialize;
 use townmesh_crdt::domain::case::Action;
 use townmesh_crdt::domain::region::RegionCode;
 
+use super::super::assessment::Percent;
 use super::super::query::Query;
 use super::super::reader::{QueryError, Reader};
 use super::words;
@@ -51,7 +52,7 @@ pub struct Spread {
 }
 
 /// Times of a team, region or category.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct IntervalGroup {
     /// Of which.
     pub group: String,
@@ -66,7 +67,7 @@ pub struct IntervalGroup {
     /// From the order until somebody was on the scene.
     pub order_to_scene: Spread,
     /// Of these, how many were there within three minutes, in percent with two digits.
-    pub within_3_minutes_percent: Option<f64>,
+    pub within_3_minutes_percent: Option<Percent>,
 }
 
 #[derive(Default)]
@@ -135,7 +136,8 @@ impl Reader {
         query.one_of("e.step", vec!["acknowledge".to_owned(), "report_in".to_owned()]);
         query.one_of("e.effect", vec!["\"applied\"".to_owned(), "\"applied_late\"".to_owned()]);
         let select = "e.time_ms, e.action FROM case_event e JOIN case_file c ON c.row = e.row";
-        let events = query.all(&self.connection, select, "", |row| Ok((row.get::<_, i64>(0)?, row.get::<_, String>(1)?)))?;
+        let events =
+            query.all(&self.connection, select, "", |row| Ok((row.get::<_, i64>(0)?, row.get::<_, String>(1)?)))?;
         let mut answers: BTreeMap<OrderKey, [Option<i64>; 2]> = BTreeMap::new();
         for (time, action) in events {
             let (order, which) = match serde_json::from_str::<Action>(&action) {
@@ -159,8 +161,12 @@ impl Times {
         let between = |from: Option<i64>, until: Option<i64>| Some(until?.saturating_sub(from?).max(0));
         let (reported, sent) = (Some(order.reported), Some(order.sent));
         let person = order.acknowledged.or(order.on_scene);
-        let spans =
-            [between(reported, sent), between(sent, person), between(person, order.on_scene), between(sent, order.on_scene)];
+        let spans = [
+            between(reported, sent),
+            between(sent, person),
+            between(person, order.on_scene),
+            between(sent, order.on_scene),
+        ];
         for (all, span) in self.spans.iter_mut().zip(spans) {
             all.extend(span);
         }
@@ -178,7 +184,7 @@ impl Times {
             order_to_person,
             person_to_scene,
             order_to_scene,
-            within_3_minutes_percent: (there > 0).then(|| (soon * 10_000 / there) as f64 / 100.0),
+            within_3_minutes_percent: Percent::of(soon, there),
         }
     }
 }
@@ -188,7 +194,9 @@ impl Spread {
     fn of(mut spans: Vec<i64>) -> Self {
         spans.sort_unstable();
         // The nearest rank: the least that so many are no longer than.
-        let rank = |percent: usize| spans.get((spans.len() * percent).div_ceil(100).saturating_sub(1)).map(|span| span / 1_000);
+        let rank = |percent: usize| {
+            spans.get((spans.len() * percent).div_ceil(100).saturating_sub(1)).map(|span| span / 1_000)
+        };
         Self { count: spans.len() as u64, median_s: rank(50), p90_s: rank(90) }
     }
 }

@@ -24,9 +24,7 @@ use townmesh_crdt::domain::region::RegionCode;
 use super::query::Query;
 use super::reader::{QueryError, Reader};
 
-pub use contradictions::{
-    ContradictionFilter, Contradictions, Rental, RentalFault, StrangeVehicle, UnknownPeople,
-};
+pub use contradictions::{ContradictionFilter, Contradictions, Rental, RentalFault, StrangeVehicle, UnknownPeople};
 pub use grids::{Fit, GridFit, GridPlan, Overlap, Uncovered};
 pub use hazards::{
     HazardCounts, HazardGroup, HazardGrouping, HazardKind, HazardStatistics, HazardStatisticsFilter, Hundredths,

@@ -14,6 +14,7 @@ use townmesh_crdt::domain::town::Grid;
 use townmesh_crdt::policy::DocumentKind;
 
 use super::super::analysis::begin_of_day;
+use super::super::assessment::Percent;
 use super::super::books::BookFilter;
 use super::super::query::{BoundingBox, Query, position};
 use super::super::reader::{QueryError, Reader};
@@ -46,6 +47,13 @@ pub struct WorkPlace {
     pub position: Option<Position>,
     /// When it was inspected last within the campaign, in milliseconds since 1970.
     pub visited_ms: Option<i64>,
+}
+
+impl WorkPlace {
+    /// What was not visited first, then by place.
+    fn order(&self) -> (bool, &str, &str, Option<u16>, &str) {
+        (self.visited_ms.is_some(), &self.region, &self.name, self.number, &self.document)
+    }
 }
 
 /// How many findings ended in one "must", and of how many that was done.
@@ -88,7 +96,7 @@ pub struct CampaignProgress {
     /// Of them, those that were inspected in its period, by its checklist where it names one.
     pub visited: u64,
     /// Of the places visited, in percent with two digits; `None` of none.
-    pub visited_percent: Option<f64>,
+    pub visited_percent: Option<Percent>,
     /// Hazards that were found there in its period.
     pub hazards: u64,
     /// Of them, those that are closed.
@@ -101,6 +109,8 @@ pub struct CampaignProgress {
     pub worklist: Vec<WorkPlace>,
     /// There are more than are told.
     pub truncated: bool,
+    /// Nobody drew the grid that it is about, or several villages have one of this code: then it goes nowhere.
+    pub grid_unclear: bool,
 }
 
 /// A campaign with what follows from it for every query.
@@ -117,7 +127,7 @@ enum Ground {
     Region,
     /// On the ground of its grid.
     Grid(Polygon),
-    /// Nowhere: of a grid that nobody drew nothing can be said.
+    /// Nowhere: of a grid that nobody drew, or of which there are several, nothing can be said.
     Unknown,
 }
 
@@ -146,17 +156,15 @@ impl Reader {
             let (findings, cases) = (self.findings_of(&scope, now_ms)?, self.cases_of(&scope, now_ms, tables)?);
             let count = places.len() as u64;
             places.retain(|place| filter.visited.is_none_or(|visited| visited == place.visited_ms.is_some()));
-            places.sort_by(|one, other| {
-                let order = |place: &WorkPlace| (place.visited_ms.is_some(), place.region.clone(), place.name.clone(), place.number);
-                order(one).cmp(&order(other)).then(one.document.cmp(&other.document))
-            });
+            places.sort_by(|one, other| one.order().cmp(&other.order()));
             let truncated = places.len() > MOST;
             places.truncate(MOST);
             Ok(Some(CampaignProgress {
                 is_over: until_ms <= now_ms,
                 places: count,
                 visited,
-                visited_percent: (count > 0).then(|| (visited * 10_000 / count) as f64 / 100.0),
+                visited_percent: Percent::of(visited, count),
+                grid_unclear: matches!(scope.ground, Ground::Unknown),
                 hazards,
                 hazards_closed,
                 findings,
@@ -174,8 +182,10 @@ impl Reader {
         let mut query = Query::default();
         query.equals("code", Some(grid));
         query.region("region", campaign.region);
-        let details = query.all(&self.connection, "detail FROM grid", "LIMIT 1", |row| row.get::<_, String>(0))?;
-        let grid = details.first().and_then(|detail| serde_json::from_str::<Grid>(detail).ok());
+        let details = query.all(&self.connection, "detail FROM grid", "LIMIT 2", |row| row.get::<_, String>(0))?;
+        // Two villages may call a grid the same: then nobody knows which is meant.
+        let [detail] = &details[..] else { return Ok(Ground::Unknown) };
+        let grid = serde_json::from_str::<Grid>(detail).ok();
         Ok(grid.and_then(|grid| grid.polygon).map_or(Ground::Unknown, Ground::Grid))
     }
 
@@ -257,7 +267,7 @@ impl Reader {
 
     fn findings_of(&self, scope: &Scope<'_>, now_ms: i64) -> Result<Vec<MustCount>, QueryError> {
         let code = scope.campaign.code.clone().unwrap_or_default();
-        let filter = BookFilter { says: vec![("campaign", code)], ..BookFilter::of(BookKind::Finding) };
+        let filter = BookFilter { refers: Some(code), ..BookFilter::of(BookKind::Finding) };
         let mut counts: BTreeMap<String, MustCount> = BTreeMap::new();
         for finding in self.typed::<Finding>(&filter)? {
             let Some(must) = finding.must else { continue };
@@ -290,7 +300,8 @@ impl Reader {
 impl Scope<'_> {
     /// When the document `d` was inspected last in the period.
     fn visited(&self) -> String {
-        let checklist = self.campaign.checklist.map_or_else(String::new, |number| format!(" AND i.checklist = {number}"));
+        let checklist =
+            self.campaign.checklist.map_or_else(String::new, |number| format!(" AND i.checklist = {number}"));
         format!(
             "(SELECT max(i.time_ms) FROM inspection i WHERE i.household = d.document AND i.void = 0 \
              AND i.time_ms >= {} AND i.time_ms < {}{checklist})",

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::Serialize;
 use townmesh_crdt::domain::books::{BookKind, Message, Response};
 use townmesh_crdt::domain::columns::List;
+use townmesh_crdt::domain::key::normalise;
 use townmesh_crdt::domain::region::RegionCode;
 use townmesh_crdt::domain::role::Role;
 use townmesh_crdt::domain::tables::{PlanStepRow, Tables};
@@ -23,9 +24,9 @@ const MINUTE_MS: i64 = 60_000;
 pub enum StepState {
     /// Nobody was told yet.
     Open,
-    /// Somebody was told, and not everybody who was has acknowledged.
+    /// Somebody was told; others whom it names were not, or not everybody has acknowledged.
     Told,
-    /// Everybody who was told has acknowledged.
+    /// Everybody whom it names was told, and has acknowledged.
     Acknowledged,
 }
 
@@ -69,6 +70,10 @@ pub struct CallStep {
     pub is_late: bool,
     /// Whom it calls; those who were told first.
     pub calls: Vec<Callee>,
+    /// How many of them nobody has told.
+    pub untold: u64,
+    /// There are more than are named.
+    pub truncated: bool,
 }
 
 /// Where a response stands.
@@ -103,8 +108,8 @@ impl Reader {
     pub fn response(&self, code: &str, now_ms: i64, tables: &Tables) -> Result<Option<ResponseState>, QueryError> {
         self.at_once(|| {
             let Some(response) = self.by_code::<Response>(BookKind::Response, code)? else { return Ok(None) };
-            let says = vec![("response", response.code.clone().unwrap_or_default())];
-            let messages: Vec<Message> = self.typed(&BookFilter { says, ..BookFilter::of(BookKind::Message) })?;
+            let filter = BookFilter { refers: response.code.clone(), ..BookFilter::of(BookKind::Message) };
+            let messages: Vec<Message> = self.typed(&filter)?;
             let contacts = self.contacts()?;
             let mut rows: Vec<PlanStepRow> =
                 tables.typed::<PlanStepRow>().filter(|row| row.plan == response.plan).collect();
@@ -113,7 +118,7 @@ impl Reader {
             let steps = rows.into_iter().filter_map(|row| step(row, &response, &messages, &contacts, now_ms));
             let others = messages.iter().filter(|message| message.step.is_none_or(|step| !known.contains(&step)));
             Ok(Some(ResponseState {
-                is_closed: response.closed.is_some() || response.retired == Some(true),
+                is_closed: is_closed(&response),
                 others: others.count() as u64,
                 unacknowledged: messages.iter().filter(|message| message.acknowledged.is_none()).count() as u64,
                 steps: steps.collect(),
@@ -127,7 +132,7 @@ impl Reader {
         let mut contacts = BTreeMap::new();
         let teams = "code, name, phone, region FROM team WHERE retired = 0";
         for contact in Query::default().all(&self.connection, teams, "", |row| contact(row, BTreeSet::new()))? {
-            contacts.insert(contact.code.clone(), contact);
+            contacts.insert(normalise(&contact.code), contact);
         }
         let members = "code, name, phone, region, roles FROM member WHERE retired = 0";
         let members = Query::default().all(&self.connection, members, "", |row| {
@@ -135,7 +140,7 @@ impl Reader {
             contact(row, roles)
         })?;
         // A member and a team of one code: the person is meant.
-        contacts.extend(members.into_iter().map(|contact| (contact.code.clone(), contact)));
+        contacts.extend(members.into_iter().map(|contact| (normalise(&contact.code), contact)));
         Ok(contacts)
     }
 }
@@ -144,6 +149,10 @@ fn contact(row: &rusqlite::Row<'_>, roles: BTreeSet<String>) -> rusqlite::Result
     let region: Option<String> = row.get("region")?;
     let region = region.and_then(|code| code.parse().ok());
     Ok(Contact { code: row.get("code")?, name: row.get("name")?, phone: row.get("phone")?, region, roles })
+}
+
+fn is_closed(response: &Response) -> bool {
+    response.closed.is_some() || response.retired == Some(true)
 }
 
 fn step(
@@ -155,13 +164,18 @@ fn step(
 ) -> Option<CallStep> {
     let (number, what, by) = (row.step?, row.what.clone()?, row.by?);
     let told: Vec<&Message> = messages.iter().filter(|message| message.step == Some(number)).collect();
+    let mut calls = calls(&row, response, &told, contacts);
+    let untold = calls.iter().filter(|call| call.message.is_none()).count() as u64;
+    let truncated = calls.len() > MOST;
+    calls.truncate(MOST);
     let state = match (told.is_empty(), told.iter().all(|message| message.acknowledged.is_some())) {
         (true, _) => StepState::Open,
-        (false, false) => StepState::Told,
-        (false, true) => StepState::Acknowledged,
+        (false, true) if untold == 0 => StepState::Acknowledged,
+        (false, _) => StepState::Told,
     };
-    let due_ms = row.within.zip(response.opened).map(|(within, opened)| opened.0.saturating_add(i64::from(within) * MINUTE_MS));
-    let is_open = response.closed.is_none() && state != StepState::Acknowledged;
+    let due_ms =
+        row.within.zip(response.opened).map(|(within, opened)| opened.0.saturating_add(i64::from(within) * MINUTE_MS));
+    let is_open = !is_closed(response) && state != StepState::Acknowledged;
     let means = row.means.as_ref().map(|List(means)| means.iter().map(ToString::to_string).collect());
     Some(CallStep {
         step: number,
@@ -171,7 +185,9 @@ fn step(
         is_late: is_open && due_ms.is_some_and(|due| due < now_ms),
         due_ms,
         state,
-        calls: calls(&row, response, &told, contacts),
+        calls,
+        untold,
+        truncated,
         english: row.english,
     })
 }
@@ -190,28 +206,30 @@ fn calls(
             (Some(at), Some(own)) => at.is_within(own) || own.is_within(at),
             (Some(_) | None, Some(_) | None) => true,
         };
-        let code = Some(contact.code.as_str());
+        let code = Some(normalise(&contact.code));
         let has_role = row.role.is_some_and(|role| contact.roles.contains(&role.to_string()) && is_near);
-        has_role || row.team.as_deref() == code || row.member.as_deref() == code
+        has_role || row.team.as_deref().map(normalise) == code || row.member.as_deref().map(normalise) == code
     };
-    let is_told = |code: &str| told.iter().any(|message| message.to.as_deref() == Some(code));
-    let open = contacts.values().filter(is_named).filter(|contact| !is_told(&contact.code)).map(|contact| Callee {
-        to: contact.code.clone(),
-        name: contact.name.clone(),
-        phone: contact.phone.clone(),
-        message: None,
-        sent_ms: None,
-        means: None,
-        acknowledged_ms: None,
-    });
+    let is_told = |code: &str| told.iter().any(|message| message.to.as_deref().map(normalise).as_deref() == Some(code));
+    let open =
+        contacts.values().filter(is_named).filter(|contact| !is_told(&normalise(&contact.code))).map(|contact| {
+            Callee {
+                to: contact.code.clone(),
+                name: contact.name.clone(),
+                phone: contact.phone.clone(),
+                message: None,
+                sent_ms: None,
+                means: None,
+                acknowledged_ms: None,
+            }
+        });
     calls.extend(open);
-    calls.truncate(MOST);
     calls
 }
 
 fn told_by(message: &Message, contacts: &BTreeMap<String, Contact>) -> Option<Callee> {
     let to = message.to.clone()?;
-    let known = contacts.get(&to);
+    let known = contacts.get(&normalise(&to));
     Some(Callee {
         name: known.and_then(|one| one.name.clone()),
         phone: known.and_then(|one| one.phone.clone()),

@@ -82,17 +82,28 @@ impl Reader {
              AS limit_minutes FROM {CASES}"
         );
         let rows = query.all(&self.connection, &select, "", |row| {
-            let limit = Limit { clock: word(row, "limit_clock")?, minutes: row.get::<_, i64>("limit_minutes")?.cast_unsigned() };
+            let limit = Limit {
+                clock: word(row, "limit_clock")?,
+                minutes: row.get::<_, i64>("limit_minutes")?.cast_unsigned(),
+            };
             Ok((case_row(row, filter.now_ms)?, limit))
         })?;
         let told = rows.into_iter().filter_map(|(case, limit)| {
             let used_percent = limit.used_percent(tables.calendar(), &case, filter.now_ms)?;
             let step = highest(&ladders, case.severity?, used_percent)?;
             let is_asked = filter.role.is_none_or(|role| role == step.role);
-            is_asked.then(|| Escalated { case, used_percent, percent: step.percent, role: step.role, team: step.team.clone() })
+            is_asked.then(|| Escalated {
+                case,
+                used_percent,
+                percent: step.percent,
+                role: step.role,
+                team: step.team.clone(),
+            })
         });
         let mut told: Vec<Escalated> = told.collect();
-        told.sort_by(|one, other| other.used_percent.cmp(&one.used_percent).then(one.case.document.cmp(&other.case.document)));
+        told.sort_by(|one, other| {
+            other.used_percent.cmp(&one.used_percent).then(one.case.document.cmp(&other.case.document))
+        });
         let truncated = told.len() > MOST;
         told.truncate(MOST);
         Ok((told, truncated))
@@ -125,7 +136,8 @@ impl Limit {
             Some(LimitClock::Emergency | LimitClock::Unknown(_)) | None => until.saturating_sub(from),
         };
         let limit = self.minutes.checked_mul(MINUTE_MS).filter(|limit| *limit > 0)?;
-        let used = if now <= due { limit.saturating_sub(between(now, due)) } else { limit.saturating_add(between(due, now)) };
+        let used =
+            if now <= due { limit.saturating_sub(between(now, due)) } else { limit.saturating_add(between(due, now)) };
         Some(used.saturating_mul(100) / limit)
     }
 }

@@ -11,30 +11,28 @@ pub use command::{CallStep, Callee, ResponseState, StepState};
 pub use escalation::{Escalated, EscalationFilter};
 pub use staffing::{Attendance, PostStaffing, Staffing, StaffingFilter};
 
-use serde::de::DeserializeOwned;
 use townmesh_crdt::domain::books::BookKind;
+use townmesh_crdt::domain::columns::Row;
 
 use super::books::BookFilter;
 use super::reader::{QueryError, Reader};
 
-/// Most entries of a book that are gone through for one answer.
-const MAX_ENTRIES: u32 = 200_000;
-
 impl Reader {
-    /// Entries of a book as their type, those that stand; what a newer version wrote and this one cannot read is left out.
-    fn typed<T: DeserializeOwned>(&self, filter: &BookFilter) -> Result<Vec<T>, QueryError> {
-        let rows = self.book_entries(filter, MAX_ENTRIES, true)?;
-        let typed = rows.into_iter().filter_map(|row| {
-            let mut columns = row.columns;
-            columns.retain(|name, _| !name.starts_with("person_"));
-            serde_json::from_value(columns.into()).ok()
-        });
-        Ok(typed.collect())
+    /// Entries of a book as their type, those that stand.
+    fn typed<T: Row>(&self, filter: &BookFilter) -> Result<Vec<T>, QueryError> {
+        let mut all = vec![];
+        self.each_typed(filter, |one: T| all.push(one))?;
+        Ok(all)
     }
 
-    /// The entry with this code.
-    fn by_code<T: DeserializeOwned>(&self, book: BookKind, code: &str) -> Result<Option<T>, QueryError> {
-        let filter = BookFilter { says: vec![("code", code.to_owned())], retired: true, ..BookFilter::of(book) };
+    /// Goes through them, where there may be more than should be held at once.
+    fn each_typed<T: Row>(&self, filter: &BookFilter, mut take: impl FnMut(T)) -> Result<(), QueryError> {
+        self.each_entry(filter, |row| take(T::of_fields(&row.fields(T::COLUMNS))))
+    }
+
+    /// The entry with this code, in any spelling.
+    fn by_code<T: Row>(&self, book: BookKind, code: &str) -> Result<Option<T>, QueryError> {
+        let filter = BookFilter { code: Some(code.to_owned()), retired: true, ..BookFilter::of(book) };
         Ok(self.typed(&filter)?.into_iter().next())
     }
 }

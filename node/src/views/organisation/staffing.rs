@@ -1,11 +1,12 @@
 //! Posts and who fills them, shifts and who came.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use rusqlite::types::Value;
 use serde::Serialize;
 use townmesh_crdt::domain::books::{BookKind, Shift};
-use townmesh_crdt::domain::region::RegionCode;
+use townmesh_crdt::domain::key::normalise;
+use townmesh_crdt::domain::region::{RegionCode, RegionLevel};
 use townmesh_crdt::domain::tables::{PostRow, Tables};
 
 use super::super::books::BookFilter;
@@ -91,9 +92,10 @@ pub struct Staffing {
 }
 
 struct Person {
+    code: String,
     name: Option<String>,
     team: Option<String>,
-    region: Option<String>,
+    region: Option<RegionCode>,
     post: Option<String>,
 }
 
@@ -108,22 +110,20 @@ impl Reader {
             let mut posts: Vec<PostStaffing> =
                 tables.typed::<PostRow>().filter_map(|row| post(row, filter.region, &members)).collect();
             posts.sort_by(|one, other| (&one.region, &one.post).cmp(&(&other.region, &other.post)));
-            let is_defined = |post: &str| tables.typed::<PostRow>().any(|row| row.post.as_deref() == Some(post));
-            let mut undefined: Vec<String> =
-                members.values().filter_map(|one| one.post.clone()).filter(|post| !is_defined(post)).collect();
-            undefined.sort();
-            undefined.dedup();
+            let undefined = undefined(filter.region, &members, tables);
             Ok(Staffing { posts, undefined, people: self.attendance(filter, &members)? })
         })
     }
 
-    /// Members who have not left, by code.
+    /// Members who have not left, by their code in its one spelling.
     fn staff(&self) -> Result<BTreeMap<String, Person>, QueryError> {
         let mut query = Query::default();
         query.and::<Value>("retired = 0", []);
         let rows = query.all(&self.connection, "code, name, team, region, post FROM member", "", |row| {
-            let person = Person { name: row.get(1)?, team: row.get(2)?, region: row.get(3)?, post: row.get(4)? };
-            Ok((row.get::<_, String>(0)?, person))
+            let (code, region): (String, Option<String>) = (row.get(0)?, row.get(3)?);
+            let region = region.and_then(|region| region.parse().ok());
+            let key = normalise(&code);
+            Ok((key, Person { code, name: row.get(1)?, team: row.get(2)?, region, post: row.get(4)? }))
         })?;
         Ok(rows.into_iter().collect())
     }
@@ -140,16 +140,17 @@ impl Reader {
             ..BookFilter::of(BookKind::Shift)
         };
         let mut people: BTreeMap<String, Attendance> = BTreeMap::new();
-        for shift in self.typed::<Shift>(&begins)? {
-            let Some(member) = shift.member.clone() else { continue };
+        // The list has those, too, that began before and go on.
+        let period = filter.from_ms..filter.until_ms.min(filter.now_ms);
+        self.each_typed(&begins, |shift: Shift| {
+            let Some(member) = shift.on_duty().map(normalise) else { return };
             let begun = shift.start.map_or(0, |start| start.0);
-            // The list has those, too, that began before and go on.
-            if (filter.from_ms..filter.until_ms.min(filter.now_ms)).contains(&begun) && is_in(filter, &shift, members.get(&member)) {
+            if period.contains(&begun) && is_in(filter, &shift, members.get(&member)) {
                 people.entry(member).or_default().add(&shift, filter.now_ms);
             }
-        }
+        })?;
         for (member, minutes) in self.orders_done(filter)? {
-            let person = people.entry(member).or_default();
+            let person = people.entry(normalise(&member)).or_default();
             person.orders = minutes.len() as u64;
             person.order_minutes = middle(minutes);
         }
@@ -159,7 +160,7 @@ impl Reader {
                 name: known.and_then(|one| one.name.clone()),
                 team: known.and_then(|one| one.team.clone()),
                 post: known.and_then(|one| one.post.clone()),
-                member,
+                member: known.map_or(member, |one| one.code.clone()),
                 ..attendance
             }
         });
@@ -183,8 +184,7 @@ impl Reader {
 
 fn is_in(filter: &StaffingFilter, shift: &Shift, member: Option<&Person>) -> bool {
     let Some(region) = filter.region else { return true };
-    let own = member.and_then(|member| member.region.as_deref()?.parse::<RegionCode>().ok());
-    shift.region.or(own).is_some_and(|at| at.is_within(region))
+    shift.region.or(member.and_then(|member| member.region)).is_some_and(|at| at.is_within(region))
 }
 
 fn post(row: PostRow, region: Option<RegionCode>, members: &BTreeMap<String, Person>) -> Option<PostStaffing> {
@@ -193,11 +193,8 @@ fn post(row: PostRow, region: Option<RegionCode>, members: &BTreeMap<String, Per
         return None;
     }
     let code = at.to_string();
-    let fills = |person: &Person| {
-        person.post.as_deref() == Some(post.as_str()) && person.region.as_deref() == Some(code.as_str())
-    };
-    let members: Vec<String> =
-        members.iter().filter(|(_, person)| fills(person)).map(|(member, _)| member.clone()).collect();
+    let fills = |person: &&Person| person.post.as_deref() == Some(post.as_str()) && works_at(person, at);
+    let members: Vec<String> = members.values().filter(fills).map(|person| person.code.clone()).collect();
     let filled = u32::try_from(members.len()).unwrap_or(u32::MAX);
     Some(PostStaffing {
         region: code,
@@ -208,6 +205,28 @@ fn post(row: PostRow, region: Option<RegionCode>, members: &BTreeMap<String, Per
         members,
         post,
     })
+}
+
+/// Whether somebody works for a region. Of whom no region is said, they work for the town.
+fn works_at(person: &Person, at: RegionCode) -> bool {
+    match person.region {
+        Some(region) => region == at,
+        None => at.level() != RegionLevel::Village,
+    }
+}
+
+/// Posts of members for which the table has no row where they work.
+fn undefined(region: Option<RegionCode>, members: &BTreeMap<String, Person>, tables: &Tables) -> Vec<String> {
+    let posts: Vec<(RegionCode, String)> =
+        tables.typed::<PostRow>().filter_map(|row| Some((row.region?, row.post?))).collect();
+    let is_asked =
+        |person: &&Person| region.is_none_or(|region| person.region.is_some_and(|own| own.is_within(region)));
+    let lacking = members.values().filter(is_asked).filter_map(|person| {
+        let post = person.post.clone()?;
+        let is_defined = posts.iter().any(|(at, name)| *name == post && works_at(person, *at));
+        (!is_defined).then_some(post)
+    });
+    lacking.collect::<BTreeSet<String>>().into_iter().collect()
 }
 
 impl Attendance {
@@ -225,9 +244,9 @@ impl Attendance {
         self.late += u32::from(arrived > start);
         self.late_minutes += arrived.0.saturating_sub(start.0).max(0) / MINUTE_MS;
         self.left_early += u32::from(shift.left.is_some_and(|left| left < end));
-        // Who did not say that they went is taken to have stayed until the end, and no longer.
-        let left = shift.left.map_or(end.0.min(now_ms), |left| left.0);
-        self.minutes += left.saturating_sub(arrived.0).max(0) / MINUTE_MS;
+        // What lies around the shift is not of it; who did not say that they went is taken to have stayed until the end.
+        let left = shift.left.map_or(end.0.min(now_ms), |left| left.0.min(end.0));
+        self.minutes += left.saturating_sub(arrived.0.max(start.0)).max(0) / MINUTE_MS;
     }
 }
 

@@ -6,9 +6,9 @@ use std::sync::Arc;
 use rusqlite::Connection;
 use townmesh_crdt::clock::HybridTime;
 use townmesh_crdt::command::read::{At, ConflictValue, Reading, TableConflict, TableRecord};
+use townmesh_crdt::domain::columns::Row;
 use townmesh_crdt::domain::date::Day;
 use townmesh_crdt::domain::number::SpokenNumber;
-use townmesh_crdt::domain::columns::Row;
 use townmesh_crdt::domain::tables::{DeadlineUnit, RecordedRow, Stage, StageLimitRow, TableKind, Tables};
 
 use super::super::{ChangeFilter, Changes, ConflictFilter, OrderFilter, Page};

@@ -1,27 +1,45 @@
 //! Entries of books.
 
-use townmesh_crdt::command::book::BookEntry;
+use townmesh_crdt::command::book::{BookEntry, Columns};
+use townmesh_crdt::domain::books::BookKind;
 
 use super::registry::state_key;
 use super::{Batch, Slot, coordinates, json, key};
 
-const ENTRY: &str = "INSERT OR REPLACE INTO book_entry (row, book, region, name, retired, from_ms, until_ms, latitude, \
+const ENTRY: &str = "INSERT OR REPLACE INTO book_entry (row, book, region, name, code, refers, retired, from_ms, until_ms, latitude, \
     longitude, person_name, person_id_number, person_phone, person_state, conflicts, detail) \
-    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
+    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
 
 impl Batch<'_> {
     pub(super) fn book(&mut self, slot: Slot<'_>, entry: &BookEntry) -> rusqlite::Result<()> {
-        let [name, ..] = entry.book.title(&entry.fields);
+        // By it a list is ordered, and where its pages begin is told to everybody: not by a plate.
+        let name = match entry.book {
+            BookKind::Vehicle => entry.id.to_string(),
+            BookKind::Enterprise
+            | BookKind::Shift
+            | BookKind::Consequence
+            | BookKind::Campaign
+            | BookKind::Finding
+            | BookKind::Problem
+            | BookKind::Response
+            | BookKind::Message
+            | BookKind::Unknown(_) => {
+                let [name, ..] = entry.book.title(&entry.fields);
+                name
+            }
+        };
         let (from, until) = entry.book.span(&entry.fields);
         let position = entry.book.position(&entry.fields);
         let (latitude, longitude) = coordinates(position);
         let person = entry.person.as_ref();
-        let detail = json(entry)?;
+        let detail = json(&Columns(entry))?;
         let values: &[&dyn rusqlite::ToSql] = &[
             &slot.row,
             &entry.book.to_string(),
             &key(entry.book.region(&entry.fields)),
             &name,
+            &entry.book.entry_code(&entry.fields),
+            &entry.book.refers(&entry.fields),
             &entry.is_retired(),
             &from,
             &until,
