@@ -15,6 +15,7 @@ use townmesh_crdt::domain::person::{self, PersonalData};
 use townmesh_crdt::domain::region::Region;
 use townmesh_crdt::domain::tables::{RecordedRow, TableKind, Tables};
 use townmesh_crdt::domain::town::{Grid, Member, Team};
+use townmesh_crdt::domain::track::{self, MAX_POINTS, SealedTrack};
 use townmesh_crdt::id::{NodeId, RecordId};
 
 use super::{Script, accepted};
@@ -44,6 +45,21 @@ pub(super) fn event_batch(bytes: &[u8]) -> Option<usize> {
         let _ = (event.id(), event.day(480));
     }
     Some(bytes.len())
+}
+
+pub(super) fn track(bytes: &[u8]) -> Option<usize> {
+    let points = accepted(track::decode(bytes, MAX_POINTS))?;
+    assert_eq!(track::encode(&points), bytes, "a track has one form");
+    assert!(track::metres(&points).is_finite());
+    let _ = points.iter().map(|point| (point.position(), point.day(), point.time_ms())).count();
+    Some(bytes.len())
+}
+
+pub(super) fn sealed_track(bytes: &[u8]) -> Option<usize> {
+    let sealed = accepted(SealedTrack::from_bytes(bytes))?;
+    let again = sealed.to_bytes();
+    assert_eq!(SealedTrack::from_bytes(&again), Ok(sealed), "a sealed track is read back");
+    Some(again.len())
 }
 
 pub(super) fn case_event(bytes: &[u8]) -> Option<usize> {

@@ -37,7 +37,7 @@ const fn target(name: &'static str, decode: fn(&[u8]) -> Option<usize>, most: us
 }
 
 /// Every target, by name.
-pub(crate) const TARGETS: [Target; 21] = [
+pub(crate) const TARGETS: [Target; 23] = [
     target("assertion", log::assertion, 2 * townmesh_crdt::bounds::MAX_ASSERTION),
     target("body", log::body, townmesh_crdt::bounds::MAX_PLAIN_BODY),
     target("card", log::card, townmesh_crdt::card::MAX_CARD),
@@ -60,9 +60,11 @@ pub(crate) const TARGETS: [Target; 21] = [
     target("message", log::message, townmesh_crdt::bounds::MAX_MESSAGE),
     target("personal_data", domain::personal_data, 3 * townmesh_crdt::domain::person::MAX_TEXT_BYTES + 16),
     Target { name: "replica", decode: replica::replica, most: usize::MAX, alterations: FEW },
+    target("sealed_track", domain::sealed_track, townmesh_crdt::bounds::MAX_RECORD),
     target("statement", log::statement, townmesh_crdt::bounds::MAX_RECORD),
     target("text", text::text, 64 * 1024),
     target("town_tables", domain::town_tables, 64 * 1024),
+    target("track", domain::track, townmesh_crdt::bounds::MAX_RECORD),
     target("value", log::value, 1024 * 1024),
 ];
 

@@ -11,6 +11,7 @@ use townmesh_crdt::domain::person::PersonalData;
 use townmesh_crdt::domain::position::Position;
 use townmesh_crdt::domain::role::Role;
 use townmesh_crdt::domain::tables::TableKind;
+use townmesh_crdt::domain::track::{self, SealedTrack, TrackPoint};
 use townmesh_crdt::id::{DocumentId, RecordId};
 
 use super::{Sample, damaged, hostile_cbor, prolonged, sample};
@@ -20,7 +21,7 @@ const TIME: i64 = 1_763_900_000_000;
 const VERSION: [u8; 1] = [1];
 
 pub(super) fn samples() -> Vec<Sample> {
-    [inspections(), batches(), personal_data(), case_events(), tables()].concat()
+    [inspections(), batches(), personal_data(), case_events(), tables(), tracks()].concat()
 }
 
 /// A version byte and CBOR, right and wrong.
@@ -94,6 +95,38 @@ fn batches() -> Vec<Sample> {
         sample("event_batch", "number-that-never-ends", [&[1][..], &[0x80; 64]].concat()),
         sample("event_batch", "unit-of-0", [1, 1, b'a', 1, 1, 1, b'k', 0, 0]),
         sample("event_batch", "device-code-that-is-not-utf8", [1, 2, 0xc3, 0x28, 1, 1, 1, b'k', 1, 0, 0, 0, 0]),
+    ]);
+    samples
+}
+
+fn tracks() -> Vec<Sample> {
+    let point = |second: i64, east: i32| {
+        let at = Position::from_e7(397_300_000, 1_163_300_000 + east).expect("it is on Earth");
+        TrackPoint::new(TIME + second * 1_000, at)
+    };
+    let valid = track::encode(&[point(0, 0), point(10, 9_000), point(20, -9_000)]);
+    let number = [0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x01];
+    let mut samples = [damaged("track", &valid), prolonged("track", &valid)].concat();
+    samples.extend([
+        sample("track", "valid-three-points", valid.clone()),
+        sample("track", "version-2", [&[2][..], &valid[1..]].concat()),
+        sample("track", "no-points", [1, 0]),
+        sample("track", "2-to-the-64-points", [&[1][..], &number].concat()),
+        sample("track", "2049-points", [&[1, 0x81, 0x10][..], &[0; 2049 * 3]].concat()),
+        sample("track", "two-points-at-one-moment", [1, 2, 0, 0, 0, 0, 0, 0]),
+        sample("track", "beyond-the-pole", [&[1, 1, 0][..], &[0x80, 0x80, 0x80, 0x80, 0x10], &[0]].concat()),
+        sample("track", "valid-time-before-the-world", [&[1, 1][..], &number, &[0, 0]].concat()),
+    ]);
+    let sealed = SealedTrack { ephemeral: [7; 32], shares: vec![([3; 32], vec![5; 48])], sealed: vec![9; 40] };
+    let valid = sealed.to_bytes();
+    samples.extend([damaged("sealed_track", &valid), prolonged("sealed_track", &valid)].concat());
+    samples.extend(hostile_cbor("sealed_track", &[0x84, 0x01, 0x58, 0x20]));
+    let nobody = SealedTrack { shares: vec![], ..sealed.clone() };
+    let many = SealedTrack { shares: vec![([3; 32], vec![]); 65], ..sealed };
+    samples.extend([
+        sample("sealed_track", "valid-one-recipient", valid),
+        sample("sealed_track", "no-recipient", nobody.to_bytes()),
+        sample("sealed_track", "65-recipients", many.to_bytes()),
     ]);
     samples
 }

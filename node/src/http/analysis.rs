@@ -272,6 +272,7 @@ pub(super) async fn contradictions(
     let ContradictionQuery { from_ms, until_ms, region, days, limit, reveal } = query;
     let reason = Reason::of(reveal)?;
     let days = living_days(days)?;
+    api.views_follow().await;
     let filter = ContradictionFilter { from_ms, until_ms, region, days, limit, reveal: reason.is_some() };
     let scope = Scope { from_ms, until_ms, region, kind: None };
     let answer = scope.answer(&api, move |reader, _| reader.contradictions(&filter)).await?;

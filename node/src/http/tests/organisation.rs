@@ -130,7 +130,7 @@ async fn a_campaign_has_a_worklist_and_every_finding_ends_in_a_must() {
     let items = node.told("/v1/tables/checklist_item").await;
     let item_of = |checklist: i64| {
         let of = |row: &&Value| row["checklist"] == json!(checklist);
-        items["rows"].as_array().unwrap().iter().find(of).unwrap()["item"].to_string()
+        items["rows"].as_array().unwrap().iter().find(of).unwrap()["code"].to_string()
     };
     // Before the campaign, and by another checklist, are no visits of it.
     for (place, time, checklist) in [

@@ -13,6 +13,7 @@ use townmesh_crdt::replica::OpenError;
 use townmesh_node::data_dir::DataDir;
 use townmesh_node::engine::{Engine, Parts, TownAdmission};
 use townmesh_node::keys::IdentityFile;
+use townmesh_node::views::Views;
 
 use crate::child::some_households;
 use crate::report::{Goal, Report};
@@ -27,13 +28,18 @@ const TURNS: u32 = 6;
 const CACHED: usize = 512;
 
 fn start(dir: &Path) -> anyhow::Result<Engine> {
+    start_with(dir, None)
+}
+
+/// A node of a data directory, with views where some are given.
+pub(crate) fn start_with(dir: &Path, views: Option<Views>) -> anyhow::Result<Engine> {
     let identity = IdentityFile::read(&DataDir::new(dir).identity())?;
     let admission = Arc::new(TownAdmission::new(identity.town, &identity.chain));
     let path = dir.to_owned();
     let opener = Box::new(move || {
         town::opening(&path).map_err(|error| OpenError::Codec(std::io::Error::other(error.to_string())))
     });
-    Ok(Engine::start(Parts { opener, network: None, admission, views: None, disk: None })?)
+    Ok(Engine::start(Parts { opener, network: None, admission, views, disk: None })?)
 }
 
 pub(crate) async fn measure(town: &BenchTown, report: &mut Report) -> anyhow::Result<()> {
@@ -86,7 +92,8 @@ fn commit_rate(path: &Path, period: Duration) -> anyhow::Result<f64> {
     Ok(rate)
 }
 
-async fn write(engine: &Engine, household: (Namespace, DocumentId), rooms: u16) -> anyhow::Result<()> {
+/// Edits a household durably.
+pub(crate) async fn write(engine: &Engine, household: (Namespace, DocumentId), rooms: u16) -> anyhow::Result<()> {
     let (namespace, document) = household;
     let set = Household { rooms: Some(rooms), ..Household::default() };
     let edit = Edit { set, ..Edit::default() };

@@ -14,6 +14,7 @@ mod reopen;
 mod report;
 mod town;
 mod transfer;
+mod visible;
 
 use std::path::PathBuf;
 
@@ -69,6 +70,7 @@ fn main() -> anyhow::Result<()> {
             transfer::measure(&town, &mut report)?;
         }
         runtime.block_on(local::measure(&town, &mut report))?;
+        runtime.block_on(visible::measure(&town, &mut report))?;
         reopen::measure(&town, &mut report)?;
         std::fs::remove_dir_all(&dir)?;
     }
