@@ -39,7 +39,7 @@ mod tests;
 mod versioned;
 
 pub use action::{
-    Action, Assignment, BlobHash, LimitClock, OrderRef, ReopenCause, Report, Satisfaction, Severity, Source,
+    Action, Assignment, BlobHash, Conveying, LimitClock, Means, OrderRef, ReopenCause, Report, Satisfaction, Severity, Source,
     UnknownAction,
 };
 pub use calendar::{Calendar, CalendarError, WorkingHours};
@@ -50,7 +50,7 @@ pub use event::{
 pub use fold::{FoldInput, MAX_EVENTS, fold, milliseconds};
 pub use limit::{Limit, MAX_LIMIT_MINUTES, MINUTES_PER_WORKING_DAY};
 pub use state::{
-    CallbackNote, Case, CaseClock, CaseState, Check, Conflict, Effect, Filing, OnSpot, Order, OrderKind, OrderStatus,
+    CallbackNote, Case, CaseClock, CaseState, Check, Conflict, Conveyed, Effect, Filing, Named, OnSpot, Order, OrderKind, OrderStatus,
     Pause, Reported, Request, RequestKind, RequestStatus, Supervision, TimelineEntry, Waiting,
 };
 pub use step::{ConflictKind, Reason, Step, VoidReason};
