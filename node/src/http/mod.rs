@@ -20,7 +20,8 @@
 //! | `/v1/regions`, `/v1/counts` | GET | the table of regions; how much there is in each |
 //! | `/v1/members`, `/v1/teams`, `/v1/devices` | GET, POST | list; record |
 //! | `/v1/grids` | POST | record |
-//! | `/v1/orders`, `/v1/handover` | GET | orders to teams; what one shift hands over to the next |
+//! | `/v1/orders`, `/v1/orders/{number}` | GET | orders to teams; one, by the number that people say |
+//! | `/v1/handover` | GET | what one shift hands over to the next |
 //! | `/v1/positions` | GET, POST | where each unit was last; where this one is |
 //! | `/v1/delivery` | GET | which nodes said they hold a document; what waits for each node |
 //! | `/v1/completeness` | GET | up to when everything is here that other nodes held, by kind and region |
@@ -232,6 +233,7 @@ fn work() -> Router<Api> {
         .route("/v1/cases/{id}/actions", post(cases::act))
         .route("/v1/events", get(events::list).post(events::record).layer(DefaultBodyLimit::max(bounds::EVENTS_BYTES)))
         .route("/v1/orders", get(orders::list))
+        .route("/v1/orders/{number}", get(orders::show))
         .route("/v1/handover", get(orders::handover))
 }
 
