@@ -15,6 +15,7 @@
 //! | `/v1/photos`, `/v1/photos/{hash}` | POST, GET | a photo of a household or region; for a stated reason |
 //! | `/v1/hazards`, `/v1/hazards/{id}/steps` | GET, POST | list; take a step |
 //! | `/v1/cases`, `/v1/cases/{id}`, `/v1/cases/{id}/actions` | GET, POST | list, report; one; act |
+//! | `/v1/cases/{id}/evidence` | GET | a zip that proves the case outside the town; for a stated reason in clear, with photos |
 //! | `/v1/cases/import` | POST | a list of calls to the hotline (12345), CSV or XLSX |
 //! | `/v1/events` | GET, POST | of one device, or alarms; record a batch |
 //! | `/v1/regions`, `/v1/counts` | GET | the table of regions; how much there is in each |
@@ -63,6 +64,7 @@ mod dump;
 mod erase;
 mod error;
 mod events;
+mod evidence;
 mod export;
 mod georeport;
 mod hotline;
@@ -192,6 +194,7 @@ impl Api {
         let streaming = Router::new()
             .route("/v1/import", post(import::import).layer(DefaultBodyLimit::disable()))
             .route("/v1/export", get(export::export))
+            .route("/v1/cases/{id}/evidence", get(evidence::export))
             .route("/v1/changes", get(changes::follow))
             .route("/v1/verify", post(verify::verify))
             .route("/v1/dump", get(dump::dump));

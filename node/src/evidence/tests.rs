@@ -1,0 +1,1 @@
+//! Packs that are right, and everything that can be wrong with one.
