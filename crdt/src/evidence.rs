@@ -175,3 +175,104 @@ pub fn sign(pack: &[u8], key: &SigningKey) -> [u8; SIGNATURE_LEN] {
 pub fn is_signed(pack: &[u8], node: &NodeId, signed: &[u8; SIGNATURE_LEN]) -> bool {
     signature::verify(&node.0, &[CONTEXT, pack].concat(), signed).is_ok()
 }
+
+#[cfg(test)]
+mod tests {
+    use rand_chacha::ChaCha20Rng;
+    use rand_chacha::rand_core::SeedableRng as _;
+
+    use super::*;
+    use crate::certificate::NodeRole;
+    use crate::clock::HybridTime;
+    use crate::enrol::{self, Identity, Place};
+    use crate::entry::{Lane, LogId};
+    use crate::id::{EntryId, KeyId};
+
+    const REGION: &str = "110115005001";
+    const CASE: DocumentId = DocumentId([7; 16]);
+
+    /// What a town trusts, a village's identity, and the proof of its first entry of a run of three.
+    fn run() -> (Trust, Identity, EntryProof) {
+        let mut rng = ChaCha20Rng::seed_from_u64(1);
+        let founded = enrol::found(&[REGION.to_owned(), "110115005002".to_owned()], "2026", "2026-11", 1, &mut rng);
+        let regions = vec![REGION.to_owned()];
+        let place = Place { name: "v".into(), role: NodeRole::Village, regions, carries: vec![], acts_as: None };
+        let invite = enrol::invite(&founded.authority, &place, &founded.secrets, 1, &mut rng).unwrap();
+        let joined = enrol::redeem(&invite, &mut rng).unwrap();
+        let mut trust = Trust::new(founded.authority.town);
+        for statement in &joined.chain {
+            trust.add(statement.clone()).unwrap();
+        }
+        let namespace = Namespace::cases(REGION, "2026");
+        let log = LogId { namespace: namespace.id(trust.town()), author: joined.identity.node(), epoch: 3, lane: Lane::Work };
+        let secret = founded.secrets.iter().find(|(family, _)| *family == namespace.family()).unwrap();
+        let keys = secret.1.namespace_keys(&namespace);
+        let item = Item::Record { kind: DocumentKind::Case as u8, document: CASE, bytes: b"said".to_vec() };
+        let other = Item::Record { kind: DocumentKind::Case as u8, document: DocumentId([8; 16]), bytes: vec![1] };
+        let plain = BodyCodec::new().unwrap().compress(&change::encode_items(&[item, other]));
+        let mut headers: Vec<Header> = Vec::new();
+        let mut opened = None;
+        for seq in 1..=3 {
+            let backlink = headers.last().map_or(log.origin(), Header::id);
+            let certificate = joined.identity.certificate;
+            let mut header = Header { log, seq, backlink, time: HybridTime::at(seq), certificate, key: KeyId([1; 16]), body_len: 0, body_hash: [0; 32] };
+            let body = keys.seal_body(&plain, &header.to_bytes(), &mut rng).unwrap();
+            (header.body_len, header.body_hash) = (body.len() as u32, blake3::hash(&body).into());
+            opened.get_or_insert_with(|| (body.clone(), keys.key_of_body(&body).unwrap()));
+            headers.push(header);
+        }
+        let signature = entry::sign(&headers[2], &joined.identity.signing);
+        let proof = EntryProof { header: headers[0], after: headers[1..].to_vec(), signature, opened };
+        (trust, joined.identity, proof)
+    }
+
+    #[test]
+    fn a_signature_vouches_for_the_headers_before_it() {
+        let (trust, identity, proof) = run();
+        let namespace = Namespace::cases(REGION, "2026");
+        assert_eq!(proof.check(&trust, &namespace).unwrap().key, identity.node());
+        let mut codec = BodyCodec::new().unwrap();
+        assert_eq!(proof.records(&mut codec, DocumentKind::Case, CASE), Ok(vec![b"said".to_vec()]));
+        assert_eq!(proof.other_documents(&mut codec, CASE), Ok(1));
+        let wrong = |change: &dyn Fn(&mut EntryProof)| {
+            let mut wrong = proof.clone();
+            change(&mut wrong);
+            wrong.check(&trust, &namespace).unwrap_err()
+        };
+        assert!(matches!(wrong(&|proof| proof.header.time = HybridTime::at(9)), ProofError::Chain { seq: 2 }));
+        assert!(matches!(wrong(&|proof| _ = proof.after.remove(0)), ProofError::Chain { seq: 3 }));
+        assert!(matches!(wrong(&|proof| _ = proof.after.pop()), ProofError::Entry(EntryError::WrongSignature(_))));
+        assert!(matches!(wrong(&|proof| proof.header.backlink = EntryId([0; 32])), ProofError::Chain { seq: 1 }));
+        assert!(matches!(wrong(&|proof| proof.signature[0] ^= 1), ProofError::Entry(_)));
+        assert!(matches!(wrong(&|proof| proof.after = vec![proof.header; MAX_AFTER + 1]), ProofError::TooLong));
+        let elsewhere = proof.check(&trust, &Namespace::cases("110115005002", "2026"));
+        assert_eq!(elsewhere, Err(ProofError::OtherNamespace));
+        let nobody = Trust::new(*trust.town());
+        assert!(matches!(proof.check(&nobody, &namespace), Err(ProofError::NoCertificate(_))));
+    }
+
+    #[test]
+    fn a_body_is_the_signed_one_or_none() {
+        let (_, _, proof) = run();
+        let mut codec = BodyCodec::new().unwrap();
+        let mut records = |change: &dyn Fn(&mut (Vec<u8>, BodyKey))| {
+            let mut wrong = proof.clone();
+            change(wrong.opened.as_mut().unwrap());
+            wrong.records(&mut codec, DocumentKind::Case, CASE)
+        };
+        assert_eq!(records(&|opened| opened.0[30] ^= 1), Err(EntryError::WrongBody.into()));
+        assert_eq!(records(&|opened| opened.0.push(0)), Err(EntryError::WrongBody.into()));
+        assert_eq!(records(&|opened| opened.1 = BodyKey::from_bytes([1; 32])), Err(SealError.into()));
+        let unopened = EntryProof { opened: None, ..proof };
+        assert_eq!(unopened.records(&mut codec, DocumentKind::Case, CASE), Ok(vec![]));
+    }
+
+    #[test]
+    fn a_key_signs_what_is_handed_out_and_nothing_else() {
+        let key = SigningKey::from_bytes(&[4; 32]);
+        let node = NodeId(key.verifying_key().to_bytes());
+        let signed = sign(b"pack", &key);
+        assert!(is_signed(b"pack", &node, &signed) && !is_signed(b"pacK", &node, &signed));
+        assert!(!is_signed(b"pack", &NodeId([1; 32]), &signed));
+    }
+}

@@ -23,8 +23,6 @@ mod archive;
 mod case_file;
 mod problem;
 mod report;
-#[cfg(test)]
-mod tests;
 mod verify;
 
 use std::collections::BTreeMap;

@@ -22,6 +22,7 @@ mod authorities;
 mod changes;
 mod conflicts;
 mod erasures;
+mod evidence;
 mod failures;
 mod georeport;
 mod hotline;

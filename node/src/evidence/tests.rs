@@ -1,1 +1,0 @@
-//! Packs that are right, and everything that can be wrong with one.
