@@ -204,7 +204,8 @@ mod tests {
             trust.add(statement.clone()).unwrap();
         }
         let namespace = Namespace::cases(REGION, "2026");
-        let log = LogId { namespace: namespace.id(trust.town()), author: joined.identity.node(), epoch: 3, lane: Lane::Work };
+        let log =
+            LogId { namespace: namespace.id(trust.town()), author: joined.identity.node(), epoch: 3, lane: Lane::Work };
         let secret = founded.secrets.iter().find(|(family, _)| *family == namespace.family()).unwrap();
         let keys = secret.1.namespace_keys(&namespace);
         let item = Item::Record { kind: DocumentKind::Case as u8, document: CASE, bytes: b"said".to_vec() };
@@ -215,7 +216,16 @@ mod tests {
         for seq in 1..=3 {
             let backlink = headers.last().map_or(log.origin(), Header::id);
             let certificate = joined.identity.certificate;
-            let mut header = Header { log, seq, backlink, time: HybridTime::at(seq), certificate, key: KeyId([1; 16]), body_len: 0, body_hash: [0; 32] };
+            let mut header = Header {
+                log,
+                seq,
+                backlink,
+                time: HybridTime::at(seq),
+                certificate,
+                key: KeyId([1; 16]),
+                body_len: 0,
+                body_hash: [0; 32],
+            };
             let body = keys.seal_body(&plain, &header.to_bytes(), &mut rng).unwrap();
             (header.body_len, header.body_hash) = (body.len() as u32, blake3::hash(&body).into());
             opened.get_or_insert_with(|| (body.clone(), keys.key_of_body(&body).unwrap()));

@@ -17,8 +17,8 @@ use std::collections::BTreeMap;
 
 use aes_gcm_siv::{Aes128GcmSiv, Aes256GcmSiv};
 use chacha20::{R20, hchacha};
-use chacha20poly1305::{ChaCha20Poly1305, XChaCha20Poly1305};
 use chacha20poly1305::aead::{Aead, KeyInit, Payload};
+use chacha20poly1305::{ChaCha20Poly1305, XChaCha20Poly1305};
 use rand_core::CryptoRng;
 use x25519_dalek::{PublicKey, StaticSecret};
 use zeroize::Zeroize;

@@ -129,7 +129,7 @@ enum Command {
     Table(table::TableCommand),
     /// 导入住户台账 / import a ledger of households
     Import(import::ImportArgs),
-    /// 导出：住户、案卷证据包 / export households, or the evidence of a case
+    /// 导出：住户、各类列表、案卷证据包 / export households, any list, or the evidence of a case
     Export(export::ExportArgs),
     /// 导出地图图层（GeoJSON） / export a layer of the map (GeoJSON)
     Map(map::MapArgs),

@@ -1,5 +1,6 @@
-//! `order`: orders to teams: list, convey, assign. `handover`: what one shift hands over to the next.
+//! `order`: orders to teams: list, convey, sheet, assign. `handover`: what one shift hands over to the next.
 
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{Args, Subcommand};
@@ -10,10 +11,11 @@ use townmesh_crdt::domain::number::SpokenNumber;
 use townmesh_crdt::domain::region::RegionCode;
 
 use super::case::ActorArgs;
-use super::client::Client;
+use super::client::{Client, save};
 use super::household::PageArgs;
-use super::output::{recorded, table};
+use super::output::{fields, recorded, table};
 use super::{Context, Done, Failure};
+use crate::data_dir::FileError;
 use crate::moment::Moment;
 
 #[derive(Debug, Subcommand)]
@@ -22,6 +24,8 @@ pub(super) enum OrderCommand {
     List(ListArgs),
     /// 登记已口头或纸质传达 / note down that an order was handed on by phone, radio, in person or on paper
     Convey(ConveyArgs),
+    /// 打印派遣单（HTML，A4） / the order on a page to print and sign
+    Sheet(SheetArgs),
     /// 落实到人 / turn a team's order into one of a named person
     Assign(AssignArgs),
 }
@@ -62,6 +66,33 @@ pub(super) struct ConveyArgs {
     /// 对方已复述，可写明复述内容 / it was read back; what was read back may follow
     #[arg(long, value_name = "WORDS", num_args = 0..=1, default_missing_value = "")]
     read_back: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct SheetArgs {
+    /// 派遣单编号 / number of the order
+    number: SpokenNumber,
+    /// 目标文件；不给则写到标准输出 / file to write; standard output by default
+    #[arg(long, value_name = "FILE")]
+    out: Option<PathBuf>,
+}
+
+impl SheetArgs {
+    fn run(self, context: &Context, client: &Client) -> Result<(), Failure> {
+        let answer = client.open(&format!("/v1/orders/{}/sheet", self.number), &[])?;
+        if let Some(out) = self.out {
+            let bytes = save(answer, &out)?;
+            let written = json!({ "sheet": out, "bytes": bytes });
+            context.output.result(&written, |value| {
+                format!("已写入，请用浏览器打开并打印 / written; open it in a browser and print it\n{}", fields(value))
+            });
+            return Ok(());
+        }
+        let output = Path::new("-");
+        std::io::copy(&mut answer.into_body().into_reader(), &mut std::io::stdout().lock())
+            .map_err(FileError::at(output))?;
+        Ok(())
+    }
 }
 
 #[derive(Debug, Args)]
@@ -134,10 +165,23 @@ impl OrderCommand {
                     "read_back": read_back.is_some(),
                     "words": read_back.filter(|words| !words.is_empty()),
                 });
-                act(context, &client, number, &actor, |order| json!({ "convey": { "order": order, "conveying": conveying } }))?;
+                act(
+                    context,
+                    &client,
+                    number,
+                    &actor,
+                    |order| json!({ "convey": { "order": order, "conveying": conveying } }),
+                )?;
             }
+            Self::Sheet(args) => args.run(context, &client)?,
             Self::Assign(AssignArgs { number, actor, person }) => {
-                act(context, &client, number, &actor, |order| json!({ "assign": { "order": order, "person": person } }))?;
+                act(
+                    context,
+                    &client,
+                    number,
+                    &actor,
+                    |order| json!({ "assign": { "order": order, "person": person } }),
+                )?;
             }
         }
         Ok(ExitCode::SUCCESS)

@@ -66,7 +66,9 @@ fn pack(context: &Context, path: &Path, town: Option<TownName>) -> Done {
     let outcome = evidence::verify(file, town.as_ref()).map_err(FileError::at(path))?;
     context.output.result(&json!(outcome), |shown| told(&outcome, shown));
     if !outcome.town_compared {
-        context.output.note("未与任何镇比对：请用 --town 写明本镇公钥 / not compared with any town: name yours with --town");
+        context
+            .output
+            .note("未与任何镇比对：请用 --town 写明本镇公钥 / not compared with any town: name yours with --town");
     }
     if !outcome.unproved.is_empty() {
         let zh = "部分记录仅由导出节点担保（见 unproved）";

@@ -119,7 +119,8 @@ impl ArchiveWriter {
 
 /// Small letters, digits, points, strokes and dashes; no way out of the folder.
 fn is_name(name: &str) -> bool {
-    let fit = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || matches!(byte, b'.' | b'/' | b'-' | b'_');
+    let fit =
+        |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || matches!(byte, b'.' | b'/' | b'-' | b'_');
     let is_part = |part: &str| !part.is_empty() && !part.starts_with('.');
     name.len() <= MAX_NAME && name.bytes().all(fit) && name.split('/').all(is_part)
 }
@@ -159,7 +160,8 @@ impl<F: Read + Seek> Archive<F> {
     /// Reads the directory and compares every byte that is not of a file.
     pub(super) fn open(mut file: F) -> Result<Self, Unread> {
         let length = file.seek(SeekFrom::End(0))?;
-        let no_end = || altered("end", "不是完整的证据包（缺少结尾）", "it is no whole evidence pack: its end is missing");
+        let no_end =
+            || altered("end", "不是完整的证据包（缺少结尾）", "it is no whole evidence pack: its end is missing");
         let end_at = length.checked_sub(END_LENGTH).ok_or_else(no_end)?;
         let mut ending = [0; END_LENGTH as usize];
         read_at(&mut file, end_at, &mut ending)?;
@@ -175,7 +177,11 @@ impl<F: Read + Seek> Archive<F> {
         archive.read_directory(&directory, at.into())?;
         match archive.parts.len() == count as usize {
             true => Ok(archive),
-            false => Err(altered("directory", "目录中的文件数不符", "the directory has another number of files than it says")),
+            false => Err(altered(
+                "directory",
+                "目录中的文件数不符",
+                "the directory has another number of files than it says",
+            )),
         }
     }
 
@@ -208,14 +214,20 @@ impl<F: Read + Seek> Archive<F> {
             let mut found = vec![0; header.len()];
             read_at(&mut self.file, u64::from(at), &mut found)?;
             if found != header {
-                return Err(altered(name, "文件头与目录不符", "what stands before the file is not what the directory says"));
+                return Err(altered(
+                    name,
+                    "文件头与目录不符",
+                    "what stands before the file is not what the directory says",
+                ));
             }
             self.parts.push(Part { name: name.to_owned(), length: length.into(), crc, at: content_at });
             rest = rest.get(expected.len()..).unwrap_or_default();
         }
         match next_at == ends_at {
             true => Ok(()),
-            false => Err(altered("directory", "文件之间有多余内容", "something stands between the files and the directory")),
+            false => {
+                Err(altered("directory", "文件之间有多余内容", "something stands between the files and the directory"))
+            }
         }
     }
 
@@ -237,7 +249,10 @@ impl<F: Read + Seek> Archive<F> {
 }
 
 fn repacked(place: &str) -> Unread {
-    let (zh, en) = ("证据包被其他程序重新压缩过，请使用导出的原文件", "another program packed this anew; use the file as it was exported");
+    let (zh, en) = (
+        "证据包被其他程序重新压缩过，请使用导出的原文件",
+        "another program packed this anew; use the file as it was exported",
+    );
     Unread::Altered(Problem::new("repacked", place, zh, en))
 }
 
@@ -313,7 +328,9 @@ mod tests {
         let mut packed = archive(&[("a", b"1")]);
         let entry = packed.windows(4).position(|four| four == ENTRY.to_le_bytes()).unwrap();
         packed[entry + 10] = 8;
-        assert!(matches!(Archive::open(Cursor::new(packed)), Err(Unread::Altered(problem)) if problem.code == "repacked"));
+        assert!(
+            matches!(Archive::open(Cursor::new(packed)), Err(Unread::Altered(problem)) if problem.code == "repacked")
+        );
     }
 
     proptest! {

@@ -118,7 +118,9 @@ impl CaseFile {
     /// BLAKE3 of each photo that an event names, in hexadecimal.
     pub fn named_photos(&self) -> BTreeSet<String> {
         let events = self.events.iter().filter_map(Fact::event);
-        events.flat_map(|event| photos_of(&event.action).iter().map(|hash| hex(hash.as_bytes())).collect::<Vec<_>>()).collect()
+        events
+            .flat_map(|event| photos_of(&event.action).iter().map(|hash| hex(hash.as_bytes())).collect::<Vec<_>>())
+            .collect()
     }
 
     /// The case that the events make.
@@ -208,7 +210,10 @@ fn event_json(fact: &Fact, placed: Option<&TimelineEntry>) -> Value {
         return shown;
     };
     let step = placed.and_then(|entry| entry.step);
-    let (zh, en) = placed.map_or(("等待所依据的记录".to_owned(), "waits for what it builds on".to_owned()), |entry| words(entry.effect));
+    let (zh, en) = placed
+        .map_or(("等待所依据的记录".to_owned(), "waits for what it builds on".to_owned()), |entry| {
+            words(entry.effect)
+        });
     let state = placed.and_then(|entry| entry.state);
     let said = json!({
         "time_ms": fact.time().map(milliseconds),
@@ -254,7 +259,9 @@ fn hex(bytes: &[u8]) -> String {
 fn photos_of(action: &Action) -> &[BlobHash] {
     match action {
         Action::Report(report) => report.photos.as_slice(),
-        Action::OrderDone { photos, .. } | Action::Verify { photos, .. } | Action::HandleOnSpot { photos, .. } => photos,
+        Action::OrderDone { photos, .. } | Action::Verify { photos, .. } | Action::HandleOnSpot { photos, .. } => {
+            photos
+        }
         Action::AskCheck { .. }
         | Action::AnswerCheck { .. }
         | Action::Accept

@@ -19,12 +19,7 @@ pub struct Problem {
 
 impl Problem {
     /// A problem at a place.
-    pub fn new(
-        code: &'static str,
-        place: impl Into<String>,
-        zh: impl Into<String>,
-        en: impl Into<String>,
-    ) -> Self {
+    pub fn new(code: &'static str, place: impl Into<String>, zh: impl Into<String>, en: impl Into<String>) -> Self {
         Self { code, place: place.into(), zh: zh.into(), en: en.into() }
     }
 }

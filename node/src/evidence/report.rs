@@ -9,7 +9,11 @@ use crate::paper::{escape, label, page, row};
 pub fn report(case: &Value) -> String {
     let number = text(case, "/number");
     let title = format!("案卷证据 {number}");
-    let mut body = format!("<h1>{}</h1>\n<div class=\"number\">{}</div>\n", label("案卷证据报告", "evidence of a case"), escape(&number));
+    let mut body = format!(
+        "<h1>{}</h1>\n<div class=\"number\">{}</div>\n",
+        label("案卷证据报告", "evidence of a case"),
+        escape(&number)
+    );
     body += &facts(case);
     body += &orders(case);
     body += &events(case);
@@ -64,7 +68,8 @@ fn facts(case: &Value) -> String {
         ("处置完成", "handled", of("handled_ms")),
         ("结案", "closed", of("closed_ms")),
     ];
-    let rows: String = rows.iter().filter(|(.., text)| !text.is_empty()).map(|(zh, en, text)| row(zh, en, text)).collect();
+    let rows: String =
+        rows.iter().filter(|(.., text)| !text.is_empty()).map(|(zh, en, text)| row(zh, en, text)).collect();
     format!("<table class=\"facts\">\n{rows}</table>\n")
 }
 
@@ -91,8 +96,16 @@ fn section(zh: &str, en: &str, content: &str) -> String {
 }
 
 fn orders(case: &Value) -> String {
-    let header =
-        [("编号", "number"), ("队伍", "team"), ("任务", "task"), ("人员", "person"), ("派出", "sent"), ("传达", "conveyed"), ("状态", "status"), ("结果", "result")];
+    let header = [
+        ("编号", "number"),
+        ("队伍", "team"),
+        ("任务", "task"),
+        ("人员", "person"),
+        ("派出", "sent"),
+        ("传达", "conveyed"),
+        ("状态", "status"),
+        ("结果", "result"),
+    ];
     let rows: Vec<_> = list(case, "/orders")
         .map(|order| {
             let told: Vec<String> = list(order, "/conveyed").map(told).collect();
@@ -107,9 +120,17 @@ fn orders(case: &Value) -> String {
 
 /// How an order was handed on.
 fn told(told: &Value) -> String {
-    let means = text(told, "/means").parse().map_or_else(|_| String::new(), |means: townmesh_crdt::domain::case::Means| means.chinese().to_owned());
+    let means = text(told, "/means")
+        .parse()
+        .map_or_else(|_| String::new(), |means: townmesh_crdt::domain::case::Means| means.chinese().to_owned());
     let read_back = if told.pointer("/read_back") == Some(&Value::Bool(true)) { "已复述" } else { "未复述" };
-    format!("{} {means} {}→{} {read_back} {}", text(told, "/at_ms"), text(told, "/speaker"), text(told, "/to"), text(told, "/words"))
+    format!(
+        "{} {means} {}→{} {read_back} {}",
+        text(told, "/at_ms"),
+        text(told, "/speaker"),
+        text(told, "/to"),
+        text(told, "/words")
+    )
 }
 
 fn events(case: &Value) -> String {
@@ -198,7 +219,11 @@ fn photos(case: &Value) -> String {
             format!("<figure>{shown}<figcaption class=\"mono\">{hash}</figcaption></figure>\n")
         })
         .collect();
-    if figures.is_empty() { figures } else { section("照片", "photos", &format!("<div class=\"photos\">{figures}</div>\n")) }
+    if figures.is_empty() {
+        figures
+    } else {
+        section("照片", "photos", &format!("<div class=\"photos\">{figures}</div>\n"))
+    }
 }
 
 fn how_to_check(case: &Value) -> String {

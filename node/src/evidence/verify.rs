@@ -179,7 +179,12 @@ impl<F: Read + Seek> Checking<'_, F> {
         }
         let bytes = self.archive.read(&part)?;
         if bytes.is_none() {
-            self.outcome.wrong("container", name, "文件内容与校验和不符", "the file is not what its sum says: it was altered");
+            self.outcome.wrong(
+                "container",
+                name,
+                "文件内容与校验和不符",
+                "the file is not what its sum says: it was altered",
+            );
         }
         Ok(bytes)
     }
@@ -203,13 +208,20 @@ impl<F: Read + Seek> Checking<'_, F> {
             one.key == exporter.node && one.kind == CertificateKind::Node && one.name == exporter.name
         });
         if !is_node {
-            let (zh, en) = ("导出节点的证书不能上溯至本镇根密钥", "the exporting node's certificate does not lead to the town's root key");
+            let (zh, en) = (
+                "导出节点的证书不能上溯至本镇根密钥",
+                "the exporting node's certificate does not lead to the town's root key",
+            );
             self.outcome.wrong("exporter", MANIFEST, zh, en);
         }
         let Some(signature) = self.bytes(SIGNATURE, 1024)? else { return Ok(()) };
-        let is_signed = signature_of(&signature).is_some_and(|signed| evidence::is_signed(bytes, &exporter.node, &signed));
+        let is_signed =
+            signature_of(&signature).is_some_and(|signed| evidence::is_signed(bytes, &exporter.node, &signed));
         if !is_signed {
-            let (zh, en) = ("清单的签名不是导出节点的：清单或签名被改动", "the manifest is not signed by the exporting node: it, or the signature, was altered");
+            let (zh, en) = (
+                "清单的签名不是导出节点的：清单或签名被改动",
+                "the manifest is not signed by the exporting node: it, or the signature, was altered",
+            );
             self.outcome.wrong("signature", SIGNATURE, zh, en);
         }
         Ok(())
@@ -224,12 +236,22 @@ impl<F: Read + Seek> Checking<'_, F> {
             }
             self.outcome.files += 1;
             let Some(listed) = manifest.files.get(&part.name) else {
-                self.outcome.wrong("file_added", part.name, "清单中没有此文件", "the manifest has no such file: it was added");
+                self.outcome.wrong(
+                    "file_added",
+                    part.name,
+                    "清单中没有此文件",
+                    "the manifest has no such file: it was added",
+                );
                 continue;
             };
             let hash = blake3::Hash::from_bytes(self.archive.hash(&part)?).to_hex();
             if listed.bytes != part.length || listed.blake3 != hash.as_str() {
-                self.outcome.wrong("file_altered", part.name, "文件与清单不符，已被改动", "the file is not that of the manifest: it was altered");
+                self.outcome.wrong(
+                    "file_altered",
+                    part.name,
+                    "文件与清单不符，已被改动",
+                    "the file is not that of the manifest: it was altered",
+                );
             }
         }
         for name in manifest.files.keys() {
@@ -245,7 +267,12 @@ impl<F: Read + Seek> Checking<'_, F> {
         let by_events = case.named_photos();
         let told: BTreeSet<String> = case.photos.iter().map(|photo| photo.hash.clone()).collect();
         for hash in told.symmetric_difference(&by_events) {
-            self.outcome.wrong("photo", hash.as_str(), "照片清单与记录所引用的不同", "the photos are not those that the events name");
+            self.outcome.wrong(
+                "photo",
+                hash.as_str(),
+                "照片清单与记录所引用的不同",
+                "the photos are not those that the events name",
+            );
         }
         let named: BTreeMap<&str, &str> =
             case.photos.iter().filter_map(|photo| Some((photo.file.as_deref()?, photo.hash.as_str()))).collect();
@@ -254,7 +281,12 @@ impl<F: Read + Seek> Checking<'_, F> {
             if part.name.starts_with("photos/") {
                 let hash = self.archive.hash(&part).map(|hash| blake3::Hash::from_bytes(hash).to_hex().to_string());
                 if named.get(part.name.as_str()).map(|hash| (*hash).to_owned()) != hash.ok() {
-                    self.outcome.wrong("photo", part.name.as_str(), "照片与记录所引用的不同", "the photo is not the one that the events name");
+                    self.outcome.wrong(
+                        "photo",
+                        part.name.as_str(),
+                        "照片与记录所引用的不同",
+                        "the photo is not the one that the events name",
+                    );
                 }
                 there.insert(part.name);
             }
@@ -278,14 +310,20 @@ fn signature_of(text: &[u8]) -> Option<[u8; SIGNATURE_LEN]> {
 fn trust_all(trust: &mut Trust, statements: &[String], place: &str, outcome: &mut Outcome) {
     for text in statements.iter().take(MAX_LINES) {
         let statement = unbase64(text).ok_or_else(|| "it is no base64".to_owned());
-        let statement = statement.and_then(|bytes| Statement::from_bytes(&bytes, trust.town()).map_err(|error| error.to_string()));
+        let statement =
+            statement.and_then(|bytes| Statement::from_bytes(&bytes, trust.town()).map_err(|error| error.to_string()));
         let added = statement.and_then(|statement| {
             let id = statement.id;
             trust.add(statement).map_err(|error| error.to_string())?;
             trust.certificate(&id).map(|_| ()).ok_or_else(|| "it does not lead to the town's root key".to_owned())
         });
         if let Err(error) = added {
-            outcome.wrong("certificate", place, format!("证书无效：{error}"), format!("a certificate is not valid: {error}"));
+            outcome.wrong(
+                "certificate",
+                place,
+                format!("证书无效：{error}"),
+                format!("a certificate is not valid: {error}"),
+            );
         }
     }
 }
@@ -355,18 +393,17 @@ fn check_entry(
 }
 
 /// An event against the entry that it says to be in, and against its author's rights.
-fn check_event(
-    fact: &Fact,
-    case: &CaseFile,
-    trust: &Trust,
-    proved: &BTreeMap<EntryId, Proved>,
-    outcome: &mut Outcome,
-) {
+fn check_event(fact: &Fact, case: &CaseFile, trust: &Trust, proved: &BTreeMap<EntryId, Proved>, outcome: &mut Outcome) {
     let place = fact.id().to_string();
     match fact.proof {
         None => outcome.unproved.push(fact.id()),
         Some(entry) => match proved.get(&entry).map(|found| differs(fact, found)) {
-            None => outcome.wrong("event", place.as_str(), "所引用的日志条目不在包中或不成立", "the entry that it names is not there, or not valid"),
+            None => outcome.wrong(
+                "event",
+                place.as_str(),
+                "所引用的日志条目不在包中或不成立",
+                "the entry that it names is not there, or not valid",
+            ),
             Some(Some((zh, en))) => outcome.wrong("event", place.as_str(), zh, en),
             Some(None) => outcome.proved += 1,
         },
@@ -401,7 +438,8 @@ fn author_differs(fact: &Fact, case: &CaseFile, trust: &Trust) -> Option<(&'stat
     let event = fact.event()?;
     let is_revoked = fact.void == Some(VoidReason::Revoked);
     let expected = why_void(is_revoked, &event, case.case, policy::may_act(certificate, event.role));
-    (expected != fact.void).then_some(("效力与证书所列角色不符", "whether it may count is not what its author's certificate says"))
+    (expected != fact.void)
+        .then_some(("效力与证书所列角色不符", "whether it may count is not what its author's certificate says"))
 }
 
 /// What is shown of the case against what follows from its events.

@@ -61,7 +61,8 @@ pub(super) async fn export(
     let (mut file, proofs) = collect(&api, document, reason.is_some()).await?;
     let pictures = photos(&api, &mut file, reason.is_some()).await?;
     if let Some(reason) = &reason {
-        let shown = [document.to_string()].into_iter().chain(pictures.iter().map(|(picture, _)| picture.hash.to_string()));
+        let shown =
+            [document.to_string()].into_iter().chain(pictures.iter().map(|(picture, _)| picture.hash.to_string()));
         api.note_reveal(asker.clone(), reason.clone(), Shown::documents(RevealKind::Evidence, shown.collect())).await?;
     }
     let asked = Asked { by: asker.user(), reason: reason.map(|reason| reason.words().to_owned()) };
@@ -85,11 +86,7 @@ async fn collect(api: &Api, document: DocumentId, reveal: bool) -> Result<(CaseF
     found.ok_or_else(|| ApiError::not_found("本节点没有此案卷", "there is no such case here"))
 }
 
-fn gather(
-    replica: &mut Replica,
-    document: DocumentId,
-    reveal: bool,
-) -> Result<Option<(CaseFile, Proofs)>, StoreError> {
+fn gather(replica: &mut Replica, document: DocumentId, reveal: bool) -> Result<Option<(CaseFile, Proofs)>, StoreError> {
     let Some(namespace) = namespace_of(replica, DocumentKind::Case, document)? else { return Ok(None) };
     let case = CaseRef { namespace, document };
     let held = case::held(replica, &case)?;
@@ -182,7 +179,9 @@ async fn photos(api: &Api, file: &mut CaseFile, reveal: bool) -> Result<Vec<(Pic
                     pictures.push((Picture { hash, file: name }, length));
                 }
                 Ok(Some(_)) => fact.absent = Some("未附：照片过多 / left out: there are too many photos".into()),
-                Ok(None) => fact.absent = Some("未附：本节点没有或不完整 / left out: it is not here, or not whole".into()),
+                Ok(None) => {
+                    fact.absent = Some("未附：本节点没有或不完整 / left out: it is not here, or not whole".into())
+                }
                 Err(error) => fact.absent = Some(format!("未附：无法打开 / left out: {error}")),
             }
         }
@@ -192,7 +191,10 @@ async fn photos(api: &Api, file: &mut CaseFile, reveal: bool) -> Result<Vec<(Pic
 }
 
 /// Length of a photo that is here whole, and how its name ends.
-fn whole(replica: &mut Replica, hash: PhotoHash) -> Result<Option<(u64, &'static str)>, townmesh_crdt::command::CommandError> {
+fn whole(
+    replica: &mut Replica,
+    hash: PhotoHash,
+) -> Result<Option<(u64, &'static str)>, townmesh_crdt::command::CommandError> {
     let Some(content) = photo::read(replica, hash)?.and_then(|photo| photo.content) else { return Ok(None) };
     let extension = match photo::media_type(&content) {
         Some("image/jpeg") => "jpg",
@@ -231,11 +233,7 @@ fn pack(
     let shown = file.to_json();
     let number = SpokenNumber::of_case(file.case).to_string();
     let bytes = |value: &serde_json::Value| format!("{value:#}\n").into_bytes();
-    let written = [
-        (REPORT, report(&shown).into_bytes()),
-        (CASE, bytes(&shown)),
-        (PROOF, bytes(&json!(proofs))),
-    ];
+    let written = [(REPORT, report(&shown).into_bytes()), (CASE, bytes(&shown)), (PROOF, bytes(&json!(proofs)))];
     if written.iter().any(|(_, bytes)| bytes.len() as u64 > MAX_FILE_BYTES) {
         return Err(PackTooLarge);
     }
@@ -243,8 +241,9 @@ fn pack(
         let blake3 = blake3::hash(bytes).to_hex().to_string();
         ((*name).to_owned(), Listed { bytes: bytes.len() as u64, blake3 })
     });
-    let of_photos =
-        pictures.iter().map(|(picture, bytes)| (picture.file.clone(), Listed { bytes: *bytes, blake3: picture.hash.to_string() }));
+    let of_photos = pictures
+        .iter()
+        .map(|(picture, bytes)| (picture.file.clone(), Listed { bytes: *bytes, blake3: picture.hash.to_string() }));
     let certificate = replica.certificate_id();
     let manifest = Manifest {
         format: FORMAT,

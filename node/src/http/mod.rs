@@ -22,6 +22,7 @@
 //! | `/v1/members`, `/v1/teams`, `/v1/devices` | GET, POST | list; record |
 //! | `/v1/grids` | POST | record |
 //! | `/v1/orders`, `/v1/orders/{number}` | GET | orders to teams; one, by the number that people say |
+//! | `/v1/orders/{number}/sheet` | GET | the order on a page to print and sign: HTML |
 //! | `/v1/handover` | GET | what one shift hands over to the next |
 //! | `/v1/positions` | GET, POST | where each unit was last; where this one is |
 //! | `/v1/delivery` | GET | which nodes said they hold a document; what waits for each node |
@@ -41,6 +42,7 @@
 //! | `/ogc/...` | GET | the map for GIS programs: OGC API Features |
 //! | `/v1/import` | POST | a ledger file; answers JSON lines |
 //! | `/v1/export` | GET | households as CSV, XLSX, GeoJSON |
+//! | `/v1/export/{list}` | GET | a list with its filters as CSV, XLSX, and GeoJSON or GPX where there are places |
 //! | `/v1/verify`, `/v1/dump` | POST, GET | checks everything; tells everything, for a stated reason; JSON lines |
 //! | `/v1/reveals` | GET | who was shown personal data, when and why |
 //! | `/v1/invite`, `/v1/revoke` | POST | makes an invite; removes a node or withdraws an invite |
@@ -66,6 +68,7 @@ mod error;
 mod events;
 mod evidence;
 mod export;
+mod export_lists;
 mod georeport;
 mod hotline;
 mod households;
@@ -83,6 +86,7 @@ mod readers;
 mod reveal;
 mod revoke;
 mod server;
+mod sheets;
 mod status;
 mod tables;
 #[cfg(test)]
@@ -194,6 +198,7 @@ impl Api {
         let streaming = Router::new()
             .route("/v1/import", post(import::import).layer(DefaultBodyLimit::disable()))
             .route("/v1/export", get(export::export))
+            .route("/v1/export/{list}", get(export_lists::export))
             .route("/v1/cases/{id}/evidence", get(evidence::export))
             .route("/v1/changes", get(changes::follow))
             .route("/v1/verify", post(verify::verify))
@@ -237,6 +242,7 @@ fn work() -> Router<Api> {
         .route("/v1/events", get(events::list).post(events::record).layer(DefaultBodyLimit::max(bounds::EVENTS_BYTES)))
         .route("/v1/orders", get(orders::list))
         .route("/v1/orders/{number}", get(orders::show))
+        .route("/v1/orders/{number}/sheet", get(sheets::sheet))
         .route("/v1/handover", get(orders::handover))
 }
 

@@ -38,10 +38,17 @@ pub(super) struct OrderQuery {
     after: Option<String>,
 }
 
+impl OrderQuery {
+    /// What it asks for, and which part of that.
+    pub(super) fn parts(self) -> (OrderFilter, Page) {
+        let Self { team, status, region, limit, after } = self;
+        (OrderFilter { team, status, region }, Page { limit, after })
+    }
+}
+
 pub(super) async fn list(State(api): State<Api>, Params(query): Params<OrderQuery>) -> Result<Response, ApiError> {
     api.views_follow().await;
-    let OrderQuery { team, status, region, limit, after } = query;
-    let (filter, page) = (OrderFilter { team, status, region }, Page { limit, after });
+    let (filter, page) = query.parts();
     let listed = api.readers().query(move |reader| reader.orders(&filter, &page)).await?;
     Ok(Json(listed).into_response())
 }

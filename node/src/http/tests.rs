@@ -23,6 +23,7 @@ mod changes;
 mod conflicts;
 mod erasures;
 mod evidence;
+mod exports;
 mod failures;
 mod georeport;
 mod hotline;

@@ -4,8 +4,8 @@ use super::action::{Action, Assignment, BlobHash, Conveying, LimitClock, OrderRe
 use super::fold::milliseconds;
 use super::history::Placed;
 use super::state::{
-    CallbackNote, Case, CaseClock, CaseState, Check, Conflict, Conveyed, Filing, Named, OnSpot, Order, OrderKind, OrderStatus, Pause,
-    Reported, Request, RequestKind, RequestStatus, Supervision,
+    CallbackNote, Case, CaseClock, CaseState, Check, Conflict, Conveyed, Filing, Named, OnSpot, Order, OrderKind,
+    OrderStatus, Pause, Reported, Request, RequestKind, RequestStatus, Supervision,
 };
 use crate::id::RecordId;
 

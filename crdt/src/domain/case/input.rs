@@ -1,6 +1,8 @@
 //! What people may say in a case; see [`crate::domain::input`]. How long it may be is checked with the event itself.
 
-use super::action::{Action, Assignment, Conveying, LimitClock, Means, ReopenCause, Report, Satisfaction, Severity, Source};
+use super::action::{
+    Action, Assignment, Conveying, LimitClock, Means, ReopenCause, Report, Satisfaction, Severity, Source,
+};
 use crate::domain::input::{Fault, InputError, line, lines, time, word, words};
 
 type Checked = Result<(), InputError>;

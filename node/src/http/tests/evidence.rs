@@ -18,7 +18,9 @@ type Files = Vec<(String, Vec<u8>)>;
 fn files(archive: &[u8]) -> Files {
     let (mut rest, mut files) = (archive, Vec::new());
     while rest.starts_with(b"PK\x03\x04") {
-        let number = |at: usize, length: usize| rest[at..at + length].iter().rev().fold(0, |all, byte| all << 8 | usize::from(*byte));
+        let number = |at: usize, length: usize| {
+            rest[at..at + length].iter().rev().fold(0, |all, byte| all << 8 | usize::from(*byte))
+        };
         let (length, name) = (number(22, 4), number(26, 2));
         let content = 30 + name;
         files.push((String::from_utf8(rest[30..content].to_vec()).unwrap(), rest[content..content + length].to_vec()));
@@ -62,7 +64,8 @@ impl Node {
         let (_, answer) = self.post("/v1/cases", &case).await;
         let id = answer["value"]["document"].as_str().unwrap_or_else(|| panic!("{answer}")).to_owned();
         self.act(&id, "sly-1", "intake_clerk", json!("accept")).await;
-        let file = json!({ "category": "exposed_rubbish", "severity": "general", "minutes": 600, "clock": "emergency" });
+        let file =
+            json!({ "category": "exposed_rubbish", "severity": "general", "minutes": 600, "clock": "emergency" });
         self.act(&id, "zb-1", "duty_head", json!({ "file": file })).await;
         let orders = json!([{ "team": "hw-1", "task": "清运" }]);
         self.act(&id, "pq-1", "dispatcher", json!({ "dispatch": { "orders": orders, "lead": 0 } })).await;
@@ -87,14 +90,17 @@ impl Node {
         let mut manifest: Value = serde_json::from_slice(content(&mut files, MANIFEST)).unwrap();
         let others = files.iter().filter(|(name, _)| ![MANIFEST, SIGNATURE].contains(&name.as_str()));
         manifest["files"] = others
-            .map(|(name, bytes)| (name.clone(), json!({ "bytes": bytes.len(), "blake3": blake3::hash(bytes).to_hex().as_str() })))
+            .map(|(name, bytes)| {
+                (name.clone(), json!({ "bytes": bytes.len(), "blake3": blake3::hash(bytes).to_hex().as_str() }))
+            })
             .collect::<serde_json::Map<_, _>>()
             .into();
         let bytes = manifest.to_string().into_bytes();
         let signed = bytes.clone();
         let signature = self.engine.read(move |replica| replica.sign_evidence(&signed)).await.unwrap();
         *content(&mut files, MANIFEST) = bytes;
-        *content(&mut files, SIGNATURE) = format!("{}\n", signature.map(|byte| format!("{byte:02x}")).concat()).into_bytes();
+        *content(&mut files, SIGNATURE) =
+            format!("{}\n", signature.map(|byte| format!("{byte:02x}")).concat()).into_bytes();
         archive(&files)
     }
 
@@ -172,7 +178,9 @@ async fn a_changed_byte_anywhere_is_found_and_told_where() {
         at = begin + bytes.len();
         // Some bytes of each file, its first and its last, and those before it.
         let step = (bytes.len() / 12).max(1);
-        for place in (begin - 34..begin).chain((begin..at).step_by(step)).chain([at - 1]).filter(|place| *place < pack.len()) {
+        for place in
+            (begin - 34..begin).chain((begin..at).step_by(step)).chain([at - 1]).filter(|place| *place < pack.len())
+        {
             let mut altered = pack.clone();
             altered[place] ^= 1;
             let outcome = checked(&altered);
@@ -200,7 +208,10 @@ async fn files_that_are_dropped_added_or_swapped_are_named() {
     for (name, _) in &whole {
         let without: Files = whole.iter().filter(|(known, _)| known != name).cloned().collect();
         let outcome = checked(&archive(&without));
-        assert!(outcome.problems.iter().any(|one| one.code == "file_missing" && one.place == *name), "{name}: {outcome:?}");
+        assert!(
+            outcome.problems.iter().any(|one| one.code == "file_missing" && one.place == *name),
+            "{name}: {outcome:?}"
+        );
     }
     let with: Files = whole.iter().cloned().chain([("more.txt".to_owned(), b"x".to_vec())]).collect();
     let outcome = checked(&archive(&with));

@@ -2,7 +2,7 @@
 
 use super::town::*;
 use crate::clock::MAX_AHEAD;
-use crate::domain::case::{Action, CaseState, Case, Effect, Means, OrderStatus, Reason, TransitionTable, Who, Step};
+use crate::domain::case::{Action, Case, CaseState, Effect, Means, OrderStatus, Reason, Step, TransitionTable, Who};
 use crate::domain::role::Role;
 use CaseState::{Closed, Handling, ToVerify};
 
@@ -49,7 +49,9 @@ fn what_was_said_may_be_noted_down_late_but_not_before_it_was_said() {
     let order = town.order("dispatch", 0);
     town.add("late", "close", Role::DutyHead, convey(order, Means::Print, MONDAY_8, None));
     assert_eq!(town.fold().orders[0].conveyed.len(), 1);
-    for (at, refused) in [(NEXT + MAX_AHEAD, None), (NEXT + MAX_AHEAD + 1, Some(Reason::InFuture)), (u64::MAX, Some(Reason::InFuture))] {
+    for (at, refused) in
+        [(NEXT + MAX_AHEAD, None), (NEXT + MAX_AHEAD + 1, Some(Reason::InFuture)), (u64::MAX, Some(Reason::InFuture))]
+    {
         let mut town = Town::until(Handling);
         let order = town.order("dispatch", 0);
         town.add("call", "dispatch", Role::Commander, convey(order, Means::Phone, at, None));

@@ -7,8 +7,8 @@ use proptest::sample::Index;
 
 use super::town::*;
 use crate::domain::case::{
-    Action, Case, CaseEvent, Effect, FoldInput, LimitClock, MAX_EVENTS, Means, Order, OrderRef, Outcome, ReopenCause, Report,
-    Satisfaction, Severity, Source, Step, TimelineEntry, TransitionTable, UnknownAction, VoidReason, fold,
+    Action, Case, CaseEvent, Effect, FoldInput, LimitClock, MAX_EVENTS, Means, Order, OrderRef, Outcome, ReopenCause,
+    Report, Satisfaction, Severity, Source, Step, TimelineEntry, TransitionTable, UnknownAction, VoidReason, fold,
 };
 use crate::domain::role::Role;
 use crate::id::{DocumentId, NodeId, RecordId};

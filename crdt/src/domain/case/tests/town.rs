@@ -4,8 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::domain::case::{
     Action, Assignment, Case, CaseEvent, CaseState, Conflict, ConflictKind, Conveying, Effect, FoldInput, LimitClock,
-    Means, OrderRef,
-    Reason, Report, Severity, Source, TransitionTable, VoidReason, fold,
+    Means, OrderRef, Reason, Report, Severity, Source, TransitionTable, VoidReason, fold,
 };
 use crate::domain::role::Role;
 use crate::id::{DocumentId, NodeId, RecordId};

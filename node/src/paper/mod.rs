@@ -1,5 +1,10 @@
 //! What people print: pages that stand alone, without scripts or anything fetched, in Chinese first and English small.
 
+mod barcode;
+mod order_sheet;
+
+pub(crate) use order_sheet::{OrderSheet, order_sheet};
+
 /// Text within an element or an attribute.
 pub(crate) fn escape(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
