@@ -263,9 +263,10 @@ mod tests {
 
     #[test]
     fn a_body_is_the_signed_one_or_none() {
+        type Opened = (Vec<u8>, BodyKey);
         let (_, _, proof) = run();
         let mut codec = BodyCodec::new().unwrap();
-        let mut records = |change: &dyn Fn(&mut (Vec<u8>, BodyKey))| {
+        let mut records = |change: &dyn Fn(&mut Opened)| {
             let mut wrong = proof.clone();
             change(wrong.opened.as_mut().unwrap());
             wrong.records(&mut codec, DocumentKind::Case, CASE)

@@ -20,6 +20,9 @@ pub struct Found {
     pub records: Vec<RecordId>,
 }
 
+/// Headers up to a signed one, and its signature.
+type SignedEnd = (Vec<Header>, [u8; SIGNATURE_LEN]);
+
 impl Replica {
     /// The entries that carry the records of a document, by log and seq. Left out are those that no signature vouches for
     /// yet, and what is still being written.
@@ -58,7 +61,7 @@ impl Replica {
     }
 
     /// The headers after an entry up to the next signed one, and its signature.
-    fn signed_after(&self, log: u32, seq: u64) -> Result<Option<(Vec<Header>, [u8; SIGNATURE_LEN])>, StoreError> {
+    fn signed_after(&self, log: u32, seq: u64) -> Result<Option<SignedEnd>, StoreError> {
         let (mut after, mut signature) = (Vec::new(), None);
         self.store.entries(log, seq.saturating_add(1), |entry| {
             after.push(entry.header);

@@ -16,7 +16,7 @@ use crate::message::Message;
 use crate::moment::Moment;
 
 #[derive(Debug, Args)]
-#[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
+#[command(subcommand_negates_reqs = true)]
 pub(super) struct ExportArgs {
     #[command(subcommand)]
     what: Option<ExportCommand>,
@@ -193,6 +193,12 @@ impl CaseArgs {
 impl ExportArgs {
     pub(super) fn run(self, context: &Context) -> Done {
         if let Some(what) = self.what {
+            let given = [self.format, self.region.map(|region| region.to_string()), self.reveal];
+            if self.out.is_some() || given.iter().any(Option::is_some) {
+                let message =
+                    Message::new("usage", "参数须写在列表名之后", "flags of a list stand after its name, not before");
+                return Err(message.into());
+            }
             return what.run(context);
         }
         let out = self.out.unwrap_or_default();

@@ -130,7 +130,7 @@ enum Command {
     /// 导入住户台账 / import a ledger of households
     Import(import::ImportArgs),
     /// 导出：住户、各类列表、案卷证据包 / export households, any list, or the evidence of a case
-    Export(export::ExportArgs),
+    Export(Box<export::ExportArgs>),
     /// 导出地图图层（GeoJSON） / export a layer of the map (GeoJSON)
     Map(map::MapArgs),
     /// 跟随本节点的变化 / follow what becomes new on this node

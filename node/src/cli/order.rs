@@ -1,5 +1,6 @@
 //! `order`: orders to teams: list, convey, sheet, assign. `handover`: what one shift hands over to the next.
 
+use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -88,9 +89,9 @@ impl SheetArgs {
             });
             return Ok(());
         }
-        let output = Path::new("-");
-        std::io::copy(&mut answer.into_body().into_reader(), &mut std::io::stdout().lock())
-            .map_err(FileError::at(output))?;
+        let mut page = String::new();
+        answer.into_body().into_reader().read_to_string(&mut page).map_err(FileError::at(Path::new("-")))?;
+        context.output.result(&json!({ "sheet": page }), |_| page.clone());
         Ok(())
     }
 }

@@ -88,7 +88,7 @@ fn table(header: &[(&str, &str)], rows: impl Iterator<Item = (&'static str, Vec<
             format!("<tr class=\"{class}\">{cells}</tr>\n")
         })
         .collect();
-    format!("<table>\n<tr>{head}</tr>\n{rows}</table>\n")
+    format!("<table class=\"list\">\n<tr>{head}</tr>\n{rows}</table>\n")
 }
 
 fn section(zh: &str, en: &str, content: &str) -> String {
@@ -183,17 +183,18 @@ fn gather(fields: &Value, lines: &mut Vec<String>) {
         match value {
             Value::Null => {}
             Value::String(text) if !text.is_empty() && (!LEFT_OUT.contains(&name.as_str()) || !is_id(text)) => {
-                lines.push(format!("{name}: {text}"));
+                lines.push(format!("{}: {text}", called(name)));
             }
             Value::Number(number) if name.ends_with("_ms") => {
-                lines.push(format!("{name}: {}", number.as_i64().map(in_town).unwrap_or_default()));
+                lines.push(format!("{}: {}", called(name), number.as_i64().map(in_town).unwrap_or_default()));
             }
-            Value::Number(_) | Value::Bool(_) => lines.push(format!("{name}: {value}")),
+            Value::Bool(yes) => lines.push(format!("{}: {}", called(name), if *yes { "是" } else { "否" })),
+            Value::Number(_) => lines.push(format!("{}: {value}", called(name))),
             Value::Array(values) => {
                 for value in values {
                     match value {
                         Value::Object(_) => gather(value, lines),
-                        Value::String(text) => lines.push(format!("{name}: {text}")),
+                        Value::String(text) => lines.push(format!("{}: {text}", called(name))),
                         Value::Null | Value::Bool(_) | Value::Number(_) | Value::Array(_) => {}
                     }
                 }
@@ -202,6 +203,46 @@ fn gather(fields: &Value, lines: &mut Vec<String>) {
             Value::String(_) | Value::Object(_) => {}
         }
     }
+}
+
+/// What people call the fields of actions; others keep their name.
+const CALLED: [(&str, &str); 32] = [
+    ("answer", "答复"),
+    ("at_ms", "时间"),
+    ("category", "类别"),
+    ("cause", "原因"),
+    ("clock", "计时"),
+    ("demand", "督办要求"),
+    ("description", "情况"),
+    ("device", "设备"),
+    ("finding", "核查意见"),
+    ("found", "属实"),
+    ("lat", "纬度"),
+    ("lead", "牵头序号"),
+    ("lon", "经度"),
+    ("means", "方式"),
+    ("minutes", "分钟"),
+    ("passed", "通过"),
+    ("person", "人员"),
+    ("photos", "照片"),
+    ("place", "地点"),
+    ("read_back", "已复述"),
+    ("reason", "理由"),
+    ("region", "村居"),
+    ("result", "结果"),
+    ("satisfaction", "满意度"),
+    ("severity", "程度"),
+    ("solved", "已解决"),
+    ("source", "来源"),
+    ("speaker", "传达人"),
+    ("summary", "小结"),
+    ("task", "任务"),
+    ("team", "队伍"),
+    ("to", "接收人"),
+];
+
+fn called(name: &str) -> &str {
+    CALLED.iter().find(|(known, _)| *known == name).map_or(name, |(_, chinese)| chinese)
 }
 
 fn is_id(text: &str) -> bool {

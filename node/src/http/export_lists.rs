@@ -168,7 +168,7 @@ pub(super) async fn export(
 
 async fn page(api: &Api, source: &Arc<Source>, after: Option<String>) -> Result<Listed<Value>, ApiError> {
     let source = Arc::clone(source);
-    Ok(api.readers().query(move |reader| source.page(reader, after)).await?)
+    api.readers().query(move |reader| source.page(reader, after)).await
 }
 
 /// Why an export broke off.

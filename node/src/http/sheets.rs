@@ -75,7 +75,7 @@ impl Gathered {
         OrderSheet {
             number: order.number.clone(),
             case: case.number.clone(),
-            kind: order.kind.map(|kind| kind.chinese().to_owned()).unwrap_or_default(),
+            kind: order.kind,
             team: [Some(order.team.clone()), known_team].into_iter().flatten().collect::<Vec<_>>().join("  "),
             team_phone: self.team.as_ref().and_then(|team| team.phone.clone()),
             leads: order.lead,

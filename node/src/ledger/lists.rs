@@ -164,7 +164,7 @@ impl std::fmt::Debug for ListWriter {
 
 enum State {
     Csv { begun: bool },
-    Xlsx { workbook: Box<Workbook>, text: Format, next_row: u32 },
+    Xlsx { workbook: Box<Workbook>, text: Box<Format>, next_row: u32 },
     GeoJson { begun: bool },
     Gpx { begun: bool },
 }
@@ -259,7 +259,7 @@ fn workbook(list: ListKind) -> Result<State, ExportError> {
         sheet.set_column_width(column, width).map_err(workbook_error)?;
         sheet.write_string_with_format(0, column, listed.title, &bold).map_err(workbook_error)?;
     }
-    Ok(State::Xlsx { workbook, text, next_row: 1 })
+    Ok(State::Xlsx { workbook, text: Box::new(text), next_row: 1 })
 }
 
 fn sheet_rows(

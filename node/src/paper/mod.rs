@@ -58,6 +58,8 @@ th, td { border: .2mm solid #666; padding: 1.2mm 2mm; text-align: left; vertical
 th { background: #f0f0f0; font-weight: 600; }
 tr { break-inside: avoid; }
 table.facts th { width: 42mm; }
+table.list { font-size: 8.5pt; line-height: 1.35; }
+table.list th { min-width: 14mm; }
 .number { font: 700 34pt/1.2 'DejaVu Sans Mono', Consolas, monospace; letter-spacing: 1mm; margin: 2mm 0; }
 .head { display: flex; justify-content: space-between; align-items: flex-start; gap: 8mm; }
 .task { font-size: 16pt; font-weight: 600; }

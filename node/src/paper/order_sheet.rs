@@ -1,5 +1,6 @@
 //! The order sheet (派遣单): what is handed to a unit that its node does not reach, to be worked from and signed.
 
+use townmesh_crdt::domain::case::OrderKind;
 use townmesh_crdt::domain::position::Position;
 
 use super::barcode::code_128;
@@ -14,7 +15,7 @@ pub(crate) struct OrderSheet {
     /// Number of the case.
     pub(crate) case: String,
     /// Dispatch or whistle.
-    pub(crate) kind: String,
+    pub(crate) kind: Option<OrderKind>,
     /// Code or name of the team, with its name where it is known.
     pub(crate) team: String,
     /// Phone of the team's duty desk.
@@ -61,7 +62,7 @@ pub(crate) fn order_sheet(sheet: &OrderSheet) -> String {
         "<style>.code svg {{ width: 72mm; height: 14mm; display: block; }} .due {{ font-size: 15pt; font-weight: 700; }}</style>\n\
          <div class=\"head\"><div><h1>{}</h1>{}</div>{code}</div>\n<div class=\"number\">{}</div>\n",
         label("派遣单", "order"),
-        label(&escape(&sheet.kind), "handed on by hand, phone or radio"),
+        sheet.kind.map(|kind| label(kind.chinese(), kind.english())).unwrap_or_default(),
         escape(&spaced(&sheet.number)),
     );
     let due = sheet.due_ms.map(in_town).unwrap_or_default();

@@ -338,6 +338,10 @@ mod tests {
     #[test]
     fn other_tables_have_another_version() {
         let digest = blake3::hash(TABLES.as_bytes()).to_hex();
-        assert_eq!((VERSION, digest.get(..16)), (10, Some("c909602dcbaa4e6f")), "raise VERSION, then note the new digest");
+        assert_eq!(
+            (VERSION, digest.get(..16)),
+            (10, Some("c909602dcbaa4e6f")),
+            "raise VERSION, then note the new digest"
+        );
     }
 }
