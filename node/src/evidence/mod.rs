@@ -1,6 +1,6 @@
 //! Evidence packs: a case that leaves the town, with what proves it to somebody who has neither a node nor a key.
 //!
-//! A pack is a zip archive of files that are stored as they are ([`archive`]), with exactly these names:
+//! A pack is a zip archive of files that are stored as they are (see `archive`), with exactly these names:
 //!
 //! | file | what |
 //! |---|---|
@@ -17,7 +17,7 @@
 //! place of its log. What only the exporting node vouches for is listed in the manifest: that an author was not revoked
 //! before, that nothing was left out, when the limit ends, who reported, and events whose entries are not opened because
 //! they also say something of other cases. An entry's body is opened by a key that opens nothing else
-//! ([`BodyKey`](townmesh_crdt::seal::BodyKey)).
+//! ([`BodyKey`]).
 
 mod archive;
 mod case_file;
@@ -58,7 +58,7 @@ pub const MAX_PHOTOS: usize = 256;
 /// Most bytes of all photos of a pack.
 pub const MAX_PHOTO_BYTES: u64 = 1 << 30;
 /// Most bytes of each other file.
-pub const MAX_FILE_BYTES: u64 = 64 << 20;
+pub const MAX_FILE_BYTES: u64 = 16 << 20;
 
 /// Who made a pack.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

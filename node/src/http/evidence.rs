@@ -116,6 +116,7 @@ fn prove(
     (file, proofs): (&mut CaseFile, &mut Proofs),
 ) {
     let (mut certificates, mut lines) = (BTreeSet::new(), BTreeMap::new());
+    let mut codec = BodyCodec::new().ok();
     for Held { record, void, .. } in held {
         let certificate = record.certificate.unwrap_or_else(|| replica.certificate_id());
         certificates.insert(certificate);
@@ -129,7 +130,7 @@ fn prove(
             one.records.contains(&record.id) && (header.time, header.log.author) == (record.time, record.author)
         };
         match found.iter().find(carries) {
-            Some(one) if reveal || is_alone(one, file.case) => {
+            Some(one) if reveal || is_alone(one, file.case, codec.as_mut()) => {
                 let line = EntryLine::of(&one.proof);
                 fact.proof = Some(line.entry);
                 lines.insert(line.entry, line);
@@ -144,8 +145,8 @@ fn prove(
 }
 
 /// Whether an entry says something of this case alone, so that its body may be opened to anybody who may read the case.
-fn is_alone(found: &Found, document: DocumentId) -> bool {
-    let others = BodyCodec::new().ok().and_then(|mut codec| found.proof.other_documents(&mut codec, document).ok());
+fn is_alone(found: &Found, document: DocumentId, codec: Option<&mut BodyCodec>) -> bool {
+    let others = codec.and_then(|codec| found.proof.other_documents(codec, document).ok());
     found.proof.opened.is_some() && others == Some(0)
 }
 

@@ -142,3 +142,14 @@ fn a_table_of_regions_says_in_both_languages_what_is_wrong() {
         assert!(message.zh.contains(point), "{table}: {message}");
     }
 }
+
+#[test]
+fn a_pack_is_looked_at_without_a_node() {
+    let directory = tempfile::tempdir().unwrap();
+    let (path, nowhere) = (directory.path().join("case.zip"), directory.path().join("none"));
+    let line = format!("townmesh verify {} --data-dir {}", path.display(), nowhere.display());
+    assert!(run(&line).is_err(), "there is no such file");
+    std::fs::write(&path, b"PK no pack").unwrap();
+    assert_eq!(run(&line).ok(), Some(ExitCode::from(FAILED)));
+    assert!(!nowhere.exists());
+}
