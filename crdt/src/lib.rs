@@ -11,6 +11,7 @@ pub mod document;
 pub mod domain;
 pub mod enrol;
 pub mod entry;
+pub mod evidence;
 pub mod fork;
 pub mod grant;
 pub mod id;

@@ -16,8 +16,9 @@
 use std::collections::BTreeMap;
 
 use aes_gcm_siv::{Aes128GcmSiv, Aes256GcmSiv};
-use chacha20poly1305::XChaCha20Poly1305;
+use chacha20::{R20, hchacha};
 use chacha20poly1305::aead::{Aead, KeyInit, Payload};
+use chacha20poly1305::{ChaCha20Poly1305, XChaCha20Poly1305};
 use rand_core::CryptoRng;
 use x25519_dalek::{PublicKey, StaticSecret};
 use zeroize::Zeroize;
@@ -90,12 +91,69 @@ impl FamilySecret {
     /// The keys for one namespace of the family.
     pub fn namespace_keys(&self, namespace: &Namespace) -> NamespaceKeys {
         let name = namespace.to_string();
+        let secret = BodySecret(self.derive("townmesh 2026-11 body key", &name));
         NamespaceKeys {
             key_id: self.key_id(&namespace.family()),
-            body: XChaCha20Poly1305::new(&self.derive("townmesh 2026-11 body key", &name).into()),
+            body: XChaCha20Poly1305::new(&secret.0.into()),
+            secret,
             wrap: Aes256GcmSiv::new(&self.derive("townmesh 2026-11 person key wrap", &name).into()),
             ids: self.derive("townmesh 2026-11 document id key", &name),
         }
+    }
+}
+
+/// Seals the bodies of one namespace.
+#[derive(Clone)]
+struct BodySecret([u8; 32]);
+
+impl Drop for BodySecret {
+    fn drop(&mut self) {
+        self.0.zeroize();
+    }
+}
+
+/// The key of one sealed body, which opens that body and no other.
+///
+/// XChaCha20 seals nothing under the namespace's key itself: from it and the first 16 bytes of the body's random nonce it
+/// derives, by HChaCha20, the key that this body is sealed under (draft-irtf-cfrg-xchacha, 2.3). HChaCha20 is a
+/// pseudorandom function, so this key tells nothing of the namespace's, nor of any other body's. It can be handed to
+/// somebody who is to check one entry and must not read the family.
+#[derive(Clone, PartialEq, Eq)]
+pub struct BodyKey([u8; 32]);
+
+impl Drop for BodyKey {
+    fn drop(&mut self) {
+        self.0.zeroize();
+    }
+}
+
+impl std::fmt::Debug for BodyKey {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("BodyKey(..)")
+    }
+}
+
+impl BodyKey {
+    /// A key that was handed over.
+    pub fn from_bytes(bytes: [u8; 32]) -> Self {
+        Self(bytes)
+    }
+
+    /// The bytes, to hand them over.
+    pub fn as_bytes(&self) -> &[u8; 32] {
+        &self.0
+    }
+
+    /// Opens the body that this is the key of; `header` as for [`NamespaceKeys::open_body`].
+    ///
+    /// # Errors
+    /// [`SealError`] for another body, another header or altered bytes.
+    pub fn open(&self, body: &[u8], header: &[u8; HEADER_LEN]) -> Result<Vec<u8>, SealError> {
+        let (extended, sealed) = body.split_first_chunk::<NONCE_LEN>().ok_or(SealError)?;
+        let mut nonce = [0; 12];
+        nonce[4..].copy_from_slice(&extended[16..]);
+        let payload = Payload { msg: sealed, aad: &header[..HEADER_BOUND_LEN] };
+        ChaCha20Poly1305::new(&self.0.into()).decrypt(&nonce.into(), payload).map_err(|_| SealError)
     }
 }
 
@@ -104,6 +162,7 @@ impl FamilySecret {
 pub struct NamespaceKeys {
     /// Names the secret.
     pub key_id: KeyId,
+    secret: BodySecret,
     body: XChaCha20Poly1305,
     wrap: Aes256GcmSiv,
     ids: [u8; 32],
@@ -138,6 +197,12 @@ impl NamespaceKeys {
         let (nonce, sealed) = body.split_first_chunk::<NONCE_LEN>().ok_or(SealError)?;
         let payload = Payload { msg: sealed, aad: &header[..HEADER_BOUND_LEN] };
         self.body.decrypt(&(*nonce).into(), payload).map_err(|_| SealError)
+    }
+
+    /// The key of one body alone; `None` for bytes that are too short to be one.
+    pub fn key_of_body(&self, body: &[u8]) -> Option<BodyKey> {
+        let (derived_from, _) = body.split_first_chunk::<16>()?;
+        Some(BodyKey(hchacha::<R20>(&self.secret.0.into(), &(*derived_from).into()).into()))
     }
 
     /// The id of a document: a keyed hash, so that two offices that enter the same household make one document
@@ -346,6 +411,30 @@ mod tests {
         for length in 0..body.len() {
             assert_eq!(secret.namespace_keys(&namespace).open_body(&body[..length], &header), Err(SealError));
         }
+    }
+
+    #[test]
+    fn the_key_of_one_body_opens_that_body_and_no_other() {
+        let mut rng = ChaCha8Rng::seed_from_u64(4);
+        let keys = FamilySecret::random(&mut rng).namespace_keys(&Namespace::cases("110115005001", "2026"));
+        let header = [5; HEADER_LEN];
+        let [one, other] = [b"one".as_slice(), b"other"].map(|plain| keys.seal_body(plain, &header, &mut rng).unwrap());
+        let key = keys.key_of_body(&one).unwrap();
+        assert_eq!(key.open(&one, &header), Ok(b"one".to_vec()));
+        assert_eq!(key.open(&other, &header), Err(SealError));
+        assert_eq!(keys.key_of_body(&other).unwrap().open(&one, &header), Err(SealError));
+        assert_ne!(key.as_bytes(), &keys.secret.0, "it is not the namespace's key");
+        let mut other_header = header;
+        other_header[10] ^= 1;
+        assert_eq!(key.open(&one, &other_header), Err(SealError));
+        // What the key was derived from is not looked at again: the hash in the header covers it.
+        for place in 16..one.len() {
+            let mut altered = one.clone();
+            altered[place] ^= 1;
+            assert_eq!(key.open(&altered, &header), Err(SealError), "byte {place}");
+        }
+        assert_eq!(keys.key_of_body(&one[..15]), None);
+        assert_eq!(key.open(&one[..20], &header), Err(SealError));
     }
 
     #[test]

@@ -5,6 +5,8 @@ use std::str::FromStr;
 
 use jiff::Timestamp;
 use serde::{Serialize, Serializer};
+use townmesh_crdt::command::UTC_OFFSET_MINUTES;
+use townmesh_crdt::domain::date::Day;
 
 /// A moment in milliseconds since 1970, shown as `2026-11-27T07:30:00.000Z`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -61,6 +63,13 @@ impl Serialize for Moment {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_str(self)
     }
+}
+
+/// Milliseconds since 1970 as people of the town read them, to the minute.
+pub(crate) fn in_town(millis: i64) -> String {
+    let local = millis.saturating_add(i64::from(UTC_OFFSET_MINUTES) * 60_000);
+    let minutes = local.div_euclid(60_000).rem_euclid(24 * 60);
+    format!("{} {:02}:{:02}", Day::of_time(millis, UTC_OFFSET_MINUTES), minutes / 60, minutes % 60)
 }
 
 #[cfg(test)]

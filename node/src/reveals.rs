@@ -37,6 +37,8 @@ pub enum RevealKind {
     Household,
     /// One case: who reported it.
     Case,
+    /// An evidence pack of a case: who reported it, and its photos.
+    Evidence,
     /// An entry of a book.
     Entry,
     /// Where a unit was on a day.

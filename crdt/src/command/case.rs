@@ -263,8 +263,22 @@ impl Stored {
     }
 }
 
-fn stored(replica: &Replica, namespace: &Namespace, document: DocumentId) -> Result<Stored, StoreError> {
-    let mut stored = Stored { events: BTreeMap::new(), unreadable: 0 };
+/// A record of a case as this node holds it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Held {
+    /// The record, with what its entry says about it.
+    pub record: StoredRecord,
+    /// What it says; `None` where this version cannot read it.
+    pub event: Option<CaseEvent>,
+    /// Why its author could not write it.
+    pub void: Option<VoidReason>,
+}
+
+/// Every record of a case, in order of time and id.
+///
+/// # Errors
+/// [`StoreError`].
+pub fn held(replica: &Replica, case: &CaseRef) -> Result<Vec<Held>, StoreError> {
     let may_act = |record: &StoredRecord, role: Role| {
         let certificate = match record.certificate {
             Some(certificate) => replica.trust().certificate(&certificate),
@@ -274,18 +288,36 @@ fn stored(replica: &Replica, namespace: &Namespace, document: DocumentId) -> Res
     };
     let counts =
         |record: &StoredRecord| CaseEvent::from_bytes(&record.bytes).is_ok_and(|event| may_act(record, event.role));
-    for record in replica.records_by(replica.namespace_id(namespace), document, counts)? {
-        let Ok(event) = CaseEvent::from_bytes(&record.bytes) else {
-            stored.unreadable += 1;
-            continue;
-        };
-        let void = match (record.void, event.case == document, may_act(&record, event.role)) {
-            (true, ..) => Some(VoidReason::Revoked),
-            (false, false, _) => Some(VoidReason::WrongCase),
-            (false, true, false) => Some(VoidReason::RoleNotHeld),
-            (false, true, true) => None,
-        };
-        stored.events.insert(record.id, FoldInput { event, time: record.time.0, author: record.author, void });
+    let records = replica.records_by(replica.namespace_id(&case.namespace), case.document, counts)?.into_iter();
+    let held = records.map(|record| {
+        let event = CaseEvent::from_bytes(&record.bytes).ok();
+        let void =
+            event.as_ref().and_then(|event| why_void(record.void, event, case.document, may_act(&record, event.role)));
+        Held { record, event, void }
+    });
+    Ok(held.collect())
+}
+
+/// Why an event's author could not write it, from what certificates and logs say.
+pub fn why_void(is_revoked: bool, event: &CaseEvent, case: DocumentId, may_act: bool) -> Option<VoidReason> {
+    match (is_revoked, event.case == case, may_act) {
+        (true, ..) => Some(VoidReason::Revoked),
+        (false, false, _) => Some(VoidReason::WrongCase),
+        (false, true, false) => Some(VoidReason::RoleNotHeld),
+        (false, true, true) => None,
+    }
+}
+
+fn stored(replica: &Replica, namespace: &Namespace, document: DocumentId) -> Result<Stored, StoreError> {
+    let mut stored = Stored { events: BTreeMap::new(), unreadable: 0 };
+    for Held { record, event, void } in held(replica, &CaseRef { namespace: namespace.clone(), document })? {
+        match event {
+            Some(event) => {
+                let input = FoldInput { event, time: record.time.0, author: record.author, void };
+                stored.events.insert(record.id, input);
+            }
+            None => stored.unreadable += 1,
+        }
     }
     Ok(stored)
 }

@@ -40,7 +40,7 @@ pub(super) enum CaseCommand {
 
 /// Who does it.
 #[derive(Debug, Args)]
-struct ActorArgs {
+pub(super) struct ActorArgs {
     /// 人员或设备编号 / code of the person or device
     #[arg(long)]
     by: String,
@@ -53,7 +53,12 @@ struct ActorArgs {
 }
 
 impl ActorArgs {
-    fn json(&self) -> Value {
+    /// Who acts.
+    pub(super) fn person(&self) -> &str {
+        &self.by
+    }
+
+    pub(super) fn json(&self) -> Value {
         json!({ "by": self.by, "role": self.role, "note": self.note })
     }
 }

@@ -1,20 +1,25 @@
-//! `export`: households as CSV, XLSX or GeoJSON.
+//! `export`: households as CSV, XLSX or GeoJSON; `export cases`, `export orders` ...: lists; `export case`: an evidence pack.
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use clap::Args;
+use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 use townmesh_crdt::domain::region::RegionCode;
 
 use super::client::{Client, save};
 use super::output::fields;
 use super::{Context, Done};
-use crate::ledger::ExportFormat;
+use crate::http::CaseName;
+use crate::ledger::{ExportFormat, ListFormat, ListKind};
 use crate::message::Message;
+use crate::moment::Moment;
 
 #[derive(Debug, Args)]
+#[command(subcommand_negates_reqs = true)]
 pub(super) struct ExportArgs {
+    #[command(subcommand)]
+    what: Option<ExportCommand>,
     /// 格式，默认按文件名 / format, by default that of the file's name
     #[arg(long, value_parser = ["csv", "xlsx", "geojson"])]
     format: Option<String>,
@@ -25,13 +30,179 @@ pub(super) struct ExportArgs {
     #[arg(long, value_name = "REASON")]
     reveal: Option<String>,
     /// 目标文件 / file to write
+    #[arg(long, value_name = "FILE", required = true)]
+    out: Option<PathBuf>,
+}
+
+/// What goes out, where it is not households.
+#[derive(Debug, Subcommand)]
+enum ExportCommand {
+    /// 案卷证据包（zip），可在镇外核验 / an evidence pack (zip) of a case, to be verified outside the town
+    Case(CaseArgs),
+    /// 案卷列表 / cases
+    Cases(ListArgs),
+    /// 派遣单 / orders
+    Orders(ListArgs),
+    /// 隐患 / hazards
+    Hazards(ListArgs),
+    /// 检查记录 / inspections
+    Inspections(ListArgs),
+    /// 设备 / devices
+    Devices(ListArgs),
+    /// 某设备的事件（--device），否则为报警 / events of a device (--device), else alarms
+    Events(ListArgs),
+    /// 人员 / members
+    Members(ListArgs),
+    /// 队伍 / teams
+    Teams(ListArgs),
+    /// 区划 / regions
+    Regions(ListArgs),
+}
+
+impl ExportCommand {
+    fn run(self, context: &Context) -> Done {
+        match self {
+            Self::Case(args) => args.run(context),
+            Self::Cases(args) => args.run(context, ListKind::Cases),
+            Self::Orders(args) => args.run(context, ListKind::Orders),
+            Self::Hazards(args) => args.run(context, ListKind::Hazards),
+            Self::Inspections(args) => args.run(context, ListKind::Inspections),
+            Self::Devices(args) => args.run(context, ListKind::Devices),
+            Self::Events(args) => args.run(context, ListKind::Events),
+            Self::Members(args) => args.run(context, ListKind::Members),
+            Self::Teams(args) => args.run(context, ListKind::Teams),
+            Self::Regions(args) => args.run(context, ListKind::Regions),
+        }
+    }
+}
+
+/// Which rows of a list, and into which file. The node refuses a filter that the list does not have.
+#[derive(Debug, Args)]
+struct ListArgs {
+    /// 格式，默认按文件名：csv、xlsx，有位置的另有 geojson、gpx / format, by default that of the file's name
+    #[arg(long, value_parser = ["csv", "xlsx", "geojson", "gpx"])]
+    format: Option<String>,
+    /// 区划代码 / in this region
+    #[arg(long, value_name = "CODE")]
+    region: Option<RegionCode>,
+    /// 状态 / in this state (cases, hazards)
+    #[arg(long)]
+    state: Option<String>,
+    /// 派遣单状态 / in this status (orders)
+    #[arg(long)]
+    status: Option<String>,
+    /// 是否未结 / only open cases, or only the others
+    #[arg(long, value_name = "BOOL")]
+    open: Option<bool>,
+    /// 灯 / with this lamp (cases)
+    #[arg(long)]
+    lamp: Option<String>,
+    /// 等级 / of this grade (hazards)
+    #[arg(long)]
+    grade: Option<String>,
+    /// 类型 / of this kind (devices, events)
+    #[arg(long)]
+    kind: Option<String>,
+    /// 设备编号 / of this device (events)
+    #[arg(long)]
+    device: Option<String>,
+    /// 队伍 / of this team (cases, orders, members)
+    #[arg(long)]
+    team: Option<String>,
+    /// 文字 / with this text (cases)
+    #[arg(long)]
+    text: Option<String>,
+    /// 范围：西,南,东,北（度） / within west,south,east,north in degrees
+    #[arg(long, value_name = "W,S,E,N", allow_hyphen_values = true)]
+    bbox: Option<String>,
+    /// 自此时起，如 2026-11-01T00:00:00+08:00 / from here on (cases, inspections, events)
+    #[arg(long, value_name = "TIME")]
+    from: Option<Moment>,
+    /// 至此时止 / before (cases, inspections, events)
+    #[arg(long, value_name = "TIME")]
+    until: Option<Moment>,
+    /// 目标文件 / file to write
     #[arg(long, value_name = "FILE")]
     out: PathBuf,
 }
 
+impl ListArgs {
+    fn run(self, context: &Context, list: ListKind) -> Done {
+        let ending = self.out.extension().and_then(|ending| ending.to_str()).and_then(ListFormat::of_name);
+        let format = self.format.or(ending.map(|format| format.name().to_owned())).ok_or_else(|| {
+            let known = list.formats().iter().map(|format| format.name()).collect::<Vec<_>>().join("|");
+            let remedy = format!("--format {known}");
+            Message::new("format", "无法从文件名判断格式", "the file's name does not say the format")
+                .remedy(&format!("加上 {remedy}"), &format!("add {remedy}"))
+        })?;
+        let time = |moment: Option<Moment>| moment.map(|Moment(millis)| millis.to_string());
+        let query = [
+            ("format", Some(format)),
+            ("region", self.region.map(|region| region.to_string())),
+            ("state", self.state),
+            ("status", self.status),
+            ("open", self.open.map(|open| open.to_string())),
+            ("lamp", self.lamp),
+            ("grade", self.grade),
+            ("kind", self.kind),
+            ("device", self.device),
+            ("team", self.team),
+            ("text", self.text),
+            ("bbox", self.bbox),
+            ("from_ms", time(self.from)),
+            ("until_ms", time(self.until)),
+        ];
+        let client = Client::of(&context.config.data_dir)?;
+        let answer = client.open(&format!("/v1/export/{}", list.name()), &query)?;
+        let bytes = save(answer, &self.out)?;
+        let done = json!({ "export": self.out, "list": list.name(), "bytes": bytes });
+        context.output.result(&done, |value| format!("已导出 / exported\n{}", fields(value)));
+        Ok(ExitCode::SUCCESS)
+    }
+}
+
+#[derive(Debug, Args)]
+struct CaseArgs {
+    /// 案卷编号 / number or id of the case
+    id: CaseName,
+    /// 写明理由则反映人不打码，并附照片 / who reported in clear, and photos, for this reason
+    #[arg(long, alias = "reveal", value_name = "REASON")]
+    reason: Option<String>,
+    /// 目标文件 / file to write
+    #[arg(long, value_name = "FILE")]
+    out: PathBuf,
+}
+
+impl CaseArgs {
+    fn run(self, context: &Context) -> Done {
+        let client = Client::of(&context.config.data_dir)?;
+        let masked = self.reason.is_none();
+        let answer = client.open(&format!("/v1/cases/{}/evidence", self.id), &[("reveal", self.reason)])?;
+        let bytes = save(answer, &self.out)?;
+        context
+            .output
+            .result(&result(&self.out, bytes, masked), |value| format!("已导出 / exported\n{}", fields(value)));
+        if masked {
+            context.output.note("反映人已打码，照片未附；需要时请用 --reason 理由 重新导出 / reporters are masked and photos left out: export again with --reason <reason> to have them");
+        }
+        context.output.note("核验 / to check it: townmesh verify <文件 FILE.zip> --town <本镇公钥 PUBLIC KEY>");
+        Ok(ExitCode::SUCCESS)
+    }
+}
+
 impl ExportArgs {
     pub(super) fn run(self, context: &Context) -> Done {
-        let name = self.out.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+        if let Some(what) = self.what {
+            let given = [self.format, self.region.map(|region| region.to_string()), self.reveal];
+            if self.out.is_some() || given.iter().any(Option::is_some) {
+                let message =
+                    Message::new("usage", "参数须写在列表名之后", "flags of a list stand after its name, not before");
+                return Err(message.into());
+            }
+            return what.run(context);
+        }
+        let out = self.out.unwrap_or_default();
+        let name = out.file_name().and_then(|name| name.to_str()).unwrap_or_default();
         let format = self.format.or_else(|| {
             Some(match ExportFormat::of_name(name)? {
                 ExportFormat::Csv => "csv".to_owned(),
@@ -51,8 +222,8 @@ impl ExportArgs {
             ("reveal", self.reveal),
         ];
         let answer = client.open("/v1/export", &query)?;
-        let bytes = save(answer, &self.out)?;
-        let result = result(&self.out, bytes, masked);
+        let bytes = save(answer, &out)?;
+        let result = result(&out, bytes, masked);
         context.output.result(&result, |value| format!("已导出 / exported\n{}", fields(value)));
         if masked {
             context.output.note("姓名、证件号和电话已打码；需要原文请用 --reveal 理由 重新导出 / names, identity numbers and phones are masked: export again with --reveal <reason> to have them in full");

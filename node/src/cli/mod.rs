@@ -152,13 +152,13 @@ enum Command {
     Escalations(organisation::EscalationArgs),
     /// 导入住户台账 / import a ledger of households
     Import(import::ImportArgs),
-    /// 导出住户 / export households
-    Export(export::ExportArgs),
+    /// 导出：住户、各类列表、案卷证据包 / export households, any list, or the evidence of a case
+    Export(Box<export::ExportArgs>),
     /// 导出地图图层（GeoJSON） / export a layer of the map (GeoJSON)
     Map(map::MapArgs),
     /// 跟随本节点的变化 / follow what becomes new on this node
     Changes(map::ChangesArgs),
-    /// 重新核验全部数据 / check everything in the store again
+    /// 重新核验全部数据，或核验一个证据包 / check everything in the store again, or an evidence pack
     Verify(verify::VerifyArgs),
     /// 查看何人因何查看过个人信息 / list who was shown personal data, when and why
     Reveals(reveals::RevealsArgs),

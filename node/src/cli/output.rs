@@ -4,10 +4,9 @@ use std::io::{IsTerminal as _, Write as _};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde_json::Value;
-use townmesh_crdt::command::UTC_OFFSET_MINUTES;
-use townmesh_crdt::domain::date::Day;
 
 use crate::message::Message;
+pub(super) use crate::moment::in_town as moment;
 
 /// How a command prints.
 #[derive(Debug, Clone, Copy)]
@@ -92,12 +91,6 @@ pub(super) fn with_times(mut rows: Value, field: &str) -> Value {
         }
     }
     rows
-}
-
-pub(super) fn moment(millis: i64) -> String {
-    let local = millis.saturating_add(i64::from(UTC_OFFSET_MINUTES) * 60_000);
-    let minutes = local.div_euclid(60_000).rem_euclid(24 * 60);
-    format!("{} {:02}:{:02}", Day::of_time(millis, UTC_OFFSET_MINUTES), minutes / 60, minutes % 60)
 }
 
 /// A value as indented lines.

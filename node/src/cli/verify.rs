@@ -1,6 +1,8 @@
 //! `verify`: checks every signature, certificate, body and document of the store again; with `--peers` also whether the
-//! peers hold the same.
+//! peers hold the same. `verify FILE` checks an evidence pack, for which it needs no node.
 
+use std::fs::File;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::Args;
@@ -9,18 +11,28 @@ use serde_json::{Value, json};
 use super::client::Client;
 use super::output::{fields, table};
 use super::{Context, Done, FAILED, Failure, NOT_SYNCED, local};
+use crate::data_dir::FileError;
+use crate::evidence::{self, Outcome, TownName};
 use crate::message::{Explain as _, Message};
 use crate::verify::Verification;
 
 #[derive(Debug, Args)]
 pub(super) struct VerifyArgs {
+    /// 证据包；不给则核验本节点的数据 / an evidence pack; without one, what this node holds
+    file: Option<PathBuf>,
+    /// 证据包应属的镇：本镇公钥 / the town that the pack must be of: its public key
+    #[arg(long, value_name = "PUBLIC KEY", requires = "file")]
+    town: Option<TownName>,
     /// 与已连接的节点比对摘要 / compare digests with connected peers
-    #[arg(long)]
+    #[arg(long, conflicts_with = "file")]
     peers: bool,
 }
 
 impl VerifyArgs {
     pub(super) fn run(self, context: &Context) -> Done {
+        if let Some(file) = &self.file {
+            return pack(context, file, self.town);
+        }
         let client = Client::of(&context.config.data_dir).ok().filter(Client::is_alive);
         let done = match client {
             Some(client) => running(context, &client)?,
@@ -44,6 +56,37 @@ impl VerifyArgs {
             (_, _) => ExitCode::from(FAILED),
         })
     }
+}
+
+/// Checks an evidence pack. Without a town named, that of this data directory counts, where there is one.
+fn pack(context: &Context, path: &Path, town: Option<TownName>) -> Done {
+    let own = || local::identity(&context.config.data_dir).ok().map(|identity| TownName::of_key(identity.town));
+    let town = town.or_else(own);
+    let file = File::open(path).map_err(FileError::at(path))?;
+    let outcome = evidence::verify(file, town.as_ref()).map_err(FileError::at(path))?;
+    context.output.result(&json!(outcome), |shown| told(&outcome, shown));
+    if !outcome.town_compared {
+        context
+            .output
+            .note("未与任何镇比对：请用 --town 写明本镇公钥 / not compared with any town: name yours with --town");
+    }
+    if !outcome.unproved.is_empty() {
+        let zh = "部分记录仅由导出节点担保（见 unproved）";
+        context.output.note(&format!("{zh} / some events are vouched for by the exporting node alone: see unproved"));
+    }
+    Ok(if outcome.sound { ExitCode::SUCCESS } else { ExitCode::from(FAILED) })
+}
+
+fn told(outcome: &Outcome, shown: &Value) -> String {
+    let mut shown = shown.clone();
+    let problems = shown.as_object_mut().and_then(|shown| shown.remove("problems")).unwrap_or_default();
+    let title = if outcome.sound { "核验通过 / everything is sound" } else { "发现问题 / problems found" };
+    let mut text = format!("{title}\n{}", fields(&shown));
+    if !outcome.sound {
+        let columns = [("/place", "位置 where"), ("/message_zh", "问题"), ("/message_en", "problem")];
+        text += &table(&json!({ "rows": problems }), &columns);
+    }
+    text
 }
 
 fn running(context: &Context, client: &Client) -> Result<Value, Failure> {

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use axum::extract::rejection::{JsonRejection, PathRejection, QueryRejection};
 use axum::extract::{FromRequest, FromRequestParts, Json, Path, Query, Request, State};
-use axum::http::{StatusCode, request::Parts};
+use axum::http::{StatusCode, Uri, request::Parts};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use serde::de::DeserializeOwned;
@@ -130,16 +130,27 @@ impl<S: Send + Sync, T: DeserializeOwned + Send> FromRequestParts<S> for Params<
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
-        let Query(value) =
-            Query::<T>::from_request_parts(parts, state).await.map_err(|rejection: QueryRejection| {
-                let zh = match refusal::in_chinese(&rejection.body_text()) {
-                    Some(point) => format!("网址中的参数有误：{point}"),
-                    None => "网址中的参数有误".to_owned(),
-                };
-                ApiError::bad_request(Message::new("query", zh, rejection.body_text()))
-            })?;
-        Ok(Self(value))
+        let query = Query::<T>::from_request_parts(parts, state).await;
+        query.map(|Query(value)| Self(value)).map_err(|rejection| wrong_query(&rejection))
     }
+}
+
+impl<T: DeserializeOwned> Params<T> {
+    /// The parameters of a query as it stands in a URL.
+    pub(super) fn of(query: &str) -> Result<T, ApiError> {
+        let uri = format!("/?{query}").parse::<Uri>();
+        let uri =
+            uri.map_err(|error| ApiError::bad_request(Message::new("query", "网址中的参数有误", error.to_string())))?;
+        Query::<T>::try_from_uri(&uri).map(|Query(value)| value).map_err(|rejection| wrong_query(&rejection))
+    }
+}
+
+fn wrong_query(rejection: &QueryRejection) -> ApiError {
+    let zh = match refusal::in_chinese(&rejection.body_text()) {
+        Some(point) => format!("网址中的参数有误：{point}"),
+        None => "网址中的参数有误".to_owned(),
+    };
+    ApiError::bad_request(Message::new("query", zh, rejection.body_text()))
 }
 
 /// The variable part of a path.

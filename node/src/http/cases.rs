@@ -53,12 +53,20 @@ pub(super) struct CaseQuery {
     after: Option<String>,
 }
 
+impl CaseQuery {
+    /// What it asks for, and which part of that.
+    pub(super) fn parts(self) -> Result<(CaseFilter, Page), ApiError> {
+        let bounds = bounding_box(self.bbox.as_deref())?;
+        let Self { region, state, open, team, supervised, lamp, from_ms, until_ms, text, limit, after, .. } = self;
+        let now_ms = engine::now().cast_signed();
+        let filter =
+            CaseFilter { region, state, open, team, supervised, lamp, now_ms, from_ms, until_ms, bounds, text };
+        Ok((filter, Page { limit, after }))
+    }
+}
+
 pub(super) async fn list(State(api): State<Api>, Params(query): Params<CaseQuery>) -> Result<Response, ApiError> {
-    let bounds = bounding_box(query.bbox.as_deref())?;
-    let CaseQuery { region, state, open, team, supervised, lamp, from_ms, until_ms, text, limit, after, .. } = query;
-    let now_ms = engine::now().cast_signed();
-    let filter = CaseFilter { region, state, open, team, supervised, lamp, now_ms, from_ms, until_ms, bounds, text };
-    let page = Page { limit, after };
+    let (filter, page) = query.parts()?;
     let listed = api.readers().query(move |reader| reader.cases(&filter, &page)).await?;
     Ok(Json(listed).into_response())
 }

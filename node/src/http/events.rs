@@ -51,19 +51,30 @@ pub(super) struct EventQuery {
     after: Option<String>,
 }
 
+/// Events of one device, or alarms.
+pub(super) enum Events {
+    OfDevice(DeviceEventFilter),
+    Alarms(AlarmFilter),
+}
+
+impl EventQuery {
+    /// What it asks for, and which part of that.
+    pub(super) fn parts(self) -> (Events, Page) {
+        let Self { device, region, kind, from_ms, until_ms, limit, after } = self;
+        let events = match device {
+            Some(device) => Events::OfDevice(DeviceEventFilter { device, from_ms, until_ms, kind }),
+            None => Events::Alarms(AlarmFilter { region, from_ms, until_ms }),
+        };
+        (events, Page { limit, after })
+    }
+}
+
 pub(super) async fn list(State(api): State<Api>, Params(query): Params<EventQuery>) -> Result<Response, ApiError> {
     api.views_follow().await;
-    let EventQuery { device, region, kind, from_ms, until_ms, limit, after } = query;
-    let page = Page { limit, after };
-    let listed = match device {
-        Some(device) => {
-            let filter = DeviceEventFilter { device, from_ms, until_ms, kind };
-            api.readers().query(move |reader| reader.device_events(&filter, &page)).await?
-        }
-        None => {
-            let filter = AlarmFilter { region, from_ms, until_ms };
-            api.readers().query(move |reader| reader.alarms(&filter, &page)).await?
-        }
+    let (events, page) = query.parts();
+    let listed = match events {
+        Events::OfDevice(filter) => api.readers().query(move |reader| reader.device_events(&filter, &page)).await?,
+        Events::Alarms(filter) => api.readers().query(move |reader| reader.alarms(&filter, &page)).await?,
     };
     Ok(Json(listed).into_response())
 }

@@ -208,10 +208,17 @@ pub(super) struct HazardQuery {
     after: Option<String>,
 }
 
+impl HazardQuery {
+    /// What it asks for, and which part of that.
+    pub(super) fn parts(self) -> Result<(HazardFilter, Page), ApiError> {
+        let bounds = bounding_box(self.bbox.as_deref())?;
+        let Self { region, state, grade, limit, after, .. } = self;
+        Ok((HazardFilter { region, state, grade, bounds }, Page { limit, after }))
+    }
+}
+
 pub(super) async fn hazards(State(api): State<Api>, Params(query): Params<HazardQuery>) -> Result<Response, ApiError> {
-    let bounds = bounding_box(query.bbox.as_deref())?;
-    let filter = HazardFilter { region: query.region, state: query.state, grade: query.grade, bounds };
-    let page = Page { limit: query.limit, after: query.after };
+    let (filter, page) = query.parts()?;
     let listed = api.readers().query(move |reader| reader.hazards(&filter, &page)).await?;
     Ok(Json(listed).into_response())
 }

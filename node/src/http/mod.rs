@@ -15,12 +15,15 @@
 //! | `/v1/photos`, `/v1/photos/{hash}` | POST, GET | a photo of a household or region; for a stated reason |
 //! | `/v1/hazards`, `/v1/hazards/{id}/steps` | GET, POST | list; take a step |
 //! | `/v1/cases`, `/v1/cases/{id}`, `/v1/cases/{id}/actions` | GET, POST | list, report; one; act |
+//! | `/v1/cases/{id}/evidence` | GET | a zip that proves the case outside the town; for a stated reason in clear, with photos |
 //! | `/v1/cases/import` | POST | a list of calls to the hotline (12345), CSV or XLSX |
 //! | `/v1/events` | GET, POST | of one device, or alarms; record a batch |
 //! | `/v1/regions`, `/v1/counts` | GET | the table of regions; how much there is in each |
 //! | `/v1/members`, `/v1/teams`, `/v1/devices` | GET, POST | list; record |
 //! | `/v1/grids` | POST | record |
-//! | `/v1/orders`, `/v1/handover` | GET | orders to teams; what one shift hands over to the next |
+//! | `/v1/orders`, `/v1/orders/{number}` | GET | orders to teams; one, by the number that people say |
+//! | `/v1/orders/{number}/sheet` | GET | the order on a page to print and sign: HTML |
+//! | `/v1/handover` | GET | what one shift hands over to the next |
 //! | `/v1/positions` | GET, POST | where each unit was last; where this one is |
 //! | `/v1/delivery` | GET | which nodes said they hold a document; what waits for each node |
 //! | `/v1/completeness` | GET | up to when everything is here that other nodes held, by kind and region |
@@ -51,6 +54,7 @@
 //! | `/ogc/...` | GET | the map for GIS programs: OGC API Features |
 //! | `/v1/import` | POST | a ledger file; answers JSON lines |
 //! | `/v1/export` | GET | households as CSV, XLSX, GeoJSON |
+//! | `/v1/export/{list}` | GET | a list with its filters as CSV, XLSX, and GeoJSON or GPX where there are places |
 //! | `/v1/verify`, `/v1/dump` | POST, GET | checks everything; tells everything, for a stated reason; JSON lines |
 //! | `/v1/reveals` | GET | who was shown personal data, when and why |
 //! | `/v1/invite`, `/v1/revoke` | POST | makes an invite; removes a node or withdraws an invite |
@@ -76,7 +80,9 @@ mod dump;
 mod erase;
 mod error;
 mod events;
+mod evidence;
 mod export;
+mod export_lists;
 mod georeport;
 mod hotline;
 mod households;
@@ -97,6 +103,7 @@ mod readers;
 mod reveal;
 mod revoke;
 mod server;
+mod sheets;
 mod status;
 mod tables;
 #[cfg(test)]
@@ -210,6 +217,8 @@ impl Api {
         let streaming = Router::new()
             .route("/v1/import", post(import::import).layer(DefaultBodyLimit::disable()))
             .route("/v1/export", get(export::export))
+            .route("/v1/export/{list}", get(export_lists::export))
+            .route("/v1/cases/{id}/evidence", get(evidence::export))
             .route("/v1/changes", get(changes::follow))
             .route("/v1/verify", post(verify::verify))
             .route("/v1/dump", get(dump::dump));
@@ -251,6 +260,8 @@ fn work() -> Router<Api> {
         .route("/v1/cases/{id}/actions", post(cases::act))
         .route("/v1/events", get(events::list).post(events::record).layer(DefaultBodyLimit::max(bounds::EVENTS_BYTES)))
         .route("/v1/orders", get(orders::list))
+        .route("/v1/orders/{number}", get(orders::show))
+        .route("/v1/orders/{number}/sheet", get(sheets::sheet))
         .route("/v1/handover", get(orders::handover))
 }
 

@@ -2,10 +2,12 @@
 
 use axum::Json;
 use axum::extract::State;
+use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
 use townmesh_crdt::certificate::Access;
 use townmesh_crdt::domain::case::{Lamp, OrderStatus};
+use townmesh_crdt::domain::number::SpokenNumber;
 use townmesh_crdt::domain::region::RegionCode;
 use townmesh_crdt::id::DocumentId;
 use townmesh_crdt::namespace::NamespaceKind;
@@ -14,11 +16,12 @@ use townmesh_crdt::replica::Replica;
 use townmesh_crdt::store::StoreError;
 
 use super::Api;
-use super::bounds::Params;
+use super::bounds::{Named, Params};
 use super::completeness::{self, Complete};
 use super::error::ApiError;
 use super::locate::namespace_of;
 use crate::engine;
+use crate::message::Message;
 use crate::views::{CaseFilter, CaseRow, Listed, OrderFilter, OrderRow, Page, QueryError, Reader};
 
 /// Most rows of each part of a handover.
@@ -35,12 +38,44 @@ pub(super) struct OrderQuery {
     after: Option<String>,
 }
 
+impl OrderQuery {
+    /// What it asks for, and which part of that.
+    pub(super) fn parts(self) -> (OrderFilter, Page) {
+        let Self { team, status, region, limit, after } = self;
+        (OrderFilter { team, status, region }, Page { limit, after })
+    }
+}
+
 pub(super) async fn list(State(api): State<Api>, Params(query): Params<OrderQuery>) -> Result<Response, ApiError> {
     api.views_follow().await;
-    let OrderQuery { team, status, region, limit, after } = query;
-    let (filter, page) = (OrderFilter { team, status, region }, Page { limit, after });
+    let (filter, page) = query.parts();
     let listed = api.readers().query(move |reader| reader.orders(&filter, &page)).await?;
     Ok(Json(listed).into_response())
+}
+
+impl Api {
+    /// The order that people call so. Two may share a number: nobody acts on one of them by chance.
+    pub(super) async fn order_numbered(&self, number: SpokenNumber) -> Result<OrderRow, ApiError> {
+        self.views_follow().await;
+        let mut found = self.readers().query(move |reader| reader.orders_numbered(number)).await?;
+        if let (Some(order), true) = (found.pop(), found.is_empty()) {
+            return Ok(order);
+        }
+        if found.is_empty() {
+            return Err(ApiError::not_found("本节点没有此编号的派遣单", "no order here has this number"));
+        }
+        let message =
+            Message::new("ambiguous", "多张派遣单同用此编号", "several orders share this number, of different cases");
+        let message = message.remedy("按案卷查找：order list", "look for the order by its case: order list");
+        Err(ApiError { status: StatusCode::CONFLICT, message })
+    }
+}
+
+pub(super) async fn show(
+    State(api): State<Api>,
+    Named(number): Named<SpokenNumber>,
+) -> Result<Json<OrderRow>, ApiError> {
+    api.order_numbered(number).await.map(Json)
 }
 
 /// Which region's shift ends.

@@ -31,6 +31,13 @@ pub(super) struct Asker {
     user: Option<String>,
 }
 
+impl Asker {
+    /// Who asked, as the program that asks says.
+    pub(super) fn user(&self) -> Option<String> {
+        self.user.clone()
+    }
+}
+
 impl<S: Send + Sync> FromRequestParts<S> for Asker {
     type Rejection = std::convert::Infallible;
 
@@ -65,6 +72,11 @@ impl Reason {
             return Err(ApiError::bad_request(message.remedy("写得短一些", "write a shorter one")));
         }
         Ok(Some(Self(reason)))
+    }
+
+    /// In the words of who asked.
+    pub(super) fn words(&self) -> &str {
+        &self.0
     }
 
     /// The reason for something that cannot be masked.

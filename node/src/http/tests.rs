@@ -23,6 +23,8 @@ mod books;
 mod changes;
 mod conflicts;
 mod erasures;
+mod evidence;
+mod exports;
 mod failures;
 mod georeport;
 mod hotline;

@@ -29,17 +29,17 @@ pub(super) struct CountQuery {
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub(super) struct MemberQuery {
-    team: Option<String>,
-    limit: Option<u32>,
-    after: Option<String>,
+    pub(super) team: Option<String>,
+    pub(super) limit: Option<u32>,
+    pub(super) after: Option<String>,
 }
 
 /// Which teams.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub(super) struct TeamQuery {
-    limit: Option<u32>,
-    after: Option<String>,
+    pub(super) limit: Option<u32>,
+    pub(super) after: Option<String>,
 }
 
 /// Which devices.
@@ -51,6 +51,15 @@ pub(super) struct DeviceQuery {
     bbox: Option<String>,
     limit: Option<u32>,
     after: Option<String>,
+}
+
+impl DeviceQuery {
+    /// What it asks for, and which part of that.
+    pub(super) fn parts(self) -> Result<(DeviceFilter, Page), ApiError> {
+        let bounds = bounding_box(self.bbox.as_deref())?;
+        let Self { region, kind, limit, after, .. } = self;
+        Ok((DeviceFilter { region, kind, bounds }, Page { limit, after }))
+    }
 }
 
 pub(super) async fn regions(State(api): State<Api>) -> Result<Response, ApiError> {
@@ -79,9 +88,7 @@ pub(super) async fn teams(State(api): State<Api>, Params(query): Params<TeamQuer
 
 pub(super) async fn devices(State(api): State<Api>, Params(query): Params<DeviceQuery>) -> Result<Response, ApiError> {
     api.views_follow().await;
-    let bounds = bounding_box(query.bbox.as_deref())?;
-    let filter = DeviceFilter { region: query.region, kind: query.kind, bounds };
-    let page = Page { limit: query.limit, after: query.after };
+    let (filter, page) = query.parts()?;
     let listed = api.readers().query(move |reader| reader.devices(&filter, &page)).await?;
     Ok(Json(listed).into_response())
 }

@@ -2,7 +2,7 @@
 
 use rusqlite::Row;
 use serde::Serialize;
-use townmesh_crdt::domain::case::{CaseState, Lamp, OrderKind, OrderStatus, Severity, Source, Step};
+use townmesh_crdt::domain::case::{CaseState, Conveyed, Lamp, Means, OrderKind, OrderStatus, Severity, Source, Step};
 use townmesh_crdt::domain::number::SpokenNumber;
 use townmesh_crdt::domain::position::Position;
 use townmesh_crdt::domain::region::RegionCode;
@@ -128,6 +128,8 @@ pub struct OrderRow {
     pub case: String,
     /// The dispatching or whistling event.
     pub event: String,
+    /// Its place in that event's list, from 0.
+    pub index: u8,
     /// What people call it by.
     pub number: String,
     /// The team.
@@ -144,6 +146,14 @@ pub struct OrderRow {
     pub sent_ms: i64,
     /// Who sent it.
     pub sent_by: Option<String>,
+    /// Who of the team does it, once somebody is named: a member's code.
+    pub person: Option<String>,
+    /// By which means it was handed on last, by voice or on paper.
+    pub conveyed_by: Option<Means>,
+    /// When that was, in milliseconds since 1970.
+    pub conveyed_ms: Option<i64>,
+    /// Each time that it was handed on so.
+    pub conveyed: Vec<Conveyed>,
     /// What was done, once it is.
     pub result: Option<String>,
     /// Who did it.
@@ -266,6 +276,16 @@ impl Reader {
         Ok(found.iter().filter_map(|document| document.parse().ok()).collect())
     }
 
+    /// The orders that are called by a number: more than one by a chance of one in many thousands.
+    ///
+    /// # Errors
+    /// [`QueryError`].
+    pub fn orders_numbered(&self, number: SpokenNumber) -> Result<Vec<OrderRow>, QueryError> {
+        let mut query = Query::default();
+        query.equals("o.number", Some(number));
+        query.all(&self.connection, &format!("d.document, o.* FROM {ORDERS}"), "ORDER BY o.row, o.place", order_row)
+    }
+
     /// Orders, the latest first.
     ///
     /// # Errors
@@ -319,9 +339,12 @@ fn lamp(row: &Row<'_>, now_ms: i64) -> rusqlite::Result<Option<Lamp>> {
 }
 
 fn order_row(row: &Row<'_>) -> rusqlite::Result<OrderRow> {
+    let conveyed: Vec<Conveyed> = serde_json::from_value(json(row, "conveyed")?).unwrap_or_default();
+    let last = conveyed.last().map(|told| &told.conveying);
     Ok(OrderRow {
         case: row.get("document")?,
         event: row.get("event")?,
+        index: row.get("part")?,
         number: row.get("number")?,
         team: row.get("team")?,
         task: row.get("task")?,
@@ -330,6 +353,10 @@ fn order_row(row: &Row<'_>) -> rusqlite::Result<OrderRow> {
         status: word(row, "status")?,
         sent_ms: row.get("sent_ms")?,
         sent_by: row.get("sent_by")?,
+        person: row.get("person")?,
+        conveyed_by: last.map(|told| told.means),
+        conveyed_ms: last.map(|told| told.at_ms.cast_signed()),
+        conveyed,
         result: row.get("result")?,
         done_by: row.get("done_by")?,
         done_ms: row.get("done_ms")?,

@@ -159,6 +159,17 @@ pub struct HazardRow {
     pub note: Option<String>,
 }
 
+/// Which inspections.
+#[derive(Debug, Clone, Default)]
+pub struct InspectionFilter {
+    /// In this region or within it.
+    pub region: Option<RegionCode>,
+    /// From here on, in milliseconds since 1970.
+    pub from_ms: Option<i64>,
+    /// Before, in milliseconds since 1970.
+    pub until_ms: Option<i64>,
+}
+
 /// Which hazards.
 #[derive(Debug, Clone, Default)]
 pub struct HazardFilter {
@@ -275,20 +286,20 @@ impl Reader {
         let mut query = Query::default();
         query.equals("household", Some(household));
         let last = format!("ORDER BY time_ms DESC, record LIMIT {MAX_INSPECTIONS}");
-        query.all(&self.connection, "* FROM inspection", &last, |row| {
-            Ok(InspectionRow {
-                record: row.get("record")?,
-                household: row.get("household")?,
-                inspector: row.get("inspector")?,
-                time_ms: row.get("time_ms")?,
-                checklist: row.get("checklist")?,
-                answers: json(row, "answers")?,
-                hazards: row.get("hazards")?,
-                photos: json(row, "photos")?,
-                note: row.get("note")?,
-                void: row.get("void")?,
-            })
-        })
+        query.all(&self.connection, "* FROM inspection", &last, inspection_row)
+    }
+
+    /// Inspections of a region, household by household.
+    ///
+    /// # Errors
+    /// [`QueryError`].
+    pub fn inspections_in(&self, filter: &InspectionFilter, page: &Page) -> Result<Listed<InspectionRow>, QueryError> {
+        let mut query = Query::default();
+        query.region("d.region", filter.region);
+        query.between("i.time_ms", filter.from_ms, filter.until_ms);
+        let order = Order { columns: &["i.row", "i.record"], descending: false };
+        let from = "inspection i JOIN document d ON d.row = i.row";
+        query.list(&self.connection, ("i.*", from), &order, page, inspection_row)
     }
 
     /// Hazards, the latest change first.
@@ -325,6 +336,21 @@ fn household_row(row: &Row<'_>, reveal: bool) -> rusqlite::Result<HouseholdRow> 
         mark: word(row, "mark")?.unwrap_or(DoorMark::Green),
         conflicts: row.get("conflicts")?,
         changed: row.get("changed")?,
+    })
+}
+
+fn inspection_row(row: &Row<'_>) -> rusqlite::Result<InspectionRow> {
+    Ok(InspectionRow {
+        record: row.get("record")?,
+        household: row.get("household")?,
+        inspector: row.get("inspector")?,
+        time_ms: row.get("time_ms")?,
+        checklist: row.get("checklist")?,
+        answers: json(row, "answers")?,
+        hazards: row.get("hazards")?,
+        photos: json(row, "photos")?,
+        note: row.get("note")?,
+        void: row.get("void")?,
     })
 }
 

@@ -55,8 +55,8 @@ pub use conflicts::{ConflictFilter, ConflictPlace, ConflictRow, SettledRow};
 pub use devices::{AlarmFilter, DeviceEventFilter, DeviceEventRow, DeviceFilter, DeviceRow};
 pub use features::{Collection, DEFAULT_FEATURES, Feature, FeatureFilter, Geometry, MAX_FEATURES, Properties};
 pub use households::{
-    HazardFilter, HazardRow, HouseholdDetail, HouseholdFilter, HouseholdRow, InspectionRow, MAX_INSPECTIONS,
-    ResidentRow,
+    HazardFilter, HazardRow, HouseholdDetail, HouseholdFilter, HouseholdRow, InspectionFilter, InspectionRow,
+    MAX_INSPECTIONS, ResidentRow,
 };
 pub use organisation::{
     Attendance, CallStep, Callee, CampaignProgress, Comparison, Escalated, EscalationFilter, MustCount, PostStaffing,

@@ -131,19 +131,36 @@ impl Reader {
         query.equals("m.team", team);
         let order = Order { columns: &["m.code", "m.row"], descending: false };
         let from = "member m JOIN document d ON d.row = m.row";
-        query.list(&self.connection, ("d.document, m.*", from), &order, page, |row| {
-            Ok(MemberRow {
-                document: row.get("document")?,
-                code: row.get("code")?,
-                name: row.get("name")?,
-                team: row.get("team")?,
-                region: row.get("region")?,
-                post: row.get("post")?,
-                phone: row.get("phone")?,
-                retired: row.get("retired")?,
-                roles: json(row, "roles")?,
-            })
-        })
+        query.list(&self.connection, ("d.document, m.*", from), &order, page, member_row)
+    }
+
+    /// The member of a code.
+    ///
+    /// # Errors
+    /// [`QueryError`].
+    pub fn member(&self, code: &str) -> Result<Option<MemberRow>, QueryError> {
+        let mut query = Query::default();
+        query.equals("m.code", Some(code));
+        let select = "d.document, m.* FROM member m JOIN document d ON d.row = m.row";
+        Ok(query.all(&self.connection, select, "ORDER BY m.row LIMIT 1", member_row)?.pop())
+    }
+
+    /// The team of a code, or the only one of a name.
+    ///
+    /// # Errors
+    /// [`QueryError`].
+    pub fn team(&self, code_or_name: &str) -> Result<Option<TeamRow>, QueryError> {
+        let select = "d.document, t.* FROM team t JOIN document d ON d.row = t.row";
+        let by = |column: &str| {
+            let mut query = Query::default();
+            query.equals(column, Some(code_or_name));
+            query.all(&self.connection, select, "ORDER BY t.row LIMIT 2", team_row)
+        };
+        if let Some(team) = by("t.code")?.into_iter().next() {
+            return Ok(Some(team));
+        }
+        let mut named = by("t.name")?;
+        Ok(if named.len() == 1 { named.pop() } else { None })
     }
 
     /// Teams by code.
@@ -153,18 +170,7 @@ impl Reader {
     pub fn teams(&self, page: &Page) -> Result<Listed<TeamRow>, QueryError> {
         let order = Order { columns: &["t.code", "t.row"], descending: false };
         let from = "team t JOIN document d ON d.row = t.row";
-        Query::default().list(&self.connection, ("d.document, t.*", from), &order, page, |row| {
-            Ok(TeamRow {
-                document: row.get("document")?,
-                code: row.get("code")?,
-                name: row.get("name")?,
-                kind: word(row, "kind")?,
-                region: row.get("region")?,
-                leader: row.get("leader")?,
-                phone: row.get("phone")?,
-                retired: row.get("retired")?,
-            })
-        })
+        Query::default().list(&self.connection, ("d.document, t.*", from), &order, page, team_row)
     }
 
     /// How much there is in each village and community of a region (of the town, where none is named), by code.
@@ -233,4 +239,31 @@ impl Reader {
 /// A count in a column; SQLite's numbers have a sign.
 fn count(row: &Row<'_>, column: usize) -> rusqlite::Result<u64> {
     row.get::<_, i64>(column).map(i64::cast_unsigned)
+}
+
+fn member_row(row: &Row<'_>) -> rusqlite::Result<MemberRow> {
+    Ok(MemberRow {
+        document: row.get("document")?,
+        code: row.get("code")?,
+        name: row.get("name")?,
+        team: row.get("team")?,
+        region: row.get("region")?,
+        post: row.get("post")?,
+        phone: row.get("phone")?,
+        retired: row.get("retired")?,
+        roles: json(row, "roles")?,
+    })
+}
+
+fn team_row(row: &Row<'_>) -> rusqlite::Result<TeamRow> {
+    Ok(TeamRow {
+        document: row.get("document")?,
+        code: row.get("code")?,
+        name: row.get("name")?,
+        kind: word(row, "kind")?,
+        region: row.get("region")?,
+        leader: row.get("leader")?,
+        phone: row.get("phone")?,
+        retired: row.get("retired")?,
+    })
 }

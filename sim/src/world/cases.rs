@@ -3,7 +3,8 @@
 use townmesh_crdt::command::CommandError;
 use townmesh_crdt::command::case::{self, Actor, CaseRef};
 use townmesh_crdt::domain::case::{
-    Action, Assignment, Case, CaseState, LimitClock, OrderStatus, ReopenCause, RequestKind, Satisfaction, Severity,
+    Action, Assignment, Case, CaseState, Conveying, LimitClock, Means, OrderRef, OrderStatus, ReopenCause, RequestKind,
+    Satisfaction, Severity,
 };
 use townmesh_crdt::domain::role::Role;
 use townmesh_crdt::policy::DocumentKind;
@@ -69,6 +70,18 @@ fn comment(task: &mut Task<'_>) -> (Role, Action) {
     (Role::LaneChief, Action::Comment { text: format!("{} {}", task.canary, task.dice.below(1_000)) })
 }
 
+fn radioed(task: &Task<'_>, order: OrderRef) -> Action {
+    let conveying = Conveying {
+        means: Means::Radio,
+        speaker: task.by.to_string(),
+        to: "鹰眼二号".into(),
+        at_ms: task.now,
+        read_back: true,
+        words: Some("收到".into()),
+    };
+    Action::Convey { order, conveying }
+}
+
 fn handling(task: &mut Task<'_>, case: &Case, roll: u32) -> (Role, Action) {
     if let Some(request) = case.pending_requests().next().filter(|_| roll < 60) {
         let role = if request.kind == RequestKind::Void { Role::DutyHead } else { Role::Dispatcher };
@@ -77,7 +90,12 @@ fn handling(task: &mut Task<'_>, case: &Case, roll: u32) -> (Role, Action) {
     if let Some(order) = case.open_orders().next().filter(|_| roll < 85) {
         let order_ref = order.id;
         let action = match order.status {
+            // A unit without a node is told by radio.
+            OrderStatus::Sent if roll < 20 => return (Role::Dispatcher, radioed(task, order_ref)),
             OrderStatus::Sent => Action::Acknowledge { order: order_ref },
+            OrderStatus::Acknowledged if roll < 20 => {
+                Action::Assign { order: order_ref, person: format!("member-{}", task.dice.below(20)) }
+            }
             OrderStatus::Acknowledged if roll < 40 => Action::ReportIn { order: order_ref },
             OrderStatus::Acknowledged | OrderStatus::ReportedIn => {
                 Action::OrderDone { order: order_ref, result: "已清理".into(), photos: vec![] }

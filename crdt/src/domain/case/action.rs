@@ -72,6 +72,20 @@ coded! {
     }
 }
 
+coded! {
+    /// By which means an order was handed on to a unit that its node does not reach.
+    pub enum Means: "means of conveying" {
+        /// 电话.
+        Phone = 1, "phone", "电话", "phone";
+        /// 电台.
+        Radio = 2, "radio", "电台", "radio";
+        /// 当面.
+        InPerson = 3, "in_person", "当面", "in person";
+        /// 纸质: an order sheet was handed over.
+        Print = 4, "print", "纸质派遣单", "printed sheet";
+    }
+}
+
 /// The hash under which a sealed blob (a photo) is kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Encode, Decode, Serialize, Deserialize)]
 #[cbor(transparent)]
@@ -169,6 +183,33 @@ pub struct Report {
     #[n(8)]
     #[serde(default)]
     pub photos: Vec<BlobHash>,
+}
+
+/// How an order was handed on by voice or on paper.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode, Serialize, Deserialize)]
+#[cbor(map)]
+#[serde(deny_unknown_fields)]
+pub struct Conveying {
+    /// By which means.
+    #[n(0)]
+    pub means: Means,
+    /// Who spoke, or handed the sheet over: a member's code or a name; not empty.
+    #[n(1)]
+    pub speaker: String,
+    /// To whom: a name or call sign; not empty.
+    #[n(2)]
+    pub to: String,
+    /// When, in milliseconds since 1970. It may lie well before the event that notes it down, not after it.
+    #[n(3)]
+    pub at_ms: u64,
+    /// Whether whoever heard it read it back.
+    #[n(4)]
+    #[serde(default)]
+    pub read_back: bool,
+    /// What was read back, in words.
+    #[n(5)]
+    #[serde(default)]
+    pub words: Option<String>,
 }
 
 /// An action of a newer version: kept, shown, without effect.
@@ -406,6 +447,23 @@ pub enum Action {
         #[n(1)]
         call_off: Vec<OrderRef>,
     },
+    /// 传达: an order was handed on by phone, radio, in person or on paper. It is no acknowledgement: the team's node may
+    /// know nothing of it.
+    #[n(31)]
+    Convey {
+        #[n(0)]
+        order: OrderRef,
+        #[n(1)]
+        conveying: Conveying,
+    },
+    /// 落实到人: a team's order goes to a named `person`, a member's code. The latest one stands.
+    #[n(32)]
+    Assign {
+        #[n(0)]
+        order: OrderRef,
+        #[n(1)]
+        person: String,
+    },
     /// An action of a newer version. Never on the wire under this number.
     #[n(65535)]
     Unknown(#[cbor(n(0), with = "never")] UnknownAction),
@@ -413,7 +471,7 @@ pub enum Action {
 
 impl Action {
     /// The codes that this version knows.
-    pub const KNOWN_CODES: std::ops::RangeInclusive<u16> = 1..=30;
+    pub const KNOWN_CODES: std::ops::RangeInclusive<u16> = 1..=32;
 
     /// Reads an action, keeping one of a newer version as it is.
     pub(super) fn read<C>(d: &mut Decoder<'_>, context: &mut C) -> Result<Self, minicbor::decode::Error> {

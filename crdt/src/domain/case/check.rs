@@ -1,11 +1,13 @@
 //! Guards and references: what must hold beside state and role.
 
 use super::action::{Action, OrderRef};
+use super::fold::milliseconds;
 use super::history::Placed;
 use super::judge::{Judge, Refusal};
 use super::state::{Order, OrderStatus, Request, RequestStatus};
 use super::step::{ConflictKind, Reason};
 use super::table::{Guard, Rule};
+use crate::clock::MAX_AHEAD;
 use crate::id::RecordId;
 
 /// Most orders of one case.
@@ -70,6 +72,8 @@ impl Judge<'_> {
                 let ended_unknown = |order: &Order| order.status != OrderStatus::Done && unknown(order);
                 self.check_order(place, *order, |order| order.status.is_open() || ended_unknown(order))
             }
+            Action::Convey { order, conveying } => self.check_conveying(place, *order, conveying.at_ms),
+            Action::Assign { order, person } => self.check_person(place, *order, person),
             Action::RequestReturn { order, .. } => self.check_order(place, *order, |order| order.status.is_open()),
             Action::Approve { request } => self.check_request(place, *request, true),
             Action::Decline { request, .. } => self.check_request(place, *request, false),
@@ -114,6 +118,21 @@ impl Judge<'_> {
             | Action::Comment { .. }
             | Action::Unknown(_) => Ok(()),
         }
+    }
+
+    /// What was said of an order is a fact, however far the order is; but nobody can have said it after it was noted down,
+    /// give or take what honest clocks differ.
+    fn check_conveying(&self, place: usize, order: OrderRef, at: u64) -> Result<(), Refusal> {
+        self.check_order(place, order, |_| true)?;
+        let noted = self.history.placed.get(place).map_or(0, |placed| milliseconds(placed.input.time));
+        if at <= noted.saturating_add(MAX_AHEAD) { Ok(()) } else { Err(Reason::InFuture.into()) }
+    }
+
+    /// The order is open, as far as the author knew, and the person did not find the problem.
+    fn check_person(&self, place: usize, order: OrderRef, person: &str) -> Result<(), Refusal> {
+        let unknown = |order: &Order| !self.history.knew_of(place, order.changed_by);
+        self.check_order(place, order, |order| order.status.is_open() || unknown(order))?;
+        if self.case.finders.contains(person) { Err(Reason::Finder.into()) } else { Ok(()) }
     }
 
     /// The author knew the order, and it is in a fit state.

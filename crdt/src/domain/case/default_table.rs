@@ -29,6 +29,8 @@ const WHISTLING: &[Role] = &[
 const VOIDING: &[Role] = &[Role::Handler, Role::BackOffice, Role::Liaison, Role::Dispatcher, Role::DutyHead];
 /// Whoever can answer a supervision.
 const REPLYING: &[Role] = &[Role::Handler, Role::BackOffice, Role::Liaison, Role::Dispatcher, Role::DutyHead];
+/// Whoever sits at a phone or radio, or walks over with the sheet.
+const CONVEYING: &[Role] = &[Role::Dispatcher, Role::DutyHead, Role::LaneChief, Role::BackOffice, Role::Commander];
 const SETTLING: &[Role] = &[Role::Dispatcher, Role::DutyHead, Role::Commander];
 const INTAKE: &[Role] = &[Role::IntakeClerk];
 const DUTY_HEAD: &[Role] = &[Role::DutyHead];
@@ -71,6 +73,8 @@ const ROWS: &[Row] = &[
     (40, Step::Dispatch, &[Filed], To(Handling), DISPATCHER, &[], Stands),
     (42, Step::Whistle, AT_WORK, To(Joint), WHISTLING, &[], Stands),
     (43, Step::Acknowledge, HOLDING_ORDERS, Stay, HANDLING, &[], Stands),
+    (43, Step::Convey, ALL, Stay, CONVEYING, &[], Stands),
+    (43, Step::Assign, HOLDING_ORDERS, Stay, HANDLING, &[], Stands),
     (44, Step::ReportIn, HOLDING_ORDERS, Stay, HANDLING, &[Guard::NotFinder], Stands),
     (46, Step::OrderDone, HOLDING_ORDERS, Stay, HANDLING, &[Guard::NotFinder], Stands),
     (50, Step::RequestReturn, AT_WORK, Stay, HANDLING, &[], Stands),

@@ -1,11 +1,11 @@
 //! What an action changes, once it is found to have effect.
 
-use super::action::{Action, Assignment, BlobHash, LimitClock, OrderRef, Report, Severity};
+use super::action::{Action, Assignment, BlobHash, Conveying, LimitClock, OrderRef, Report, Severity};
 use super::fold::milliseconds;
 use super::history::Placed;
 use super::state::{
-    CallbackNote, Case, CaseClock, CaseState, Check, Conflict, Filing, OnSpot, Order, OrderKind, OrderStatus, Pause,
-    Reported, Request, RequestKind, RequestStatus, Supervision,
+    CallbackNote, Case, CaseClock, CaseState, Check, Conflict, Conveyed, Filing, Named, OnSpot, Order, OrderKind,
+    OrderStatus, Pause, Reported, Request, RequestKind, RequestStatus, Supervision,
 };
 use crate::id::RecordId;
 
@@ -68,6 +68,8 @@ impl Case {
                 }
             }
             Action::Settle { between, call_off } => self.settle(event, *between, call_off),
+            Action::Convey { order, conveying } => self.convey(*order, event, by, conveying),
+            Action::Assign { order, person } => self.assign(*order, event, by, person),
             Action::Accept
             | Action::Refuse { .. }
             | Action::Resume
@@ -138,6 +140,8 @@ impl Case {
             status: OrderStatus::Sent,
             changed_by: event,
             sent_at: at,
+            person: None,
+            conveyed: Vec::new(),
             result: None,
             photos: Vec::new(),
         });
@@ -148,6 +152,18 @@ impl Case {
         if let Some(order) = self.orders.iter_mut().find(|order| order.id == id) {
             order.status = status;
             order.changed_by = changed_by;
+        }
+    }
+
+    fn convey(&mut self, id: OrderRef, event: RecordId, by: &str, conveying: &Conveying) {
+        if let Some(order) = self.orders.iter_mut().find(|order| order.id == id) {
+            order.conveyed.push(Conveyed { event, by: by.to_owned(), conveying: conveying.clone() });
+        }
+    }
+
+    fn assign(&mut self, id: OrderRef, event: RecordId, by: &str, person: &str) {
+        if let Some(order) = self.orders.iter_mut().find(|order| order.id == id) {
+            order.person = Some(Named { event, by: by.to_owned(), person: person.to_owned() });
         }
     }
 

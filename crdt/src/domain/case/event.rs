@@ -148,6 +148,12 @@ fn check_action(action: &Action) -> Result<(), EventError> {
             photos(all)?;
             words("the finding", finding)
         }
+        Action::Convey { conveying, .. } => {
+            name("the speaker", &conveying.speaker)?;
+            name("the hearer", &conveying.to)?;
+            conveying.words.iter().try_for_each(|text| words("what was read back", text))
+        }
+        Action::Assign { person, .. } => name("the person", person),
         Action::Settle { call_off, .. } => within("the number of orders called off", call_off.len(), MAX_TEAMS),
         Action::AskCheck { question: text }
         | Action::AnswerCheck { answer: text, .. }

@@ -1,7 +1,9 @@
 //! What people may say in a case; see [`crate::domain::input`]. How long it may be is checked with the event itself.
 
-use super::action::{Action, Assignment, LimitClock, ReopenCause, Report, Satisfaction, Severity, Source};
-use crate::domain::input::{InputError, line, lines, word, words};
+use super::action::{
+    Action, Assignment, Conveying, LimitClock, Means, ReopenCause, Report, Satisfaction, Severity, Source,
+};
+use crate::domain::input::{Fault, InputError, line, lines, time, word, words};
 
 type Checked = Result<(), InputError>;
 
@@ -17,6 +19,22 @@ impl Report {
         // Where the place is on the map, words may be missing.
         if self.position.is_some() { lines("place", &self.place) } else { words("place", &self.place) }?;
         words("description", &self.description)
+    }
+}
+
+impl Conveying {
+    /// Checks what somebody entered.
+    fn check_input(&self) -> Checked {
+        word("means", Some(self.means), Means::ALL)?;
+        line("speaker", &self.speaker)?;
+        line("to", &self.to)?;
+        time("at_ms", i64::try_from(self.at_ms).unwrap_or(i64::MAX))?;
+        let Some(said) = &self.words else { return Ok(()) };
+        if !self.read_back {
+            let (chinese, english) = ("read_back 为 true；没有复述则不写 words", "read_back: true, or leave words out");
+            return Err(InputError::new("words", Fault::Form { chinese, english }));
+        }
+        words("words", said)
     }
 }
 
@@ -55,6 +73,8 @@ impl Action {
             Self::Supervise { demand } => words("demand", demand),
             Self::Reply { answer, .. } => words("answer", answer),
             Self::Comment { text } => words("text", text),
+            Self::Convey { conveying, .. } => conveying.check_input().map_err(|error| error.within("conveying")),
+            Self::Assign { person, .. } => line("person", person),
             // What was found, and whether it passed, says enough.
             Self::AnswerCheck { answer, .. } => lines("answer", answer),
             Self::Verify { finding, .. } => lines("finding", finding),

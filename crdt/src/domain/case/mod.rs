@@ -39,8 +39,8 @@ mod tests;
 mod versioned;
 
 pub use action::{
-    Action, Assignment, BlobHash, LimitClock, OrderRef, ReopenCause, Report, Satisfaction, Severity, Source,
-    UnknownAction,
+    Action, Assignment, BlobHash, Conveying, LimitClock, Means, OrderRef, ReopenCause, Report, Satisfaction, Severity,
+    Source, UnknownAction,
 };
 pub use calendar::{Calendar, CalendarError, WorkingHours};
 pub use deadline::{Deadline, Lamp};
@@ -50,8 +50,8 @@ pub use event::{
 pub use fold::{FoldInput, MAX_EVENTS, fold, milliseconds};
 pub use limit::{Limit, MAX_LIMIT_MINUTES, MINUTES_PER_WORKING_DAY};
 pub use state::{
-    CallbackNote, Case, CaseClock, CaseState, Check, Conflict, Effect, Filing, OnSpot, Order, OrderKind, OrderStatus,
-    Pause, Reported, Request, RequestKind, RequestStatus, Supervision, TimelineEntry, Waiting,
+    CallbackNote, Case, CaseClock, CaseState, Check, Conflict, Conveyed, Effect, Filing, Named, OnSpot, Order,
+    OrderKind, OrderStatus, Pause, Reported, Request, RequestKind, RequestStatus, Supervision, TimelineEntry, Waiting,
 };
 pub use step::{ConflictKind, Reason, Step, VoidReason};
 pub use table::{Guard, Late, Meeting, Outcome, Rule, TableError, Target, TransitionTable, Who};

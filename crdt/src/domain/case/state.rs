@@ -2,9 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
-use super::action::{Action, BlobHash, LimitClock, OrderRef, Report, Satisfaction, Severity};
+use super::action::{Action, BlobHash, Conveying, LimitClock, OrderRef, Report, Satisfaction, Severity};
 use super::event::MAX_SEEN;
 use super::step::{ConflictKind, Reason, Step, VoidReason};
 use crate::domain::codes::coded;
@@ -121,6 +121,29 @@ pub struct Filing {
     pub severity: Severity,
 }
 
+/// Who does a team's order.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Named {
+    /// The event.
+    pub event: RecordId,
+    /// Who named them.
+    pub by: String,
+    /// The person: a member's code.
+    pub person: String,
+}
+
+/// An order that was handed on by voice or on paper.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Conveyed {
+    /// The event.
+    pub event: RecordId,
+    /// Who noted it down.
+    pub by: String,
+    /// How, by whom, to whom, when.
+    #[serde(flatten)]
+    pub conveying: Conveying,
+}
+
 /// One team's order.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Order {
@@ -140,6 +163,10 @@ pub struct Order {
     pub changed_by: RecordId,
     /// When it was written, in milliseconds since 1970.
     pub sent_at: u64,
+    /// Who of the team does it, once somebody is named: the latest one.
+    pub person: Option<Named>,
+    /// Where it was handed on by voice or on paper, in the order of the fold.
+    pub conveyed: Vec<Conveyed>,
     /// What was done, once it is.
     pub result: Option<String>,
     /// Photos of the result.

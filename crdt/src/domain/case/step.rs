@@ -82,6 +82,10 @@ coded! {
         Comment = 35, "comment", "备注", "comment";
         /// A conflict is settled.
         Settle = 36, "settle", "冲突裁定", "settle a conflict";
+        /// An order is handed on by voice or on paper.
+        Convey = 37, "convey", "传达", "convey an order";
+        /// An order goes to a named person.
+        Assign = 38, "assign", "落实到人", "assign to a person";
     }
 }
 
@@ -144,6 +148,8 @@ coded! {
         UnknownGuard = 19, "unknown_guard", "本版本不认识此规则", "this version does not know a rule of the table";
         /// The conflict is not there or settled.
         NoSuchConflict = 20, "no_such_conflict", "没有待裁定的此项冲突", "there is no such open conflict";
+        /// What it tells of would have been after it was written down.
+        InFuture = 21, "in_future", "所述时间晚于记录时间", "the time that it names lies after it was recorded";
     }
 }
 
@@ -211,6 +217,8 @@ impl Step {
             Action::Reply { .. } => Self::Reply,
             Action::Comment { .. } => Self::Comment,
             Action::Settle { .. } => Self::Settle,
+            Action::Convey { .. } => Self::Convey,
+            Action::Assign { .. } => Self::Assign,
             Action::Unknown(unknown) => Self::of_unknown(unknown.code),
         })
     }

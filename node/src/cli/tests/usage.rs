@@ -25,6 +25,14 @@ fn wrong_values_of_flags_end_with_code_2() {
         "invite --name v --role village --region 110115005001 --authority k --out i --peer bad",
         "join i --listen bad",
         "export --out x.pdf",
+        "export cases --out x.pdf",
+        "export --region 110115005001 cases --out x.csv",
+        "export case 410-ZYP-76KT --out x.zip",
+        "verify x.zip --peers",
+        "verify x.zip --town 123",
+        "order sheet 1",
+        "order convey 410-ZYP-76KS --by a --role dispatcher --means pigeon --to b",
+        "order convey 410-ZYP-76KS --by a --role dispatcher --means phone --to b --at 25:00",
         "demo --households 5",
         "household record --file f --region 110115005001",
         "household record --file f --note x",
@@ -42,6 +50,8 @@ fn wrong_values_of_flags_end_with_code_2() {
 #[test]
 fn a_file_goes_alone_or_the_flags_without_it() {
     for line in [
+        "export --out x.csv --region 110115005001",
+        "export --data-dir d cases --out x.csv --open true",
         "household record --file f",
         "household record --region 110115005001 --address 1 --note x",
         "inspection record --file f",
@@ -131,4 +141,15 @@ fn a_table_of_regions_says_in_both_languages_what_is_wrong() {
         assert_eq!(message.code, "regions", "{message}");
         assert!(message.zh.contains(point), "{table}: {message}");
     }
+}
+
+#[test]
+fn a_pack_is_looked_at_without_a_node() {
+    let directory = tempfile::tempdir().unwrap();
+    let (path, nowhere) = (directory.path().join("case.zip"), directory.path().join("none"));
+    let line = format!("townmesh verify {} --data-dir {}", path.display(), nowhere.display());
+    assert!(run(&line).is_err(), "there is no such file");
+    std::fs::write(&path, b"PK no pack").unwrap();
+    assert_eq!(run(&line).ok(), Some(ExitCode::from(FAILED)));
+    assert!(!nowhere.exists());
 }

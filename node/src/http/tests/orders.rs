@@ -56,6 +56,50 @@ async fn orders_are_listed_and_what_waits_is_handed_over() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn an_order_told_by_radio_and_given_to_a_person_is_shown_so() {
+    let node = Node::start().await;
+    let case = node.dispatched("村东", 600).await;
+    let (_, orders) = node.fetch("/v1/orders").await;
+    let number = orders["rows"][0]["number"].as_str().unwrap().to_owned();
+    let (status, order) = node.fetch(&format!("/v1/orders/{}", number.to_lowercase())).await;
+    assert_eq!(
+        (status, &order["index"], &order["person"], &order["conveyed"]),
+        (StatusCode::OK, &json!(0), &Value::Null, &json!([]))
+    );
+    let named = json!({ "event": order["event"], "index": order["index"] });
+    let act = async |by: &str, role: &str, action: Value| {
+        let body = json!({ "actor": { "by": by, "role": role }, "action": action });
+        node.post(&format!("/v1/cases/{case}/actions"), &body).await
+    };
+    let told = |at: i64| {
+        json!({ "convey": { "order": named, "conveying": { "means": "radio", "speaker": "pq-1", "to": "鹰眼二号",
+        "at_ms": at, "read_back": true, "words": "收到" } } })
+    };
+    let at = crate::engine::now().cast_signed() - 60_000;
+    let (status, refused) = act("pq-1", "dispatcher", told(at + 24 * 3_600_000)).await;
+    assert_eq!((status, code(&refused)), (StatusCode::UNPROCESSABLE_ENTITY, "in_future"), "{refused}");
+    assert_eq!(act("pq-1", "dispatcher", told(at)).await.0, StatusCode::OK);
+    assert_eq!(
+        act("nq-1", "back_office", json!({ "assign": { "order": named, "person": "P17" } })).await.0,
+        StatusCode::OK
+    );
+    node.fetch("/v1/members").await;
+    let (_, handover) = node.fetch("/v1/handover").await;
+    let waiting = &handover["unacknowledged"]["rows"][0];
+    assert_eq!((&waiting["conveyed_by"], &waiting["conveyed_ms"]), (&json!("radio"), &json!(at)), "{handover}");
+    assert_eq!(waiting["person"], "P17", "it is told, not acknowledged: {handover}");
+    let (_, shown) = node.fetch(&format!("/v1/cases/{case}")).await;
+    let order = &shown["orders"][0];
+    assert_eq!(
+        (&order["conveyed"][0]["to"], &order["conveyed"][0]["words"]),
+        (&json!("鹰眼二号"), &json!("收到")),
+        "{shown}"
+    );
+    let (status, missing) = node.fetch("/v1/orders/0000000001").await;
+    assert!(status == StatusCode::NOT_FOUND || status == StatusCode::BAD_REQUEST, "{missing}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn an_open_case_names_the_nearest_units() {
     let node = Node::start().await;
     assert_eq!(node.post("/v1/positions", &json!({ "lat": 39.73, "lon": 116.32 })).await.0, StatusCode::NO_CONTENT);

@@ -16,7 +16,7 @@ const STAGE: &str = "INSERT INTO case_stage (row, place, stage, person, started_
 const EVENT: &str = "INSERT INTO case_event (row, place, event, time_ms, person, role, step, effect, state, note, \
     action) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
 const ORDER: &str = "INSERT INTO dispatch_order (row, place, event, team, task, kind, lead, status, sent_ms, result, \
-    number, sent_by, done_by, done_ms) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
+    number, sent_by, done_by, done_ms, part, person, conveyed) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
 
 impl Batch<'_> {
     pub(super) fn case(&mut self, slot: Slot<'_>, record: &CaseRecord) -> rusqlite::Result<()> {
@@ -112,6 +112,9 @@ impl Batch<'_> {
                     &entry(case, order.id.event).map(|sent| &sent.by),
                     &done.map(|done| &done.by),
                     &done.map(|done| milliseconds(done.time).cast_signed()),
+                    &order.id.index,
+                    &order.person.as_ref().map(|named| &named.person),
+                    &json(&order.conveyed)?,
                 ],
             )?;
         }

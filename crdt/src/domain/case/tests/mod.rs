@@ -5,6 +5,7 @@ mod codec;
 mod deadlines;
 mod interleavings;
 mod merges;
+mod orders;
 mod random;
 mod town;
 mod transitions;

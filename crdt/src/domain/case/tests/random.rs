@@ -7,8 +7,8 @@ use proptest::sample::Index;
 
 use super::town::*;
 use crate::domain::case::{
-    Action, Case, CaseEvent, Effect, FoldInput, LimitClock, MAX_EVENTS, Order, OrderRef, Outcome, ReopenCause, Report,
-    Satisfaction, Severity, Source, Step, TimelineEntry, TransitionTable, UnknownAction, VoidReason, fold,
+    Action, Case, CaseEvent, Effect, FoldInput, LimitClock, MAX_EVENTS, Means, Order, OrderRef, Outcome, ReopenCause,
+    Report, Satisfaction, Severity, Source, Step, TimelineEntry, TransitionTable, UnknownAction, VoidReason, fold,
 };
 use crate::domain::role::Role;
 use crate::id::{DocumentId, NodeId, RecordId};
@@ -97,7 +97,12 @@ pub(super) fn any_action() -> impl Strategy<Value = Action> {
         "[a-c]".prop_map(|team| lead(&team)),
         any::<bool>().prop_map(verify),
         any_text().prop_map(|text| Action::Comment { text }),
-        (31..u16::MAX).prop_map(|code| Action::Unknown(UnknownAction { code, body: vec![0xa0] })),
+        (any_order(), 0..6_u16, 0..20_000_u64, any::<bool>()).prop_map(|(order, code, minutes, read_back)| {
+            let at_ms = MONDAY_8 + minutes * MINUTE;
+            convey(order, Means::from_code(code), at_ms, read_back.then(reason))
+        }),
+        (any_order(), "[a-c]").prop_map(|(order, person)| Action::Assign { order, person }),
+        (33..u16::MAX).prop_map(|code| Action::Unknown(UnknownAction { code, body: vec![0xa0] })),
     ];
     prop_oneof![intake, desk, field]
 }

@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::domain::case::{
-    Action, Assignment, Case, CaseEvent, CaseState, Conflict, ConflictKind, Effect, FoldInput, LimitClock, OrderRef,
-    Reason, Report, Severity, Source, TransitionTable, VoidReason, fold,
+    Action, Assignment, Case, CaseEvent, CaseState, Conflict, ConflictKind, Conveying, Effect, FoldInput, LimitClock,
+    Means, OrderRef, Reason, Report, Severity, Source, TransitionTable, VoidReason, fold,
 };
 use crate::domain::role::Role;
 use crate::id::{DocumentId, NodeId, RecordId};
@@ -182,6 +182,16 @@ pub(super) fn whistle(to: &[&str]) -> Action {
 
 pub(super) fn done(order: OrderRef) -> Action {
     Action::OrderDone { order, result: "已清理".into(), photos: vec![] }
+}
+
+/// Somebody told `order` on at a time; `words` were read back.
+pub(super) fn convey(order: OrderRef, means: Means, at_ms: u64, words: Option<String>) -> Action {
+    let (speaker, to, read_back) = ("dispatcher-1".into(), "鹰眼二号".into(), words.is_some());
+    Action::Convey { order, conveying: Conveying { means, speaker, to, at_ms, read_back, words } }
+}
+
+pub(super) fn assign(order: OrderRef, person: &str) -> Action {
+    Action::Assign { order, person: person.into() }
 }
 
 pub(super) fn lead(team: &str) -> Action {

@@ -1,0 +1,220 @@
+//! Lists go out as files: every row that their filters leave, a page at a time.
+
+use std::io::Read as _;
+use std::sync::Arc;
+
+use axum::body::Bytes;
+use axum::extract::{RawQuery, State};
+use axum::http::header;
+use axum::response::{IntoResponse, Response};
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+use townmesh_crdt::domain::region::RegionCode;
+
+use super::Api;
+use super::bounds::{Named, Params};
+use super::cases::CaseQuery;
+use super::error::ApiError;
+use super::events::{EventQuery, Events};
+use super::households::HazardQuery;
+use super::lines::{self, Pieces};
+use super::orders::OrderQuery;
+use super::town::{DeviceQuery, MemberQuery, TeamQuery};
+use crate::ledger::{ExportError, ListEnd, ListFormat, ListKind, ListWriter};
+use crate::message::{Explain as _, Message};
+use crate::views::{
+    AlarmFilter, CaseFilter, DeviceEventFilter, DeviceFilter, HazardFilter, InspectionFilter, Listed, MAX_LIMIT,
+    OrderFilter, Page, QueryError, Reader,
+};
+
+/// Bytes of a file that are sent in one piece.
+const PIECE: usize = 64 << 10;
+
+/// Which inspections.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct InspectionQuery {
+    region: Option<RegionCode>,
+    from_ms: Option<i64>,
+    until_ms: Option<i64>,
+}
+
+/// Regions have no filter.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct NoQuery {}
+
+/// A list with its filters.
+enum Source {
+    Cases(CaseFilter),
+    Orders(OrderFilter),
+    Hazards(HazardFilter),
+    Inspections(InspectionFilter),
+    Devices(DeviceFilter),
+    OfDevice(DeviceEventFilter),
+    Alarms(AlarmFilter),
+    Members(Option<String>),
+    Teams,
+    Regions,
+}
+
+impl Source {
+    /// What a query asks for.
+    fn of(list: ListKind, query: &str) -> Result<Self, ApiError> {
+        let (source, page) = match list {
+            ListKind::Cases => {
+                Params::<CaseQuery>::of(query)?.parts().map(|(filter, page)| (Self::Cases(filter), page))?
+            }
+            ListKind::Orders => {
+                let (filter, page) = Params::<OrderQuery>::of(query)?.parts();
+                (Self::Orders(filter), page)
+            }
+            ListKind::Hazards => {
+                Params::<HazardQuery>::of(query)?.parts().map(|(filter, page)| (Self::Hazards(filter), page))?
+            }
+            ListKind::Inspections => {
+                let InspectionQuery { region, from_ms, until_ms } = Params::of(query)?;
+                (Self::Inspections(InspectionFilter { region, from_ms, until_ms }), Page::default())
+            }
+            ListKind::Devices => {
+                Params::<DeviceQuery>::of(query)?.parts().map(|(filter, page)| (Self::Devices(filter), page))?
+            }
+            ListKind::Events => match Params::<EventQuery>::of(query)?.parts() {
+                (Events::OfDevice(filter), page) => (Self::OfDevice(filter), page),
+                (Events::Alarms(filter), page) => (Self::Alarms(filter), page),
+            },
+            ListKind::Members => {
+                let MemberQuery { team, limit, after } = Params::of(query)?;
+                (Self::Members(team), Page { limit, after })
+            }
+            ListKind::Teams => {
+                let TeamQuery { limit, after } = Params::of(query)?;
+                (Self::Teams, Page { limit, after })
+            }
+            ListKind::Regions => {
+                let NoQuery {} = Params::of(query)?;
+                (Self::Regions, Page::default())
+            }
+        };
+        if page == Page::default() {
+            return Ok(source);
+        }
+        let message = Message::new("query", "导出不分页", "an export has every row: it takes no limit and no after");
+        Err(ApiError::bad_request(message.remedy("去掉 limit 和 after", "leave limit and after out")))
+    }
+
+    fn page(&self, reader: &Reader, after: Option<String>) -> Result<Listed<Value>, QueryError> {
+        let page = Page { limit: Some(MAX_LIMIT), after };
+        Ok(match self {
+            Self::Cases(filter) => values(reader.cases(filter, &page)?),
+            Self::Orders(filter) => values(reader.orders(filter, &page)?),
+            Self::Hazards(filter) => values(reader.hazards(filter, &page)?),
+            Self::Inspections(filter) => values(reader.inspections_in(filter, &page)?),
+            Self::Devices(filter) => values(reader.devices(filter, &page)?),
+            Self::OfDevice(filter) => values(reader.device_events(filter, &page)?),
+            Self::Alarms(filter) => values(reader.alarms(filter, &page)?),
+            Self::Members(team) => values(reader.members(team.as_deref(), &page)?),
+            Self::Teams => values(reader.teams(&page)?),
+            Self::Regions => values(Listed { rows: reader.regions()?, next: None }),
+        })
+    }
+}
+
+fn values<T: Serialize>(listed: Listed<T>) -> Listed<Value> {
+    Listed { rows: listed.rows.iter().map(|row| json!(row)).collect(), next: listed.next }
+}
+
+pub(super) async fn export(
+    State(api): State<Api>,
+    Named(name): Named<String>,
+    RawQuery(query): RawQuery,
+) -> Result<Response, ApiError> {
+    let list = ListKind::of_name(&name).ok_or_else(|| {
+        let known = ListKind::ALL.map(ListKind::name).join(", ");
+        ApiError::not_found(
+            &format!("没有这个列表，可导出：{known}"),
+            &format!("there is no such list; export one of: {known}"),
+        )
+    })?;
+    let query = query.unwrap_or_default();
+    let is_format = |part: &&str| part.split('=').next() == Some("format");
+    let format = query.split('&').find(is_format).map_or("csv", |part| part.split_once('=').unwrap_or_default().1);
+    let format = ListFormat::of_name(format).filter(|format| list.formats().contains(format)).ok_or_else(|| {
+        let known = list.formats().iter().map(|format| format.name()).collect::<Vec<_>>().join(", ");
+        let message =
+            Message::new("format", format!("此列表的格式须为 {known}"), format!("this list is written as {known}"));
+        ApiError::bad_request(message)
+    })?;
+    let rest = query.split('&').filter(|part| !is_format(part) && !part.is_empty()).collect::<Vec<_>>().join("&");
+    let source = Source::of(list, &rest)?;
+    let place = api.bounds().heavy()?;
+    let writer = ListWriter::new(list, format)?;
+    api.views_follow().await;
+    // The first page is read before anything is answered: what is wrong with a filter is an error, not half a file.
+    let source = Arc::new(source);
+    let first = page(&api, &source, None).await?;
+    let (sender, body) = lines::body();
+    tokio::spawn(async move {
+        if let Err(error) = send(&api, &source, first, writer, &sender).await {
+            tracing::warn!(%error, "an export was not completed");
+            let _ = sender.send(Err(std::io::ErrorKind::UnexpectedEof.into())).await;
+        }
+        drop(place);
+    });
+    let disposition = format!("attachment; filename=\"{}.{}\"", list.name(), format.name());
+    let headers = [(header::CONTENT_TYPE, format.media_type().to_owned()), (header::CONTENT_DISPOSITION, disposition)];
+    Ok((headers, body).into_response())
+}
+
+async fn page(api: &Api, source: &Arc<Source>, after: Option<String>) -> Result<Listed<Value>, ApiError> {
+    let source = Arc::clone(source);
+    api.readers().query(move |reader| source.page(reader, after)).await
+}
+
+/// Why an export broke off.
+#[derive(Debug, thiserror::Error)]
+enum Broken {
+    #[error("the reader went away")]
+    Gone,
+    #[error(transparent)]
+    Export(#[from] ExportError),
+    #[error("{0}")]
+    Read(String),
+}
+
+async fn send(
+    api: &Api,
+    source: &Arc<Source>,
+    first: Listed<Value>,
+    mut writer: ListWriter,
+    sender: &Pieces,
+) -> Result<(), Broken> {
+    let say = async |bytes: Vec<u8>| match bytes.is_empty() {
+        true => Ok(()),
+        false => sender.send(Ok(Bytes::from(bytes))).await.map_err(|_| Broken::Gone),
+    };
+    let mut listed = first;
+    loop {
+        say(writer.rows(&listed.rows)?).await?;
+        let Some(after) = listed.next else { break };
+        listed = page(api, source, Some(after)).await.map_err(|error| Broken::Read(error.message.explain().en))?;
+    }
+    let end = tokio::task::spawn_blocking(move || writer.end()).await.map_err(|_| Broken::Gone)??;
+    let mut file = match end {
+        ListEnd::Bytes(bytes) => return say(bytes).await,
+        ListEnd::File(file) => file,
+    };
+    loop {
+        let read = tokio::task::spawn_blocking(move || {
+            let mut piece = Vec::with_capacity(PIECE);
+            let read = file.by_ref().take(PIECE as u64).read_to_end(&mut piece);
+            read.map(|_| (piece, file))
+        });
+        let (piece, rest) = read.await.map_err(|_| Broken::Gone)?.map_err(ExportError::Io)?;
+        if piece.is_empty() {
+            return Ok(());
+        }
+        file = rest;
+        say(piece).await?;
+    }
+}
