@@ -15,6 +15,7 @@ pub mod fork;
 pub mod grant;
 pub mod id;
 pub mod namespace;
+mod openapi;
 pub mod policy;
 pub mod refusal;
 pub mod replica;

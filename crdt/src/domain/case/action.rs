@@ -78,6 +78,8 @@ coded! {
 #[serde(transparent)]
 pub struct BlobHash(#[serde(with = "bytes_of_hash")] ByteArray<32>);
 
+crate::openapi::described!(BlobHash => crate::openapi::forms::digits(64, "照片 / hash of a sealed blob"));
+
 impl From<[u8; 32]> for BlobHash {
     fn from(hash: [u8; 32]) -> Self {
         Self(hash.into())
@@ -107,6 +109,7 @@ mod bytes_of_hash {
 
 /// Names one order of one dispatch or whistle: the event and the order's place in its list.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Encode, Decode, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[cbor(array)]
 #[serde(deny_unknown_fields)]
 pub struct OrderRef {
@@ -120,6 +123,7 @@ pub struct OrderRef {
 
 /// What one team is asked to do.
 #[derive(Debug, Clone, PartialEq, Eq, Encode, Decode, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[cbor(map)]
 #[serde(deny_unknown_fields)]
 pub struct Assignment {
@@ -133,6 +137,7 @@ pub struct Assignment {
 
 /// The first account of a problem.
 #[derive(Debug, Clone, PartialEq, Eq, Encode, Decode, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema), schema(as = CaseReport))]
 #[cbor(map)]
 #[serde(deny_unknown_fields)]
 pub struct Report {
@@ -164,6 +169,7 @@ pub struct Report {
     /// Name and phone of the caller, sealed under the case party's key.
     #[n(7)]
     #[serde(default, with = "bytes::optional")]
+    #[cfg_attr(feature = "openapi", schema(value_type = Option<String>, pattern = "^([0-9a-fA-F]{2})*$"))]
     pub reporter: Option<ByteVec>,
     /// Photos of the problem.
     #[n(8)]
@@ -173,12 +179,14 @@ pub struct Report {
 
 /// An action of a newer version: kept, shown, without effect.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct UnknownAction {
     /// Its code.
     pub code: u16,
     /// Its fields as CBOR.
     #[serde(with = "bytes")]
+    #[cfg_attr(feature = "openapi", schema(value_type = String, pattern = "^([0-9a-fA-F]{2})*$"))]
     pub body: Vec<u8>,
 }
 
@@ -190,6 +198,7 @@ const fn working_hours() -> LimitClock {
 ///
 /// References (`request`, `order`, `question`, ...) name events that the author must have seen.
 #[derive(Debug, Clone, PartialEq, Eq, Encode, Decode, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[cbor(map)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 #[allow(missing_docs, reason = "each field is named by its variant's documentation")]

@@ -99,6 +99,7 @@ coded! {
 
 /// The first report.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema), schema(as = CaseReported))]
 pub struct Reported {
     /// The event.
     pub event: RecordId,
@@ -112,6 +113,7 @@ pub struct Reported {
 
 /// Category, severity and limit as filed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema), schema(as = CaseFiling))]
 pub struct Filing {
     /// The event.
     pub event: RecordId,
@@ -123,6 +125,7 @@ pub struct Filing {
 
 /// One team's order.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema), schema(as = CaseOrder))]
 pub struct Order {
     /// Its name.
     pub id: OrderRef,
@@ -148,6 +151,7 @@ pub struct Order {
 
 /// One request and its decision.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema), schema(as = CaseRequest))]
 pub struct Request {
     /// The event.
     pub event: RecordId,
@@ -169,6 +173,7 @@ pub struct Request {
 
 /// Intake's question to an inspector.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema), schema(as = CaseCheck))]
 pub struct Check {
     /// The asking event.
     pub event: RecordId,
@@ -180,6 +185,7 @@ pub struct Check {
 
 /// The finder's claim to have dealt with the problem.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema), schema(as = CaseOnSpot))]
 pub struct OnSpot {
     /// The event.
     pub event: RecordId,
@@ -191,6 +197,7 @@ pub struct OnSpot {
 
 /// A demand of the commander (督办).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema), schema(as = CaseSupervision))]
 pub struct Supervision {
     /// The event.
     pub event: RecordId,
@@ -202,6 +209,7 @@ pub struct Supervision {
 
 /// What the caller said (回访).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema), schema(as = CaseCallback))]
 pub struct CallbackNote {
     /// The event.
     pub event: RecordId,
@@ -213,6 +221,7 @@ pub struct CallbackNote {
 
 /// A time in which the limit's clock stood still, in milliseconds since 1970.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema), schema(as = CasePause))]
 pub struct Pause {
     /// From here.
     pub from: u64,
@@ -222,6 +231,7 @@ pub struct Pause {
 
 /// What the deadline is computed from; all times in milliseconds since 1970.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct CaseClock {
     /// When the case was filed.
     pub started: u64,
@@ -241,6 +251,7 @@ pub struct CaseClock {
 
 /// Two events whose authors did not know of each other, for a person to settle.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema), schema(as = CaseConflict))]
 pub struct Conflict {
     /// In the words of the domain.
     pub kind: ConflictKind,
@@ -256,6 +267,7 @@ pub struct Conflict {
 
 /// What an event did.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema), schema(as = CaseEffect))]
 #[serde(rename_all = "snake_case")]
 pub enum Effect {
     /// It has effect.
@@ -285,6 +297,7 @@ impl Effect {
 
 /// One event as people see it, in the order of the fold.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema), schema(as = CaseTimelineEntry))]
 pub struct TimelineEntry {
     /// The event.
     pub event: RecordId,
@@ -310,6 +323,7 @@ pub struct TimelineEntry {
 
 /// An event that cannot be placed yet.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema), schema(as = CaseWaiting))]
 pub struct Waiting {
     /// The event.
     pub event: RecordId,
@@ -319,6 +333,7 @@ pub struct Waiting {
 
 /// A case, folded from its events.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Case {
     /// Where it stands; `None` before a report has effect.
     pub state: Option<CaseState>,

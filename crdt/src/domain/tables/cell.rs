@@ -114,6 +114,8 @@ macro_rules! text_cells {
                 [self.to_string(), chinese, english]
             }
         }
+        $crate::openapi::described!($type => $crate::openapi::forms::text("", "文字 / a text"));
+
         impl serde::Serialize for $type {
             fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
                 serializer.collect_str(self)
@@ -244,6 +246,16 @@ impl<T: Word> Cell for List<T> {
         [self.to_string(), chinese, english]
     }
 }
+
+#[cfg(feature = "openapi")]
+impl<T: Word> utoipa::PartialSchema for List<T> {
+    fn schema() -> utoipa::openapi::RefOr<utoipa::openapi::schema::Schema> {
+        crate::openapi::forms::text("", "词，以逗号分隔 / words with commas between them, or none")
+    }
+}
+
+#[cfg(feature = "openapi")]
+impl<T: Word> utoipa::ToSchema for List<T> {}
 
 impl<T: Word> Serialize for List<T> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
