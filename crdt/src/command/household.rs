@@ -57,11 +57,13 @@ pub struct HouseholdIds {
 /// personal data an empty number or phone clears, and what is not given stays.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
-#[serde(default, deny_unknown_fields)]
+#[serde(deny_unknown_fields)]
 pub struct Edit<T> {
     /// New values.
+    #[serde(default)]
     pub set: T,
     /// Names of fields, as in JSON.
+    #[serde(default)]
     pub clear: BTreeSet<String>,
 }
 

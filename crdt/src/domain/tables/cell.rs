@@ -247,16 +247,6 @@ impl<T: Word> Cell for List<T> {
     }
 }
 
-#[cfg(feature = "openapi")]
-impl<T: Word> utoipa::PartialSchema for List<T> {
-    fn schema() -> utoipa::openapi::RefOr<utoipa::openapi::schema::Schema> {
-        crate::openapi::forms::text("", "词，以逗号分隔 / words with commas between them, or none")
-    }
-}
-
-#[cfg(feature = "openapi")]
-impl<T: Word> utoipa::ToSchema for List<T> {}
-
 impl<T: Word> Serialize for List<T> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_str(self)
