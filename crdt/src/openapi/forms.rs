@@ -4,7 +4,8 @@ use utoipa::openapi::schema::{AnyOf, Array, ArrayBuilder, ObjectBuilder, Schema,
 use utoipa::openapi::{RefOr, SchemaFormat};
 
 /// Codes of newer versions, as [`crate::domain::codes`] writes them: up to 65535, without leading zeros.
-const UNKNOWN: &str = "^unknown_(0|[1-9][0-9]{0,3}|[1-5][0-9]{4}|6[0-4][0-9]{3}|65[0-4][0-9]{2}|655[0-2][0-9]|6553[0-5])$";
+const UNKNOWN: &str =
+    "^unknown_(0|[1-9][0-9]{0,3}|[1-5][0-9]{4}|6[0-4][0-9]{3}|65[0-4][0-9]{2}|655[0-2][0-9]|6553[0-5])$";
 
 /// A text of this form.
 pub(crate) fn text(pattern: &str, description: &str) -> RefOr<Schema> {

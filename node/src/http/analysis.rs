@@ -12,17 +12,20 @@ use townmesh_crdt::domain::position::Position;
 use townmesh_crdt::domain::region::RegionCode;
 use townmesh_crdt::enrol::EnrolError;
 use townmesh_crdt::namespace::NamespaceKind;
+use utoipa::{IntoParams, ToSchema};
 
 use super::Api;
 use super::assessment::check_period;
 use super::bounds::Params;
 use super::completeness::{self, Complete};
 use super::error::ApiError;
+use super::openapi::problems::Wrong;
 use crate::engine;
 use crate::message::Message;
 use crate::views::{
-    CauseGrouping, HazardGrouping, HazardStatisticsFilter, HotSpotFilter, MAX_PERIODS, PopulationFilter,
-    ProposalsFilter, QueryError, Reader, RecurrenceFilter, SpotSource, Square, TrendFilter, TrendStep,
+    CauseGrouping, HazardGrouping, HazardStatistics, HazardStatisticsFilter, HotSpotFilter, HotSpots, MAX_PERIODS,
+    Population, PopulationFilter, Proposals, ProposalsFilter, QueryError, Reader, Recurrence, RecurrenceFilter,
+    SpotSource, Square, Trend, TrendFilter, TrendStep,
 };
 
 /// Within so many days something counts as come back, where the caller names no number: a quarter.
@@ -31,8 +34,8 @@ const RECURRENCE_DAYS: u32 = 90;
 const MAX_RECURRENCE_DAYS: u32 = 3_653;
 
 /// An answer with how complete the data is.
-#[derive(Debug, Serialize)]
-struct Analysed<T> {
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct Analysed<T> {
     from_ms: i64,
     until_ms: i64,
     /// What lies after it is not over.
@@ -91,7 +94,8 @@ fn checked_days(days: Option<u32>) -> Result<u32, ApiError> {
 }
 
 /// What gathers, when and where.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub(super) struct HotSpotQuery {
     from_ms: i64,
@@ -128,6 +132,18 @@ impl HotSpotQuery {
     }
 }
 
+#[utoipa::path(
+    get,
+    path = "/v1/analysis/hot-spots",
+    operation_id = "hotSpots",
+    tag = "decisions",
+    summary = "高发地点与时段 / where and when things gather",
+    params(HotSpotQuery),
+    responses(
+        (status = 200, description = "结果 / what was asked for", body = Analysed<HotSpots>),
+        Wrong
+    )
+)]
 pub(super) async fn hot_spots(
     State(api): State<Api>,
     Params(query): Params<HotSpotQuery>,
@@ -138,7 +154,8 @@ pub(super) async fn hot_spots(
 }
 
 /// What comes back, when and where.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub(super) struct RecurrenceQuery {
     from_ms: i64,
@@ -150,6 +167,18 @@ pub(super) struct RecurrenceQuery {
     limit: Option<u32>,
 }
 
+#[utoipa::path(
+    get,
+    path = "/v1/analysis/recurrence",
+    operation_id = "recurrence",
+    tag = "decisions",
+    summary = "反复发生 / what comes back",
+    params(RecurrenceQuery),
+    responses(
+        (status = 200, description = "结果 / what was asked for", body = Analysed<Recurrence>),
+        Wrong
+    )
+)]
 pub(super) async fn recurrence(
     State(api): State<Api>,
     Params(query): Params<RecurrenceQuery>,
@@ -162,7 +191,8 @@ pub(super) async fn recurrence(
 }
 
 /// Which hazards.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub(super) struct HazardStatisticsQuery {
     from_ms: i64,
@@ -171,6 +201,18 @@ pub(super) struct HazardStatisticsQuery {
     by: Option<HazardGrouping>,
 }
 
+#[utoipa::path(
+    get,
+    path = "/v1/analysis/hazards",
+    operation_id = "hazardStatistics",
+    tag = "decisions",
+    summary = "隐患统计 / statistics of hazards",
+    params(HazardStatisticsQuery),
+    responses(
+        (status = 200, description = "结果 / what was asked for", body = Analysed<HazardStatistics>),
+        Wrong
+    )
+)]
 pub(super) async fn hazards(
     State(api): State<Api>,
     Params(query): Params<HazardStatisticsQuery>,
@@ -183,7 +225,8 @@ pub(super) async fn hazards(
 }
 
 /// Which people.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub(super) struct PopulationQuery {
     from_ms: i64,
@@ -192,6 +235,18 @@ pub(super) struct PopulationQuery {
     kind: Option<ResidentKind>,
 }
 
+#[utoipa::path(
+    get,
+    path = "/v1/analysis/population",
+    operation_id = "population",
+    tag = "decisions",
+    summary = "人口统计 / statistics of people",
+    params(PopulationQuery),
+    responses(
+        (status = 200, description = "结果 / what was asked for", body = Analysed<Population>),
+        Wrong
+    )
+)]
 pub(super) async fn population(
     State(api): State<Api>,
     Params(query): Params<PopulationQuery>,
@@ -203,7 +258,8 @@ pub(super) async fn population(
 }
 
 /// Which cases, by what periods.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub(super) struct TrendQuery {
     from_ms: i64,
@@ -214,6 +270,18 @@ pub(super) struct TrendQuery {
     limit: Option<u32>,
 }
 
+#[utoipa::path(
+    get,
+    path = "/v1/analysis/trend",
+    operation_id = "trend",
+    tag = "decisions",
+    summary = "趋势 / cases by day, week or month",
+    params(TrendQuery),
+    responses(
+        (status = 200, description = "结果 / what was asked for", body = Analysed<Trend>),
+        Wrong
+    )
+)]
 pub(super) async fn trend(State(api): State<Api>, Params(query): Params<TrendQuery>) -> Result<Response, ApiError> {
     let TrendQuery { from_ms, until_ms, region, category, step, limit } = query;
     check_period(from_ms, until_ms)?;
@@ -233,7 +301,8 @@ pub(super) async fn trend(State(api): State<Api>, Params(query): Params<TrendQue
 }
 
 /// Where campaigns are looked for.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub(super) struct ProposalsQuery {
     from_ms: i64,
@@ -244,6 +313,18 @@ pub(super) struct ProposalsQuery {
     limit: Option<u32>,
 }
 
+#[utoipa::path(
+    get,
+    path = "/v1/analysis/proposals",
+    operation_id = "proposals",
+    tag = "decisions",
+    summary = "专项整治建议 / which campaigns are called for",
+    params(ProposalsQuery),
+    responses(
+        (status = 200, description = "结果 / what was asked for", body = Analysed<Proposals>),
+        Wrong
+    )
+)]
 pub(super) async fn proposals(
     State(api): State<Api>,
     Params(query): Params<ProposalsQuery>,

@@ -7,6 +7,7 @@
 //! | path | method | what |
 //! |---|---|---|
 //! | `/healthz`, `/readyz`, `/metrics` | GET | for monitoring; no token on loopback |
+//! | `/openapi.json` | GET | the description of all this for programs (OpenAPI 3.1) |
 //! | `/v1/status`, `/v1/progress` | GET | what the node holds, whom it knows, how far it is |
 //! | `/v1/households` | GET, POST | list and search; record |
 //! | `/v1/households/{id}` | GET, PATCH | one; edit |
@@ -72,6 +73,7 @@ mod lines;
 mod locate;
 mod metrics;
 mod ogc;
+mod openapi;
 mod orders;
 mod photos;
 mod positions;
@@ -177,6 +179,7 @@ impl Api {
             .route("/healthz", get(status::healthz))
             .route("/readyz", get(status::readyz))
             .route("/metrics", get(metrics::metrics))
+            .route("/openapi.json", get(openapi::describe))
             .route("/v1/status", get(status::status))
             .route("/v1/progress", get(status::progress))
             .merge(registry())

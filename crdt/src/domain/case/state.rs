@@ -350,6 +350,7 @@ pub struct Case {
     /// The case that this one is a duplicate of.
     pub linked_to: Option<DocumentId>,
     /// Orders, in the order of the fold.
+    #[cfg_attr(feature = "openapi", schema(required = false))]
     pub orders: Vec<Order>,
     /// Requests, decided or not.
     pub requests: Vec<Request>,
@@ -372,6 +373,7 @@ pub struct Case {
     /// Events without effect of which somebody said that they have seen it, with the event that says so.
     pub acknowledged: BTreeMap<RecordId, RecordId>,
     /// Every placed event.
+    #[cfg_attr(feature = "openapi", schema(required = false))]
     pub timeline: Vec<TimelineEntry>,
     /// Events that wait for others.
     pub waiting: Vec<Waiting>,

@@ -13,6 +13,7 @@
 //! twice one case.
 
 mod answer;
+mod description;
 
 use axum::extract::rejection::FormRejection;
 use axum::extract::{Form as UrlForm, State};
@@ -43,6 +44,7 @@ use crate::message::Message;
 use crate::moment::Moment;
 use crate::views::{HouseholdRow, RequestFilter, RequestRow};
 use answer::{Form, Record, Records};
+pub(super) use description::paths;
 
 /// Reports that one answer holds at most, as the standard has it.
 const MAX_REQUESTS: u32 = 1_000;
