@@ -94,6 +94,7 @@ impl Node {
             Engine::start(Parts { opener: Box::new(opener), network: None, admission, views, disk: None }).unwrap();
         let file = ApiFile::new("127.0.0.1:8470".parse().unwrap()).unwrap();
         let router = Api::new(engine.clone(), data, Access::new(&file)).router();
+        let router = router.layer(from_fn(openapi::tests::as_described));
         let node = Self { _directory: directory, engine, router, file, authority: founded.authority };
         (node, founded.statements, invite.secrets)
     }

@@ -3,7 +3,7 @@
 
 pub(super) mod problems;
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;
 mod tidy;
 
 use axum::Json;
