@@ -96,7 +96,7 @@ macro_rules! identifier {
             }
         }
 
-        $crate::openapi::described!($name => $crate::openapi::forms::digits($size * 2, $label));
+        $crate::openapi::described!($name => $crate::openapi::forms::digits(stringify!($name), $size * 2, $label));
 
         impl<C> minicbor::Encode<C> for $name {
             fn encode<W: minicbor::encode::Write>(

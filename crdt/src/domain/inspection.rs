@@ -173,7 +173,7 @@ impl<'de> Deserialize<'de> for PhotoHash {
     }
 }
 
-crate::openapi::described!(PhotoHash => crate::openapi::forms::digits(64, "照片 / hash of a photo"));
+crate::openapi::described!(PhotoHash => crate::openapi::forms::digits("PhotoHash", 64, "照片 / hash of a photo"));
 
 impl<C> Encode<C> for PhotoHash {
     fn encode<W: minicbor::encode::Write>(

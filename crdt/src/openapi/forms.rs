@@ -13,9 +13,15 @@ pub(crate) fn text(pattern: &str, description: &str) -> RefOr<Schema> {
     object.into()
 }
 
+/// A text of this form, which has a name: whoever makes up values may know some that exist.
+pub(crate) fn named(name: &str, pattern: &str, description: &str) -> RefOr<Schema> {
+    let object = ObjectBuilder::new().schema_type(Type::String).pattern(Some(pattern)).description(Some(description));
+    object.format(Some(SchemaFormat::Custom(name.to_owned()))).into()
+}
+
 /// A text of so many hexadecimal digits.
-pub(crate) fn digits(count: usize, description: &str) -> RefOr<Schema> {
-    text(&format!("^[0-9a-fA-F]{{{count}}}$"), description)
+pub(crate) fn digits(name: &str, count: usize, description: &str) -> RefOr<Schema> {
+    named(name, &format!("^[0-9a-fA-F]{{{count}}}$"), description)
 }
 
 /// A word of a coded enum by its key; a newer version may write others.

@@ -63,7 +63,7 @@ pub(super) struct ChangeQuery {
     summary = "实时变更（SSE）/ live changes as Server-Sent Events",
     params(ChangeQuery, ("last-event-id" = Option<String>, Header, description = "最后收到的编号 / the last id that was received")),
     responses(
-        (status = 200, description = "ready, changed, removed, anew", body = String, content_type = "text/event-stream"),
+        (status = 200, description = "ready, changed, removed, anew", body = Object, content_type = "text/event-stream"),
         Wrong
     )
 )]

@@ -22,6 +22,7 @@ use crate::message::Message;
 #[serde(default, deny_unknown_fields)]
 pub(super) struct CompletenessQuery {
     region: Option<RegionCode>,
+    #[param(pattern = "^(auth|town|registry|cases|events|tracks)$")]
     kind: Option<String>,
 }
 

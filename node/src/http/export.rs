@@ -39,6 +39,7 @@ const PIECE: usize = 64 << 10;
 #[serde(default, deny_unknown_fields)]
 pub(super) struct ExportQuery {
     /// `csv`, `xlsx` or `geojson`.
+    #[param(pattern = "^(csv|xlsx|geojson|json)$")]
     format: Option<String>,
     /// Only in this region and within it.
     region: Option<RegionCode>,

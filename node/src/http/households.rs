@@ -119,9 +119,11 @@ pub(super) struct HazardPlace {
 /// A place on the map as `west,south,east,north` in degrees.
 pub(super) fn bounding_box(text: Option<&str>) -> Result<Option<BoundingBox>, ApiError> {
     let Some(text) = text else { return Ok(None) };
-    let degrees: Vec<f64> = text.split(',').filter_map(|one| one.trim().parse().ok()).collect();
-    let corners = match degrees.as_slice() {
-        [west, south, east, north] => Position::from_degrees(*south, *west).zip(Position::from_degrees(*north, *east)),
+    let degrees: Result<Vec<f64>, _> = text.split(',').map(|one| one.trim().parse()).collect();
+    let corners = match degrees.as_deref() {
+        Ok([west, south, east, north]) => {
+            Position::from_degrees(*south, *west).zip(Position::from_degrees(*north, *east))
+        }
         _ => None,
     };
     let message =

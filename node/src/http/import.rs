@@ -59,6 +59,7 @@ const KEPT: usize = 50_000;
 #[serde(default, deny_unknown_fields)]
 pub(super) struct ImportQuery {
     /// `csv`, `xlsx` or `jsonl`; told from the content where not given.
+    #[param(pattern = "^(csv|tsv|txt|xlsx|xlsm|jsonl|ndjson|json)$")]
     format: Option<String>,
     /// The sheet of a workbook; the first with rows where none is named.
     sheet: Option<String>,

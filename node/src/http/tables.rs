@@ -112,6 +112,7 @@ pub(super) async fn list(State(api): State<Api>) -> Result<Response, ApiError> {
 #[serde(default, deny_unknown_fields)]
 pub(super) struct TableQuery {
     /// `json`, `csv` or `xlsx`.
+    #[param(pattern = "^(json|csv|xlsx)$")]
     format: Option<String>,
     /// Whether to show rows that were taken out, too.
     retired: bool,

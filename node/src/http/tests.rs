@@ -245,6 +245,7 @@ async fn wrong_input_is_answered_with_a_message_in_both_languages() {
         ("GET", "/v1/households?region=abc", "", StatusCode::BAD_REQUEST, "query"),
         ("GET", "/v1/households?nonsense=1", "", StatusCode::BAD_REQUEST, "query"),
         ("GET", "/v1/households?bbox=1,2,3", "", StatusCode::BAD_REQUEST, "bbox"),
+        ("GET", "/v1/households?bbox=1,2,x,3,4", "", StatusCode::BAD_REQUEST, "bbox"),
         ("GET", "/v1/households?after=nonsense", "", StatusCode::BAD_REQUEST, "cursor"),
         ("GET", "/v1/export?format=exe", "", StatusCode::BAD_REQUEST, "format"),
         ("POST", "/v1/import?map=nonsense", "", StatusCode::BAD_REQUEST, "query"),

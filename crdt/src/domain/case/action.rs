@@ -78,7 +78,7 @@ coded! {
 #[serde(transparent)]
 pub struct BlobHash(#[serde(with = "bytes_of_hash")] ByteArray<32>);
 
-crate::openapi::described!(BlobHash => crate::openapi::forms::digits(64, "照片 / hash of a sealed blob"));
+crate::openapi::described!(BlobHash => crate::openapi::forms::digits("BlobHash", 64, "照片 / hash of a sealed blob"));
 
 impl From<[u8; 32]> for BlobHash {
     fn from(hash: [u8; 32]) -> Self {

@@ -151,7 +151,9 @@ fn filters() -> Vec<Value> {
     let moment = r"^[0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|1[0-9]|2[0-8])T([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]Z$";
     let moment = || json!({ "type": "string", "pattern": moment });
     let number = || json!({ "type": "integer", "format": "uint32" });
-    let region = json!({ "$ref": "#/components/schemas/RegionCode" });
+    // Programs send it empty where they know none.
+    let code = "^([1-9][0-9]([0-9]{2}([0-9]{2}([0-9]{3}([0-9]{3})?)?)?)?)?$";
+    let region = json!({ "type": "string", "pattern": code });
     let status = json!({ "type": "string", "enum": ["open", "closed", "open,closed", "closed,open"] });
     let parameters = [
         ("jurisdiction_id", region, "区划 / code of a region"),

@@ -63,7 +63,24 @@ const MAX_KEY: usize = 200;
 
 /// Every path of this API.
 pub(super) fn router() -> Router<Api> {
-    Router::new().route("/{file}", get(read).post(write)).route("/requests/{file}", get(read_one))
+    Router::new()
+        .route("/discovery.json", get(discovered))
+        .route("/services.json", get(services_as_json))
+        .route("/services.xml", get(services_as_xml))
+        .route("/{file}", get(read).post(write))
+        .route("/requests/{file}", get(read_one))
+}
+
+async fn discovered(headers: HeaderMap) -> Response {
+    Json(discovery(&headers)).into_response()
+}
+
+async fn services_as_json(State(api): State<Api>) -> Response {
+    Form::Json.answer(services(&api).await)
+}
+
+async fn services_as_xml(State(api): State<Api>) -> Response {
+    Form::Xml.answer(services(&api).await)
 }
 
 fn no_such_path() -> ApiError {
@@ -72,13 +89,10 @@ fn no_such_path() -> ApiError {
 
 async fn read(
     State(api): State<Api>,
-    headers: HeaderMap,
     Named(file): Named<String>,
     query: Result<Params<RequestQuery>, ApiError>,
 ) -> Response {
     match Form::of(&file) {
-        Some(("discovery", Form::Json)) => Json(discovery(&headers)).into_response(),
-        Some(("services", form)) => form.answer(services(&api).await),
         Some(("requests", form)) => form.answer(match query {
             Ok(Params(query)) => requests(&api, query).await,
             Err(error) => Err(error),

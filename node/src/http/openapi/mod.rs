@@ -10,7 +10,9 @@ use axum::Json;
 use serde_json::Value;
 use utoipa::OpenApi;
 
+use super::cases::CaseName;
 use super::error::Problem;
+use crate::views::{CauseGrouping, Figure, HazardGrouping, SpotSource, TrendStep};
 
 /// Every operation but those of GeoReport, which are described where they are, and of `/ogc`.
 #[derive(OpenApi)]
@@ -93,7 +95,7 @@ use super::error::Problem;
         super::verify::verify,
         super::dump::dump,
     ),
-    components(schemas(Problem)),
+    components(schemas(Problem, CaseName, Figure, SpotSource, CauseGrouping, HazardGrouping, TrendStep)),
     tags(
         (name = "registry", description = "户、居民、检查、隐患、照片 / households, residents, inspections, hazards, photos"),
         (name = "cases", description = "案卷、任务 / cases and orders"),

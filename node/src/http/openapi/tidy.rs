@@ -60,23 +60,45 @@ pub(super) fn tidy(description: &mut Value) {
 
 /// The API tells the name of each node that said something; the core does not know it.
 fn name_speakers(description: &mut Value) {
-    let speaker = &mut description["components"]["schemas"]["ConflictSpeaker"]["properties"];
-    if speaker.is_object() {
+    let speaker = description.pointer_mut("/components/schemas/ConflictSpeaker/properties");
+    if let Some(speaker) = speaker {
         speaker["name"] = json!({ "type": ["string", "null"], "description": "Name of the node." });
     }
 }
 
-fn tidy_operation(path: &str, operation: &mut Value, schemas: &Object) {
-    for parameter in operation["parameters"].as_array_mut().into_iter().flatten() {
-        tidy_parameter(parameter, schemas);
-    }
-    for (status, description) in ANYWHERE {
-        let content = json!({ "application/problem+json": { "schema": { "$ref": "#/components/schemas/Problem" } } });
-        let known = &mut operation["responses"][status];
-        if known.is_null() {
-            *known = json!({ "description": description, "content": content });
+/// What an answer names can be asked for: operation, where the name stands in its answer, operation that takes it.
+const LINKS: [(&str, &str, &str); 7] = [
+    ("recordHousehold", "document", "showHousehold"),
+    ("recordHousehold", "document", "editHousehold"),
+    ("recordHousehold", "document", "addResident"),
+    ("reportCase", "document", "showCase"),
+    ("reportCase", "document", "actOnCase"),
+    ("recordInspection", "hazards/0", "stepHazard"),
+    ("settleConflict", "settlement", "undoSettlement"),
+];
+
+fn link(operation: &mut Value) {
+    let id = operation["operationId"].as_str().unwrap_or_default().to_owned();
+    for (_, place, next) in LINKS.iter().filter(|(from, ..)| *from == id) {
+        let link = json!({ "operationId": next, "parameters": { "id": format!("$response.body#/value/{place}") } });
+        for status in ["200", "201"] {
+            if let Some(answer) = operation["responses"].get_mut(status) {
+                answer["links"][*next] = link.clone();
+            }
         }
     }
+}
+
+fn tidy_operation(path: &str, operation: &mut Value, schemas: &Object) {
+    let parameters = operation.get_mut("parameters").and_then(Value::as_array_mut);
+    parameters.into_iter().flatten().for_each(|parameter| tidy_parameter(parameter, schemas));
+    for (status, description) in ANYWHERE {
+        let content = json!({ "application/problem+json": { "schema": { "$ref": "#/components/schemas/Problem" } } });
+        if operation["responses"].get(status).is_none() {
+            operation["responses"][status] = json!({ "description": description, "content": content });
+        }
+    }
+    link(operation);
     if OPEN.contains(&path) {
         operation["security"] = json!([{}]);
     }
@@ -86,28 +108,34 @@ fn tidy_operation(path: &str, operation: &mut Value, schemas: &Object) {
 fn tidy_parameter(parameter: &mut Value, schemas: &Object) {
     let name = parameter["name"].as_str().unwrap_or_default().to_owned();
     // What may be left out is not written as null in a URL.
-    let schema = &mut parameter["schema"];
-    if let Some(types) = schema["type"].as_array_mut() {
+    if let Some(schema) = parameter.get_mut("schema") {
+        without_null(schema);
+    }
+    if let Some((description, more)) = known_parameter(&name) {
+        if parameter.get("description").is_none() {
+            parameter["description"] = description.into();
+        }
+        let schema = parameter.get_mut("schema").and_then(Value::as_object_mut);
+        if let (Some(schema), Value::Object(more)) = (schema, more) {
+            schema.extend(more);
+        }
+    }
+    tidy_schema(parameter, schemas);
+}
+
+fn without_null(schema: &mut Value) {
+    if let Some(types) = schema.get_mut("type").and_then(Value::as_array_mut) {
         types.retain(|one| one != "null");
         if let [only] = types.as_slice() {
             schema["type"] = only.clone();
         }
     }
-    if let Some(either) = schema["oneOf"].as_array_mut() {
+    if let Some(either) = schema.get_mut("oneOf").and_then(Value::as_array_mut) {
         either.retain(|one| one["type"] != "null");
         if let [only] = either.as_slice() {
             *schema = only.clone();
         }
     }
-    if let Some((description, more)) = known_parameter(&name) {
-        if parameter["description"].is_null() {
-            parameter["description"] = description.into();
-        }
-        if let (Some(schema), Value::Object(more)) = (parameter["schema"].as_object_mut(), more) {
-            schema.extend(more);
-        }
-    }
-    tidy_schema(parameter, schemas);
 }
 
 /// Walks through everything below, the inner parts first.
@@ -178,6 +206,9 @@ fn close(object: &mut Object) {
 
 /// Numbers have the bounds of their types; keys of objects are texts, also where they are numbers.
 fn bound(object: &mut Object) {
+    if let Some(Value::String(format)) = object.get_mut("format") {
+        *format = format.replace("u-int", "uint");
+    }
     let format = object.get("format").and_then(Value::as_str).unwrap_or_default();
     let (least, most) = match format {
         "uint8" => (json!(0), json!(u8::MAX)),
