@@ -36,11 +36,9 @@ pub(crate) fn words(keys: &[&str], words: &[[&str; 3]], label: &str) -> RefOr<Sc
     Schema::AnyOf(either).into()
 }
 
-/// A day of the calendar.
+/// A day of the calendar. People enter years of four digits; an analysis may be asked for any, to the end of time.
 pub(crate) fn day() -> RefOr<Schema> {
-    let day = ObjectBuilder::new().schema_type(Type::String);
-    let day = day.format(Some(SchemaFormat::Custom("date".to_owned()))).pattern(Some("^[0-9]{4}-[0-9]{2}-[0-9]{2}$"));
-    day.description(Some("2024-03-05")).into()
+    named("Day", "^-?[0-9]{4,7}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])$", "2024-03-05")
 }
 
 /// Degrees of latitude and longitude.

@@ -203,6 +203,9 @@ fn objects_are_closed_and_what_is_referred_to_is_there() {
             assert!(described().pointer(name).is_some(), "{place}: {name} is not there");
         }
         assert!(value.get("allOf").is_none(), "{place} is not merged");
+        for keyword in ["type", "oneOf", "parameters", "requestBody"] {
+            assert_ne!(value.get(keyword), Some(&Value::Null), "{place} has an empty {keyword}");
+        }
     });
 }
 

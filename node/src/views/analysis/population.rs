@@ -164,7 +164,6 @@ pub struct RegionPopulation {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, utoipa::ToSchema)]
 pub struct Population {
     /// The day as of which people are counted.
-    #[schema(value_type = String, pattern = "^-?[0-9]{4,7}-[0-9]{2}-[0-9]{2}$")]
     pub day: Day,
     /// Of all.
     pub total: RegionPopulation,
