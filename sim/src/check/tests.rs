@@ -199,7 +199,7 @@ fn what_was_also_written_in_time_counts() {
         town.removed.insert(NodeId([1; 32]), BTreeMap::from([(log(1), 1)]));
         town.nodes[0].member = false;
         town.acks[1].content.mark = None;
-        town.acks.extend(again.map(|ack| Ack { content: town.acks[1].content.clone(), ..ack }));
+        town.acks.extend(again.map(|ack| Ack { content: town.acks[1].content, ..ack }));
         all(&town, true).iter().any(|violation| violation.rule == CHECKERS[3].0)
     };
     assert!(late(None));
