@@ -1,10 +1,11 @@
 # make demo   the model town on this machine
 # make test   everything that CI checks
 # make bench  the figures of the README
+# make schemathesis  requests made up from the description of the API, against a node of each role
 CARGO ?= cargo
 export CARGO_TERM_COLOR ?= auto
 
-.PHONY: demo test bench build check tools fuzz seeds sim fresh clean
+.PHONY: demo test bench build check tools fuzz seeds sim fresh schemathesis clean
 
 demo: tools
 	$(CARGO) build --release --locked -p townmesh-node -p townmesh-tests --bins
@@ -58,6 +59,19 @@ FRESH_SEED ?= $(shell printf '%d' 0x$$(git rev-parse --short=8 HEAD 2>/dev/null 
 fresh: tools
 	$(CARGO) build --locked --workspace --all-targets
 	target/debug/townmesh-sim run --seed $(FRESH_SEED) --seeds 1000000 --cpu $(FRESH_SECONDS) --shrink 60
+
+# The program that makes up requests to the API, in exactly these versions.
+SCHEMATHESIS = target/schemathesis/bin/schemathesis
+$(SCHEMATHESIS): tests/schemathesis/requirements.txt
+	python3 -m venv target/schemathesis
+	target/schemathesis/bin/pip install --quiet --disable-pip-version-check --requirement $<
+	touch $@
+
+# Requests of each kind, those that are allowed and those that are not, to a center, a village office and a vehicle.
+EXAMPLES ?= 100
+schemathesis: tools $(SCHEMATHESIS)
+	$(CARGO) build --locked --workspace --all-targets
+	SCHEMATHESIS_EXAMPLES=$(EXAMPLES) $(CARGO) test --locked --workspace --test town -- any_request
 
 # Stops with the line that installs what is missing.
 tools:

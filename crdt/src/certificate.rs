@@ -69,6 +69,7 @@ impl std::fmt::Display for CertificateKind {
 
 /// What a node is in the town; its scopes say what it holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
 #[repr(u8)]
 pub enum NodeRole {

@@ -96,6 +96,8 @@ macro_rules! identifier {
             }
         }
 
+        $crate::openapi::described!($name => $crate::openapi::forms::digits(stringify!($name), $size * 2, $label));
+
         impl<C> minicbor::Encode<C> for $name {
             fn encode<W: minicbor::encode::Write>(
                 &self,

@@ -16,6 +16,7 @@ pub mod fork;
 pub mod grant;
 pub mod id;
 pub mod namespace;
+mod openapi;
 pub mod policy;
 pub mod refusal;
 pub mod replica;

@@ -22,7 +22,7 @@ use crate::ledger::{ExportError, LedgerError, MappingError};
 use crate::views::{QueryError, ViewError};
 
 /// An error in two languages. As JSON `{code, message_zh, message_en, remedy?}`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct Message {
     /// A stable name for programs.
     pub code: Cow<'static, str>,

@@ -30,7 +30,7 @@ pub const MAX_USER: usize = 64;
 pub const MAX_LINE: usize = 32 << 10;
 
 /// What was shown.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum RevealKind {
     /// One household.
@@ -56,7 +56,7 @@ pub enum RevealKind {
 }
 
 /// Somebody was shown personal data in clear.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct Reveal {
     /// When, in milliseconds since 1970.
     pub time_ms: Millis,
@@ -102,7 +102,7 @@ pub struct Reveals {
 }
 
 /// A page of what was shown, the newest last.
-#[derive(Debug, PartialEq, Eq, Serialize)]
+#[derive(Debug, PartialEq, Eq, Serialize, utoipa::ToSchema)]
 pub struct RevealPage {
     /// Reveals in the order in which they were noted.
     pub rows: Vec<Reveal>,

@@ -37,6 +37,7 @@ pub struct CaseRef {
 
 /// Who does something, in which role, and with which words beside it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Actor {
     /// A member's code, or the code of a device.
@@ -74,6 +75,7 @@ pub struct NewCase {
 
 /// Whoever reported a case, as far as they are known.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema), schema(as = CaseReporter))]
 pub struct Reporter {
     /// Who they are; `None` where nobody said, or it cannot be opened.
     pub data: Option<PersonalData>,

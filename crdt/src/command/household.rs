@@ -33,6 +33,7 @@ const PEOPLE_PER_EDIT: usize = 128;
 
 /// A household as somebody entered it, or as a row of a ledger tells it.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(default, deny_unknown_fields)]
 pub struct HouseholdInput {
     /// The household; what is not known is left as it is recorded.
@@ -55,11 +56,14 @@ pub struct HouseholdIds {
 /// Unlike an import it also settles: a field in conflict takes the value given, even the one that is shown. Within
 /// personal data an empty number or phone clears, and what is not given stays.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(deny_unknown_fields)]
 pub struct Edit<T> {
     /// New values.
+    #[serde(default)]
     pub set: T,
     /// Names of fields, as in JSON.
+    #[serde(default)]
     pub clear: BTreeSet<String>,
 }
 

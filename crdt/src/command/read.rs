@@ -119,6 +119,7 @@ pub struct Duplicate {
 
 /// Whether somebody's sealed data could be opened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum PersonalState {
     /// Yes; also where nothing is recorded.

@@ -22,6 +22,7 @@ impl TownEntity for Team {}
 
 /// What an import came to.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Imported {
     /// Rows that were new.
     pub created: u64,

@@ -136,6 +136,10 @@ macro_rules! coded {
             }
         }
 
+        $crate::openapi::described!(
+            $name => $crate::openapi::forms::words(Self::KEYS, &[$( [$key, $zh, $en] ),+], $label)
+        );
+
         impl<C> minicbor::Encode<C> for $name {
             fn encode<W: minicbor::encode::Write>(
                 &self,

@@ -113,6 +113,8 @@ impl<'de> Deserialize<'de> for Day {
     }
 }
 
+crate::openapi::described!(Day => crate::openapi::forms::day());
+
 impl Scalar for Day {
     fn to_value(&self) -> Value {
         Value::Int(self.0.into())

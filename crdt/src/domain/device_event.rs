@@ -23,6 +23,7 @@ pub const MAX_TEXT_BYTES: usize = 200;
 
 /// One thing that one device said. Ordered by time, then kind.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct DeviceEvent {
     /// When, by the device where it has a clock, in milliseconds since 1970.
@@ -44,6 +45,7 @@ pub struct DeviceEvent {
 
 /// What tells an event from the same device's other events of the same kind.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum EventKey {
     /// Its time, which the device itself stated.
@@ -57,6 +59,7 @@ pub enum EventKey {
 
 /// What an event amounts to.
 #[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum EventValue {
     /// It happened; that is all.
@@ -250,6 +253,11 @@ impl Serialize for Decimal {
         serializer.collect_str(self)
     }
 }
+
+crate::openapi::described!(Decimal => crate::openapi::forms::text(
+    r"^-?[0-9]{1,19}(\.[0-9]{0,9})?$",
+    "十进制数 / decimal number as the device sent it; its digits together fit into 63 bits"
+));
 
 impl<'de> Deserialize<'de> for Decimal {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {

@@ -48,6 +48,7 @@ pub struct PhotoHashError;
 
 /// An inspection (入户检查). Bytes as in [`immutable`]: version 1, then a map with the keys given in the source.
 #[derive(Debug, Clone, PartialEq, Eq, Encode, Decode, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[cbor(map)]
 #[serde(deny_unknown_fields)]
 pub struct Inspection {
@@ -171,6 +172,8 @@ impl<'de> Deserialize<'de> for PhotoHash {
         String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
     }
 }
+
+crate::openapi::described!(PhotoHash => crate::openapi::forms::digits("PhotoHash", 64, "照片 / hash of a photo"));
 
 impl<C> Encode<C> for PhotoHash {
     fn encode<W: minicbor::encode::Write>(

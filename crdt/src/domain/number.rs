@@ -117,6 +117,11 @@ impl Serialize for SpokenNumber {
     }
 }
 
+crate::openapi::described!(SpokenNumber => crate::openapi::forms::text(
+    "^[0-9A-HJKMNP-TV-Z]{3}-[0-9A-HJKMNP-TV-Z]{3}-[0-9A-HJKMNP-TV-Z]{4}$",
+    "编号 / number of a case as people say it"
+));
+
 impl<'de> Deserialize<'de> for SpokenNumber {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = String::deserialize(deserializer)?;

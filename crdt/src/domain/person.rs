@@ -32,6 +32,7 @@ const RAW: u8 = 2;
 /// What identifies a person. Kept as recorded, valid or not: a card that cannot be read is still worth noting down.
 /// Its `Debug` form is masked, so that no log shows it; JSON is not, so mask before showing.
 #[derive(Clone, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(default, deny_unknown_fields)]
 pub struct PersonalData {
     /// Name; empty when not known.

@@ -23,6 +23,8 @@ pub struct PolygonError {
     corners: usize,
 }
 
+crate::openapi::described!(Polygon => crate::openapi::forms::list(crate::openapi::forms::position(), 3, Self::MAX_CORNERS));
+
 impl Polygon {
     /// Most corners of an area.
     pub const MAX_CORNERS: usize = 2_000;

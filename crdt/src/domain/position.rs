@@ -125,6 +125,8 @@ impl From<Position> for Degrees {
     }
 }
 
+crate::openapi::described!(Position => crate::openapi::forms::position());
+
 impl Scalar for Position {
     fn to_value(&self) -> Value {
         Value::Bytes(self.to_bytes().to_vec())

@@ -135,6 +135,7 @@ macro_rules! record {
         $( #[doc = concat!("| ", stringify!($number), " | `", stringify!($field), "` |")] )+
         $($( #[doc = concat!("| ", stringify!($sealed_number), " | `", stringify!($sealed), "`, sealed |")] )+)?
         #[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+        #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
         #[serde(default, deny_unknown_fields)]
         pub struct $name {
             $( $(#[$field_doc])* pub $field: $type, )+

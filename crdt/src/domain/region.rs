@@ -216,6 +216,12 @@ impl<'de> Deserialize<'de> for RegionCode {
     }
 }
 
+crate::openapi::described!(RegionCode => crate::openapi::forms::named(
+    "RegionCode",
+    "^[1-9][0-9]([0-9]{2}([0-9]{2}([0-9]{3}([0-9]{3})?)?)?)?$",
+    "区划代码 / division code of 2, 4, 6, 9 or 12 digits"
+));
+
 impl<C> minicbor::Encode<C> for RegionCode {
     fn encode<W: minicbor::encode::Write>(
         &self,

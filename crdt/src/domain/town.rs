@@ -149,6 +149,7 @@ record! {
         /// Remarks.
         8 NOTE note: Option<String>,
         /// What they may do: a field for each role, its number this one plus the role's code (up to 63).
+        #[cfg_attr(feature = "openapi", schema(value_type = std::collections::BTreeSet<super::role::Role>))]
         64 ROLES roles: Roles,
     }
 }

@@ -25,6 +25,7 @@ mod join;
 mod local;
 mod map;
 mod member;
+mod openapi;
 mod order;
 mod organisation;
 mod output;
@@ -206,6 +207,8 @@ enum Command {
     /// 设备 / devices
     #[command(subcommand)]
     Device(device::DeviceCommand),
+    /// 输出接口描述（OpenAPI 3.1）/ print the description of the HTTP API (OpenAPI 3.1)
+    Openapi(openapi::OpenapiArgs),
     /// 推演：断网后果、故障模拟 / simulate: outages of a town, faults
     #[command(subcommand)]
     Sim(sim::SimCommand),
@@ -260,6 +263,9 @@ impl Cli {
         if let Command::Sim(command) = &self.command {
             return command.run(output);
         }
+        if let Command::Openapi(args) = &self.command {
+            return args.run(output);
+        }
         let mut flags = Layer::default();
         if let Command::Run(args) = &self.command {
             flags = args.layer.clone();
@@ -310,7 +316,7 @@ impl Cli {
             Command::Member(command) => command.run(&context),
             Command::Team(command) => command.run(&context),
             Command::Device(command) => command.run(&context),
-            Command::Demo(_) | Command::Sim(_) => Ok(ExitCode::SUCCESS),
+            Command::Demo(_) | Command::Sim(_) | Command::Openapi(_) => Ok(ExitCode::SUCCESS),
         }
     }
 }

@@ -46,6 +46,7 @@ fn the_commands_of_the_manual_are_understood() {
         "townmesh inspection record --household 00000000000000000000000000000000 --by a --photo a.jpg --photo b.jpg",
         "townmesh photo record a.jpg --household 00000000000000000000000000000000",
         "townmesh photo record a.jpg --region 110115005001",
+        "townmesh openapi --json",
         "townmesh photo show 0000000000000000000000000000000000000000000000000000000000000000 --reveal r --out a",
         "townmesh position record 39.7354,-116.3310",
         "townmesh erase 00000000000000000000000000000000 --resident 0000000000000000 --authority k --for-good",

@@ -10,7 +10,7 @@ use townmesh_transport::{Carrier, Route};
 use super::peers::Peers;
 
 /// A connected peer.
-#[derive(Debug, Clone, Default, Serialize)]
+#[derive(Debug, Clone, Default, Serialize, utoipa::ToSchema)]
 pub struct PeerStatus {
     /// Node id.
     pub node: String,
@@ -35,7 +35,7 @@ pub struct PeerStatus {
 }
 
 /// A namespace that concerns this node.
-#[derive(Debug, Clone, Default, Serialize)]
+#[derive(Debug, Clone, Default, Serialize, utoipa::ToSchema)]
 pub struct NamespaceStatus {
     /// Its name.
     pub name: String,
@@ -52,7 +52,7 @@ pub struct NamespaceStatus {
 }
 
 /// A node that was heard of, by its newest beacon.
-#[derive(Debug, Clone, Default, Serialize)]
+#[derive(Debug, Clone, Default, Serialize, utoipa::ToSchema)]
 pub struct HeardStatus {
     /// Node id.
     pub node: String,
@@ -63,7 +63,7 @@ pub struct HeardStatus {
 }
 
 /// An invite that more than one node joined with: one of them may be a thief's.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, utoipa::ToSchema)]
 pub struct RedeemedTwice {
     /// Short id of the invite's certificate.
     pub invite: String,
@@ -74,7 +74,7 @@ pub struct RedeemedTwice {
 }
 
 /// A node as people tell it from others.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, utoipa::ToSchema)]
 pub struct NamedNode {
     /// Short id.
     pub node: String,
@@ -83,7 +83,7 @@ pub struct NamedNode {
 }
 
 /// The node's state.
-#[derive(Debug, Clone, Default, Serialize)]
+#[derive(Debug, Clone, Default, Serialize, utoipa::ToSchema)]
 pub struct Status {
     /// Node id.
     pub node: String,

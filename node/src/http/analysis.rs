@@ -13,20 +13,22 @@ use townmesh_crdt::domain::position::Position;
 use townmesh_crdt::domain::region::RegionCode;
 use townmesh_crdt::enrol::EnrolError;
 use townmesh_crdt::namespace::NamespaceKind;
+use utoipa::{IntoParams, ToSchema};
 
 use super::Api;
 use super::assessment::check_period;
 use super::bounds::Params;
 use super::completeness::{self, Complete};
 use super::error::ApiError;
+use super::openapi::problems::Wrong;
 use super::reveal::{Asker, Reason, Shown};
 use crate::engine;
 use crate::message::Message;
 use crate::reveals::RevealKind;
 use crate::views::{
-    CauseGrouping, ContradictionFilter, HazardGrouping, HazardStatisticsFilter, HotSpotFilter, IntervalFilter,
-    IntervalGrouping, MAX_PERIODS, PopulationFilter, ProposalsFilter, QueryError, Reader, RecurrenceFilter, SpotSource,
-    Square, TrendFilter, TrendStep,
+    CauseGrouping, ContradictionFilter, HazardGrouping, HazardStatistics, HazardStatisticsFilter, HotSpotFilter,
+    HotSpots, IntervalFilter, IntervalGrouping, MAX_PERIODS, Population, PopulationFilter, Proposals, ProposalsFilter,
+    QueryError, Reader, Recurrence, RecurrenceFilter, SpotSource, Square, Trend, TrendFilter, TrendStep,
 };
 
 /// Within so many days something counts as come back, where the caller names no number: a quarter.
@@ -39,8 +41,8 @@ const MAX_LIVING_DAYS: u32 = 366;
 const MAX_RECURRENCE_DAYS: u32 = 3_653;
 
 /// An answer with how complete the data is.
-#[derive(Debug, Serialize)]
-struct Analysed<T> {
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct Analysed<T> {
     from_ms: i64,
     until_ms: i64,
     /// What lies after it is not over.
@@ -110,7 +112,8 @@ pub(super) fn checked_days(days: Option<u32>) -> Result<u32, ApiError> {
 }
 
 /// What gathers, when and where.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub(super) struct HotSpotQuery {
     from_ms: i64,
@@ -147,6 +150,18 @@ impl HotSpotQuery {
     }
 }
 
+#[utoipa::path(
+    get,
+    path = "/v1/analysis/hot-spots",
+    operation_id = "hotSpots",
+    tag = "decisions",
+    summary = "高发地点与时段 / where and when things gather",
+    params(HotSpotQuery),
+    responses(
+        (status = 200, description = "结果 / what was asked for", body = Analysed<HotSpots>),
+        Wrong
+    )
+)]
 pub(super) async fn hot_spots(
     State(api): State<Api>,
     Params(query): Params<HotSpotQuery>,
@@ -157,7 +172,8 @@ pub(super) async fn hot_spots(
 }
 
 /// What comes back, when and where.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub(super) struct RecurrenceQuery {
     from_ms: i64,
@@ -169,6 +185,18 @@ pub(super) struct RecurrenceQuery {
     limit: Option<u32>,
 }
 
+#[utoipa::path(
+    get,
+    path = "/v1/analysis/recurrence",
+    operation_id = "recurrence",
+    tag = "decisions",
+    summary = "反复发生 / what comes back",
+    params(RecurrenceQuery),
+    responses(
+        (status = 200, description = "结果 / what was asked for", body = Analysed<Recurrence>),
+        Wrong
+    )
+)]
 pub(super) async fn recurrence(
     State(api): State<Api>,
     Params(query): Params<RecurrenceQuery>,
@@ -181,7 +209,8 @@ pub(super) async fn recurrence(
 }
 
 /// Which hazards.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub(super) struct HazardStatisticsQuery {
     from_ms: i64,
@@ -190,6 +219,18 @@ pub(super) struct HazardStatisticsQuery {
     by: Option<HazardGrouping>,
 }
 
+#[utoipa::path(
+    get,
+    path = "/v1/analysis/hazards",
+    operation_id = "hazardStatistics",
+    tag = "decisions",
+    summary = "隐患统计 / statistics of hazards",
+    params(HazardStatisticsQuery),
+    responses(
+        (status = 200, description = "结果 / what was asked for", body = Analysed<HazardStatistics>),
+        Wrong
+    )
+)]
 pub(super) async fn hazards(
     State(api): State<Api>,
     Params(query): Params<HazardStatisticsQuery>,
@@ -202,7 +243,8 @@ pub(super) async fn hazards(
 }
 
 /// Which people.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub(super) struct PopulationQuery {
     from_ms: i64,
@@ -211,6 +253,18 @@ pub(super) struct PopulationQuery {
     kind: Option<ResidentKind>,
 }
 
+#[utoipa::path(
+    get,
+    path = "/v1/analysis/population",
+    operation_id = "population",
+    tag = "decisions",
+    summary = "人口统计 / statistics of people",
+    params(PopulationQuery),
+    responses(
+        (status = 200, description = "结果 / what was asked for", body = Analysed<Population>),
+        Wrong
+    )
+)]
 pub(super) async fn population(
     State(api): State<Api>,
     Params(query): Params<PopulationQuery>,
@@ -222,7 +276,8 @@ pub(super) async fn population(
 }
 
 /// Which cases, by what periods.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub(super) struct TrendQuery {
     from_ms: i64,
@@ -233,6 +288,18 @@ pub(super) struct TrendQuery {
     limit: Option<u32>,
 }
 
+#[utoipa::path(
+    get,
+    path = "/v1/analysis/trend",
+    operation_id = "trend",
+    tag = "decisions",
+    summary = "趋势 / cases by day, week or month",
+    params(TrendQuery),
+    responses(
+        (status = 200, description = "结果 / what was asked for", body = Analysed<Trend>),
+        Wrong
+    )
+)]
 pub(super) async fn trend(State(api): State<Api>, Params(query): Params<TrendQuery>) -> Result<Response, ApiError> {
     let TrendQuery { from_ms, until_ms, region, category, step, limit } = query;
     check_period(from_ms, until_ms)?;
@@ -322,7 +389,8 @@ pub(super) async fn grids(State(api): State<Api>, Params(query): Params<GridQuer
 }
 
 /// Where campaigns are looked for.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub(super) struct ProposalsQuery {
     from_ms: i64,
@@ -333,6 +401,18 @@ pub(super) struct ProposalsQuery {
     limit: Option<u32>,
 }
 
+#[utoipa::path(
+    get,
+    path = "/v1/analysis/proposals",
+    operation_id = "proposals",
+    tag = "decisions",
+    summary = "专项整治建议 / which campaigns are called for",
+    params(ProposalsQuery),
+    responses(
+        (status = 200, description = "结果 / what was asked for", body = Analysed<Proposals>),
+        Wrong
+    )
+)]
 pub(super) async fn proposals(
     State(api): State<Api>,
     Params(query): Params<ProposalsQuery>,

@@ -9,17 +9,20 @@ use townmesh_crdt::command::table;
 use townmesh_crdt::domain::region::RegionCode;
 use townmesh_crdt::domain::tables::ScoreRole;
 use townmesh_crdt::namespace::NamespaceKind;
+use utoipa::{IntoParams, ToSchema};
 
 use super::Api;
 use super::bounds::Params;
 use super::completeness::{self, Complete};
 use super::error::ApiError;
+use super::openapi::problems::{Sought, Wrong};
 use crate::engine;
 use crate::message::Message;
-use crate::views::{Assessment, AssessmentFilter, Figure, GroupBy, Page, ScoreFilter};
+use crate::views::{Assessment, AssessmentFilter, CaseRow, Figure, GroupBy, Listed, Page, Score, ScoreFilter, Scores};
 
 /// Which cases, and what is asked of them.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub(super) struct AssessmentQuery {
     from_ms: i64,
@@ -33,8 +36,8 @@ pub(super) struct AssessmentQuery {
 }
 
 /// The figures of a period, with how complete the data is that they were made from.
-#[derive(Debug, Serialize)]
-struct Assessed {
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct Assessed {
     from_ms: i64,
     until_ms: i64,
     /// Deadlines until then have passed.
@@ -70,6 +73,18 @@ impl AssessmentQuery {
     }
 }
 
+#[utoipa::path(
+    get,
+    path = "/v1/assessment",
+    operation_id = "assess",
+    tag = "decisions",
+    summary = "考核指标 / figures of a period",
+    params(AssessmentQuery),
+    responses(
+        (status = 200, description = "结果 / what was asked for", body = Assessed),
+        Wrong
+    )
+)]
 pub(super) async fn figures(
     State(api): State<Api>,
     Params(query): Params<AssessmentQuery>,
@@ -87,6 +102,18 @@ pub(super) async fn figures(
     Ok(Json(Assessed { from_ms, until_ms, now_ms, by, assessment, completeness }).into_response())
 }
 
+#[utoipa::path(
+    get,
+    path = "/v1/assessment/cases",
+    operation_id = "assessedCases",
+    tag = "decisions",
+    summary = "指标中的案卷 / the cases behind a figure",
+    params(AssessmentQuery),
+    responses(
+        (status = 200, description = "结果 / what was asked for", body = Listed<CaseRow>),
+        Wrong
+    )
+)]
 pub(super) async fn cases(
     State(api): State<Api>,
     Params(query): Params<AssessmentQuery>,
@@ -104,7 +131,8 @@ pub(super) async fn cases(
 }
 
 /// Whose work of which period is scored.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub(super) struct ScoreQuery {
     role: ScoreRole,
@@ -116,6 +144,18 @@ pub(super) struct ScoreQuery {
     by_person: bool,
 }
 
+#[utoipa::path(
+    get,
+    path = "/v1/scores",
+    operation_id = "scores",
+    tag = "decisions",
+    summary = "评分 / how well teams and people did",
+    params(ScoreQuery),
+    responses(
+        (status = 200, description = "结果 / what was asked for", body = Scored),
+        Sought
+    )
+)]
 pub(super) async fn scores(State(api): State<Api>, Params(query): Params<ScoreQuery>) -> Result<Response, ApiError> {
     let ScoreQuery { role, from_ms, until_ms, region, by_person } = query;
     check_period(from_ms, until_ms)?;
@@ -127,9 +167,21 @@ pub(super) async fn scores(State(api): State<Api>, Params(query): Params<ScoreQu
     let now_ms = engine::now().cast_signed();
     let filter = ScoreFilter { role, by_person, from_ms, until_ms, now_ms, region };
     let scores = api.readers().query(move |reader| reader.scores(&filter, &tables)).await?;
-    let answer = json!({
-        "role": role, "from_ms": from_ms, "until_ms": until_ms, "now_ms": now_ms, "rows": scores.rows, "truncated": scores.truncated,
-        "completeness": completeness,
-    });
-    Ok(Json(answer).into_response())
+    let Scores { rows, truncated } = scores;
+    let answer = Scored { completeness, from_ms, now_ms, role, rows, truncated, until_ms };
+    Ok(Json(json!(answer)).into_response())
+}
+
+/// The scores of a period, with how complete the data is that they were made from.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct Scored {
+    completeness: Complete,
+    from_ms: i64,
+    /// Deadlines until then have passed.
+    now_ms: i64,
+    role: ScoreRole,
+    rows: Vec<Score>,
+    /// There are more than are told.
+    truncated: bool,
+    until_ms: i64,
 }

@@ -11,18 +11,20 @@ use townmesh_crdt::clock::Millis;
 use townmesh_crdt::id::CertificateId;
 use townmesh_crdt::replica::{RecordError, Replica, Withdrawal};
 use townmesh_crdt::trust::InviteState;
+use utoipa::ToSchema;
 
 use super::Api;
 use super::bounds::Payload;
 use super::error::ApiError;
 use super::invite::EnrolledNode;
+use super::openapi::problems::Written;
 use super::revoke::{FallenNode, recordable};
 use crate::engine::now;
 use crate::keys::{other_town, parse_root};
 use crate::message::Message;
 
 /// An authority as it is known here.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct AuthorityRow {
     id: String,
     name: String,
@@ -35,7 +37,7 @@ pub(crate) struct AuthorityRow {
 }
 
 /// The authorities that are known here, those that count first.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct Authorities {
     rows: Vec<AuthorityRow>,
 }
@@ -69,12 +71,22 @@ impl AuthorityRow {
     }
 }
 
+#[utoipa::path(
+    get,
+    path = "/v1/authorities",
+    operation_id = "listAuthorities",
+    tag = "trust",
+    summary = "授权机构列表 / which authorities there are",
+    responses(
+        (status = 200, description = "结果 / what was asked for", body = Authorities)
+    )
+)]
 pub(super) async fn list(State(api): State<Api>) -> Result<Json<Authorities>, ApiError> {
     Ok(Json(api.engine().read(|replica| Authorities::of(replica, now())).await?))
 }
 
 /// A new authority. The root key signed its certificate where that key is; it does not come here.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct AuthorityInput {
     /// The certificate as stated, in base64.
@@ -82,7 +94,7 @@ pub struct AuthorityInput {
 }
 
 /// What was recorded.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct AuthorityAnswer {
     authority: String,
     name: String,
@@ -112,6 +124,18 @@ pub(crate) fn introduce(
     Ok(Ok(AuthorityAnswer { authority, name }))
 }
 
+#[utoipa::path(
+    post,
+    path = "/v1/authorities",
+    operation_id = "recordAuthority",
+    tag = "trust",
+    summary = "登记授权机构 / record a new authority",
+    request_body = AuthorityInput,
+    responses(
+        (status = 200, description = "结果 / what was asked for", body = AuthorityAnswer),
+        Written
+    )
+)]
 pub(super) async fn create(
     State(api): State<Api>,
     Payload(input): Payload<AuthorityInput>,
@@ -142,7 +166,7 @@ fn statement(text: &str, town: &[u8; 32]) -> Result<Statement, ApiError> {
 
 /// Which authority no longer counts. The root key is used for this one revocation and forgotten: only the node knows how far
 /// each log is to count.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct AuthorityRevokeInput {
     /// Text of the root key file.
@@ -158,7 +182,7 @@ pub struct AuthorityRevokeInput {
 }
 
 /// What was revoked.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub(super) struct AuthorityRevoked {
     authority: String,
     name: String,
@@ -166,6 +190,18 @@ pub(super) struct AuthorityRevoked {
     kept_logs: usize,
 }
 
+#[utoipa::path(
+    post,
+    path = "/v1/authorities/revoke",
+    operation_id = "revokeAuthority",
+    tag = "trust",
+    summary = "注销授权机构 / revoke an authority",
+    request_body = AuthorityRevokeInput,
+    responses(
+        (status = 200, description = "结果 / what was asked for", body = AuthorityRevoked),
+        Written
+    )
+)]
 pub(super) async fn revoke(
     State(api): State<Api>,
     Payload(input): Payload<AuthorityRevokeInput>,
@@ -187,7 +223,7 @@ pub(super) async fn revoke(
 }
 
 /// Which nodes are to stay when an authority is revoked, and by whose right.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct AdoptInput {
     /// Text of the file of the authority that certifies them anew; its key is used for this once and forgotten.
@@ -197,11 +233,23 @@ pub struct AdoptInput {
 }
 
 /// Who was certified anew.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub(super) struct Adopted {
     nodes: Vec<FallenNode>,
 }
 
+#[utoipa::path(
+    post,
+    path = "/v1/authorities/adopt",
+    operation_id = "adoptNodes",
+    tag = "trust",
+    summary = "重新认证节点 / certify the nodes of an authority anew",
+    request_body = AdoptInput,
+    responses(
+        (status = 200, description = "结果 / what was asked for", body = Adopted),
+        Written
+    )
+)]
 pub(super) async fn adopt(
     State(api): State<Api>,
     Payload(input): Payload<AdoptInput>,

@@ -21,7 +21,7 @@ use townmesh_crdt::value::{Fields, Value};
 
 use super::Api;
 use super::bounds::{Named, Params, Payload};
-use super::columns::{self, column_json, fields_of, file_format, wrong_rows};
+use super::columns::{self, fields_of, file_format, shown_column, wrong_rows};
 use super::error::ApiError;
 use super::households::bounding_box;
 use super::problems::{self, Figures};
@@ -38,7 +38,7 @@ fn book_json(book: BookKind, count: u64) -> JsonValue {
     json!({
         "book": book, "chinese": book.chinese(), "english": book.english(), "count": count,
         "of_region": book.is_of_region(), "names_person": book.names_person(),
-        "columns": book.all_columns().iter().map(column_json).collect::<Vec<_>>(),
+        "columns": book.all_columns().iter().map(shown_column).collect::<Vec<_>>(),
     })
 }
 

@@ -7,36 +7,42 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
-use serde::Deserialize;
-use serde_json::{Value, json};
-use townmesh_crdt::command::case::{self, Actor, CaseRef, NewCase, Reporter};
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+use townmesh_crdt::command::case::{self, Acted, Actor, CaseRef, NewCase, Reporter};
 use townmesh_crdt::command::{CommandError, table};
 use townmesh_crdt::domain::case::{Action, CaseState, Lamp, Report};
 use townmesh_crdt::domain::number::{NumberError, SpokenNumber};
 use townmesh_crdt::domain::person::PersonalData;
 use townmesh_crdt::domain::region::RegionCode;
-use townmesh_crdt::id::DocumentId;
+use townmesh_crdt::domain::tables::ResponsibilityRow;
+use townmesh_crdt::id::{DocumentId, RecordId};
 use townmesh_crdt::policy::DocumentKind;
 use townmesh_crdt::replica::Replica;
 use townmesh_crdt::store::StoreError;
+use utoipa::openapi::RefOr;
+use utoipa::openapi::schema::{AnyOfBuilder, Schema};
+use utoipa::{IntoParams, ToSchema};
 
 use super::Api;
 use super::bounds::{Named, Params, Payload};
 use super::error::ApiError;
-use super::households::{ShowQuery, bounding_box, recorded};
+use super::households::{Recorded, ShowQuery, bounding_box, recorded};
 use super::locate::namespace_of;
-use super::positions;
-use super::reveal::{Asker, Reason, Shown};
+use super::openapi::problems::{Clashing, Missing, Noted, Sought, Written, Wrong};
+use super::positions::{self, UnitRow};
+use super::reveal::{Asker, Asking, Reason, Shown};
 use crate::engine;
 use crate::message::Message;
 use crate::reveals::RevealKind;
-use crate::views::{CaseFilter, Page};
+use crate::views::{CaseDetail, CaseFilter, CaseRow, Listed, Page};
 
 /// Units that a case names as the nearest.
 const NEAREST: usize = 5;
 
 /// Which cases.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(default, deny_unknown_fields)]
 pub(super) struct CaseQuery {
     region: Option<RegionCode>,
@@ -65,6 +71,18 @@ impl CaseQuery {
     }
 }
 
+#[utoipa::path(
+    get,
+    path = "/v1/cases",
+    operation_id = "listCases",
+    tag = "cases",
+    summary = "案卷列表 / list cases",
+    params(CaseQuery),
+    responses(
+        (status = 200, description = "结果 / what was asked for", body = Listed<CaseRow>),
+        Wrong
+    )
+)]
 pub(super) async fn list(State(api): State<Api>, Params(query): Params<CaseQuery>) -> Result<Response, ApiError> {
     let (filter, page) = query.parts()?;
     let listed = api.readers().query(move |reader| reader.cases(&filter, &page)).await?;
@@ -72,7 +90,7 @@ pub(super) async fn list(State(api): State<Api>, Params(query): Params<CaseQuery
 }
 
 /// A problem that somebody reports.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct ReportInput {
     actor: Actor,
@@ -89,11 +107,31 @@ pub(super) struct ReportInput {
     reporter: Option<PersonalData>,
 }
 
-fn place(case: CaseRef) -> Value {
-    let number = SpokenNumber::of_case(case.document);
-    json!({ "namespace": case.namespace.to_string(), "document": case.document, "number": number })
+/// Where a case was recorded.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct CasePlace {
+    document: DocumentId,
+    namespace: String,
+    number: SpokenNumber,
 }
 
+fn place(CaseRef { namespace, document }: CaseRef) -> CasePlace {
+    CasePlace { document, namespace: namespace.to_string(), number: SpokenNumber::of_case(document) }
+}
+
+#[utoipa::path(
+    post,
+    path = "/v1/cases",
+    operation_id = "reportCase",
+    tag = "cases",
+    summary = "上报 / report a case",
+    request_body = ReportInput,
+    responses(
+        (status = 201, description = "新记录 / recorded", body = Recorded<CasePlace>),
+        (status = 200, description = "已有，或已更改 / known before, or changed", body = Recorded<CasePlace>),
+        Written
+    )
+)]
 pub(super) async fn report(State(api): State<Api>, Payload(input): Payload<ReportInput>) -> Result<Response, ApiError> {
     let job = move |replica: &mut Replica, now| {
         let new = NewCase {
@@ -137,6 +175,15 @@ impl Display for CaseName {
     }
 }
 
+impl utoipa::PartialSchema for CaseName {
+    fn schema() -> RefOr<Schema> {
+        let either = AnyOfBuilder::new().item(DocumentId::schema()).item(SpokenNumber::schema());
+        either.description(Some("编号 / its id, or the number that people say")).into()
+    }
+}
+
+impl ToSchema for CaseName {}
+
 impl<'de> Deserialize<'de> for CaseName {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = String::deserialize(deserializer)?;
@@ -170,6 +217,20 @@ impl Api {
     }
 }
 
+#[utoipa::path(
+    get,
+    path = "/v1/cases/{id}",
+    operation_id = "showCase",
+    tag = "cases",
+    summary = "一件案卷 / one case",
+    params(("id" = CaseName, Path, description = "案卷或编号 / case, or its number"), ShowQuery, Asking),
+    responses(
+        (status = 200, description = "结果 / what was asked for", body = ShownCase),
+        Sought,
+        Noted,
+        Clashing
+    )
+)]
 pub(super) async fn show(
     State(api): State<Api>,
     asker: Asker,
@@ -195,11 +256,22 @@ pub(super) async fn show(
         Some(place) => api.engine().read(move |replica| positions::nearest(replica, place)).await?,
         None => Vec::new(),
     };
-    let mut shown = json!(found);
-    shown["nearest"] = json!(nearest.iter().take(NEAREST).collect::<Vec<_>>());
-    shown["responsible"] = json!(responsible);
-    shown["reporters"] = json!(reporters);
-    Ok(Json(shown).into_response())
+    let nearest = nearest.into_iter().take(NEAREST).collect();
+    let shown = ShownCase { detail: found, nearest, responsible: responsible.cloned(), reporters };
+    Ok(Json(json!(shown)).into_response())
+}
+
+/// A case with what helps to decide about it.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct ShownCase {
+    #[serde(flatten)]
+    detail: CaseDetail,
+    /// The nearest units, where it is open and on the map.
+    nearest: Vec<UnitRow>,
+    /// Whom the town's table names for such cases there.
+    responsible: Option<ResponsibilityRow>,
+    /// Who reported it, masked unless revealed.
+    reporters: Vec<Reporter>,
 }
 
 /// Who reported a case, in clear.
@@ -209,13 +281,28 @@ fn reporters(replica: &mut Replica, document: DocumentId) -> Result<Vec<Reporter
 }
 
 /// What somebody does to a case.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct ActionInput {
     actor: Actor,
     action: Action,
 }
 
+#[utoipa::path(
+    post,
+    path = "/v1/cases/{id}/actions",
+    operation_id = "actOnCase",
+    tag = "cases",
+    summary = "办理 / act on a case",
+    params(("id" = CaseName, Path, description = "案卷或编号 / case, or its number")),
+    request_body = ActionInput,
+    responses(
+        (status = 201, description = "新记录 / recorded", body = Recorded<ActedPlace>),
+        (status = 200, description = "已有，或已更改 / known before, or changed", body = Recorded<ActedPlace>),
+        Written,
+        Missing
+    )
+)]
 pub(super) async fn act(
     State(api): State<Api>,
     Named(name): Named<CaseName>,
@@ -228,7 +315,17 @@ pub(super) async fn act(
         case::act(replica, &CaseRef { namespace, document: id }, &input.actor, input.action, now)
     };
     let outcome = api.engine().record(job).await?;
-    Ok(recorded(&outcome.map(|acted| {
-        json!({ "namespace": acted.case.namespace.to_string(), "document": acted.case.document, "event": acted.event })
+    Ok(recorded(&outcome.map(|Acted { case, event }| ActedPlace {
+        document: case.document,
+        event,
+        namespace: case.namespace.to_string(),
     })))
+}
+
+/// Where an action was recorded.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct ActedPlace {
+    document: DocumentId,
+    event: RecordId,
+    namespace: String,
 }

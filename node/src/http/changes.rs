@@ -26,10 +26,12 @@ use tokio::sync::{OwnedSemaphorePermit, watch};
 use tokio::time::Instant;
 use townmesh_crdt::domain::region::RegionCode;
 use townmesh_crdt::policy::DocumentKind;
+use utoipa::IntoParams;
 
 use super::Api;
 use super::bounds::Params;
 use super::error::ApiError;
+use super::openapi::problems::Wrong;
 use super::server::Ending;
 use crate::message::Message;
 use crate::views::{Change, ChangeCursor, ChangeFilter, ChangeKind, Changes, SHOWN};
@@ -42,7 +44,8 @@ const CALM: Duration = Duration::from_millis(100);
 const REST: Duration = Duration::from_secs(1);
 
 /// What to follow.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(default, deny_unknown_fields)]
 pub(super) struct ChangeQuery {
     /// Names of kinds of documents, with commas between them.
@@ -52,6 +55,18 @@ pub(super) struct ChangeQuery {
     after: Option<String>,
 }
 
+#[utoipa::path(
+    get,
+    path = "/v1/changes",
+    operation_id = "followChanges",
+    tag = "files",
+    summary = "实时变更（SSE）/ live changes as Server-Sent Events",
+    params(ChangeQuery, ("last-event-id" = Option<String>, Header, description = "最后收到的编号 / the last id that was received")),
+    responses(
+        (status = 200, description = "ready, changed, removed, anew", body = Object, content_type = "text/event-stream"),
+        Wrong
+    )
+)]
 pub(super) async fn follow(
     State(api): State<Api>,
     ending: Option<Extension<Ending>>,

@@ -2,10 +2,12 @@
 
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use serde_json::{Map, Value as JsonValue, json};
+use serde::Serialize;
+use serde_json::{Map, Value as JsonValue};
 use townmesh_crdt::domain::columns::{Column, Need};
 use townmesh_crdt::domain::input::{Fault, InputError};
 use townmesh_crdt::value::{Fields, Value};
+use utoipa::ToSchema;
 
 use super::error::ApiError;
 use crate::ledger::{Format, write_table};
@@ -14,13 +16,24 @@ use crate::message::Message;
 /// Wrong rows that a message names.
 const NAMED: usize = 20;
 
-pub(super) fn column_json(column: &Column) -> JsonValue {
+/// A column of a table.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct ShownColumn {
+    chinese: &'static str,
+    english: &'static str,
+    name: &'static str,
+    /// `key`, `required` or `optional`.
+    need: &'static str,
+}
+
+/// A column as the API tells it.
+pub(super) fn shown_column(column: &Column) -> ShownColumn {
     let need = match column.need {
         Need::Key => "key",
         Need::Required => "required",
         Need::Optional => "optional",
     };
-    json!({ "name": column.name, "chinese": column.chinese, "english": column.english, "need": need })
+    ShownColumn { chinese: column.chinese, english: column.english, name: column.name, need }
 }
 
 /// A row of JSON, `{column: value}`, as its fields; `null` clears a column.

@@ -7,23 +7,27 @@ use townmesh_crdt::certificate::Access;
 use townmesh_crdt::domain::region::RegionCode;
 use townmesh_crdt::namespace::{Namespace, NamespaceKind};
 use townmesh_crdt::replica::Replica;
+use utoipa::{IntoParams, ToSchema};
 
 use super::Api;
 use super::bounds::Params;
 use super::error::ApiError;
+use super::openapi::problems::Wrong;
 use crate::engine;
 use crate::message::Message;
 
 /// Of what.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(default, deny_unknown_fields)]
 pub(super) struct CompletenessQuery {
     region: Option<RegionCode>,
+    #[param(pattern = "^(auth|town|registry|cases|events|tracks)$")]
     kind: Option<String>,
 }
 
 /// Up to when everything is here that one node held.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub(super) struct NodeCompleteness {
     node: String,
     name: String,
@@ -34,7 +38,8 @@ pub(super) struct NodeCompleteness {
 }
 
 /// How complete something is.
-#[derive(Debug, Default, Serialize)]
+#[derive(Debug, Default, Serialize, ToSchema)]
+#[schema(as = Completeness)]
 pub(super) struct Complete {
     /// Nothing is missing of what others held before, except those named in `except`; in milliseconds since 1970. Null where
     /// that is known of nobody, and where nothing of this kind is read here.
@@ -51,6 +56,18 @@ pub(super) struct Complete {
     rows: Vec<NodeCompleteness>,
 }
 
+#[utoipa::path(
+    get,
+    path = "/v1/completeness",
+    operation_id = "completeness",
+    tag = "completeness",
+    summary = "数据完整到何时 / up to when everything is here",
+    params(CompletenessQuery),
+    responses(
+        (status = 200, description = "结果 / what was asked for", body = Complete),
+        Wrong
+    )
+)]
 pub(super) async fn show(
     State(api): State<Api>,
     Params(query): Params<CompletenessQuery>,

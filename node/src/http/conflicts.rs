@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use axum::Json;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
-use serde::{Deserialize, Deserializer};
+use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Value as JsonValue, json};
 use townmesh_crdt::command::case::Actor;
 use townmesh_crdt::command::conflict::{self, ActionKey, Asked, Choice};
@@ -21,19 +21,23 @@ use townmesh_crdt::policy::DocumentKind;
 use townmesh_crdt::replica::Replica;
 use townmesh_crdt::store::StoreError;
 use townmesh_crdt::value::Value;
+use utoipa::openapi::schema::{ObjectBuilder, SchemaType, Type};
+use utoipa::{IntoParams, ToSchema};
 
 use super::Api;
 use super::bounds::{Named, Params, Payload};
 use super::error::ApiError;
-use super::households::recorded;
-use super::reveal::{Asker, Reason, Shown};
+use super::households::{Recorded, recorded};
+use super::openapi::problems::{Clashing, Missing, Noted, Sought, Written, Wrong};
+use super::reveal::{Asker, Asking, Reason, Shown};
 use crate::message::Message;
 use crate::refusal;
 use crate::reveals::RevealKind;
-use crate::views::{ConflictFilter, ConflictPlace, Page};
+use crate::views::{ConflictFilter, ConflictPlace, ConflictRow, Listed, Page, SettledRow};
 
 /// Which conflicts, or settlements.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(default, deny_unknown_fields)]
 pub(super) struct ConflictQuery {
     region: Option<RegionCode>,
@@ -44,6 +48,19 @@ pub(super) struct ConflictQuery {
     reveal: Option<String>,
 }
 
+#[utoipa::path(
+    get,
+    path = "/v1/conflicts",
+    operation_id = "listConflicts",
+    tag = "conflicts",
+    summary = "待裁定 / what people have to settle",
+    params(ConflictQuery, Asking),
+    responses(
+        (status = 200, description = "结果 / what was asked for", body = Listed<ConflictRow>),
+        Wrong,
+        Noted
+    )
+)]
 pub(super) async fn list(
     State(api): State<Api>,
     asker: Asker,
@@ -62,6 +79,19 @@ pub(super) async fn list(
     api.with_names(json!(listed)).await
 }
 
+#[utoipa::path(
+    get,
+    path = "/v1/conflicts/settled",
+    operation_id = "listSettled",
+    tag = "conflicts",
+    summary = "已裁定 / what was settled",
+    params(ConflictQuery, Asking),
+    responses(
+        (status = 200, description = "结果 / what was asked for", body = Listed<SettledRow>),
+        Wrong,
+        Noted
+    )
+)]
 pub(super) async fn settled(
     State(api): State<Api>,
     asker: Asker,
@@ -85,12 +115,27 @@ pub(super) async fn settled(
 }
 
 /// How one is shown.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(default, deny_unknown_fields)]
 pub(super) struct ShowQuery {
     reveal: Option<String>,
 }
 
+#[utoipa::path(
+    get,
+    path = "/v1/conflicts/{id}",
+    operation_id = "showConflict",
+    tag = "conflicts",
+    summary = "一处待裁定 / one conflict",
+    params(("id" = ConflictId, Path, description = "冲突 / conflict"), ShowQuery, Asking),
+    responses(
+        (status = 200, description = "结果 / what was asked for", body = ConflictRow),
+        Sought,
+        Noted,
+        Clashing
+    )
+)]
 pub(super) async fn show(
     State(api): State<Api>,
     asker: Asker,
@@ -110,7 +155,7 @@ pub(super) async fn show(
 }
 
 /// What somebody chose.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct SettleInput {
     /// Of the conflict as it was seen.
@@ -120,6 +165,7 @@ pub(super) struct SettleInput {
     side: Option<usize>,
     /// `null` clears; left out it says nothing.
     #[serde(default, deserialize_with = "given")]
+    #[schema(schema_with = any_value)]
     value: Option<JsonValue>,
     #[serde(default)]
     call_off: Vec<OrderRef>,
@@ -128,10 +174,31 @@ pub(super) struct SettleInput {
     actor: Option<Actor>,
 }
 
+/// A text, a number, a truth value or null.
+fn any_value() -> ObjectBuilder {
+    let types = [Type::String, Type::Number, Type::Boolean, Type::Null];
+    ObjectBuilder::new().schema_type(SchemaType::from_iter(types))
+}
+
 fn given<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<JsonValue>, D::Error> {
     JsonValue::deserialize(deserializer).map(Some)
 }
 
+#[utoipa::path(
+    post,
+    path = "/v1/conflicts/{id}/settle",
+    operation_id = "settleConflict",
+    tag = "conflicts",
+    summary = "裁定 / settle a conflict as it was seen",
+    params(("id" = ConflictId, Path, description = "冲突 / conflict")),
+    request_body = SettleInput,
+    responses(
+        (status = 201, description = "新记录 / recorded", body = Recorded<SettledPlace>),
+        (status = 200, description = "已有，或已更改 / known before, or changed", body = Recorded<SettledPlace>),
+        Written,
+        Missing
+    )
+)]
 pub(super) async fn settle(
     State(api): State<Api>,
     Named(id): Named<ConflictId>,
@@ -147,17 +214,31 @@ pub(super) async fn settle(
         let of = (&namespace, place.kind, place.document);
         let choice = chosen.read(replica, of, &place.subject)?;
         let outcome = conflict::settle(replica, of, &asked, &choice, now)?;
-        Ok(outcome.map(|answered| {
-            let settlement = answered.done.map(|done| done.id);
-            json!({
-                "namespace": namespace.to_string(), "document": place.document, "conflict": asked.id,
-                "settlement": settlement, "also_settled": answered.also,
-            })
+        Ok(outcome.map(|answered| SettledPlace {
+            also_settled: answered.also,
+            conflict: asked.id,
+            document: place.document,
+            namespace: namespace.to_string(),
+            settlement: answered.done.map(|done| done.id),
         }))
     };
     Ok(recorded(&api.engine().record(job).await?))
 }
 
+#[utoipa::path(
+    post,
+    path = "/v1/conflicts/settled/{id}/undo",
+    operation_id = "undoSettlement",
+    tag = "conflicts",
+    summary = "撤销裁定 / take a settlement back",
+    params(("id" = ConflictId, Path, description = "裁定 / settlement")),
+    responses(
+        (status = 201, description = "新记录 / recorded", body = Recorded<UndonePlace>),
+        (status = 200, description = "已有，或已更改 / known before, or changed", body = Recorded<UndonePlace>),
+        Written,
+        Missing
+    )
+)]
 pub(super) async fn undo(State(api): State<Api>, Named(id): Named<ConflictId>) -> Result<Response, ApiError> {
     api.views_follow().await;
     let place = api.readers().query(move |reader| reader.settlement_place(id)).await?;
@@ -166,10 +247,30 @@ pub(super) async fn undo(State(api): State<Api>, Named(id): Named<ConflictId>) -
         let namespace = namespace_of(&place)?;
         let outcome: Outcome<ConflictId> = conflict::undo(replica, (&namespace, place.kind, place.document), id, now)?;
         let document = place.document;
-        Ok(outcome
-            .map(|conflict| json!({ "namespace": namespace.to_string(), "document": document, "conflict": conflict })))
+        Ok(outcome.map(|conflict| UndonePlace { conflict, document, namespace: namespace.to_string() }))
     };
     Ok(recorded(&api.engine().record(job).await?))
+}
+
+/// Where a settlement was recorded.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct SettledPlace {
+    /// Conflicts of the same document that it settled, too.
+    also_settled: Vec<ConflictId>,
+    conflict: ConflictId,
+    document: DocumentId,
+    namespace: String,
+    /// By which it can be taken back; null where nothing was to be done.
+    settlement: Option<ConflictId>,
+}
+
+/// What was taken back.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct UndonePlace {
+    /// The conflict that is open again.
+    conflict: ConflictId,
+    document: DocumentId,
+    namespace: String,
 }
 
 fn namespace_of(place: &ConflictPlace) -> Result<Namespace, CommandError> {

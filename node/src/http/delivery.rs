@@ -7,20 +7,23 @@ use townmesh_crdt::certificate::Access;
 use townmesh_crdt::id::{DocumentId, NodeId};
 use townmesh_crdt::replica::Replica;
 use townmesh_crdt::store::StoreError;
+use utoipa::{IntoParams, ToSchema};
 
 use super::Api;
 use super::bounds::Params;
 use super::error::ApiError;
+use super::openapi::problems::Sought;
 
 /// Of which document; of everything, if none is named.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(default, deny_unknown_fields)]
 pub(super) struct DeliveryQuery {
     document: Option<DocumentId>,
 }
 
 /// How much has reached a node.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub(super) struct DeliveryRow {
     node: String,
     name: String,
@@ -38,11 +41,23 @@ pub(super) struct DeliveryRow {
 }
 
 /// Every node that is to have it.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub(super) struct Deliveries {
     rows: Vec<DeliveryRow>,
 }
 
+#[utoipa::path(
+    get,
+    path = "/v1/delivery",
+    operation_id = "delivery",
+    tag = "completeness",
+    summary = "送达情况 / which nodes said they hold a document; what waits for each",
+    params(DeliveryQuery),
+    responses(
+        (status = 200, description = "结果 / what was asked for", body = Deliveries),
+        Sought
+    )
+)]
 pub(super) async fn list(
     State(api): State<Api>,
     Params(query): Params<DeliveryQuery>,

@@ -18,11 +18,13 @@ use townmesh_crdt::id::{DocumentId, NamespaceId};
 use townmesh_crdt::namespace::Namespace;
 use townmesh_crdt::policy::DocumentKind;
 use townmesh_crdt::replica::Replica;
+use utoipa::IntoParams;
 
 use super::bounds::Params;
 use super::error::ApiError;
 use super::lines::{self, Gone, Lines};
-use super::reveal::{Asker, Reason, Shown};
+use super::openapi::problems::{Noted, Wrong};
+use super::reveal::{Asker, Asking, Reason, Shown};
 use super::{Api, status};
 use crate::message::{Explain as _, Message};
 use crate::reveals::RevealKind;
@@ -31,12 +33,26 @@ use crate::reveals::RevealKind;
 const PAGE: usize = 100;
 
 /// Why everything is told.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(default, deny_unknown_fields)]
 pub(super) struct DumpQuery {
     reveal: Option<String>,
 }
 
+#[utoipa::path(
+    get,
+    path = "/v1/dump",
+    operation_id = "dump",
+    tag = "node",
+    summary = "全部内容 / everything this node holds",
+    params(DumpQuery, Asking),
+    responses(
+        (status = 200, description = "每行一个 JSON：namespace、document、end、error / a JSON object a line", body = String, content_type = "application/x-ndjson"),
+        Wrong,
+        Noted
+    )
+)]
 pub(super) async fn dump(
     State(api): State<Api>,
     asker: Asker,

@@ -7,14 +7,16 @@ use townmesh_crdt::command::erasure::{self, Subject};
 use townmesh_crdt::id::{DocumentId, ResidentId};
 use townmesh_crdt::policy::DocumentKind;
 use townmesh_crdt::replica::{EraseError, Erased, Replica};
+use utoipa::ToSchema;
 
 use super::Api;
 use super::bounds::Payload;
 use super::error::ApiError;
 use super::locate::namespace_of;
+use super::openapi::problems::Written;
 
 /// Whom, and by whose right. The authority's key is used for this one order and forgotten.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct EraseInput {
     /// Text of the authority file.
@@ -27,13 +29,25 @@ pub struct EraseInput {
 }
 
 /// What was erased.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub(super) struct EraseAnswer {
     keys: usize,
     /// For `/v1/delivery`: which nodes have heard of it.
     order: DocumentId,
 }
 
+#[utoipa::path(
+    post,
+    path = "/v1/erase",
+    operation_id = "erase",
+    tag = "trust",
+    summary = "永久删除个人信息 / destroy the keys of what is recorded of a person",
+    request_body = EraseInput,
+    responses(
+        (status = 200, description = "结果 / what was asked for", body = EraseAnswer),
+        Written
+    )
+)]
 pub(super) async fn erase(
     State(api): State<Api>,
     Payload(input): Payload<EraseInput>,

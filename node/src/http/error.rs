@@ -7,6 +7,7 @@ use serde::Serialize;
 use townmesh_crdt::command::CommandError;
 use townmesh_crdt::command::read::ReadError;
 use townmesh_crdt::enrol::EnrolError;
+use utoipa::ToSchema;
 
 use crate::data_dir::FileError;
 use crate::engine::EngineError;
@@ -52,8 +53,8 @@ impl ApiError {
 }
 
 /// The members that RFC 9457 names, and those of the message: its `code` tells programs what is wrong.
-#[derive(Debug, Serialize)]
-struct Problem<'a> {
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct Problem<'a> {
     #[serde(rename = "type")]
     kind: &'static str,
     title: &'static str,

@@ -16,12 +16,14 @@ use townmesh_crdt::namespace::{Namespace, NamespaceKind};
 use townmesh_crdt::policy::DocumentKind;
 use townmesh_crdt::replica::Replica;
 use townmesh_crdt::store::StoreError;
+use utoipa::IntoParams;
 
 use super::Api;
 use super::bounds::Params;
 use super::error::ApiError;
 use super::lines::{self, Pieces};
-use super::reveal::{Asker, Reason, Shown};
+use super::openapi::problems::{Noted, Wrong};
+use super::reveal::{Asker, Asking, Reason, Shown};
 use crate::ledger::{ExportFormat, ExportedHousehold, RegionTable, write_households};
 use crate::message::Message;
 use crate::reveals::RevealKind;
@@ -32,10 +34,12 @@ const PAGE: usize = 200;
 const PIECE: usize = 64 << 10;
 
 /// What to write, and how.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(default, deny_unknown_fields)]
 pub(super) struct ExportQuery {
     /// `csv`, `xlsx` or `geojson`.
+    #[param(pattern = "^(csv|xlsx|geojson|json)$")]
     format: Option<String>,
     /// Only in this region and within it.
     region: Option<RegionCode>,
@@ -43,6 +47,19 @@ pub(super) struct ExportQuery {
     reveal: Option<String>,
 }
 
+#[utoipa::path(
+    get,
+    path = "/v1/export",
+    operation_id = "exportHouseholds",
+    tag = "files",
+    summary = "导出户 / households as a file",
+    params(ExportQuery, Asking),
+    responses(
+        (status = 200, description = "CSV, XLSX, GeoJSON", content((String = "text/csv"), (Vec<u8> = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"), (Object = "application/geo+json"))),
+        Wrong,
+        Noted
+    )
+)]
 pub(super) async fn export(
     State(api): State<Api>,
     asker: Asker,

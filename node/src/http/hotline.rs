@@ -7,8 +7,7 @@ use axum::Json;
 use axum::body::Bytes;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
-use serde::Deserialize;
-use serde_json::json;
+use serde::{Deserialize, Serialize};
 use townmesh_crdt::clock::Millis;
 use townmesh_crdt::command::case::{self, Actor, NewCase};
 use townmesh_crdt::command::town::Imported;
@@ -21,11 +20,13 @@ use townmesh_crdt::domain::tables::Tables;
 use townmesh_crdt::namespace::NamespaceKind;
 use townmesh_crdt::replica::{RecordError, Replica};
 use townmesh_crdt::store::StoreError;
+use utoipa::{IntoParams, ToSchema};
 
 use super::Api;
 use super::bounds::Params;
 use super::error::ApiError;
 use super::import::writable_regions;
+use super::openapi::problems::Written;
 use crate::ledger::{
     HotlineCall, HotlineList, HotlineNames, LedgerError, Problem, ProblemKind, RejectedRow, read_hotline,
 };
@@ -38,13 +39,27 @@ const DAY_MS: u64 = 86_400_000;
 const BY: &str = "12345";
 
 /// How the list is to be read.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(default, deny_unknown_fields)]
 pub(super) struct HotlineQuery {
     /// The village of rows without one.
     region: Option<RegionCode>,
 }
 
+#[utoipa::path(
+    post,
+    path = "/v1/cases/import",
+    operation_id = "importCalls",
+    tag = "cases",
+    summary = "导入 12345 工单 / a list of calls to the hotline",
+    params(HotlineQuery),
+    request_body(content = Vec<u8>, content_type = "application/octet-stream", description = "CSV, XLSX"),
+    responses(
+        (status = 200, description = "结果 / what was asked for", body = CallsImported),
+        Written
+    )
+)]
 pub(super) async fn import(
     State(api): State<Api>,
     Params(query): Params<HotlineQuery>,
@@ -71,8 +86,22 @@ pub(super) async fn import(
     }
     drop(place);
     rejected.sort_by_key(|row| row.row);
-    let answer = json!({ "created": created, "unchanged": unchanged, "rejected": rejected, "warnings": warnings, "ignored_columns": ignored });
-    Ok(Json(answer).into_response())
+    Ok(Json(CallsImported { created, ignored_columns: ignored, rejected, unchanged, warnings }).into_response())
+}
+
+/// What a list of calls came to.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct CallsImported {
+    /// Calls that became cases.
+    created: u64,
+    /// Headers that were not understood.
+    ignored_columns: Vec<String>,
+    /// Rows that are wrong.
+    rejected: Vec<RejectedRow>,
+    /// Calls that were cases before.
+    unchanged: u64,
+    /// Rows that were taken though something of them could not be read.
+    warnings: Vec<RejectedRow>,
 }
 
 /// What the rows of a list may name on this node.

@@ -4,9 +4,10 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
-use serde::Deserialize;
-use serde_json::{Value, json};
+use serde::{Deserialize, Serialize};
+use serde_json::json;
 use townmesh_crdt::command::household::{self, Edit, HouseholdInput};
+use townmesh_crdt::command::inspection::InspectionIds;
 use townmesh_crdt::command::{CommandError, Outcome, hazard, inspection};
 use townmesh_crdt::domain::checklist::Grade;
 use townmesh_crdt::domain::dwelling::DwellingUse;
@@ -16,38 +17,113 @@ use townmesh_crdt::domain::inspection::Inspection;
 use townmesh_crdt::domain::position::Position;
 use townmesh_crdt::domain::region::RegionCode;
 use townmesh_crdt::entry::Lane;
-use townmesh_crdt::id::DocumentId;
+use townmesh_crdt::id::{DocumentId, RecordId, ResidentId};
 use townmesh_crdt::namespace::Namespace;
 use townmesh_crdt::policy::DocumentKind;
 use townmesh_crdt::replica::Replica;
+use utoipa::{IntoParams, ToSchema};
 
 use super::Api;
 use super::bounds::{Named, Params, Payload};
 use super::error::ApiError;
 use super::locate::namespace_of;
-use super::reveal::{Asker, Reason, Shown};
+use super::openapi::problems::{Missing, Noted, Sought, Written, Wrong};
+use super::reveal::{Asker, Asking, Reason, Shown};
 use crate::message::Message;
 use crate::reveals::RevealKind;
-use crate::views::{BoundingBox, HazardFilter, HouseholdFilter, Page};
+use crate::views::{
+    BoundingBox, HazardFilter, HazardRow, HouseholdDetail, HouseholdFilter, HouseholdRow, InspectionRow, Listed, Page,
+};
 
 /// What a command came to, as every POST answers: 201 for something new, 200 otherwise; `value` names what was recorded,
 /// `recorded` where it stands.
-pub(super) fn recorded(outcome: &Outcome<Value>) -> Response {
+pub(super) fn recorded<T: Serialize>(outcome: &Outcome<T>) -> Response {
     let status = match outcome {
         Outcome::Created(..) => StatusCode::CREATED,
         Outcome::Changed(..) | Outcome::Unchanged(_) => StatusCode::OK,
     };
-    let place = outcome.recorded().map(|recorded| json!({ "seq": recorded.seq, "time_ms": recorded.time.millis() }));
-    let body = json!({ "outcome": outcome.key(), "value": outcome.value(), "recorded": place });
+    let place = outcome.recorded().map(|recorded| EntryPlace { seq: recorded.seq, time_ms: recorded.time.millis() });
+    let body = Recorded { outcome: outcome.key(), recorded: place, value: outcome.value() };
     (status, Json(body)).into_response()
+}
+
+/// What a command came to.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct Recorded<T> {
+    /// `created`, `changed` or `unchanged`.
+    outcome: &'static str,
+    /// Where it stands in the log; null where nothing was written.
+    recorded: Option<EntryPlace>,
+    /// What was recorded.
+    value: T,
+}
+
+/// Where an entry stands in this node's log.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct EntryPlace {
+    /// Its number.
+    seq: u64,
+    /// When, in milliseconds since 1970.
+    time_ms: u64,
+}
+
+/// Where a document lies.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct Place {
+    pub(super) document: DocumentId,
+    pub(super) namespace: String,
+}
+
+/// Answers of the list kind that have no pages.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct Rows<T> {
+    pub(super) rows: Vec<T>,
+}
+
+/// Where a household was recorded.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct HouseholdPlace {
+    document: DocumentId,
+    namespace: Option<String>,
+    /// In the order of the input; those of whom it says nothing are left out.
+    residents: Vec<ResidentId>,
+}
+
+/// Where somebody was recorded.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct ResidentPlace {
+    document: DocumentId,
+    namespace: String,
+    /// Null where the input says nothing of anybody.
+    resident: Option<ResidentId>,
+}
+
+/// Where an inspection was recorded.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct InspectionPlace {
+    document: DocumentId,
+    /// The hazards that it opened or refreshed.
+    hazards: Vec<DocumentId>,
+    inspection: RecordId,
+    namespace: String,
+}
+
+/// Where a hazard stands after a step.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct HazardPlace {
+    document: DocumentId,
+    namespace: String,
+    state: HazardState,
 }
 
 /// A place on the map as `west,south,east,north` in degrees.
 pub(super) fn bounding_box(text: Option<&str>) -> Result<Option<BoundingBox>, ApiError> {
     let Some(text) = text else { return Ok(None) };
-    let degrees: Vec<f64> = text.split(',').filter_map(|one| one.trim().parse().ok()).collect();
-    let corners = match degrees.as_slice() {
-        [west, south, east, north] => Position::from_degrees(*south, *west).zip(Position::from_degrees(*north, *east)),
+    let degrees: Result<Vec<f64>, _> = text.split(',').map(|one| one.trim().parse()).collect();
+    let corners = match degrees.as_deref() {
+        Ok([west, south, east, north]) => {
+            Position::from_degrees(*south, *west).zip(Position::from_degrees(*north, *east))
+        }
         _ => None,
     };
     let message =
@@ -57,7 +133,8 @@ pub(super) fn bounding_box(text: Option<&str>) -> Result<Option<BoundingBox>, Ap
 }
 
 /// Which households, and how.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(default, deny_unknown_fields)]
 pub(super) struct HouseholdQuery {
     region: Option<RegionCode>,
@@ -72,6 +149,19 @@ pub(super) struct HouseholdQuery {
     reveal: Option<String>,
 }
 
+#[utoipa::path(
+    get,
+    path = "/v1/households",
+    operation_id = "listHouseholds",
+    tag = "registry",
+    summary = "户列表与查找 / list and search households",
+    params(HouseholdQuery, Asking),
+    responses(
+        (status = 200, description = "结果 / what was asked for", body = Listed<HouseholdRow>),
+        Wrong,
+        Noted
+    )
+)]
 pub(super) async fn list(
     State(api): State<Api>,
     asker: Asker,
@@ -91,6 +181,19 @@ pub(super) async fn list(
     Ok(Json(listed).into_response())
 }
 
+#[utoipa::path(
+    post,
+    path = "/v1/households",
+    operation_id = "recordHousehold",
+    tag = "registry",
+    summary = "登记一户 / record a household",
+    request_body = HouseholdInput,
+    responses(
+        (status = 201, description = "新记录 / recorded", body = Recorded<HouseholdPlace>),
+        (status = 200, description = "已有，或已更改 / known before, or changed", body = Recorded<HouseholdPlace>),
+        Written
+    )
+)]
 pub(super) async fn record(
     State(api): State<Api>,
     Payload(input): Payload<HouseholdInput>,
@@ -98,18 +201,30 @@ pub(super) async fn record(
     let region = input.household.region;
     let outcome = api.engine().record(move |replica, now| household::record(replica, &input, Lane::Work, now)).await?;
     let namespace = region.map(|region| Namespace::registry(&region.to_string()).to_string());
-    Ok(recorded(
-        &outcome.map(|ids| json!({ "namespace": namespace, "document": ids.document, "residents": ids.residents })),
-    ))
+    Ok(recorded(&outcome.map(|ids| HouseholdPlace { document: ids.document, namespace, residents: ids.residents })))
 }
 
 /// How one document is shown.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(default, deny_unknown_fields)]
 pub(super) struct ShowQuery {
     pub(super) reveal: Option<String>,
 }
 
+#[utoipa::path(
+    get,
+    path = "/v1/households/{id}",
+    operation_id = "showHousehold",
+    tag = "registry",
+    summary = "一户 / one household",
+    params(("id" = DocumentId, Path, description = "户 / household"), ShowQuery, Asking),
+    responses(
+        (status = 200, description = "结果 / what was asked for", body = HouseholdDetail),
+        Sought,
+        Noted
+    )
+)]
 pub(super) async fn show(
     State(api): State<Api>,
     asker: Asker,
@@ -142,6 +257,20 @@ pub(super) fn household_namespace(replica: &mut Replica, document: DocumentId) -
     existing(replica, DocumentKind::Household, document, "household", "户")
 }
 
+#[utoipa::path(
+    patch,
+    path = "/v1/households/{id}",
+    operation_id = "editHousehold",
+    tag = "registry",
+    summary = "修改一户 / edit a household",
+    params(("id" = DocumentId, Path, description = "户 / household")),
+    request_body = Edit<Household>,
+    responses(
+        (status = 200, description = "已有，或已更改 / known before, or changed", body = Recorded<Place>),
+        Written,
+        Missing
+    )
+)]
 pub(super) async fn edit(
     State(api): State<Api>,
     Named(id): Named<DocumentId>,
@@ -150,11 +279,26 @@ pub(super) async fn edit(
     let job = move |replica: &mut Replica, now| {
         let namespace = household_namespace(replica, id)?;
         let outcome = household::edit_household(replica, &namespace, id, &edit, now)?;
-        Ok(outcome.map(|document| json!({ "namespace": namespace.to_string(), "document": document })))
+        Ok(outcome.map(|document| Place { document, namespace: namespace.to_string() }))
     };
     Ok(recorded(&api.engine().record(job).await?))
 }
 
+#[utoipa::path(
+    post,
+    path = "/v1/households/{id}/residents",
+    operation_id = "addResident",
+    tag = "registry",
+    summary = "添加居民 / add somebody to a household",
+    params(("id" = DocumentId, Path, description = "户 / household")),
+    request_body = Resident,
+    responses(
+        (status = 201, description = "新记录 / recorded", body = Recorded<ResidentPlace>),
+        (status = 200, description = "已有，或已更改 / known before, or changed", body = Recorded<ResidentPlace>),
+        Written,
+        Missing
+    )
+)]
 pub(super) async fn add_resident(
     State(api): State<Api>,
     Named(id): Named<DocumentId>,
@@ -163,41 +307,69 @@ pub(super) async fn add_resident(
     let job = move |replica: &mut Replica, now| {
         let namespace = household_namespace(replica, id)?;
         let outcome = household::add_resident(replica, &namespace, id, &resident, now)?;
-        Ok(outcome.map(|resident| json!({ "namespace": namespace.to_string(), "document": id, "resident": resident })))
+        Ok(outcome.map(|resident| ResidentPlace { document: id, namespace: namespace.to_string(), resident }))
     };
     Ok(recorded(&api.engine().record(job).await?))
 }
 
 /// Whose inspections.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub(super) struct InspectionQuery {
     household: DocumentId,
 }
 
+#[utoipa::path(
+    get,
+    path = "/v1/inspections",
+    operation_id = "listInspections",
+    tag = "registry",
+    summary = "一户的检查 / inspections of one household",
+    params(InspectionQuery),
+    responses(
+        (status = 200, description = "结果 / what was asked for", body = Rows<InspectionRow>),
+        Wrong
+    )
+)]
 pub(super) async fn inspections(
     State(api): State<Api>,
     Params(query): Params<InspectionQuery>,
 ) -> Result<Response, ApiError> {
     api.views_follow().await;
     let rows = api.readers().query(move |reader| reader.inspections(query.household)).await?;
-    Ok(Json(json!({ "rows": rows })).into_response())
+    Ok(Json(json!(Rows { rows })).into_response())
 }
 
+#[utoipa::path(
+    post,
+    path = "/v1/inspections",
+    operation_id = "recordInspection",
+    tag = "registry",
+    summary = "记录检查 / record an inspection",
+    request_body = Inspection,
+    responses(
+        (status = 201, description = "新记录 / recorded", body = Recorded<InspectionPlace>),
+        (status = 200, description = "已有，或已更改 / known before, or changed", body = Recorded<InspectionPlace>),
+        Written,
+        Missing
+    )
+)]
 pub(super) async fn inspect(State(api): State<Api>, Payload(done): Payload<Inspection>) -> Result<Response, ApiError> {
     let job = move |replica: &mut Replica, now| {
         let namespace = household_namespace(replica, done.household)?;
         let outcome = inspection::record(replica, &namespace, &done, now)?;
         Ok(outcome.map(|ids| {
-            let namespace = namespace.to_string();
-            json!({ "namespace": namespace, "document": ids.document, "inspection": ids.inspection, "hazards": ids.hazards })
+            let InspectionIds { document, inspection, hazards } = ids;
+            InspectionPlace { document, hazards, inspection, namespace: namespace.to_string() }
         }))
     };
     Ok(recorded(&api.engine().record(job).await?))
 }
 
 /// Which hazards.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(default, deny_unknown_fields)]
 pub(super) struct HazardQuery {
     region: Option<RegionCode>,
@@ -217,6 +389,18 @@ impl HazardQuery {
     }
 }
 
+#[utoipa::path(
+    get,
+    path = "/v1/hazards",
+    operation_id = "listHazards",
+    tag = "registry",
+    summary = "隐患列表 / list hazards",
+    params(HazardQuery),
+    responses(
+        (status = 200, description = "结果 / what was asked for", body = Listed<HazardRow>),
+        Wrong
+    )
+)]
 pub(super) async fn hazards(State(api): State<Api>, Params(query): Params<HazardQuery>) -> Result<Response, ApiError> {
     let (filter, page) = query.parts()?;
     let listed = api.readers().query(move |reader| reader.hazards(&filter, &page)).await?;
@@ -224,7 +408,7 @@ pub(super) async fn hazards(State(api): State<Api>, Params(query): Params<Hazard
 }
 
 /// A step in rectifying a hazard.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct StepInput {
     step: HazardStep,
@@ -232,6 +416,21 @@ pub(super) struct StepInput {
     at_ms: Option<i64>,
 }
 
+#[utoipa::path(
+    post,
+    path = "/v1/hazards/{id}/steps",
+    operation_id = "stepHazard",
+    tag = "registry",
+    summary = "整改一步 / take a step in rectifying a hazard",
+    params(("id" = DocumentId, Path, description = "隐患 / hazard")),
+    request_body = StepInput,
+    responses(
+        (status = 201, description = "新记录 / recorded", body = Recorded<HazardPlace>),
+        (status = 200, description = "已有，或已更改 / known before, or changed", body = Recorded<HazardPlace>),
+        Written,
+        Missing
+    )
+)]
 pub(super) async fn hazard_step(
     State(api): State<Api>,
     Named(id): Named<DocumentId>,
@@ -241,7 +440,7 @@ pub(super) async fn hazard_step(
         let namespace = existing(replica, DocumentKind::Hazard, id, "hazard", "隐患")?;
         let at = input.at_ms.unwrap_or_else(|| i64::try_from(now).unwrap_or(i64::MAX));
         let outcome = hazard::step(replica, &namespace, id, input.step, &input.by, at, now)?;
-        Ok(outcome.map(|state| json!({ "namespace": namespace.to_string(), "document": id, "state": state })))
+        Ok(outcome.map(|state| HazardPlace { document: id, namespace: namespace.to_string(), state }))
     };
     Ok(recorded(&api.engine().record(job).await?))
 }

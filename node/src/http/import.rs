@@ -32,11 +32,13 @@ use townmesh_crdt::id::ResidentId;
 use townmesh_crdt::namespace::NamespaceKind;
 use townmesh_crdt::replica::{RecordError, Replica};
 use townmesh_crdt::store::StoreError;
+use utoipa::IntoParams;
 
 use super::Api;
 use super::bounds::{BODY_PAUSE, Params};
 use super::error::ApiError;
 use super::lines::{self, Gone, Lines};
+use super::openapi::problems::Written;
 use crate::data_dir::{DataDir, FileError};
 use crate::ledger::{
     Format, LedgerError, LedgerHousehold, Limits, Mapping, Problem, ProblemKind, Reading, RegionTable, RejectedRow,
@@ -52,10 +54,12 @@ const WAITING: usize = 8;
 const KEPT: usize = 50_000;
 
 /// How the file is to be read.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(default, deny_unknown_fields)]
 pub(super) struct ImportQuery {
     /// `csv`, `xlsx` or `jsonl`; told from the content where not given.
+    #[param(pattern = "^(csv|tsv|txt|xlsx|xlsm|jsonl|ndjson|json)$")]
     format: Option<String>,
     /// The sheet of a workbook; the first with rows where none is named.
     sheet: Option<String>,
@@ -67,6 +71,19 @@ pub(super) struct ImportQuery {
     rejects: bool,
 }
 
+#[utoipa::path(
+    post,
+    path = "/v1/import",
+    operation_id = "importLedger",
+    tag = "files",
+    summary = "导入台账 / import a ledger file",
+    params(ImportQuery),
+    request_body(content = Vec<u8>, content_type = "application/octet-stream", description = "CSV, XLSX, JSON lines"),
+    responses(
+        (status = 200, description = "每行一个 JSON：rejected、progress、done、error / a JSON object a line", body = String, content_type = "application/x-ndjson"),
+        Written
+    )
+)]
 pub(super) async fn import(
     State(api): State<Api>,
     Params(query): Params<ImportQuery>,

@@ -11,16 +11,18 @@ use townmesh_crdt::id::CertificateId;
 use townmesh_crdt::namespace::NamespaceKind;
 use townmesh_crdt::replica::Replica;
 use townmesh_crdt::trust::InviteState;
+use utoipa::ToSchema;
 
 use super::Api;
 use super::bounds::Payload;
 use super::error::ApiError;
+use super::openapi::problems::Written;
 use crate::config::{ConfigError, Origin, addresses};
 use crate::keys::{InviteFile, os_rng};
 use crate::message::Explain;
 
 /// What the new node is to be, and by whose right. The authority's key is used for this one signature and forgotten.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct InviteInput {
     /// Text of the authority file.
@@ -49,12 +51,24 @@ pub(crate) fn acting_roles(named: Vec<Role>) -> Option<Roles> {
 }
 
 /// An invite.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
 pub struct InviteAnswer {
     /// Text of the invite file.
     pub invite: String,
 }
 
+#[utoipa::path(
+    post,
+    path = "/v1/invite",
+    operation_id = "invite",
+    tag = "trust",
+    summary = "制作入网邀请 / make an invite",
+    request_body = InviteInput,
+    responses(
+        (status = 200, description = "结果 / what was asked for", body = InviteAnswer),
+        Written
+    )
+)]
 pub(super) async fn invite(
     State(api): State<Api>,
     Payload(input): Payload<InviteInput>,
@@ -77,7 +91,7 @@ pub(super) async fn invite(
 }
 
 /// A node that redeemed an invite, or that an authority enrolled.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct EnrolledNode {
     node: String,
     name: String,
@@ -94,7 +108,7 @@ impl EnrolledNode {
 }
 
 /// An invite as it is known here.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct InviteRow {
     id: String,
     name: String,
@@ -112,7 +126,7 @@ pub(crate) struct InviteRow {
 }
 
 /// The invites that are known here, open ones first.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct Invites {
     rows: Vec<InviteRow>,
 }
@@ -156,6 +170,16 @@ fn codes(certificate: &Certificate, access: Access) -> Vec<String> {
     regional.map(|scope| if scope.region.is_empty() { "*".to_owned() } else { scope.region.clone() }).collect()
 }
 
+#[utoipa::path(
+    get,
+    path = "/v1/invites",
+    operation_id = "listInvites",
+    tag = "trust",
+    summary = "邀请列表 / which invites there are",
+    responses(
+        (status = 200, description = "结果 / what was asked for", body = Invites)
+    )
+)]
 pub(super) async fn list(State(api): State<Api>) -> Result<Json<Invites>, ApiError> {
     Ok(Json(api.engine().read(|replica| Invites::of(replica, crate::engine::now())).await?))
 }

@@ -42,6 +42,16 @@ fn escape(value: &str) -> String {
 }
 
 /// The node's numbers.
+#[utoipa::path(
+    get,
+    path = "/metrics",
+    operation_id = "metrics",
+    tag = "monitoring",
+    summary = "指标（Prometheus）/ numbers for Prometheus",
+    responses(
+        (status = 200, description = "指标 / numbers", body = String, content_type = "text/plain")
+    )
+)]
 pub(super) async fn metrics(State(api): State<Api>) -> impl IntoResponse {
     let status = status::current(&api);
     let mut page = Page(String::new());

@@ -7,6 +7,7 @@
 //! | path | method | what |
 //! |---|---|---|
 //! | `/healthz`, `/readyz`, `/metrics` | GET | for monitoring; no token on loopback |
+//! | `/openapi.json` | GET | the description of all this for programs (OpenAPI 3.1) |
 //! | `/v1/status`, `/v1/progress` | GET | what the node holds, whom it knows, how far it is |
 //! | `/v1/households` | GET, POST | list and search; record |
 //! | `/v1/households/{id}` | GET, PATCH | one; edit |
@@ -92,6 +93,7 @@ mod lines;
 mod locate;
 mod metrics;
 mod ogc;
+mod openapi;
 mod openings;
 mod orders;
 mod organisation;
@@ -129,6 +131,7 @@ pub use erase::EraseInput;
 pub use error::ApiError;
 pub use invite::{InviteAnswer, InviteInput};
 pub(crate) use invite::{Invites, acting_roles};
+pub(crate) use openapi::description;
 pub use ratify::RatifyInput;
 pub use reveal::USER_HEADER;
 pub use revoke::RevokeInput;
@@ -202,6 +205,7 @@ impl Api {
             .route("/healthz", get(status::healthz))
             .route("/readyz", get(status::readyz))
             .route("/metrics", get(metrics::metrics))
+            .route("/openapi.json", get(openapi::describe))
             .route("/v1/status", get(status::status))
             .route("/v1/progress", get(status::progress))
             .merge(registry())

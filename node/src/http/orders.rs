@@ -14,12 +14,14 @@ use townmesh_crdt::namespace::NamespaceKind;
 use townmesh_crdt::policy::DocumentKind;
 use townmesh_crdt::replica::Replica;
 use townmesh_crdt::store::StoreError;
+use utoipa::{IntoParams, ToSchema};
 
 use super::Api;
 use super::bounds::{Named, Params};
 use super::completeness::{self, Complete};
 use super::error::ApiError;
 use super::locate::namespace_of;
+use super::openapi::problems::Wrong;
 use crate::engine;
 use crate::message::Message;
 use crate::views::{CaseFilter, CaseRow, Listed, OrderFilter, OrderRow, Page, QueryError, Reader};
@@ -28,7 +30,8 @@ use crate::views::{CaseFilter, CaseRow, Listed, OrderFilter, OrderRow, Page, Que
 const HANDED_OVER: u32 = 100;
 
 /// Which orders.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(default, deny_unknown_fields)]
 pub(super) struct OrderQuery {
     team: Option<String>,
@@ -46,6 +49,18 @@ impl OrderQuery {
     }
 }
 
+#[utoipa::path(
+    get,
+    path = "/v1/orders",
+    operation_id = "listOrders",
+    tag = "cases",
+    summary = "任务列表 / orders to teams",
+    params(OrderQuery),
+    responses(
+        (status = 200, description = "结果 / what was asked for", body = Listed<OrderRow>),
+        Wrong
+    )
+)]
 pub(super) async fn list(State(api): State<Api>, Params(query): Params<OrderQuery>) -> Result<Response, ApiError> {
     api.views_follow().await;
     let (filter, page) = query.parts();
@@ -79,15 +94,16 @@ pub(super) async fn show(
 }
 
 /// Which region's shift ends.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(default, deny_unknown_fields)]
 pub(super) struct HandoverQuery {
     region: Option<RegionCode>,
 }
 
 /// What the next shift must know. Each part has at most [`HANDED_OVER`] rows, and says where the rest begins.
-#[derive(Debug, Serialize)]
-struct Handover {
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct Handover {
     now_ms: i64,
     /// Cases past their deadline.
     red: Listed<CaseRow>,
@@ -101,14 +117,26 @@ struct Handover {
 }
 
 /// An order that nobody has acknowledged.
-#[derive(Debug, Serialize)]
-struct WaitingOrder {
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct WaitingOrder {
     #[serde(flatten)]
     order: OrderRow,
     /// Names of the nodes that are to have the case and have not said that they do.
     undelivered: Vec<String>,
 }
 
+#[utoipa::path(
+    get,
+    path = "/v1/handover",
+    operation_id = "handover",
+    tag = "cases",
+    summary = "交接班 / what one shift hands over to the next",
+    params(HandoverQuery),
+    responses(
+        (status = 200, description = "结果 / what was asked for", body = Handover),
+        Wrong
+    )
+)]
 pub(super) async fn handover(
     State(api): State<Api>,
     Params(query): Params<HandoverQuery>,

@@ -7,19 +7,20 @@ use axum::extract::rejection::BytesRejection;
 use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
-use serde_json::json;
 use townmesh_crdt::command::photo::{self, NewPhoto, Photo};
 use townmesh_crdt::domain::inspection::PhotoHash;
 use townmesh_crdt::domain::region::RegionCode;
 use townmesh_crdt::id::{DocumentId, ResidentId};
 use townmesh_crdt::namespace::Namespace;
 use townmesh_crdt::replica::Replica;
+use utoipa::{IntoParams, ToSchema};
 
 use super::Api;
 use super::bounds::{Named, Params};
 use super::error::ApiError;
-use super::households::{household_namespace, recorded};
-use super::reveal::{Asker, Reason, Shown};
+use super::households::{Recorded, household_namespace, recorded};
+use super::openapi::problems::{Missing, Noted, Sought, Written};
+use super::reveal::{Asker, Asking, Reason, Shown};
 use crate::message::Message;
 use crate::reveals::RevealKind;
 
@@ -29,7 +30,8 @@ pub(super) const PHOTO_BYTES: usize = 16 << 20;
 const SHOWN: [&str; 3] = ["image/jpeg", "image/png", "image/webp"];
 
 /// What the photo is of: a household, or a place of a region.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(default, deny_unknown_fields)]
 pub(super) struct PhotoQuery {
     household: Option<DocumentId>,
@@ -38,6 +40,21 @@ pub(super) struct PhotoQuery {
     resident: Option<ResidentId>,
 }
 
+#[utoipa::path(
+    post,
+    path = "/v1/photos",
+    operation_id = "recordPhoto",
+    tag = "registry",
+    summary = "保存照片 / keep a photo",
+    params(PhotoQuery),
+    request_body(content((Vec<u8> = "image/jpeg"), (Vec<u8> = "image/png"), (Vec<u8> = "image/webp"), (Vec<u8> = "application/octet-stream"))),
+    responses(
+        (status = 201, description = "新记录 / recorded", body = Recorded<PhotoPlace>),
+        (status = 200, description = "已有，或已更改 / known before, or changed", body = Recorded<PhotoPlace>),
+        Written,
+        Missing
+    )
+)]
 pub(super) async fn record(
     State(api): State<Api>,
     Params(query): Params<PhotoQuery>,
@@ -59,26 +76,48 @@ pub(super) async fn record(
             (None, region) => Namespace::registry(&region.map(|region| region.to_string()).unwrap_or_default()),
         };
         let outcome = photo::record(replica, &namespace, &new, now)?;
-        Ok(outcome.map(|photo| json!({ "namespace": namespace.to_string(), "photo": photo })))
+        Ok(outcome.map(|photo| PhotoPlace { namespace: namespace.to_string(), photo }))
     };
     Ok(recorded(&api.engine().record(job).await?))
 }
 
+/// Where a photo was recorded.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct PhotoPlace {
+    namespace: String,
+    photo: PhotoHash,
+}
+
 /// Why the photo is looked at.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(default, deny_unknown_fields)]
 pub(super) struct ShowQuery {
     reveal: Option<String>,
 }
 
 /// How far a photo has come, where not all of it is here.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 struct OnItsWay {
     photo: PhotoHash,
     length: u64,
     complete: bool,
 }
 
+#[utoipa::path(
+    get,
+    path = "/v1/photos/{hash}",
+    operation_id = "showPhoto",
+    tag = "registry",
+    summary = "查看照片 / look at a photo",
+    params(("hash" = PhotoHash, Path, description = "照片 / the photo"), ShowQuery, Asking),
+    responses(
+        (status = 200, description = "照片 / the photo", content((Vec<u8> = "image/jpeg"), (Vec<u8> = "image/png"), (Vec<u8> = "image/webp"), (Vec<u8> = "application/octet-stream"))),
+        (status = 202, description = "还在传来 / not all of it is here yet", body = OnItsWay),
+        Sought,
+        Noted
+    )
+)]
 pub(super) async fn show(
     State(api): State<Api>,
     asker: Asker,

@@ -7,14 +7,17 @@ use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
 use townmesh_crdt::domain::position::Position;
 use townmesh_crdt::replica::Replica;
+use utoipa::{IntoParams, ToSchema};
 
 use super::Api;
 use super::bounds::{Params, Payload};
 use super::error::ApiError;
+use super::households::Rows;
+use super::openapi::problems::{Written, Wrong};
 use crate::message::Message;
 
 /// The last position of a unit.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub(super) struct UnitRow {
     /// Node id.
     pub(super) node: String,
@@ -29,13 +32,26 @@ pub(super) struct UnitRow {
 }
 
 /// Which units first.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(default, deny_unknown_fields)]
 pub(super) struct PositionQuery {
     /// Latitude and longitude: the nearest units first.
     near: Option<String>,
 }
 
+#[utoipa::path(
+    get,
+    path = "/v1/positions",
+    operation_id = "listPositions",
+    tag = "town",
+    summary = "力量位置 / where each unit was last",
+    params(PositionQuery),
+    responses(
+        (status = 200, description = "结果 / what was asked for", body = Rows<UnitRow>),
+        Wrong
+    )
+)]
 pub(super) async fn list(State(api): State<Api>, Params(query): Params<PositionQuery>) -> Result<Response, ApiError> {
     let near = query.near.map(|near| near.parse::<Position>()).transpose().map_err(|error| {
         let message = Message::new("near", "near 须为 纬度,经度（度），如 39.7354,116.3310", error.to_string());
@@ -46,7 +62,7 @@ pub(super) async fn list(State(api): State<Api>, Params(query): Params<PositionQ
         None => rows(replica),
     });
     let rows = rows.await?;
-    Ok(Json(serde_json::json!({ "rows": rows })).into_response())
+    Ok(Json(serde_json::json!(Rows { rows })).into_response())
 }
 
 /// Units by their distance from a place. How old a position is, is told beside it: it may have come by a vehicle.
@@ -72,6 +88,18 @@ pub(super) fn rows(replica: &mut Replica) -> Vec<UnitRow> {
 }
 
 /// Takes the position of this unit; only the newest of each unit is kept.
+#[utoipa::path(
+    post,
+    path = "/v1/positions",
+    operation_id = "recordPosition",
+    tag = "town",
+    summary = "上报位置 / where this unit is",
+    request_body = Position,
+    responses(
+        (status = 204, description = "已记录 / recorded"),
+        Written
+    )
+)]
 pub(super) async fn record(
     State(api): State<Api>,
     Payload(position): Payload<Position>,

@@ -4,13 +4,15 @@ use axum::Json;
 use axum::extract::State;
 use serde::{Deserialize, Serialize};
 use townmesh_crdt::replica::{Ratified, RatifyError, Replica, Work};
+use utoipa::ToSchema;
 
 use super::Api;
 use super::bounds::Payload;
 use super::error::ApiError;
+use super::openapi::problems::Written;
 
 /// Whose work, and by whose right. The authority's key is used for this once and forgotten.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RatifyInput {
     /// Text of the authority file.
@@ -20,13 +22,25 @@ pub struct RatifyInput {
 }
 
 /// What was ratified.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub(super) struct RatifyAnswer {
     node: String,
     name: String,
     logs: usize,
 }
 
+#[utoipa::path(
+    post,
+    path = "/v1/ratify",
+    operation_id = "ratify",
+    tag = "trust",
+    summary = "追认 / what is held here of a removed node counts",
+    request_body = RatifyInput,
+    responses(
+        (status = 200, description = "结果 / what was asked for", body = RatifyAnswer),
+        Written
+    )
+)]
 pub(super) async fn ratify(
     State(api): State<Api>,
     Payload(input): Payload<RatifyInput>,

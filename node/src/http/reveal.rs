@@ -8,10 +8,12 @@ use axum::http::StatusCode;
 use axum::http::request::Parts;
 use serde::Deserialize;
 use townmesh_crdt::domain::date::Day;
+use utoipa::IntoParams;
 
 use super::Api;
 use super::bounds::Params;
 use super::error::ApiError;
+use super::openapi::problems::{Noted, Wrong};
 use crate::engine::now;
 use crate::message::Message;
 use crate::reveals::{MAX_REASON, MAX_USER, Reveal, RevealKind, RevealPage};
@@ -23,6 +25,16 @@ pub const USER_HEADER: &str = "townmesh-user";
 /// Where a connection comes from; added to each of its requests.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct PeerAddress(pub(super) SocketAddr);
+
+/// What says for whom a program asks.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Header)]
+#[expect(dead_code, reason = "it is only described; whoever asks is read as an `Asker`")]
+pub(super) struct Asking {
+    /// 替谁查看 / for whom the program asks; noted with what is revealed.
+    #[param(rename = "townmesh-user")]
+    user: Option<String>,
+}
 
 /// Who asks, as far as that is known.
 #[derive(Debug, Clone, Default)]
@@ -130,7 +142,8 @@ impl Api {
 }
 
 /// Which reveals.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(default, deny_unknown_fields)]
 pub(super) struct RevealQuery {
     since: Option<Day>,
@@ -138,6 +151,19 @@ pub(super) struct RevealQuery {
     after: Option<String>,
 }
 
+#[utoipa::path(
+    get,
+    path = "/v1/reveals",
+    operation_id = "listReveals",
+    tag = "trust",
+    summary = "查看明文的记录 / who was shown personal data, when and why",
+    params(RevealQuery),
+    responses(
+        (status = 200, description = "结果 / what was asked for", body = RevealPage),
+        Wrong,
+        Noted
+    )
+)]
 pub(super) async fn list(
     State(api): State<Api>,
     Params(query): Params<RevealQuery>,

@@ -7,14 +7,16 @@ use townmesh_crdt::certificate::CertificateKind;
 use townmesh_crdt::command::CommandError;
 use townmesh_crdt::enrol::Authority;
 use townmesh_crdt::replica::{Fallen, Replica, RevokeError, Revoked, Withdrawal, Withdrawn};
+use utoipa::ToSchema;
 
 use super::Api;
 use super::bounds::Payload;
 use super::error::ApiError;
+use super::openapi::problems::Written;
 use crate::message::Message;
 
 /// Which node or invite, and by whose right. The authority's key is used for this one removal and forgotten.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RevokeInput {
     /// Text of the authority file.
@@ -34,7 +36,7 @@ pub struct RevokeInput {
 }
 
 /// What was removed.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 #[serde(untagged)]
 pub(super) enum RevokeAnswer {
     Node { node: String, name: String, kept_logs: usize },
@@ -42,7 +44,7 @@ pub(super) enum RevokeAnswer {
 }
 
 /// A node that fell with a certificate.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct FallenNode {
     node: String,
     name: String,
@@ -67,6 +69,18 @@ impl From<Withdrawn> for RevokeAnswer {
     }
 }
 
+#[utoipa::path(
+    post,
+    path = "/v1/revoke",
+    operation_id = "revoke",
+    tag = "trust",
+    summary = "注销节点或撤回邀请 / remove a node or withdraw an invite",
+    request_body = RevokeInput,
+    responses(
+        (status = 200, description = "结果 / what was asked for", body = RevokeAnswer),
+        Written
+    )
+)]
 pub(super) async fn revoke(
     State(api): State<Api>,
     Payload(input): Payload<RevokeInput>,

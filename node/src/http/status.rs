@@ -5,6 +5,7 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::Api;
 use super::error::ApiError;
@@ -15,11 +16,31 @@ use crate::message::Message;
 const READY_LAG: u64 = 2_000;
 
 /// The process answers.
+#[utoipa::path(
+    get,
+    path = "/healthz",
+    operation_id = "health",
+    tag = "monitoring",
+    summary = "进程在运行 / the process answers",
+    responses(
+        (status = 200, description = "ok", body = String, content_type = "text/plain")
+    )
+)]
 pub(super) async fn healthz() -> &'static str {
     "ok\n"
 }
 
 /// The store is open and the views have caught up.
+#[utoipa::path(
+    get,
+    path = "/readyz",
+    operation_id = "readiness",
+    tag = "monitoring",
+    summary = "可以使用 / the store is open and the views have caught up",
+    responses(
+        (status = 200, description = "ready", body = String, content_type = "text/plain")
+    )
+)]
 pub(super) async fn readyz(State(api): State<Api>) -> Result<&'static str, ApiError> {
     let status = api.engine().status().borrow().clone();
     let lag = api.engine().views().lag();
@@ -53,14 +74,25 @@ pub(super) async fn readyz(State(api): State<Api>) -> Result<&'static str, ApiEr
     }
 }
 
-#[derive(Serialize)]
-struct Told {
+#[derive(Serialize, ToSchema)]
+#[schema(as = NodeStatus)]
+pub(super) struct Told {
     #[serde(flatten)]
     status: Status,
     synced: bool,
 }
 
 /// Everything the node tells about itself.
+#[utoipa::path(
+    get,
+    path = "/v1/status",
+    operation_id = "status",
+    tag = "node",
+    summary = "本节点的状态 / how the node is",
+    responses(
+        (status = 200, description = "结果 / what was asked for", body = Told)
+    )
+)]
 pub(super) async fn status(State(api): State<Api>) -> Response {
     let status = fresh(&api).await;
     let synced = status.is_synced();
@@ -83,7 +115,7 @@ pub(super) fn current(api: &Api) -> Status {
 }
 
 /// How far synchronising has come.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub(super) struct Progress {
     /// As [`Status::is_synced`].
     synced: bool,
@@ -96,6 +128,16 @@ pub(super) struct Progress {
 }
 
 /// How far synchronising has come.
+#[utoipa::path(
+    get,
+    path = "/v1/progress",
+    operation_id = "progress",
+    tag = "node",
+    summary = "同步进度 / how far synchronising has come",
+    responses(
+        (status = 200, description = "结果 / what was asked for", body = Progress)
+    )
+)]
 pub(super) async fn progress(State(api): State<Api>) -> Json<Progress> {
     let status = fresh(&api).await;
     let synced = status.is_synced();

@@ -6,45 +6,106 @@ use axum::Json;
 use axum::body::Bytes;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value as JsonValue, json};
+use townmesh_crdt::command::town::Imported;
 use townmesh_crdt::command::{CommandError, table};
 use townmesh_crdt::domain::tables::{EffectiveRow, TableKind, Tables};
 use townmesh_crdt::replica::Replica;
 use townmesh_crdt::value::Fields;
+use utoipa::openapi::schema::{ArrayBuilder, ObjectBuilder, SchemaType, Type};
+use utoipa::{IntoParams, ToSchema};
 
 use super::Api;
 use super::bounds::{Named, Params, Payload};
-use super::columns::{self, column_json, fields_of, file_format, wrong_rows};
+use super::columns::{self, ShownColumn, fields_of, file_format, shown_column, wrong_rows};
 use super::error::ApiError;
+use super::households::Rows;
+use super::openapi::problems::{Missing, Sought, Written};
 use crate::ledger::{LedgerError, TableFile, read_table};
 
-fn table_json(kind: TableKind, tables: &Tables) -> JsonValue {
-    let rows = tables.rows(kind);
-    let recorded = rows.iter().filter(|row| row.recorded.is_some()).count();
-    json!({
-        "table": kind, "chinese": kind.chinese(), "english": kind.english(), "fixed": kind.is_fixed(),
-        "count": rows.iter().filter(|row| !row.is_retired()).count(), "recorded": recorded,
-        "columns": kind.columns().iter().map(column_json).collect::<Vec<_>>(),
-    })
+/// A table of the town.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct ShownTable {
+    chinese: &'static str,
+    columns: Vec<ShownColumn>,
+    /// Rows that are not taken out.
+    count: usize,
+    english: &'static str,
+    /// Only a newer version of the program changes it.
+    fixed: bool,
+    /// Rows that somebody recorded.
+    recorded: usize,
+    /// Its rows; only of one table.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(schema_with = row_schema)]
+    rows: Option<Vec<EffectiveRow>>,
+    table: TableKind,
 }
 
+/// Rows by the names of the table's columns, as far as they say something; `recorded_ms` is null of a shipped row.
+fn row_schema() -> ArrayBuilder {
+    let cell = [Type::String, Type::Integer, Type::Boolean];
+    let cell = ObjectBuilder::new().schema_type(SchemaType::from_iter(cell));
+    let recorded = ObjectBuilder::new().schema_type(SchemaType::from_iter([Type::Integer, Type::Null]));
+    let row = ObjectBuilder::new().property("recorded_ms", recorded).required("recorded_ms");
+    ArrayBuilder::new().items(row.additional_properties(Some(cell)))
+}
+
+fn shown_table(kind: TableKind, tables: &Tables) -> ShownTable {
+    let rows = tables.rows(kind);
+    ShownTable {
+        chinese: kind.chinese(),
+        columns: kind.columns().iter().map(shown_column).collect(),
+        count: rows.iter().filter(|row| !row.is_retired()).count(),
+        english: kind.english(),
+        fixed: kind.is_fixed(),
+        recorded: rows.iter().filter(|row| row.recorded.is_some()).count(),
+        rows: None,
+        table: kind,
+    }
+}
+
+#[utoipa::path(
+    get,
+    path = "/v1/tables",
+    operation_id = "listTables",
+    tag = "tables",
+    summary = "码表列表 / the town's tables",
+    responses(
+        (status = 200, description = "结果 / what was asked for", body = Rows<ShownTable>)
+    )
+)]
 pub(super) async fn list(State(api): State<Api>) -> Result<Response, ApiError> {
     let tables = api.engine().read(table::tables).await??;
-    let rows: Vec<JsonValue> = TableKind::ALL.iter().map(|kind| table_json(*kind, &tables)).collect();
-    Ok(Json(json!({ "rows": rows })).into_response())
+    let rows = TableKind::ALL.iter().map(|kind| shown_table(*kind, &tables)).collect();
+    Ok(Json(Rows { rows }).into_response())
 }
 
 /// How a table is to be shown.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(default, deny_unknown_fields)]
 pub(super) struct TableQuery {
     /// `json`, `csv` or `xlsx`.
+    #[param(pattern = "^(json|csv|xlsx)$")]
     format: Option<String>,
     /// Whether to show rows that were taken out, too.
     retired: bool,
 }
 
+#[utoipa::path(
+    get,
+    path = "/v1/tables/{table}",
+    operation_id = "showTable",
+    tag = "tables",
+    summary = "码表内容 / the rows of a table",
+    params(("table" = TableKind, Path, description = "码表 / the table"), TableQuery),
+    responses(
+        (status = 200, description = "JSON, CSV, XLSX", content((ShownTable = "application/json"), (String = "text/csv"), (Vec<u8> = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"))),
+        Sought
+    )
+)]
 pub(super) async fn show(
     State(api): State<Api>,
     Named(kind): Named<TableKind>,
@@ -55,9 +116,8 @@ pub(super) async fn show(
     let mut rows: Vec<EffectiveRow> = tables.rows(kind).to_vec();
     rows.retain(|row| query.retired || !row.is_retired());
     let Some(format) = file_format(query.format.as_deref())? else {
-        let mut shown = table_json(kind, &tables);
-        shown["rows"] = json!(rows);
-        return Ok(Json(shown).into_response());
+        let shown = ShownTable { rows: Some(rows), ..shown_table(kind, &tables) };
+        return Ok(Json(json!(shown)).into_response());
     };
     let name = kind.to_string();
     columns::file((&name, kind.chinese()), kind.columns(), rows.iter().map(|row| &row.fields), format)
@@ -72,12 +132,27 @@ fn known(kind: TableKind) -> Result<(), ApiError> {
 }
 
 /// Rows to be recorded: `{column: value}` each. A column that is not given stays, `null` clears it.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct RowsInput {
+    #[schema(schema_with = input_schema)]
     rows: Vec<Map<String, JsonValue>>,
 }
 
+#[utoipa::path(
+    post,
+    path = "/v1/tables/{table}",
+    operation_id = "recordRows",
+    tag = "tables",
+    summary = "更改码表 / record rows of a table",
+    params(("table" = TableKind, Path, description = "码表 / the table")),
+    request_body = RowsInput,
+    responses(
+        (status = 200, description = "结果 / what was asked for", body = Imported),
+        Written,
+        Missing
+    )
+)]
 pub(super) async fn record(
     State(api): State<Api>,
     Named(kind): Named<TableKind>,
@@ -98,7 +173,27 @@ pub(super) async fn record(
     Ok(Json(api.engine().record(job).await?).into_response())
 }
 
+fn input_schema() -> ArrayBuilder {
+    let cell = [Type::String, Type::Number, Type::Boolean, Type::Null];
+    let cell = ObjectBuilder::new().schema_type(SchemaType::from_iter(cell));
+    ArrayBuilder::new().items(ObjectBuilder::new().additional_properties(Some(cell)))
+}
+
 /// Takes a file of rows: all of them or none.
+#[utoipa::path(
+    post,
+    path = "/v1/tables/{table}/import",
+    operation_id = "importRows",
+    tag = "tables",
+    summary = "导入码表 / rows from a file, all of them or none",
+    params(("table" = TableKind, Path, description = "码表 / the table")),
+    request_body(content = Vec<u8>, content_type = "application/octet-stream", description = "CSV, XLSX"),
+    responses(
+        (status = 200, description = "结果 / what was asked for", body = RowsImported),
+        Written,
+        Missing
+    )
+)]
 pub(super) async fn import(
     State(api): State<Api>,
     Named(kind): Named<TableKind>,
@@ -119,14 +214,22 @@ pub(super) async fn import(
         other => other.map(Ok),
     };
     match api.engine().record(job).await? {
-        Ok(imported) => {
-            let mut answer = json!(imported);
-            answer["ignored_columns"] = json!(ignored);
-            Ok(Json(answer).into_response())
+        Ok(Imported { created, changed, unchanged }) => {
+            Ok(Json(RowsImported { changed, created, ignored_columns: ignored, unchanged }).into_response())
         }
         Err(wrong) => {
             let numbered = wrong.into_iter().map(|(place, error)| (numbers.get(place).copied().unwrap_or(0), error));
             Err(wrong_rows(kind.columns(), &numbered.collect::<Vec<_>>()))
         }
     }
+}
+
+/// What a file of rows came to.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct RowsImported {
+    changed: u64,
+    created: u64,
+    /// Headers that were not understood.
+    ignored_columns: Vec<String>,
+    unchanged: u64,
 }

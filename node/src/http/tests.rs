@@ -99,6 +99,7 @@ impl Node {
             Engine::start(Parts { opener: Box::new(opener), network: None, admission, views, disk: None }).unwrap();
         let file = ApiFile::new("127.0.0.1:8470".parse().unwrap()).unwrap();
         let router = Api::new(engine.clone(), data, Access::new(&file)).router();
+        let router = router.layer(from_fn(openapi::tests::as_described));
         let node = Self { _directory: directory, engine, router, file, authority: founded.authority };
         (node, founded.statements, invite.secrets)
     }
@@ -249,6 +250,7 @@ async fn wrong_input_is_answered_with_a_message_in_both_languages() {
         ("GET", "/v1/households?region=abc", "", StatusCode::BAD_REQUEST, "query"),
         ("GET", "/v1/households?nonsense=1", "", StatusCode::BAD_REQUEST, "query"),
         ("GET", "/v1/households?bbox=1,2,3", "", StatusCode::BAD_REQUEST, "bbox"),
+        ("GET", "/v1/households?bbox=1,2,x,3,4", "", StatusCode::BAD_REQUEST, "bbox"),
         ("GET", "/v1/households?after=nonsense", "", StatusCode::BAD_REQUEST, "cursor"),
         ("GET", "/v1/export?format=exe", "", StatusCode::BAD_REQUEST, "format"),
         ("POST", "/v1/import?map=nonsense", "", StatusCode::BAD_REQUEST, "query"),

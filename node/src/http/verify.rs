@@ -15,6 +15,16 @@ use crate::verify::{Report, Verification};
 
 const PROGRESS_EVERY: Duration = Duration::from_millis(250);
 
+#[utoipa::path(
+    post,
+    path = "/v1/verify",
+    operation_id = "verify",
+    tag = "node",
+    summary = "重新校验 / check everything again",
+    responses(
+        (status = 200, description = "每行一个 JSON：progress、done、error / a JSON object a line", body = String, content_type = "application/x-ndjson")
+    )
+)]
 pub(super) async fn verify(State(api): State<Api>) -> Result<Response, ApiError> {
     let place = api.bounds().heavy()?;
     Ok(lines::answer(async move |lines| {

@@ -47,7 +47,7 @@ pub use self::table::{MAX_TABLE_FILE, TableFile, read_table, write_table};
 pub use self::template::write_template;
 
 /// The formats in which ledgers are read.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, utoipa::ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Format {
     /// Comma-, tab- or semicolon-separated text.
@@ -104,7 +104,7 @@ pub struct LedgerHousehold {
 }
 
 /// A row as it stands in the file, with what is wrong with it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, utoipa::ToSchema)]
 pub struct RejectedRow {
     /// Line or row number, from 1.
     pub row: u64,
@@ -119,7 +119,7 @@ pub struct RejectedRow {
 }
 
 /// What a ledger came to.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, utoipa::ToSchema)]
 pub struct Summary {
     /// Its format.
     pub format: Format,

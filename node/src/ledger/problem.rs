@@ -4,6 +4,8 @@ use std::ops::RangeInclusive;
 
 use serde::Serialize;
 use townmesh_crdt::domain::id_number::IdNumberError;
+use utoipa::openapi::RefOr;
+use utoipa::openapi::schema::{ObjectBuilder, Schema, Type};
 
 /// One thing that is wrong with a row. As JSON `{column, code, zh, en}`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -257,6 +259,20 @@ impl Serialize for Problem {
         object.serialize_field("zh", &self.kind.chinese())?;
         object.serialize_field("en", &self.kind.english())?;
         object.end()
+    }
+}
+
+impl utoipa::PartialSchema for Problem {
+    fn schema() -> RefOr<Schema> {
+        let text = || ObjectBuilder::new().schema_type(Type::String);
+        let fields = ["column", "code", "zh", "en"].into_iter();
+        fields.fold(ObjectBuilder::new(), |object, name| object.property(name, text()).required(name)).into()
+    }
+}
+
+impl utoipa::ToSchema for Problem {
+    fn name() -> std::borrow::Cow<'static, str> {
+        "RowProblem".into()
     }
 }
 

@@ -21,7 +21,7 @@ const MAX_GROUPS: usize = 5_000;
 macro_rules! figures {
     ($($(#[$doc:meta])* $name:ident = $field:ident: $zh:literal, $en:literal, $weight:literal, $condition:literal;)*) => {
         /// One figure of an assessment.
-        #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
         #[serde(rename_all = "snake_case")]
         pub enum Figure { $($(#[$doc])* $name,)* }
 
@@ -46,7 +46,7 @@ macro_rules! figures {
         }
 
         /// The figures.
-        #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+        #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, utoipa::ToSchema)]
         pub struct Counts { $($(#[$doc])* pub $field: u64,)* }
 
         impl Counts {
@@ -98,7 +98,8 @@ figures! {
 }
 
 /// Hundredths of a percent, rounded half up; JSON shows percent with two decimals.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, utoipa::ToSchema)]
+#[schema(value_type = f64)]
 pub struct Percent(u64);
 
 impl Percent {
@@ -127,7 +128,7 @@ impl Serialize for Percent {
 }
 
 /// Shares in percent; `None` where there is nothing to take a share of.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, utoipa::ToSchema)]
 pub struct Rates {
     /// 结案率: closed of due.
     pub closing: Option<Percent>,
@@ -163,7 +164,7 @@ impl Counts {
 macro_rules! groupings {
     ($($(#[$doc:meta])* $name:ident = $key:ident: $zh:literal, $en:literal, $column:literal;)*) => {
         /// By what cases are grouped.
-        #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
         #[serde(rename_all = "snake_case")]
         pub enum GroupBy { $($(#[$doc])* $name,)* }
 
@@ -222,7 +223,7 @@ pub struct AssessmentFilter {
 }
 
 /// The figures of one group.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, utoipa::ToSchema)]
 pub struct GroupAssessment {
     /// Code of the region, team, category or person; `None` for cases without one.
     pub group: Option<String>,
@@ -236,7 +237,7 @@ pub struct GroupAssessment {
 }
 
 /// The figures of a period.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, utoipa::ToSchema)]
 pub struct Assessment {
     /// Of all cases.
     pub total: GroupAssessment,

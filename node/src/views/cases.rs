@@ -52,7 +52,7 @@ pub struct OrderFilter {
 }
 
 /// A case in a list.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, utoipa::ToSchema)]
 pub struct CaseRow {
     /// Its document.
     pub document: String,
@@ -99,7 +99,7 @@ pub struct CaseRow {
 }
 
 /// One event of a case.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, utoipa::ToSchema)]
 pub struct CaseEventRow {
     /// The record.
     pub event: String,
@@ -112,17 +112,19 @@ pub struct CaseEventRow {
     /// Which step.
     pub step: Option<Step>,
     /// Whether it had effect.
+    #[schema(value_type = townmesh_crdt::domain::case::Effect)]
     pub effect: serde_json::Value,
     /// The state after it.
     pub state: Option<CaseState>,
     /// Words beside it.
     pub note: Option<String>,
     /// What was done.
+    #[schema(value_type = townmesh_crdt::domain::case::Action)]
     pub action: serde_json::Value,
 }
 
 /// An order to a team.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, utoipa::ToSchema)]
 pub struct OrderRow {
     /// The case's document.
     pub case: String,
@@ -163,7 +165,7 @@ pub struct OrderRow {
 }
 
 /// A case with everything known about it.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, utoipa::ToSchema)]
 pub struct CaseDetail {
     /// The case.
     #[serde(flatten)]
@@ -173,6 +175,7 @@ pub struct CaseDetail {
     /// Its events, in the order of the fold.
     pub timeline: Vec<CaseEventRow>,
     /// The rest of the fold: [`Case`](townmesh_crdt::domain::case::Case) in JSON.
+    #[schema(value_type = townmesh_crdt::domain::case::Case)]
     pub folded: serde_json::Value,
 }
 

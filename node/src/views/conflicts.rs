@@ -23,7 +23,7 @@ pub struct ConflictFilter {
 }
 
 /// One thing to settle.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, utoipa::ToSchema)]
 pub struct ConflictRow {
     /// Its id, the same on every node and while others join in.
     pub id: String,
@@ -50,13 +50,15 @@ pub struct ConflictRow {
     /// The subject in English.
     pub english: String,
     /// What each [`Side`](townmesh_crdt::command::conflict::Side) says, personal data masked unless revealed.
+    #[schema(value_type = Vec<townmesh_crdt::command::conflict::Side>)]
     pub sides: Value,
     /// What may be done ([`Offer`](townmesh_crdt::command::conflict::Offer)).
+    #[schema(value_type = Vec<townmesh_crdt::command::conflict::Offer>)]
     pub actions: Value,
 }
 
 /// A conflict that was settled.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, utoipa::ToSchema)]
 pub struct SettledRow {
     /// The document.
     pub document: String,
@@ -72,6 +74,7 @@ pub struct SettledRow {
     pub settled_ms: i64,
     /// The [`Done`](townmesh_crdt::command::conflict::Done), personal data masked unless revealed.
     #[serde(flatten)]
+    #[schema(value_type = townmesh_crdt::command::conflict::Done)]
     pub settled: Value,
 }
 

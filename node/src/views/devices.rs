@@ -11,6 +11,7 @@ use townmesh_crdt::domain::key;
 use townmesh_crdt::domain::position::Position;
 use townmesh_crdt::domain::region::RegionCode;
 use townmesh_crdt::policy::DocumentKind;
+use utoipa::openapi::schema::{ObjectBuilder, SchemaType, Type};
 
 use super::books::masked_plate;
 use super::query::{BoundingBox, Listed, Order, Page, Query, position, word};
@@ -28,7 +29,7 @@ pub struct DeviceFilter {
 }
 
 /// A device in a list.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, utoipa::ToSchema)]
 pub struct DeviceRow {
     /// Its document.
     pub document: String,
@@ -81,7 +82,7 @@ pub struct AlarmFilter {
 }
 
 /// What a device said once.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, utoipa::ToSchema)]
 pub struct DeviceEventRow {
     /// Id of the event.
     pub event: String,
@@ -94,11 +95,17 @@ pub struct DeviceEventRow {
     /// What was measured or happened.
     pub kind: String,
     /// A number, a text or null.
+    #[schema(schema_with = number_or_text)]
     pub value: serde_json::Value,
     /// A place, where that is what it told.
     pub position: Option<Position>,
     /// Whether it calls for somebody.
     pub alarm: bool,
+}
+
+/// What [`DeviceEventRow::value`] may be.
+fn number_or_text() -> ObjectBuilder {
+    ObjectBuilder::new().schema_type(SchemaType::from_iter([Type::Number, Type::String, Type::Null]))
 }
 
 const DEVICE: &str = "d.document, v.*, (SELECT max(e.time_ms) FROM device_event e WHERE e.row = \

@@ -34,7 +34,7 @@ pub struct HouseholdFilter {
 }
 
 /// A household in a list.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, utoipa::ToSchema)]
 pub struct HouseholdRow {
     /// Its document.
     pub document: String,
@@ -74,7 +74,7 @@ pub struct HouseholdRow {
 }
 
 /// Somebody who lives or lived in a household.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, utoipa::ToSchema)]
 pub struct ResidentRow {
     /// Their id.
     pub resident: String,
@@ -94,7 +94,7 @@ pub struct ResidentRow {
 }
 
 /// An inspection in a list.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, utoipa::ToSchema)]
 pub struct InspectionRow {
     /// The record.
     pub record: String,
@@ -107,10 +107,12 @@ pub struct InspectionRow {
     /// Number of the checklist.
     pub checklist: u16,
     /// Answers by item code.
+    #[schema(value_type = std::collections::BTreeMap<u16, townmesh_crdt::domain::inspection::Answer>)]
     pub answers: serde_json::Value,
     /// On how many items a hazard was found.
     pub hazards: u32,
     /// Photos, by the hashes that they are found by.
+    #[schema(value_type = Vec<townmesh_crdt::domain::inspection::PhotoHash>)]
     pub photos: serde_json::Value,
     /// Remarks.
     pub note: Option<String>,
@@ -119,7 +121,7 @@ pub struct InspectionRow {
 }
 
 /// A hazard in a list.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, utoipa::ToSchema)]
 pub struct HazardRow {
     /// Its document.
     pub document: String,
@@ -184,7 +186,7 @@ pub struct HazardFilter {
 }
 
 /// A household with everything known about it.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, utoipa::ToSchema)]
 pub struct HouseholdDetail {
     /// The household.
     #[serde(flatten)]

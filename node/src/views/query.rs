@@ -38,7 +38,7 @@ pub struct Page {
 }
 
 /// A page of a list.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, utoipa::ToSchema)]
 pub struct Listed<T> {
     /// The rows.
     pub rows: Vec<T>,

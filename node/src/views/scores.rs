@@ -40,7 +40,7 @@ pub struct ScoreFilter {
 }
 
 /// One part of a score.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, utoipa::ToSchema)]
 pub struct PartScore {
     /// Which.
     pub part: ScorePart,
@@ -55,7 +55,7 @@ pub struct PartScore {
 }
 
 /// How well a team or person did.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, utoipa::ToSchema)]
 pub struct Score {
     /// Code of the team or person.
     pub subject: String,
@@ -72,7 +72,7 @@ pub struct Score {
 }
 
 /// Scores of a period.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, utoipa::ToSchema)]
 pub struct Scores {
     /// The best first.
     pub rows: Vec<Score>,

@@ -13,7 +13,7 @@ use super::query::{Listed, Order, Page, Query, json, position, word};
 use super::reader::{QueryError, Reader};
 
 /// A region in a list.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, utoipa::ToSchema)]
 pub struct RegionRow {
     /// Its document.
     pub document: String,
@@ -30,7 +30,7 @@ pub struct RegionRow {
 }
 
 /// A member in a list. Names and work phones of staff are known to the whole town.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, utoipa::ToSchema)]
 pub struct MemberRow {
     /// Their document.
     pub document: String,
@@ -49,11 +49,12 @@ pub struct MemberRow {
     /// Left.
     pub retired: bool,
     /// Keys of their roles.
+    #[schema(value_type = Vec<townmesh_crdt::domain::role::Role>)]
     pub roles: serde_json::Value,
 }
 
 /// A team in a list.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, utoipa::ToSchema)]
 pub struct TeamRow {
     /// Its document.
     pub document: String,
@@ -74,7 +75,7 @@ pub struct TeamRow {
 }
 
 /// How much there is in one village or community.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, utoipa::ToSchema)]
 pub struct RegionCount {
     /// Its code.
     pub region: String,

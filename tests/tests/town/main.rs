@@ -1,6 +1,7 @@
 //! Whole-town scenarios over real processes. `cargo test -p townmesh-tests --test town [words]` runs those whose names
 //! contain one of the words.
 
+mod api;
 mod cargo;
 mod clock;
 mod crashes;
@@ -21,7 +22,7 @@ const RATES: &[Need] = &[Need::Root, Need::Tool("ip"), networks::NAMESPACES, Nee
 const FILTERS: &[Need] = &[Need::Root, Need::Tool("ip"), networks::NAMESPACES, Need::Tool("nft")];
 const TMPFS: &[Need] = &[Need::Root, Need::Tool("mount"), disk::TMPFS];
 
-const SCENARIOS: [Scenario; 16] = [
+const SCENARIOS: [Scenario; 17] = [
     Scenario {
         name: "a_center_two_villages_and_a_vehicle_converge_after_an_outage",
         needs: &[],
@@ -67,6 +68,11 @@ const SCENARIOS: [Scenario; 16] = [
         name: "a_gis_program_reads_the_map",
         needs: &[Need::Tool("ogrinfo")],
         play: maps::a_gis_program_reads_the_map,
+    },
+    Scenario {
+        name: "any_request_is_answered_as_described",
+        needs: &[Need::Works(&[api::TOOL, "--version"], &[])],
+        play: api::any_request_is_answered_as_described,
     },
     Scenario { name: "the_demo_goes_well", needs: &[], play: demo::goes_well },
     Scenario { name: "the_demo_notices_a_lost_record", needs: &[], play: demo::notices_a_lost_record },

@@ -8,6 +8,7 @@ use crate::domain::tables::TableKind;
 
 /// What somebody does about a conflict.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema), schema(as = ConflictAction))]
 #[serde(rename_all = "snake_case")]
 pub enum ActionKey {
     /// One side stands; of two dispatches the orders of the other are called off.
@@ -28,6 +29,7 @@ pub enum ActionKey {
 
 /// Which right an action needs.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema), schema(as = ConflictNeed))]
 #[serde(rename_all = "snake_case")]
 pub enum Need {
     /// To record where the document lies.
@@ -40,6 +42,7 @@ pub enum Need {
 
 /// An action that settles a conflict.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema), schema(as = ConflictOffer))]
 pub struct Offer {
     /// What to name it by.
     pub action: ActionKey,

@@ -96,6 +96,7 @@ enum Place {
 
 /// One side of a conflict.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema), schema(as = ConflictSide))]
 pub struct Side {
     /// Its number, from 1: by it people choose.
     pub side: usize,
@@ -122,6 +123,7 @@ pub struct Side {
 
 /// Who said something, and when.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema), schema(as = ConflictSpeaker))]
 pub struct Speaker {
     /// The node that signed it.
     pub node: Option<NodeId>,
@@ -137,6 +139,7 @@ pub struct Speaker {
 
 /// An order that a settlement may call off.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct SentOrder {
     /// Its name.
     pub order: OrderRef,

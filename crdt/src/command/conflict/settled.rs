@@ -24,6 +24,7 @@ const MAX_TOLD: usize = 32;
 
 /// A conflict that somebody settled.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema), schema(as = ConflictSettlement))]
 pub struct Done {
     /// Names this settlement.
     pub id: ConflictId,

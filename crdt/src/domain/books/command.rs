@@ -2,6 +2,7 @@
 
 use super::super::columns::{Lines, Time, row, words};
 use super::in_order;
+use crate::domain::case::Means;
 use crate::domain::codes::coded;
 use crate::domain::input::{Fault, InputError};
 use crate::domain::region::RegionCode;
@@ -17,26 +18,6 @@ coded! {
         Daily = 2, "daily", "日常指挥", "daily command";
         /// In an emergency (战时).
         Emergency = 3, "emergency", "应急指挥", "emergency command";
-    }
-}
-
-coded! {
-    /// By which means somebody is told.
-    pub enum Means: "means" {
-        /// On the screen of their node.
-        Node = 1, "node", "系统", "on their screen";
-        /// By phone.
-        Phone = 2, "phone", "电话", "phone";
-        /// By radio.
-        Radio = 3, "radio", "对讲机", "radio";
-        /// By short message.
-        Sms = 4, "sms", "短信", "short message";
-        /// In person.
-        InPerson = 5, "in_person", "当面", "in person";
-        /// On paper.
-        Paper = 6, "paper", "纸质", "paper";
-        /// By whistle (吹哨).
-        Whistle = 7, "whistle", "吹哨", "whistle";
     }
 }
 

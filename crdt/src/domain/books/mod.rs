@@ -18,7 +18,7 @@ mod registry;
 mod tests;
 
 pub use campaigns::{Campaign, CampaignTier, Finding, Must, Problem, ProblemState};
-pub use command::{CommandLevel, Means, Message, Response};
+pub use command::{CommandLevel, Message, Response};
 pub use duty::{Consequence, ConsequenceKind, Shift};
 pub use registry::{Enterprise, EnterpriseKind, Vehicle, VehicleKind, canonical_plate, is_credit_code, is_plate};
 

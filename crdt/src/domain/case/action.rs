@@ -83,6 +83,12 @@ coded! {
         InPerson = 3, "in_person", "当面", "in person";
         /// 纸质: an order sheet was handed over.
         Print = 4, "print", "纸质派遣单", "printed sheet";
+        /// 系统: on the screen of their node.
+        Node = 5, "node", "系统", "on their screen";
+        /// 短信.
+        Sms = 6, "sms", "短信", "short message";
+        /// 吹哨.
+        Whistle = 7, "whistle", "吹哨", "whistle";
     }
 }
 
@@ -91,6 +97,8 @@ coded! {
 #[cbor(transparent)]
 #[serde(transparent)]
 pub struct BlobHash(#[serde(with = "bytes_of_hash")] ByteArray<32>);
+
+crate::openapi::described!(BlobHash => crate::openapi::forms::digits("BlobHash", 64, "照片 / hash of a sealed blob"));
 
 impl From<[u8; 32]> for BlobHash {
     fn from(hash: [u8; 32]) -> Self {
@@ -121,6 +129,7 @@ mod bytes_of_hash {
 
 /// Names one order of one dispatch or whistle: the event and the order's place in its list.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Encode, Decode, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[cbor(array)]
 #[serde(deny_unknown_fields)]
 pub struct OrderRef {
@@ -134,6 +143,7 @@ pub struct OrderRef {
 
 /// What one team is asked to do.
 #[derive(Debug, Clone, PartialEq, Eq, Encode, Decode, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[cbor(map)]
 #[serde(deny_unknown_fields)]
 pub struct Assignment {
@@ -147,6 +157,7 @@ pub struct Assignment {
 
 /// The first account of a problem.
 #[derive(Debug, Clone, PartialEq, Eq, Encode, Decode, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema), schema(as = CaseReport))]
 #[cbor(map)]
 #[serde(deny_unknown_fields)]
 pub struct Report {
@@ -178,6 +189,7 @@ pub struct Report {
     /// Name and phone of the caller, sealed under the case party's key.
     #[n(7)]
     #[serde(default, with = "bytes::optional")]
+    #[cfg_attr(feature = "openapi", schema(value_type = Option<String>, pattern = "^([0-9a-fA-F]{2})*$"))]
     pub reporter: Option<ByteVec>,
     /// Photos of the problem.
     #[n(8)]
@@ -187,6 +199,7 @@ pub struct Report {
 
 /// How an order was handed on by voice or on paper.
 #[derive(Debug, Clone, PartialEq, Eq, Encode, Decode, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[cbor(map)]
 #[serde(deny_unknown_fields)]
 pub struct Conveying {
@@ -214,12 +227,14 @@ pub struct Conveying {
 
 /// An action of a newer version: kept, shown, without effect.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct UnknownAction {
     /// Its code.
     pub code: u16,
     /// Its fields as CBOR.
     #[serde(with = "bytes")]
+    #[cfg_attr(feature = "openapi", schema(value_type = String, pattern = "^([0-9a-fA-F]{2})*$"))]
     pub body: Vec<u8>,
 }
 
@@ -231,6 +246,7 @@ const fn working_hours() -> LimitClock {
 ///
 /// References (`request`, `order`, `question`, ...) name events that the author must have seen.
 #[derive(Debug, Clone, PartialEq, Eq, Encode, Decode, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[cbor(map)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 #[allow(missing_docs, reason = "each field is named by its variant's documentation")]

@@ -99,6 +99,7 @@ coded! {
 
 /// The first report.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema), schema(as = CaseReported))]
 pub struct Reported {
     /// The event.
     pub event: RecordId,
@@ -112,6 +113,7 @@ pub struct Reported {
 
 /// Category, severity and limit as filed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema), schema(as = CaseFiling))]
 pub struct Filing {
     /// The event.
     pub event: RecordId,
@@ -123,6 +125,7 @@ pub struct Filing {
 
 /// Who does a team's order.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Named {
     /// The event.
     pub event: RecordId,
@@ -134,6 +137,7 @@ pub struct Named {
 
 /// An order that was handed on by voice or on paper.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Conveyed {
     /// The event.
     pub event: RecordId,
@@ -146,6 +150,7 @@ pub struct Conveyed {
 
 /// One team's order.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema), schema(as = CaseOrder))]
 pub struct Order {
     /// Its name.
     pub id: OrderRef,
@@ -175,6 +180,7 @@ pub struct Order {
 
 /// One request and its decision.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema), schema(as = CaseRequest))]
 pub struct Request {
     /// The event.
     pub event: RecordId,
@@ -196,6 +202,7 @@ pub struct Request {
 
 /// Intake's question to an inspector.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema), schema(as = CaseCheck))]
 pub struct Check {
     /// The asking event.
     pub event: RecordId,
@@ -207,6 +214,7 @@ pub struct Check {
 
 /// The finder's claim to have dealt with the problem.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema), schema(as = CaseOnSpot))]
 pub struct OnSpot {
     /// The event.
     pub event: RecordId,
@@ -218,6 +226,7 @@ pub struct OnSpot {
 
 /// A demand of the commander (督办).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema), schema(as = CaseSupervision))]
 pub struct Supervision {
     /// The event.
     pub event: RecordId,
@@ -229,6 +238,7 @@ pub struct Supervision {
 
 /// What the caller said (回访).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema), schema(as = CaseCallback))]
 pub struct CallbackNote {
     /// The event.
     pub event: RecordId,
@@ -240,6 +250,7 @@ pub struct CallbackNote {
 
 /// A time in which the limit's clock stood still, in milliseconds since 1970.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema), schema(as = CasePause))]
 pub struct Pause {
     /// From here.
     pub from: u64,
@@ -249,6 +260,7 @@ pub struct Pause {
 
 /// What the deadline is computed from; all times in milliseconds since 1970.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct CaseClock {
     /// When the case was filed.
     pub started: u64,
@@ -268,6 +280,7 @@ pub struct CaseClock {
 
 /// Two events whose authors did not know of each other, for a person to settle.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema), schema(as = CaseConflict))]
 pub struct Conflict {
     /// In the words of the domain.
     pub kind: ConflictKind,
@@ -283,6 +296,7 @@ pub struct Conflict {
 
 /// What an event did.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema), schema(as = CaseEffect))]
 #[serde(rename_all = "snake_case")]
 pub enum Effect {
     /// It has effect.
@@ -312,6 +326,7 @@ impl Effect {
 
 /// One event as people see it, in the order of the fold.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema), schema(as = CaseTimelineEntry))]
 pub struct TimelineEntry {
     /// The event.
     pub event: RecordId,
@@ -337,6 +352,7 @@ pub struct TimelineEntry {
 
 /// An event that cannot be placed yet.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema), schema(as = CaseWaiting))]
 pub struct Waiting {
     /// The event.
     pub event: RecordId,
@@ -346,6 +362,7 @@ pub struct Waiting {
 
 /// A case, folded from its events.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Case {
     /// Where it stands; `None` before a report has effect.
     pub state: Option<CaseState>,
@@ -362,6 +379,7 @@ pub struct Case {
     /// The case that this one is a duplicate of.
     pub linked_to: Option<DocumentId>,
     /// Orders, in the order of the fold.
+    #[cfg_attr(feature = "openapi", schema(required = false))]
     pub orders: Vec<Order>,
     /// Requests, decided or not.
     pub requests: Vec<Request>,
@@ -384,6 +402,7 @@ pub struct Case {
     /// Events without effect of which somebody said that they have seen it, with the event that says so.
     pub acknowledged: BTreeMap<RecordId, RecordId>,
     /// Every placed event.
+    #[cfg_attr(feature = "openapi", schema(required = false))]
     pub timeline: Vec<TimelineEntry>,
     /// Events that wait for others.
     pub waiting: Vec<Waiting>,

@@ -121,6 +121,8 @@ macro_rules! text_cells {
                 [self.to_string(), chinese, english]
             }
         }
+        $crate::openapi::described!($type => $crate::openapi::forms::text("", "文字 / a text"));
+
         impl serde::Serialize for $type {
             fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
                 serializer.collect_str(self)
@@ -182,6 +184,8 @@ pub(crate) fn word_in_words<T: Word>(word: T) -> [String; 3] {
 /// A list of words in one cell, `reported,accepted` in JSON: each once, in the order of their codes. It may say that it is
 /// empty (`none`), which is not the same as saying nothing.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[cfg_attr(feature = "openapi", schema(value_type = String))]
 pub struct List<T: Ord>(pub BTreeSet<T>);
 
 /// What an empty list says.

@@ -62,6 +62,8 @@ impl Time {
     }
 }
 
+crate::openapi::described!(Time => crate::openapi::forms::milliseconds());
+
 impl Scalar for Time {
     fn to_value(&self) -> Value {
         Value::Int(self.0)
@@ -117,6 +119,8 @@ impl Cell for Position {
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Lines(pub String);
+
+crate::openapi::described!(Lines => crate::openapi::forms::text("", "文字，可有多行 / a text that may have lines"));
 
 impl Scalar for Lines {
     fn to_value(&self) -> Value {

@@ -140,6 +140,7 @@ row! {
         }
         required {
             /// On which weekdays.
+            #[cfg_attr(feature = "openapi", schema(value_type = String))]
             2 WEEKDAYS weekdays: List<Weekday> = "工作日", "weekdays";
             /// `08:00-12:00,14:00-18:00`.
             3 HOURS hours: Span = "工作时段", "hours";

@@ -1,8 +1,8 @@
 //! How the town is staffed and commanded: posts, plans, escalation, rules of devices, what campaigns look at.
 
 use super::{Shipped, row};
-use crate::domain::books::{EnterpriseKind, Means};
-use crate::domain::case::Severity;
+use crate::domain::books::EnterpriseKind;
+use crate::domain::case::{Means, Severity};
 use crate::domain::codes::coded;
 use crate::domain::columns::{List, words};
 use crate::domain::device::DeviceKind;

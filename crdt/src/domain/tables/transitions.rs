@@ -25,12 +25,14 @@ row! {
         }
         required {
             /// The states that allow it; none: only while there is no case yet.
+            #[cfg_attr(feature = "openapi", schema(value_type = String))]
             3 STATES states: List<CaseState> = "允许状态", "states";
             /// Where it leads: a state, `stay`, or `back` to that before a suspension.
             4 TARGET target: Target = "去向", "to";
             /// Who may: roles, or `anyone`.
             5 WHO who: Who = "角色", "roles";
             /// What else must hold.
+            #[cfg_attr(feature = "openapi", schema(value_type = String))]
             6 GUARDS guards: List<Guard> = "条件", "guards";
             /// What becomes of it when it comes late.
             7 LATE late: Late = "迟到时", "when late";

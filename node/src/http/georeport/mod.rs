@@ -13,6 +13,7 @@
 //! twice one case.
 
 mod answer;
+mod description;
 
 use axum::extract::rejection::FormRejection;
 use axum::extract::{Form as UrlForm, State};
@@ -43,6 +44,7 @@ use crate::message::Message;
 use crate::moment::Moment;
 use crate::views::{HouseholdRow, RequestFilter, RequestRow};
 use answer::{Form, Record, Records};
+pub(super) use description::paths;
 
 /// Reports that one answer holds at most, as the standard has it.
 const MAX_REQUESTS: u32 = 1_000;
@@ -61,7 +63,24 @@ const MAX_KEY: usize = 200;
 
 /// Every path of this API.
 pub(super) fn router() -> Router<Api> {
-    Router::new().route("/{file}", get(read).post(write)).route("/requests/{file}", get(read_one))
+    Router::new()
+        .route("/discovery.json", get(discovered))
+        .route("/services.json", get(services_as_json))
+        .route("/services.xml", get(services_as_xml))
+        .route("/{file}", get(read).post(write))
+        .route("/requests/{file}", get(read_one))
+}
+
+async fn discovered(headers: HeaderMap) -> Response {
+    Json(discovery(&headers)).into_response()
+}
+
+async fn services_as_json(State(api): State<Api>) -> Response {
+    Form::Json.answer(services(&api).await)
+}
+
+async fn services_as_xml(State(api): State<Api>) -> Response {
+    Form::Xml.answer(services(&api).await)
 }
 
 fn no_such_path() -> ApiError {
@@ -70,13 +89,10 @@ fn no_such_path() -> ApiError {
 
 async fn read(
     State(api): State<Api>,
-    headers: HeaderMap,
     Named(file): Named<String>,
     query: Result<Params<RequestQuery>, ApiError>,
 ) -> Response {
     match Form::of(&file) {
-        Some(("discovery", Form::Json)) => Json(discovery(&headers)).into_response(),
-        Some(("services", form)) => form.answer(services(&api).await),
         Some(("requests", form)) => form.answer(match query {
             Ok(Params(query)) => requests(&api, query).await,
             Err(error) => Err(error),

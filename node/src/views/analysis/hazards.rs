@@ -94,7 +94,7 @@ pub struct HazardStatisticsFilter {
 }
 
 /// How many hazards there are.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, utoipa::ToSchema)]
 pub struct HazardCounts {
     /// Found in the period.
     pub found: u64,
@@ -117,7 +117,8 @@ pub struct HazardCounts {
 }
 
 /// A number with two decimals, without the last digits of a machine's arithmetic.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, utoipa::ToSchema)]
+#[schema(value_type = f64)]
 pub struct Hundredths(pub u64);
 
 impl Serialize for Hundredths {
@@ -127,7 +128,7 @@ impl Serialize for Hundredths {
 }
 
 /// The hazards of one group.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, utoipa::ToSchema)]
 pub struct HazardGroup {
     /// Code of the region, `checklist.item`, or the word; `None` where it is not known.
     pub group: Option<String>,
@@ -145,7 +146,7 @@ pub struct HazardGroup {
 }
 
 /// Statistics of hazards.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, utoipa::ToSchema)]
 pub struct HazardStatistics {
     /// Of all.
     pub total: HazardGroup,

@@ -104,7 +104,7 @@ pub struct PopulationFilter {
 }
 
 /// Some of the people.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, utoipa::ToSchema)]
 pub struct Share {
     /// What they have in common.
     pub group: String,
@@ -115,7 +115,7 @@ pub struct Share {
 }
 
 /// Who came and who left in a month.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, utoipa::ToSchema)]
 pub struct Month {
     /// Such as `2026-11`.
     pub month: String,
@@ -126,7 +126,7 @@ pub struct Month {
 }
 
 /// The people of one village, or of all.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, utoipa::ToSchema)]
 pub struct RegionPopulation {
     /// Code of the village or community; `None` of all.
     pub region: Option<String>,
@@ -161,7 +161,7 @@ pub struct RegionPopulation {
 }
 
 /// Who lives in the town.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, utoipa::ToSchema)]
 pub struct Population {
     /// The day as of which people are counted.
     pub day: Day,

@@ -57,7 +57,7 @@ pub struct ProposalsFilter {
 }
 
 /// One proposal.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, utoipa::ToSchema)]
 pub struct Proposal {
     /// Where.
     pub square: Square,
@@ -88,7 +88,7 @@ pub struct Proposal {
 }
 
 /// Proposals for campaigns.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, utoipa::ToSchema)]
 pub struct Proposals {
     /// What happened most often first.
     pub rows: Vec<Proposal>,

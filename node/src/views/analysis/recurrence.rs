@@ -56,7 +56,7 @@ pub struct RecurrenceFilter {
 }
 
 /// One time that it happened.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, utoipa::ToSchema)]
 pub struct RecurringCase {
     /// The case or hazard.
     pub document: String,
@@ -69,7 +69,7 @@ pub struct RecurringCase {
 }
 
 /// What came back at one place.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, utoipa::ToSchema)]
 pub struct RecurrenceGroup {
     /// What is wrong.
     pub subject: Subject,
@@ -100,7 +100,7 @@ pub struct RecurrenceGroup {
 }
 
 /// What several groups have in common.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, utoipa::ToSchema)]
 pub struct Cause {
     /// Code of the category, `checklist.item` of a hazard, or the household's document; `None` of owners, and of what is in no known dwelling.
     pub key: Option<String>,
@@ -119,7 +119,7 @@ pub struct Cause {
 }
 
 /// What comes back.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, utoipa::ToSchema)]
 pub struct Recurrence {
     /// What happened most often first.
     pub rows: Vec<RecurrenceGroup>,

@@ -62,7 +62,7 @@ pub struct HotSpotFilter {
 }
 
 /// How much there is.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, utoipa::ToSchema)]
 pub struct SpotCounts {
     /// By what squares are ranked.
     pub weight: u64,
@@ -77,7 +77,7 @@ pub struct SpotCounts {
 }
 
 /// An hour of the week in which much gathers.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, utoipa::ToSchema)]
 pub struct Peak {
     /// 1 is Monday.
     pub weekday: u8,
@@ -88,7 +88,7 @@ pub struct Peak {
 }
 
 /// A square in which much gathers.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, utoipa::ToSchema)]
 pub struct HotSpot {
     /// Which; its corner of least latitude and longitude names it.
     pub square: Square,
@@ -102,7 +102,7 @@ pub struct HotSpot {
 }
 
 /// Where and when things gather.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, utoipa::ToSchema)]
 pub struct HotSpots {
     /// The hottest squares first.
     pub rows: Vec<HotSpot>,

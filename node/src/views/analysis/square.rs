@@ -4,6 +4,8 @@ use std::fmt;
 
 use serde::{Serialize, Serializer};
 use townmesh_crdt::domain::position::Position;
+use utoipa::openapi::RefOr;
+use utoipa::openapi::schema::{ObjectBuilder, Schema, Type};
 
 use super::super::query::BoundingBox;
 
@@ -67,6 +69,16 @@ impl fmt::Display for Square {
         write!(f, "{:.5},{:.5}", degrees(self.south), degrees(self.west))
     }
 }
+
+impl utoipa::PartialSchema for Square {
+    fn schema() -> RefOr<Schema> {
+        let text =
+            ObjectBuilder::new().schema_type(Type::String).pattern(Some(r"^-?[0-9]+\.[0-9]{5},-?[0-9]+\.[0-9]{5}$"));
+        text.description(Some("latitude,longitude of its south-western corner")).into()
+    }
+}
+
+impl utoipa::ToSchema for Square {}
 
 impl Serialize for Square {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {

@@ -120,7 +120,7 @@ pub struct TrendFilter {
 }
 
 /// The cases of one period.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, utoipa::ToSchema)]
 pub struct TrendPoint {
     /// Its first day.
     pub begin: Day,
@@ -137,7 +137,7 @@ pub struct TrendPoint {
 }
 
 /// The cases of one category.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, utoipa::ToSchema)]
 pub struct TrendSeries {
     /// Which; `None` of all cases, and `""` of those without one.
     pub category: Option<String>,
@@ -148,7 +148,7 @@ pub struct TrendSeries {
 }
 
 /// Cases by period and category.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, utoipa::ToSchema)]
 pub struct Trend {
     /// Of all categories.
     pub total: TrendSeries,

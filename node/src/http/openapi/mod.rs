@@ -1,0 +1,138 @@
+//! The description of the whole API for programs (OpenAPI 3.1), made from the handlers and the types that they read and
+//! write. `/ogc` describes itself (`/ogc/api`) and is only named here.
+
+pub(super) mod problems;
+#[cfg(test)]
+pub(super) mod tests;
+mod tidy;
+
+use axum::Json;
+use serde_json::Value;
+use utoipa::OpenApi;
+
+use super::cases::CaseName;
+use super::error::Problem;
+use crate::views::{CauseGrouping, Figure, HazardGrouping, SpotSource, TrendStep};
+
+/// Every operation but those of GeoReport, which are described where they are, and of `/ogc`.
+#[derive(OpenApi)]
+#[openapi(
+    info(
+        title = "townmesh",
+        description = "乡镇治理节点的接口 / the API of a node of a town. Errors are problems of RFC 9457 in Chinese and English; their code is stable."
+    ),
+    paths(
+        describe,
+        super::status::healthz,
+        super::status::readyz,
+        super::metrics::metrics,
+        super::status::status,
+        super::status::progress,
+        super::households::list,
+        super::households::record,
+        super::households::show,
+        super::households::edit,
+        super::households::add_resident,
+        super::households::inspections,
+        super::households::inspect,
+        super::households::hazards,
+        super::households::hazard_step,
+        super::photos::record,
+        super::photos::show,
+        super::conflicts::list,
+        super::conflicts::settled,
+        super::conflicts::undo,
+        super::conflicts::show,
+        super::conflicts::settle,
+        super::cases::list,
+        super::cases::report,
+        super::cases::show,
+        super::cases::act,
+        super::hotline::import,
+        super::events::list,
+        super::events::record,
+        super::orders::list,
+        super::orders::handover,
+        super::assessment::figures,
+        super::assessment::cases,
+        super::assessment::scores,
+        super::analysis::hot_spots,
+        super::analysis::recurrence,
+        super::analysis::hazards,
+        super::analysis::population,
+        super::analysis::trend,
+        super::analysis::proposals,
+        super::town::regions,
+        super::town::counts,
+        super::town::record_grid,
+        super::town::members,
+        super::town::record_member,
+        super::town::teams,
+        super::town::record_team,
+        super::town::devices,
+        super::town::record_device,
+        super::positions::list,
+        super::positions::record,
+        super::delivery::list,
+        super::completeness::show,
+        super::tables::list,
+        super::tables::show,
+        super::tables::record,
+        super::tables::import,
+        super::reveal::list,
+        super::invite::invite,
+        super::invite::list,
+        super::revoke::revoke,
+        super::authority::list,
+        super::authority::create,
+        super::authority::adopt,
+        super::authority::revoke,
+        super::erase::erase,
+        super::ratify::ratify,
+        super::import::import,
+        super::export::export,
+        super::changes::follow,
+        super::verify::verify,
+        super::dump::dump,
+    ),
+    components(schemas(Problem, CaseName, Figure, SpotSource, CauseGrouping, HazardGrouping, TrendStep)),
+    tags(
+        (name = "registry", description = "户、居民、检查、隐患、照片 / households, residents, inspections, hazards, photos"),
+        (name = "cases", description = "案卷、任务 / cases and orders"),
+        (name = "devices", description = "设备与事件 / devices and their events"),
+        (name = "conflicts", description = "待裁定与已裁定 / what people have to settle"),
+        (name = "decisions", description = "考核与分析 / figures, scores, analyses"),
+        (name = "town", description = "区划、人员、队伍、位置 / regions, members, teams, positions"),
+        (name = "tables", description = "码表 / the town's tables"),
+        (name = "completeness", description = "送达与完整性 / what has reached whom"),
+        (name = "trust", description = "邀请、注销、授权、删除 / invites, removals, authorities, erasure"),
+        (name = "files", description = "台账导入导出、实时变更 / ledgers in and out, live changes"),
+        (name = "node", description = "本节点 / this node"),
+        (name = "monitoring", description = "监控 / for monitoring"),
+        (name = "georeport", description = "公众反映（Open311 GeoReport v2）/ reports of the public"),
+        (name = "ogc", description = "地图（OGC API Features）/ the map for GIS programs: it describes itself", external_docs(url = "/ogc/api", description = "OpenAPI 3.0")),
+    ),
+)]
+struct Described;
+
+/// The description as it is answered.
+pub(crate) fn description() -> Value {
+    let mut description = serde_json::to_value(Described::openapi()).unwrap_or_default();
+    if let Some(paths) = description["paths"].as_object_mut() {
+        paths.extend(super::georeport::paths());
+    }
+    tidy::tidy(&mut description);
+    description
+}
+
+#[utoipa::path(
+    get,
+    path = "/openapi.json",
+    operation_id = "describe",
+    tag = "node",
+    summary = "本接口的描述 / the description of this API",
+    responses((status = 200, description = "OpenAPI 3.1", body = Object, content_type = "application/json"))
+)]
+pub(super) async fn describe() -> Json<Value> {
+    Json(description())
+}
