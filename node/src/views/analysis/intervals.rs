@@ -115,10 +115,8 @@ impl Reader {
             IntervalGrouping::Region => "c.region",
             IntervalGrouping::Category => "coalesce(c.category, '')",
         };
-        // Orders of one event stand in its order; their places there are counted from the first.
         let select = format!(
-            "{group}, c.reported_ms, o.sent_ms, o.event, o.place - (SELECT min(f.place) FROM dispatch_order f \
-             WHERE f.row = o.row AND f.event = o.event) FROM dispatch_order o JOIN case_file c ON c.row = o.row"
+            "{group}, c.reported_ms, o.sent_ms, o.event, o.part FROM dispatch_order o JOIN case_file c ON c.row = o.row"
         );
         query.all(&self.connection, &select, "", |row| {
             let order: OrderKey = (row.get(3)?, row.get(4)?);
