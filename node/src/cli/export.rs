@@ -165,9 +165,12 @@ impl ListArgs {
 struct CaseArgs {
     /// 案卷编号 / number or id of the case
     id: CaseName,
-    /// 写明理由则反映人不打码，并附照片 / who reported in clear, and photos, for this reason
+    /// 理由，留痕 / why the pack is made; it is noted
     #[arg(long, alias = "reveal", value_name = "REASON")]
-    reason: Option<String>,
+    reason: String,
+    /// 反映人不打码，并附照片 / who reported in clear, and photos
+    #[arg(long)]
+    people: bool,
     /// 目标文件 / file to write
     #[arg(long, value_name = "FILE")]
     out: PathBuf,
@@ -176,14 +179,15 @@ struct CaseArgs {
 impl CaseArgs {
     fn run(self, context: &Context) -> Done {
         let client = Client::of(&context.config.data_dir)?;
-        let masked = self.reason.is_none();
-        let answer = client.open(&format!("/v1/cases/{}/evidence", self.id), &[("reveal", self.reason)])?;
+        let masked = !self.people;
+        let query = [("reveal", Some(self.reason)), ("people", Some(self.people.to_string()))];
+        let answer = client.open(&format!("/v1/cases/{}/evidence", self.id), &query)?;
         let bytes = save(answer, &self.out)?;
         context
             .output
             .result(&result(&self.out, bytes, masked), |value| format!("已导出 / exported\n{}", fields(value)));
         if masked {
-            context.output.note("反映人已打码，照片未附；需要时请用 --reason 理由 重新导出 / reporters are masked and photos left out: export again with --reason <reason> to have them");
+            context.output.note("反映人已打码，照片未附；需要时请加 --people 重新导出。案情文字按原文导出 / reporters are masked and photos left out: add --people to have them. What people wrote of the case is as they wrote it");
         }
         context.output.note("核验 / to check it: townmesh verify <文件 FILE.zip> --town <本镇公钥 PUBLIC KEY>");
         Ok(ExitCode::SUCCESS)

@@ -57,7 +57,8 @@ impl Output {
 fn cell(value: &Value) -> String {
     match value {
         Value::Null => String::new(),
-        Value::String(text) => text.replace(['\n', '\t'], " "),
+        // Nothing that came from elsewhere may steer the terminal.
+        Value::String(text) => text.chars().map(|one| if one.is_control() { ' ' } else { one }).collect(),
         Value::Bool(_) | Value::Number(_) | Value::Array(_) | Value::Object(_) => value.to_string(),
     }
 }

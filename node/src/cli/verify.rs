@@ -70,17 +70,23 @@ fn pack(context: &Context, path: &Path, town: Option<TownName>) -> Done {
             .output
             .note("未与任何镇比对：请用 --town 写明本镇公钥 / not compared with any town: name yours with --town");
     }
-    if !outcome.unproved.is_empty() {
-        let zh = "部分记录仅由导出节点担保（见 unproved）";
-        context.output.note(&format!("{zh} / some events are vouched for by the exporting node alone: see unproved"));
-    }
     Ok(if outcome.sound { ExitCode::SUCCESS } else { ExitCode::from(FAILED) })
 }
 
 fn told(outcome: &Outcome, shown: &Value) -> String {
     let mut shown = shown.clone();
     let problems = shown.as_object_mut().and_then(|shown| shown.remove("problems")).unwrap_or_default();
-    let title = if outcome.sound { "核验通过 / everything is sound" } else { "发现问题 / problems found" };
+    // Who reads no more than the first line must not read more into it than was checked.
+    let title = match (outcome.sound, outcome.unproved.is_empty(), outcome.derived) {
+        (false, ..) => "发现问题 / problems found",
+        (true, _, false) => {
+            "已核对的部分无误；程序版本不同，报告与推算结果未核对 / what was checked is sound; the program's version is another, so the report was not held against the events"
+        }
+        (true, false, true) => {
+            "无误，但部分记录仅由导出节点担保（见 unproved） / sound, but some events are vouched for by the exporting node alone (see unproved)"
+        }
+        (true, true, true) => "核验通过 / everything is sound",
+    };
     let mut text = format!("{title}\n{}", fields(&shown));
     if !outcome.sound {
         let columns = [("/place", "位置 where"), ("/message_zh", "问题"), ("/message_en", "problem")];

@@ -11,10 +11,12 @@ use std::str::FromStr;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
-use townmesh_crdt::certificate::{CertificateKind, Statement};
+use townmesh_crdt::certificate::{Access, CertificateKind, Statement};
+use townmesh_crdt::change::record_id;
 use townmesh_crdt::codec::BodyCodec;
 use townmesh_crdt::command::case::why_void;
 use townmesh_crdt::domain::case::VoidReason;
+use townmesh_crdt::domain::number::SpokenNumber;
 use townmesh_crdt::entry::{Header, SIGNATURE_LEN};
 use townmesh_crdt::evidence::{self, ProofError};
 use townmesh_crdt::id::{CertificateId, EntryId, RecordId};
@@ -144,11 +146,24 @@ fn check<F: Read + Seek>(checking: &mut Checking<'_, F>, town: Option<&TownName>
         let zh = format!("证据包属于另一个镇：其根公钥为 {}，应为 {expected}…", manifest.town);
         let en = format!("the pack is of another town: its root key is {}, expected {expected}…", manifest.town);
         outcome.wrong("other_town", MANIFEST, zh, en);
+        return Ok(());
+    }
+    // What is printed of it is what people compare with the paper in their hands.
+    if manifest.number != SpokenNumber::of_case(manifest.case).to_string() {
+        let (zh, en) = ("编号不是本案卷的", "the number is not that of the case");
+        outcome.wrong("number", MANIFEST, zh, en);
+        return Ok(());
     }
     let mut trust = Trust::new(manifest.town.0);
     trust_all(&mut trust, &manifest.exporter.chain, MANIFEST, outcome);
     checking.check_signature(&manifest, &trust, &bytes)?;
     checking.check_files(&manifest)?;
+    // Of a pack that nobody of the town made nothing more is unpacked.
+    if checking.outcome.problem_count > 0
+        && checking.outcome.problems.iter().any(|problem| ["exporter", "signature"].contains(&problem.code))
+    {
+        return Ok(());
+    }
     let Some(bytes) = checking.bytes(CASE, MAX_FILE_BYTES)? else { return Ok(()) };
     let Some(case) = checking.parse::<CaseFile>(CASE, &bytes) else { return Ok(()) };
     let proofs = checking.bytes(PROOF, MAX_FILE_BYTES)?;
@@ -235,7 +250,8 @@ impl<F: Read + Seek> Checking<'_, F> {
                 continue;
             }
             self.outcome.files += 1;
-            let Some(listed) = manifest.files.get(&part.name) else {
+            let is_known = [CASE, REPORT, PROOF].contains(&part.name.as_str()) || part.name.starts_with("photos/");
+            let Some(listed) = manifest.files.get(&part.name).filter(|_| is_known) else {
                 self.outcome.wrong(
                     "file_added",
                     part.name,
@@ -331,13 +347,15 @@ fn trust_all(trust: &mut Trust, statements: &[String], place: &str, outcome: &mu
 /// What an entry was found to carry.
 struct Proved {
     header: Header,
-    records: BTreeSet<Vec<u8>>,
+    /// Hashes of the records of the case.
+    records: BTreeSet<RecordId>,
 }
 
 fn check_events(manifest: &Manifest, case: &CaseFile, proofs: &Proofs, mut trust: Trust, outcome: &mut Outcome) {
     outcome.masked = case.masked;
     outcome.events = case.events.len();
-    if case.format != FORMAT || case.case != manifest.case || case.events.len().max(proofs.entries.len()) > MAX_LINES {
+    let is_large = case.events.len() > MAX_LINES || proofs.entries.len() > case.events.len();
+    if case.format != FORMAT || case.case != manifest.case || is_large {
         outcome.wrong("case", CASE, "案卷与清单不符", "it is not the case of the manifest, or larger than any case");
         return;
     }
@@ -357,10 +375,11 @@ fn check_events(manifest: &Manifest, case: &CaseFile, proofs: &Proofs, mut trust
             Err(error) => outcome.wrong("entry", line.entry.to_string(), format!("日志条目不成立：{error}"), error),
         }
     }
+    check_exporter(manifest, &trust, &namespace, outcome);
     let mut shown = BTreeSet::new();
     for fact in &case.events {
-        check_event(fact, case, &trust, &proved, outcome);
-        if !shown.insert(fact.bytes().unwrap_or_default()) {
+        check_event(fact, (case, &namespace), &trust, &proved, outcome);
+        if !shown.insert(fact.id()) {
             outcome.wrong("event_twice", fact.id().to_string(), "记录重复出现", "the event is shown twice");
         }
     }
@@ -369,6 +388,23 @@ fn check_events(manifest: &Manifest, case: &CaseFile, proofs: &Proofs, mut trust
             let en = "the entry carries an event of this case that the pack does not show";
             outcome.wrong("left_out", entry.to_string(), "条目中有本案卷的记录未列出", en);
         }
+    }
+    // An event that others build on was there when they were written.
+    let folded = case.fold();
+    for waiting in &folded.waiting {
+        let en = "an event that this one builds on is not in the pack: it was left out, or the exporting node did not have it";
+        outcome.wrong("left_out", waiting.event.to_string(), "此记录所依据的记录不在包中", en);
+    }
+}
+
+/// The node that made the pack works with such cases, and did so then: what it alone vouches for rests on that.
+fn check_exporter(manifest: &Manifest, trust: &Trust, namespace: &Namespace, outcome: &mut Outcome) {
+    let Some(certificate) = trust.certificate(&manifest.exporter.certificate) else { return };
+    let is_of_time = (certificate.not_before..=certificate.not_after).contains(&manifest.exported_ms);
+    if policy::access(certificate, namespace) != Some(Access::Hold) || !is_of_time {
+        let zh = "导出节点的证书不包含此数据区，或当时无效";
+        let en = "the exporting node's certificate does not cover these cases, or was not valid then";
+        outcome.wrong("exporter", MANIFEST, zh, en);
     }
 }
 
@@ -383,17 +419,24 @@ fn check_entry(
     if proof.header.id() != line.entry {
         return Err("its header has another hash".to_owned());
     }
-    let mut check = || -> Result<BTreeSet<Vec<u8>>, ProofError> {
+    let mut check = || -> Result<BTreeSet<RecordId>, ProofError> {
         let certificate = proof.check(trust, namespace)?;
         evidence::may_record(certificate, namespace, DocumentKind::Case)?;
-        Ok(proof.records(codec, DocumentKind::Case, case.case)?.into_iter().collect())
+        let records = proof.records(codec, DocumentKind::Case, case.case)?;
+        Ok(records.iter().map(|record| record_id(record)).collect())
     };
     let records = check().map_err(|error| error.to_string())?;
     Ok(Proved { header: proof.header, records })
 }
 
 /// An event against the entry that it says to be in, and against its author's rights.
-fn check_event(fact: &Fact, case: &CaseFile, trust: &Trust, proved: &BTreeMap<EntryId, Proved>, outcome: &mut Outcome) {
+fn check_event(
+    fact: &Fact,
+    (case, namespace): (&CaseFile, &Namespace),
+    trust: &Trust,
+    proved: &BTreeMap<EntryId, Proved>,
+    outcome: &mut Outcome,
+) {
     let place = fact.id().to_string();
     match fact.proof {
         None => outcome.unproved.push(fact.id()),
@@ -408,14 +451,14 @@ fn check_event(fact: &Fact, case: &CaseFile, trust: &Trust, proved: &BTreeMap<En
             Some(None) => outcome.proved += 1,
         },
     }
-    if let Some((zh, en)) = author_differs(fact, case, trust) {
+    if let Some((zh, en)) = author_differs(fact, (case, namespace), trust) {
         outcome.wrong("author", place, zh, en);
     }
 }
 
 /// How an event differs from what its entry carries.
 fn differs(fact: &Fact, found: &Proved) -> Option<(&'static str, &'static str)> {
-    let carried = fact.bytes().is_some_and(|bytes| found.records.contains(&bytes));
+    let carried = fact.bytes().is_some_and(|bytes| found.records.contains(&record_id(&bytes)));
     if !carried {
         return Some(("日志条目中没有这条记录：内容被改动", "its entry does not carry this event: it was altered"));
     }
@@ -427,11 +470,18 @@ fn differs(fact: &Fact, found: &Proved) -> Option<(&'static str, &'static str)> 
 }
 
 /// How what is said of an author differs from the certificate.
-fn author_differs(fact: &Fact, case: &CaseFile, trust: &Trust) -> Option<(&'static str, &'static str)> {
+fn author_differs(
+    fact: &Fact,
+    (case, namespace): (&CaseFile, &Namespace),
+    trust: &Trust,
+) -> Option<(&'static str, &'static str)> {
     let known = fact.certificate.and_then(|id: CertificateId| trust.certificate(&id));
     let Some(certificate) = known.filter(|certificate| certificate.key == fact.author) else {
         return Some(("作者的证书不在包中", "its author's certificate is not in the pack"));
     };
+    if policy::may_write(certificate, namespace).is_err() {
+        return Some(("作者无权在此数据区记录", "its author may not write where such cases lie"));
+    }
     if certificate.name != fact.author_name {
         return Some(("节点名称与证书不符", "the node's name is not that of its certificate"));
     }

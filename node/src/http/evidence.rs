@@ -6,6 +6,7 @@ use axum::body::Bytes;
 use axum::extract::State;
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
+use serde::Deserialize;
 use serde_json::json;
 use townmesh_crdt::codec::BodyCodec;
 use townmesh_crdt::command::case::{self, CaseRef, Held};
@@ -22,7 +23,6 @@ use super::Api;
 use super::bounds::{Named, Params};
 use super::cases::CaseName;
 use super::error::ApiError;
-use super::households::ShowQuery;
 use super::lines::{self, Pieces};
 use super::locate::namespace_of;
 use super::reveal::{Asker, Reason, Shown};
@@ -49,23 +49,32 @@ struct Pack {
     number: String,
 }
 
+/// Why a pack is made, and whether it shows people in clear.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct EvidenceQuery {
+    /// Why; it is noted.
+    reveal: Option<String>,
+    /// Who reported in clear, and photos.
+    people: bool,
+}
+
 pub(super) async fn export(
     State(api): State<Api>,
     asker: Asker,
     Named(name): Named<CaseName>,
-    Params(query): Params<ShowQuery>,
+    Params(query): Params<EvidenceQuery>,
 ) -> Result<Response, ApiError> {
-    let reason = Reason::of(query.reveal)?;
+    // What people wrote of a case is in the signed records, word by word: nobody can mask it.
+    let (zh, en) = ("导出证据包须说明理由", "an evidence pack leaves the town: say why");
+    let reason = Reason::required(query.reveal, zh, en)?;
     let document = api.case_named(name).await?;
     let place = api.bounds().heavy()?;
-    let (mut file, proofs) = collect(&api, document, reason.is_some()).await?;
-    let pictures = photos(&api, &mut file, reason.is_some()).await?;
-    if let Some(reason) = &reason {
-        let shown =
-            [document.to_string()].into_iter().chain(pictures.iter().map(|(picture, _)| picture.hash.to_string()));
-        api.note_reveal(asker.clone(), reason.clone(), Shown::documents(RevealKind::Evidence, shown.collect())).await?;
-    }
-    let asked = Asked { by: asker.user(), reason: reason.map(|reason| reason.words().to_owned()) };
+    let (mut file, proofs) = collect(&api, document, query.people).await?;
+    let pictures = photos(&api, &mut file, query.people).await?;
+    let shown = [document.to_string()].into_iter().chain(pictures.iter().map(|(picture, _)| picture.hash.to_string()));
+    api.note_reveal(asker.clone(), reason.clone(), Shown::documents(RevealKind::Evidence, shown.collect())).await?;
+    let asked = Asked { by: asker.user(), reason: Some(reason.words().to_owned()) };
     let pack = api.engine().read(move |replica| pack(replica, &file, &proofs, pictures, asked)).await??;
     let disposition = format!("attachment; filename=\"case-{}.zip\"", pack.number);
     let (sender, body) = lines::body();
@@ -76,7 +85,12 @@ pub(super) async fn export(
         }
         drop(place);
     });
-    let headers = [(header::CONTENT_TYPE, "application/zip".to_owned()), (header::CONTENT_DISPOSITION, disposition)];
+    let headers = [
+        (header::CONTENT_TYPE, "application/zip".to_owned()),
+        (header::CONTENT_DISPOSITION, disposition),
+        (header::CACHE_CONTROL, "no-store".to_owned()),
+        (header::X_CONTENT_TYPE_OPTIONS, "nosniff".to_owned()),
+    ];
     Ok((headers, body).into_response())
 }
 
@@ -100,7 +114,7 @@ fn gather(replica: &mut Replica, document: DocumentId, reveal: bool) -> Result<O
     // Several reporters come in no particular order; the same pack has the same bytes.
     file.reporters.sort_by_cached_key(ToString::to_string);
     let mut proofs = Proofs::default();
-    prove(replica, held, &found, reveal, (&mut file, &mut proofs));
+    prove(replica, held, &found, (&mut file, &mut proofs));
     let tables = table::tables(replica)?;
     let folded = file.fold();
     file.due_ms = folded.deadline(tables.calendar(), 0).and_then(|deadline| deadline.due);
@@ -108,13 +122,7 @@ fn gather(replica: &mut Replica, document: DocumentId, reveal: bool) -> Result<O
 }
 
 /// Adds each record with the entry that carries it, and each author's certificate with those that it stands on.
-fn prove(
-    replica: &Replica,
-    held: Vec<Held>,
-    found: &[Found],
-    reveal: bool,
-    (file, proofs): (&mut CaseFile, &mut Proofs),
-) {
+fn prove(replica: &Replica, held: Vec<Held>, found: &[Found], (file, proofs): (&mut CaseFile, &mut Proofs)) {
     let (mut certificates, mut lines) = (BTreeSet::new(), BTreeMap::new());
     let mut codec = BodyCodec::new().ok();
     for Held { record, void, .. } in held {
@@ -130,7 +138,7 @@ fn prove(
             one.records.contains(&record.id) && (header.time, header.log.author) == (record.time, record.author)
         };
         match found.iter().find(carries) {
-            Some(one) if reveal || is_alone(one, file.case, codec.as_mut()) => {
+            Some(one) if is_alone(one, file.case, codec.as_mut()) => {
                 let line = EntryLine::of(&one.proof);
                 fact.proof = Some(line.entry);
                 lines.insert(line.entry, line);

@@ -343,7 +343,7 @@ fn lamp(row: &Row<'_>, now_ms: i64) -> rusqlite::Result<Option<Lamp>> {
 
 fn order_row(row: &Row<'_>) -> rusqlite::Result<OrderRow> {
     let conveyed: Vec<Conveyed> = serde_json::from_value(json(row, "conveyed")?).unwrap_or_default();
-    let last = conveyed.last().map(|told| &told.conveying);
+    let last = conveyed.iter().map(|told| &told.conveying).max_by_key(|told| told.at_ms);
     Ok(OrderRow {
         case: row.get("document")?,
         event: row.get("event")?,

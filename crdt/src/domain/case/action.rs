@@ -489,6 +489,18 @@ impl Action {
     /// The codes that this version knows.
     pub const KNOWN_CODES: std::ops::RangeInclusive<u16> = 1..=32;
 
+    /// The first code that was added after others were in use.
+    const FIRST_LATER: u16 = 31;
+
+    /// The same as versions before it keep it, where its code was added later and it breaks a bound.
+    pub(super) fn kept(&self) -> Option<Self> {
+        let bytes = minicbor::to_vec(self).ok()?;
+        let mut d = Decoder::new(&bytes);
+        d.array().ok()?;
+        let code = d.u16().ok().filter(|code| *code >= Self::FIRST_LATER)?;
+        Some(Self::Unknown(UnknownAction { code, body: bytes.get(d.position()..)?.to_vec() }))
+    }
+
     /// Reads an action, keeping one of a newer version as it is.
     pub(super) fn read<C>(d: &mut Decoder<'_>, context: &mut C) -> Result<Self, minicbor::decode::Error> {
         let start = d.position();
@@ -496,11 +508,15 @@ impl Action {
             return Err(minicbor::decode::Error::message("an action is an array of its code and its fields"));
         }
         let code = d.u16()?;
+        let body_start = d.position();
         if Self::KNOWN_CODES.contains(&code) {
             d.set_position(start);
-            return Self::decode(d, context);
+            match Self::decode(d, context) {
+                // Versions before it keep any body of this code: so must this one, or the case would stand still here alone.
+                Err(_) if code >= Self::FIRST_LATER => d.set_position(body_start),
+                decoded => return decoded,
+            }
         }
-        let body_start = d.position();
         d.skip()?;
         let body = d.input().get(body_start..d.position()).unwrap_or_default().to_vec();
         Ok(Self::Unknown(UnknownAction { code, body }))

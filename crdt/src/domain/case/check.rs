@@ -27,13 +27,20 @@ impl Judge<'_> {
         let (holds, otherwise) = match guard {
             Guard::NotFinder => (!self.case.finders.contains(&event.by), Reason::Finder),
             Guard::OnlyFinder => (self.case.finders.contains(&event.by), Reason::NotFinder),
-            Guard::NotHandler => (!self.case.handlers.contains(&event.by), Reason::Handler),
+            Guard::NotHandler => (!self.handles(&event.by), Reason::Handler),
             Guard::NotRequester => (!self.is_requester(&event.action, &event.by), Reason::OwnRequest),
             Guard::LeadTeam => (self.leads(&event.action), Reason::NotLead),
             Guard::OrdersDone => (self.orders_done(place), Reason::OrdersOpen),
             Guard::Unknown(_) => (false, Reason::UnknownGuard),
         };
         if holds { Ok(()) } else { Err(otherwise) }
+    }
+
+    /// Whether somebody handled the case, or is who an order went to that was not returned: others may write down what they did.
+    fn handles(&self, by: &str) -> bool {
+        let gone = |order: &&Order| matches!(order.status, OrderStatus::Returned | OrderStatus::CalledOff);
+        let mut named = self.case.orders.iter().filter(|order| !gone(order)).filter_map(|order| order.person.as_ref());
+        self.case.handlers.contains(by) || named.any(|named| named.person == by)
     }
 
     fn is_requester(&self, action: &Action, by: &str) -> bool {

@@ -104,7 +104,16 @@ impl CaseEvent {
             return Err(EventError::TooLarge { bytes: bytes.len() });
         }
         let event: Self = versioned::decode(bytes).map_err(EventError::Malformed)?;
-        event.check().map(|()| event)
+        match event.check() {
+            Ok(()) => Ok(event),
+            // Versions before an action was added read the event whatever it holds, and others build on it: it must be there.
+            Err(error) => event
+                .action
+                .kept()
+                .map(|action| Self { action, ..event })
+                .filter(|kept| kept.check().is_ok())
+                .ok_or(error),
+        }
     }
 
     fn check(&self) -> Result<(), EventError> {
