@@ -27,7 +27,7 @@ fn wrong_values_of_flags_end_with_code_2() {
         "export --out x.pdf",
         "export cases --out x.pdf",
         "export --region 110115005001 cases --out x.csv",
-        "export case 410-ZYP-76KT --out x.zip",
+        "export case 410-ZYP-76KT --reason x --out x.zip",
         "verify x.zip --peers",
         "verify x.zip --town 123",
         "order sheet 1",
