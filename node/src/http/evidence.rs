@@ -25,7 +25,8 @@ use super::error::ApiError;
 use super::households::ShowQuery;
 use super::lines::{self, Pieces};
 use super::locate::namespace_of;
-use super::reveal::{Asker, Reason, Shown};
+use super::openapi::problems::{Clashing, Noted, Sought};
+use super::reveal::{Asker, Asking, Reason, Shown};
 use crate::engine;
 use crate::evidence::{
     ArchiveError, ArchiveWriter, CASE, CaseFile, EntryLine, Exporter, FORMAT, Fact, Listed, MANIFEST, MAX_FILE_BYTES,
@@ -49,6 +50,20 @@ struct Pack {
     number: String,
 }
 
+#[utoipa::path(
+    get,
+    path = "/v1/cases/{id}/evidence",
+    operation_id = "exportEvidence",
+    tag = "cases",
+    summary = "证据包 / a pack that proves a case outside the town",
+    params(("id" = CaseName, Path, description = "案卷或编号 / case, or its number"), ShowQuery, Asking),
+    responses(
+        (status = 200, description = "ZIP", body = Vec<u8>, content_type = "application/zip"),
+        Sought,
+        Clashing,
+        Noted
+    )
+)]
 pub(super) async fn export(
     State(api): State<Api>,
     asker: Asker,
