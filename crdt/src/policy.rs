@@ -309,14 +309,12 @@ mod tests {
             let expect = |namespace: Namespace, expected: Option<Access>| {
                 assert_eq!(access(&certificate, &namespace), expected, "{role:?} {namespace}");
                 for kind in DocumentKind::ALL {
-                    let is_kept = match kind {
-                        DocumentKind::Table | DocumentKind::Consequence => !is_center,
-                        // A village that is cut off opens its own; a vehicle does not.
-                        DocumentKind::Response | DocumentKind::Campaign | DocumentKind::Problem => {
-                            !matches!(role, NodeRole::Center | NodeRole::Village)
-                        }
-                        _ => false,
-                    };
+                    let for_centers = [DocumentKind::Table, DocumentKind::Consequence].contains(kind);
+                    // A village that is cut off opens its own; a vehicle does not.
+                    let commands =
+                        [DocumentKind::Response, DocumentKind::Campaign, DocumentKind::Problem].contains(kind);
+                    let may_command = is_center || role == NodeRole::Village;
+                    let is_kept = (for_centers && !is_center) || (commands && !may_command);
                     let belongs = kind.namespace() == namespace.kind && !is_kept;
                     let allowed = expected == Some(Access::Hold) && belongs;
                     assert_eq!(

@@ -30,6 +30,7 @@ pub struct Fix {
 
 /// What became of points.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct TrackRecorded {
     /// Points that were new.
     pub stored: usize,

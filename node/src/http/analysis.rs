@@ -5,7 +5,6 @@ use axum::Json;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
-use serde_json::json;
 use townmesh_crdt::command::table;
 use townmesh_crdt::domain::device::DeviceKind;
 use townmesh_crdt::domain::household::ResidentKind;
@@ -20,15 +19,16 @@ use super::assessment::check_period;
 use super::bounds::Params;
 use super::completeness::{self, Complete};
 use super::error::ApiError;
-use super::openapi::problems::Wrong;
-use super::reveal::{Asker, Reason, Shown};
+use super::openapi::problems::{Noted, Wrong};
+use super::reveal::{Asker, Asking, Reason, Shown};
 use crate::engine;
 use crate::message::Message;
 use crate::reveals::RevealKind;
 use crate::views::{
-    CauseGrouping, ContradictionFilter, HazardGrouping, HazardStatistics, HazardStatisticsFilter, HotSpotFilter,
-    HotSpots, IntervalFilter, IntervalGrouping, MAX_PERIODS, Population, PopulationFilter, Proposals, ProposalsFilter,
-    QueryError, Reader, Recurrence, RecurrenceFilter, SpotSource, Square, Trend, TrendFilter, TrendStep,
+    CauseGrouping, ContradictionFilter, Contradictions, GridPlan, HazardGrouping, HazardStatistics,
+    HazardStatisticsFilter, HotSpotFilter, HotSpots, IntervalFilter, IntervalGroup, IntervalGrouping, MAX_PERIODS,
+    Population, PopulationFilter, Proposals, ProposalsFilter, QueryError, Reader, Recurrence, RecurrenceFilter,
+    SpotSource, Square, Trend, TrendFilter, TrendStep,
 };
 
 /// Within so many days something counts as come back, where the caller names no number: a quarter.
@@ -319,7 +319,8 @@ pub(super) async fn trend(State(api): State<Api>, Params(query): Params<TrendQue
 }
 
 /// What contradicts the registry.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub(super) struct ContradictionQuery {
     from_ms: i64,
@@ -331,6 +332,19 @@ pub(super) struct ContradictionQuery {
     reveal: Option<String>,
 }
 
+#[utoipa::path(
+    get,
+    path = "/v1/analysis/contradictions",
+    operation_id = "contradictions",
+    tag = "decisions",
+    summary = "人房车核实 / what gates say and the registry does not",
+    params(ContradictionQuery, Asking),
+    responses(
+        (status = 200, description = "结果 / what was asked for", body = Analysed<Contradictions>),
+        Wrong,
+        Noted
+    )
+)]
 pub(super) async fn contradictions(
     State(api): State<Api>,
     asker: Asker,
@@ -350,7 +364,8 @@ pub(super) async fn contradictions(
 }
 
 /// How long things take, and by what.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub(super) struct IntervalQuery {
     from_ms: i64,
@@ -359,6 +374,27 @@ pub(super) struct IntervalQuery {
     by: Option<IntervalGrouping>,
 }
 
+/// How long orders take.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct Intervals {
+    /// By what they are put together.
+    by: IntervalGrouping,
+    /// The group with most orders first.
+    rows: Vec<IntervalGroup>,
+}
+
+#[utoipa::path(
+    get,
+    path = "/v1/analysis/intervals",
+    operation_id = "intervals",
+    tag = "decisions",
+    summary = "派遣与到场用时 / how long it takes from the report to the scene",
+    params(IntervalQuery),
+    responses(
+        (status = 200, description = "结果 / what was asked for", body = Analysed<Intervals>),
+        Wrong
+    )
+)]
 pub(super) async fn intervals(
     State(api): State<Api>,
     Params(query): Params<IntervalQuery>,
@@ -367,25 +403,44 @@ pub(super) async fn intervals(
     let by = by.unwrap_or(IntervalGrouping::Team);
     let filter = IntervalFilter { from_ms, until_ms, region, by };
     let scope = Scope { from_ms, until_ms, region, kind: Some(NamespaceKind::Cases) };
-    scope.answer(&api, move |reader, _| Ok(json!({ "by": by, "rows": reader.intervals(&filter)? }))).await
+    scope.answer(&api, move |reader, _| Ok(Intervals { by, rows: reader.intervals(&filter)? })).await
 }
 
 /// Which grids.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(default, deny_unknown_fields)]
 pub(super) struct GridQuery {
     region: Option<RegionCode>,
 }
 
+/// The grids of a region with how complete the data is.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct PlannedGrids {
+    #[serde(flatten)]
+    plan: GridPlan,
+    completeness: Complete,
+}
+
+#[utoipa::path(
+    get,
+    path = "/v1/analysis/grids",
+    operation_id = "gridPlan",
+    tag = "decisions",
+    summary = "网格划分 / grids against their rule",
+    params(GridQuery),
+    responses(
+        (status = 200, description = "结果 / what was asked for", body = PlannedGrids),
+        Wrong
+    )
+)]
 pub(super) async fn grids(State(api): State<Api>, Params(query): Params<GridQuery>) -> Result<Response, ApiError> {
     let region = query.region;
     let tables = api.engine().read(table::tables).await??;
     api.views_follow().await;
     let completeness = completeness::of(&api, Some(NamespaceKind::Registry), region).await?;
     let plan = api.readers().analyse(move |reader| reader.grid_plan(region, &tables)).await?;
-    let mut answer = json!(plan);
-    answer["completeness"] = json!(completeness);
-    Ok(Json(answer).into_response())
+    Ok(Json(PlannedGrids { plan, completeness }).into_response())
 }
 
 /// Where campaigns are looked for.

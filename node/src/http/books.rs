@@ -6,8 +6,8 @@ use axum::Json;
 use axum::body::Bytes;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
-use serde::Deserialize;
-use serde_json::{Map, Value as JsonValue, json};
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value as JsonValue};
 use townmesh_crdt::command::CommandError;
 use townmesh_crdt::command::book::{self, EntryInput};
 use townmesh_crdt::command::town::Imported;
@@ -18,53 +18,90 @@ use townmesh_crdt::domain::region::RegionCode;
 use townmesh_crdt::id::DocumentId;
 use townmesh_crdt::replica::Replica;
 use townmesh_crdt::value::{Fields, Value};
+use utoipa::{IntoParams, ToSchema};
 
 use super::Api;
 use super::bounds::{Named, Params, Payload};
-use super::columns::{self, fields_of, file_format, shown_column, wrong_rows};
+use super::columns::{self, ShownColumn, fields_of, file_format, shown_column, wrong_rows};
 use super::error::ApiError;
-use super::households::bounding_box;
+use super::households::{Rows, bounding_box};
+use super::openapi::problems::{Missing, Noted, Refused, Sought, Written};
 use super::problems::{self, Figures};
-use super::reveal::{Asker, Reason, Shown};
+use super::reveal::{Asker, Asking, Reason, Shown};
+use super::tables::{RowsImported, input_schema};
 use crate::ledger::{LedgerError, TableFile, read_table};
 use crate::message::Message;
 use crate::reveals::RevealKind;
-use crate::views::{BookFilter, BookRow, Page};
+use crate::views::{BookFilter, BookRow, Listed, Page};
 
 /// Most entries of one file that is exported.
 const MAX_EXPORTED: u32 = 200_000;
 
-fn book_json(book: BookKind, count: u64) -> JsonValue {
-    json!({
-        "book": book, "chinese": book.chinese(), "english": book.english(), "count": count,
-        "of_region": book.is_of_region(), "names_person": book.names_person(),
-        "columns": book.all_columns().iter().map(shown_column).collect::<Vec<_>>(),
-    })
+/// A book of the town.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct ShownBook {
+    book: BookKind,
+    chinese: &'static str,
+    columns: Vec<ShownColumn>,
+    /// Entries that are not taken out.
+    count: u64,
+    english: &'static str,
+    /// Whether an entry may name a person, who is masked unless revealed.
+    names_person: bool,
+    /// Whether its entries lie in the registry of a region.
+    of_region: bool,
 }
 
+fn shown_book(book: BookKind, count: u64) -> ShownBook {
+    ShownBook {
+        book,
+        chinese: book.chinese(),
+        columns: book.all_columns().iter().map(shown_column).collect(),
+        count,
+        english: book.english(),
+        names_person: book.names_person(),
+        of_region: book.is_of_region(),
+    }
+}
+
+#[utoipa::path(
+    get,
+    path = "/v1/books",
+    operation_id = "listBooks",
+    tag = "books",
+    summary = "台账种类 / the town's books",
+    responses(
+        (status = 200, description = "结果 / what was asked for", body = Rows<ShownBook>)
+    )
+)]
 pub(super) async fn list(State(api): State<Api>) -> Result<Response, ApiError> {
     let counted = |reader: &crate::views::Reader| {
-        let count = |book: &BookKind| Ok(book_json(*book, reader.book_count(*book)?));
+        let count = |book: &BookKind| Ok(shown_book(*book, reader.book_count(*book)?));
         BookKind::ALL.iter().map(count).collect::<Result<Vec<_>, _>>()
     };
     let rows = api.readers().query(counted).await?;
-    Ok(Json(json!({ "rows": rows })).into_response())
+    Ok(Json(Rows { rows }).into_response())
 }
 
 /// Which entries, and how.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(default, deny_unknown_fields)]
 pub(super) struct BookQuery {
     region: Option<RegionCode>,
+    /// With this text in one of its columns or in the name of the person.
     text: Option<String>,
     /// `column=value`, several apart by `;`.
     filter: Option<String>,
     from_ms: Option<i64>,
     until_ms: Option<i64>,
     bbox: Option<String>,
+    /// Whether to show entries that were taken out, too.
     retired: bool,
+    /// Only those with values that somebody has to settle.
     conflicts: bool,
     /// `json`, `csv` or `xlsx`.
+    #[param(pattern = "^(json|csv|xlsx)$")]
     format: Option<String>,
     limit: Option<u32>,
     after: Option<String>,
@@ -122,6 +159,20 @@ fn says(book: BookKind, text: &str) -> Result<Vec<(&'static str, String)>, ApiEr
     Ok(says)
 }
 
+#[utoipa::path(
+    get,
+    path = "/v1/books/{book}",
+    operation_id = "listEntries",
+    tag = "books",
+    summary = "台账记录 / the entries of a book",
+    params(("book" = BookKind, Path, description = "台账 / the book"), BookQuery, Asking),
+    responses(
+        (status = 200, description = "JSON, CSV, XLSX", content((Listed<BookRow> = "application/json"), (String = "text/csv"), (Vec<u8> = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"))),
+        Sought,
+        Refused,
+        Noted
+    )
+)]
 pub(super) async fn entries(
     State(api): State<Api>,
     asker: Asker,
@@ -173,12 +224,31 @@ async fn note(
 }
 
 /// How one entry is shown.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(default, deny_unknown_fields)]
 pub(super) struct EntryQuery {
     reveal: Option<String>,
 }
 
+#[utoipa::path(
+    get,
+    path = "/v1/books/{book}/{id}",
+    operation_id = "showEntry",
+    tag = "books",
+    summary = "一条台账记录 / one entry of a book",
+    params(
+        ("book" = BookKind, Path, description = "台账 / the book"),
+        ("id" = DocumentId, Path, description = "记录 / the entry"),
+        EntryQuery,
+        Asking
+    ),
+    responses(
+        (status = 200, description = "结果 / what was asked for", body = BookRow),
+        Sought,
+        Noted
+    )
+)]
 pub(super) async fn show(
     State(api): State<Api>,
     asker: Asker,
@@ -196,12 +266,27 @@ pub(super) async fn show(
 }
 
 /// Entries to be recorded: `{column: value}` each. A column that is not given stays, `null` clears it.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct EntriesInput {
+    #[schema(schema_with = input_schema)]
     rows: Vec<Map<String, JsonValue>>,
 }
 
+#[utoipa::path(
+    post,
+    path = "/v1/books/{book}",
+    operation_id = "recordEntries",
+    tag = "books",
+    summary = "登记台账 / record entries of a book",
+    params(("book" = BookKind, Path, description = "台账 / the book")),
+    request_body = EntriesInput,
+    responses(
+        (status = 200, description = "结果 / what was asked for", body = Imported),
+        Written,
+        Missing
+    )
+)]
 pub(super) async fn record(
     State(api): State<Api>,
     Named(book): Named<BookKind>,
@@ -236,6 +321,20 @@ fn write(
 }
 
 /// Takes a file of entries: all of them or none.
+#[utoipa::path(
+    post,
+    path = "/v1/books/{book}/import",
+    operation_id = "importEntries",
+    tag = "books",
+    summary = "导入台账 / entries from a file, all of them or none",
+    params(("book" = BookKind, Path, description = "台账 / the book")),
+    request_body(content = Vec<u8>, content_type = "application/octet-stream", description = "CSV, XLSX"),
+    responses(
+        (status = 200, description = "结果 / what was asked for", body = RowsImported),
+        Written,
+        Missing
+    )
+)]
 pub(super) async fn import(
     State(api): State<Api>,
     Named(book): Named<BookKind>,
@@ -268,10 +367,8 @@ pub(super) async fn import(
         other => other.map(Ok),
     };
     match api.engine().record(job).await? {
-        Ok(imported) => {
-            let mut answer = json!(imported);
-            answer["ignored_columns"] = json!(ignored);
-            Ok(Json(answer).into_response())
+        Ok(Imported { created, changed, unchanged }) => {
+            Ok(Json(RowsImported { changed, created, ignored_columns: ignored, unchanged }).into_response())
         }
         Err(wrong) => {
             let numbered: Vec<(u64, InputError)> =

@@ -18,6 +18,7 @@ use townmesh_crdt::id::{CertificateId, DocumentId, EntryId, NodeId};
 use townmesh_crdt::policy::DocumentKind;
 use townmesh_crdt::replica::{Found, Replica};
 use townmesh_crdt::store::StoreError;
+use utoipa::IntoParams;
 
 use super::Api;
 use super::bounds::{Named, Params};
@@ -25,7 +26,8 @@ use super::cases::CaseName;
 use super::error::ApiError;
 use super::lines::{self, Pieces};
 use super::locate::namespace_of;
-use super::reveal::{Asker, Reason, Shown};
+use super::openapi::problems::{Clashing, Noted, Sought};
+use super::reveal::{Asker, Asking, Reason, Shown};
 use crate::engine;
 use crate::evidence::{
     ArchiveError, ArchiveWriter, CASE, CaseFile, EntryLine, Exporter, FORMAT, Fact, Listed, MANIFEST, MAX_FILE_BYTES,
@@ -50,7 +52,8 @@ struct Pack {
 }
 
 /// Why a pack is made, and whether it shows people in clear.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(default, deny_unknown_fields)]
 pub(super) struct EvidenceQuery {
     /// Why; it is noted.
@@ -59,6 +62,20 @@ pub(super) struct EvidenceQuery {
     people: bool,
 }
 
+#[utoipa::path(
+    get,
+    path = "/v1/cases/{id}/evidence",
+    operation_id = "exportEvidence",
+    tag = "cases",
+    summary = "证据包 / a pack that proves a case outside the town",
+    params(("id" = CaseName, Path, description = "案卷或编号 / case, or its number"), EvidenceQuery, Asking),
+    responses(
+        (status = 200, description = "ZIP", body = Vec<u8>, content_type = "application/zip"),
+        Sought,
+        Clashing,
+        Noted
+    )
+)]
 pub(super) async fn export(
     State(api): State<Api>,
     asker: Asker,

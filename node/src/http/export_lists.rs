@@ -9,7 +9,10 @@ use axum::http::header;
 use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
+use townmesh_crdt::domain::case::Lamp;
+use townmesh_crdt::domain::checklist::Grade;
 use townmesh_crdt::domain::region::RegionCode;
+use utoipa::{IntoParams, ToSchema};
 
 use super::Api;
 use super::bounds::{Named, Params};
@@ -18,6 +21,7 @@ use super::error::ApiError;
 use super::events::{EventQuery, Events};
 use super::households::HazardQuery;
 use super::lines::{self, Pieces};
+use super::openapi::problems::Sought;
 use super::orders::OrderQuery;
 use super::town::{DeviceQuery, MemberQuery, TeamQuery};
 use crate::ledger::{ExportError, ListEnd, ListFormat, ListKind, ListWriter};
@@ -37,6 +41,77 @@ struct InspectionQuery {
     region: Option<RegionCode>,
     from_ms: Option<i64>,
     until_ms: Option<i64>,
+}
+
+/// How a list is written, and what its rows are found by: each list takes what the list itself takes in JSON, but for the
+/// part of it that is asked for; one of inspections takes a region and a time.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Query)]
+#[expect(dead_code, reason = "it is only described; what is asked for is read by the query of the list")]
+pub(super) struct ListQuery {
+    /// `csv` where not given; `geojson` where rows have places, `gpx` of cases and devices.
+    #[param(pattern = "^(csv|xlsx|geojson|gpx)$")]
+    format: Option<String>,
+    region: Option<RegionCode>,
+    /// Of cases or hazards.
+    state: Option<String>,
+    /// Of cases.
+    open: Option<bool>,
+    /// Of cases, orders or members.
+    team: Option<String>,
+    /// Of cases.
+    supervised: Option<bool>,
+    /// Of cases.
+    lamp: Option<Lamp>,
+    from_ms: Option<i64>,
+    until_ms: Option<i64>,
+    /// Of cases, hazards or devices.
+    bbox: Option<String>,
+    /// Of cases.
+    text: Option<String>,
+    /// Of orders.
+    status: Option<String>,
+    /// Of hazards.
+    grade: Option<Grade>,
+    /// Of devices or events.
+    kind: Option<String>,
+    /// Events of this device; without it, alarms.
+    device: Option<String>,
+}
+
+/// Rows as a collection of GeoJSON.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "it is only described; rows are written one by one")]
+pub(super) struct ListFeatures {
+    /// `FeatureCollection`.
+    #[schema(rename = "type")]
+    kind: String,
+    features: Vec<ListFeature>,
+}
+
+/// A row with its place.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "it is only described; rows are written one by one")]
+pub(super) struct ListFeature {
+    /// `Feature`.
+    #[schema(rename = "type")]
+    kind: String,
+    /// Null where the place is not known.
+    #[schema(required = true)]
+    geometry: Option<PointGeometry>,
+    /// All that the list says of it beside its place.
+    #[schema(value_type = Object)]
+    properties: Value,
+}
+
+/// A place: longitude and latitude.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "it is only described; rows are written one by one")]
+pub(super) struct PointGeometry {
+    /// `Point`.
+    #[schema(rename = "type")]
+    kind: String,
+    coordinates: [f64; 2],
 }
 
 /// Regions have no filter.
@@ -124,6 +199,26 @@ fn values<T: Serialize>(listed: Listed<T>) -> Listed<Value> {
     Listed { rows: listed.rows.iter().map(|row| json!(row)).collect(), next: listed.next }
 }
 
+#[utoipa::path(
+    get,
+    path = "/v1/export/{list}",
+    operation_id = "exportList",
+    tag = "files",
+    summary = "导出列表 / a list as a file",
+    params(
+        (
+            "list" = String,
+            Path,
+            description = "列表 / the list",
+            pattern = "^(cases|orders|hazards|inspections|devices|events|members|teams|regions)$"
+        ),
+        ListQuery
+    ),
+    responses(
+        (status = 200, description = "CSV, XLSX, GeoJSON, GPX", content((String = "text/csv"), (Vec<u8> = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"), (ListFeatures = "application/geo+json"), (String = "application/gpx+xml"))),
+        Sought
+    )
+)]
 pub(super) async fn export(
     State(api): State<Api>,
     Named(name): Named<String>,

@@ -6,8 +6,7 @@
 use axum::Json;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
-use serde::Deserialize;
-use serde_json::{Value, json};
+use serde::{Deserialize, Serialize};
 use townmesh_crdt::command::case::{self, Actor, NewCase};
 use townmesh_crdt::command::{CommandError, Outcome, UTC_OFFSET_MINUTES, table};
 use townmesh_crdt::domain::case::{Report, Source};
@@ -16,14 +15,18 @@ use townmesh_crdt::domain::input::{Fault, InputError};
 use townmesh_crdt::domain::number::SpokenNumber;
 use townmesh_crdt::domain::position::Position;
 use townmesh_crdt::domain::region::RegionCode;
+use townmesh_crdt::id::DocumentId;
 use townmesh_crdt::namespace::Namespace;
 use townmesh_crdt::policy::DocumentKind;
 use townmesh_crdt::replica::Replica;
+use utoipa::ToSchema;
 
 use super::Api;
 use super::assessment::check_period;
 use super::bounds::Payload;
 use super::error::ApiError;
+use super::households::Rows;
+use super::openapi::problems::Written;
 use crate::views::{
     ContradictionFilter, Contradictions, Proposal, ProposalsFilter, Rental, RentalFault, StrangeVehicle, Subject,
     UnknownPeople,
@@ -35,9 +38,9 @@ const REGISTRY: &str = "registry";
 const MOST: u32 = 50;
 
 /// What cases are opened for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
-enum Ground {
+pub(super) enum Ground {
     /// What contradicts the registry.
     Contradictions,
     /// Where campaigns are called for.
@@ -45,7 +48,7 @@ enum Ground {
 }
 
 /// Cases to be opened.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct OpeningInput {
     of: Ground,
@@ -62,6 +65,16 @@ pub(super) struct OpeningInput {
     actor: Actor,
 }
 
+/// A case that was opened, now or before.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct OpenedCase {
+    document: DocumentId,
+    number: SpokenNumber,
+    /// `created`, `changed` or `unchanged`.
+    outcome: &'static str,
+    region: RegionCode,
+}
+
 /// A case that is to be opened.
 struct Opening {
     region: RegionCode,
@@ -72,6 +85,18 @@ struct Opening {
     description: String,
 }
 
+#[utoipa::path(
+    post,
+    path = "/v1/analysis/cases",
+    operation_id = "openCases",
+    tag = "decisions",
+    summary = "分析转案卷 / open a case for each contradiction or proposal, once",
+    request_body = OpeningInput,
+    responses(
+        (status = 200, description = "结果 / what was asked for", body = Rows<OpenedCase>),
+        Written
+    )
+)]
 pub(super) async fn open(State(api): State<Api>, Payload(input): Payload<OpeningInput>) -> Result<Response, ApiError> {
     check_period(input.from_ms, input.until_ms)?;
     api.views_follow().await;
@@ -92,13 +117,16 @@ pub(super) async fn open(State(api): State<Api>, Payload(input): Payload<Opening
             let namespace = replica.period(&wanted, now)?;
             replica.may_record(&namespace, DocumentKind::Case, DocumentKind::Case.lane())?;
         }
-        openings.into_iter().map(|opening| report(replica, &actor, opening, now)).collect::<Result<Vec<Value>, _>>()
+        openings
+            .into_iter()
+            .map(|opening| report(replica, &actor, opening, now))
+            .collect::<Result<Vec<OpenedCase>, _>>()
     };
     let rows = api.engine().record(job).await?;
-    Ok(Json(json!({ "rows": rows })).into_response())
+    Ok(Json(Rows { rows }).into_response())
 }
 
-fn report(replica: &mut Replica, actor: &Actor, opening: Opening, now: u64) -> Result<Value, CommandError> {
+fn report(replica: &mut Replica, actor: &Actor, opening: Opening, now: u64) -> Result<OpenedCase, CommandError> {
     let report = Report {
         source: Source::Data,
         category: Some(opening.category),
@@ -113,9 +141,8 @@ fn report(replica: &mut Replica, actor: &Actor, opening: Opening, now: u64) -> R
     let natural_key = Some(opening.key.into_bytes());
     let new = NewCase { region: opening.region, natural_key, noticed: now, report, reporter: None };
     let outcome: Outcome<_> = case::report(replica, actor, new, now)?;
-    let (key, found) = (outcome.key(), outcome.value());
-    let number = SpokenNumber::of_case(found.document);
-    Ok(json!({ "outcome": key, "document": found.document, "number": number, "region": opening.region }))
+    let (key, document) = (outcome.key(), outcome.value().document);
+    Ok(OpenedCase { document, number: SpokenNumber::of_case(document), outcome: key, region: opening.region })
 }
 
 async fn contradictions(api: &Api, input: &OpeningInput) -> Result<Vec<Opening>, ApiError> {

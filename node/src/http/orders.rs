@@ -21,7 +21,7 @@ use super::bounds::{Named, Params};
 use super::completeness::{self, Complete};
 use super::error::ApiError;
 use super::locate::namespace_of;
-use super::openapi::problems::Wrong;
+use super::openapi::problems::{Clashing, Sought, Wrong};
 use crate::engine;
 use crate::message::Message;
 use crate::views::{CaseFilter, CaseRow, Listed, OrderFilter, OrderRow, Page, QueryError, Reader};
@@ -86,6 +86,19 @@ impl Api {
     }
 }
 
+#[utoipa::path(
+    get,
+    path = "/v1/orders/{number}",
+    operation_id = "showOrder",
+    tag = "cases",
+    summary = "一张派遣单 / one order, by the number that people say",
+    params(("number" = SpokenNumber, Path, description = "派遣单编号 / number of the order")),
+    responses(
+        (status = 200, description = "结果 / what was asked for", body = OrderRow),
+        Sought,
+        Clashing
+    )
+)]
 pub(super) async fn show(
     State(api): State<Api>,
     Named(number): Named<SpokenNumber>,

@@ -11,6 +11,7 @@ use townmesh_crdt::id::DocumentId;
 use super::Api;
 use super::bounds::Named;
 use super::error::ApiError;
+use super::openapi::problems::{Clashing, Sought};
 use crate::engine;
 use crate::moment::in_town;
 use crate::paper::{OrderSheet, order_sheet};
@@ -19,6 +20,19 @@ use crate::views::{CaseDetail, MemberRow, OrderRow, QueryError, Reader, TeamRow}
 /// What a browser may do with a sheet: show it.
 const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; sandbox";
 
+#[utoipa::path(
+    get,
+    path = "/v1/orders/{number}/sheet",
+    operation_id = "printOrder",
+    tag = "cases",
+    summary = "派遣单打印页 / the order on a page to print and sign",
+    params(("number" = SpokenNumber, Path, description = "派遣单编号 / number of the order")),
+    responses(
+        (status = 200, description = "HTML", body = String, content_type = "text/html"),
+        Sought,
+        Clashing
+    )
+)]
 pub(super) async fn sheet(State(api): State<Api>, Named(number): Named<SpokenNumber>) -> Result<Response, ApiError> {
     let order = api.order_numbered(number).await?;
     let gathered = api.readers().query(move |reader| gather(reader, order)).await?;

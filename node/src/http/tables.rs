@@ -173,7 +173,7 @@ pub(super) async fn record(
     Ok(Json(api.engine().record(job).await?).into_response())
 }
 
-fn input_schema() -> ArrayBuilder {
+pub(super) fn input_schema() -> ArrayBuilder {
     let cell = [Type::String, Type::Number, Type::Boolean, Type::Null];
     let cell = ObjectBuilder::new().schema_type(SchemaType::from_iter(cell));
     ArrayBuilder::new().items(ObjectBuilder::new().additional_properties(Some(cell)))
@@ -227,9 +227,9 @@ pub(super) async fn import(
 /// What a file of rows came to.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct RowsImported {
-    changed: u64,
-    created: u64,
+    pub(super) changed: u64,
+    pub(super) created: u64,
     /// Headers that were not understood.
-    ignored_columns: Vec<String>,
-    unchanged: u64,
+    pub(super) ignored_columns: Vec<String>,
+    pub(super) unchanged: u64,
 }

@@ -4,10 +4,10 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
-use serde::Deserialize;
-use serde_json::{Value, json};
+use serde::{Deserialize, Serialize};
+use serde_json::json;
 use townmesh_crdt::certificate::NodeRole;
-use townmesh_crdt::command::track::{self, Fix};
+use townmesh_crdt::command::track::{self, Fix, TrackRecorded};
 use townmesh_crdt::command::{CommandError, Outcome, UTC_OFFSET_MINUTES};
 use townmesh_crdt::domain::columns::Time;
 use townmesh_crdt::domain::date::Day;
@@ -17,30 +17,35 @@ use townmesh_crdt::domain::track::TrackPoint;
 use townmesh_crdt::id::DocumentId;
 use townmesh_crdt::namespace::NamespaceKind;
 use townmesh_crdt::replica::Replica;
+use utoipa::{IntoParams, ToSchema};
 
 use super::Api;
 use super::bounds::{Named, Params, Payload};
-use super::completeness;
+use super::completeness::{self, Complete};
 use super::error::ApiError;
-use super::households::recorded;
-use super::reveal::{Asker, Reason, Shown};
+use super::households::{Recorded, recorded};
+use super::openapi::problems::{Noted, Sought, Written, Wrong};
+use super::reveal::{Asker, Asking, Reason, Shown};
 use crate::engine;
 use crate::message::Message;
 use crate::moment::Moment;
 use crate::reveals::RevealKind;
-use crate::views::{CoverageFilter, Page, TrackFilter, TrackRow};
+use crate::views::{Coverage, CoverageFilter, Listed, Page, TrackFilter, TrackRow};
 
 /// A point as a receiver gives it.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct PointInput {
+    /// In milliseconds since 1970.
     time_ms: i64,
+    #[schema(minimum = -90, maximum = 90)]
     lat: f64,
+    #[schema(minimum = -180, maximum = 180)]
     lon: f64,
 }
 
 /// Where this unit was.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct TrackInput {
     /// With whose events it is recorded.
@@ -48,6 +53,19 @@ pub(super) struct TrackInput {
     points: Vec<PointInput>,
 }
 
+#[utoipa::path(
+    post,
+    path = "/v1/tracks",
+    operation_id = "recordTrack",
+    tag = "town",
+    summary = "上报轨迹 / record where this unit was",
+    request_body = TrackInput,
+    responses(
+        (status = 201, description = "新记录 / recorded", body = Recorded<TrackRecorded>),
+        (status = 200, description = "已有，或已更改 / known before, or changed", body = Recorded<TrackRecorded>),
+        Written
+    )
+)]
 pub(super) async fn record(State(api): State<Api>, Payload(input): Payload<TrackInput>) -> Result<Response, ApiError> {
     let mut fixes = Vec::with_capacity(input.points.len());
     for (place, point) in input.points.iter().enumerate() {
@@ -59,24 +77,40 @@ pub(super) async fn record(State(api): State<Api>, Payload(input): Payload<Track
         fixes.push(Fix { time: Time(point.time_ms), position });
     }
     let region = input.region;
-    let job = move |replica: &mut Replica, now| -> Result<Outcome<_>, CommandError> {
+    let job = move |replica: &mut Replica, now| -> Result<Outcome<TrackRecorded>, CommandError> {
         track::record(replica, region, &fixes, now)
     };
-    Ok(recorded(&api.engine().record(job).await?.map(|done| json!(done))))
+    Ok(recorded(&api.engine().record(job).await?))
 }
 
 /// Which tracks.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(default, deny_unknown_fields)]
 pub(super) struct TrackQuery {
     region: Option<RegionCode>,
+    /// Of this unit: the id of its node.
     node: Option<String>,
+    /// From this day on.
     from: Option<Day>,
+    /// Up to this day.
     to: Option<Day>,
     limit: Option<u32>,
     after: Option<String>,
 }
 
+#[utoipa::path(
+    get,
+    path = "/v1/tracks",
+    operation_id = "listTracks",
+    tag = "town",
+    summary = "轨迹列表 / where units were, by day",
+    params(TrackQuery),
+    responses(
+        (status = 200, description = "结果 / what was asked for", body = Listed<TrackRow>),
+        Wrong
+    )
+)]
 pub(super) async fn list(State(api): State<Api>, Params(query): Params<TrackQuery>) -> Result<Response, ApiError> {
     api.views_follow().await;
     let TrackQuery { region, node, from, to, limit, after } = query;
@@ -86,14 +120,83 @@ pub(super) async fn list(State(api): State<Api>, Params(query): Params<TrackQuer
 }
 
 /// How a track is shown.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(default, deny_unknown_fields)]
 pub(super) struct ShowQuery {
     /// `json`, `geojson` or `gpx`.
+    #[param(pattern = "^(json|geojson|gpx)$")]
     format: Option<String>,
     reveal: Option<String>,
 }
 
+/// A unit on a day with its points.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct ShownTrack {
+    #[serde(flatten)]
+    row: TrackRow,
+    points: Vec<ShownPoint>,
+}
+
+/// Where a unit was at one moment.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct ShownPoint {
+    /// In milliseconds since 1970.
+    time_ms: i64,
+    #[schema(minimum = -90, maximum = 90)]
+    lat: f64,
+    #[schema(minimum = -180, maximum = 180)]
+    lon: f64,
+}
+
+/// A unit on a day as a feature of GeoJSON.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct TrackFeature {
+    /// `Feature`.
+    #[serde(rename = "type")]
+    kind: &'static str,
+    geometry: TrackGeometry,
+    properties: TrackProperties,
+}
+
+/// Where it was: longitude and latitude each.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(tag = "type")]
+pub(super) enum TrackGeometry {
+    /// At one place only.
+    Point { coordinates: [f64; 2] },
+    /// Along a line.
+    LineString { coordinates: Vec<[f64; 2]> },
+}
+
+/// What is said of it beside.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct TrackProperties {
+    #[serde(flatten)]
+    row: TrackRow,
+    #[serde(rename = "coordinateProperties")]
+    beside: CoordinateProperties,
+}
+
+/// What belongs to each place of a line, in the same order, as GPS tools read it.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct CoordinateProperties {
+    times: Vec<String>,
+}
+
+#[utoipa::path(
+    get,
+    path = "/v1/tracks/{id}",
+    operation_id = "showTrack",
+    tag = "town",
+    summary = "一条轨迹 / the points of a track, for a stated reason",
+    params(("id" = DocumentId, Path, description = "轨迹 / the track"), ShowQuery, Asking),
+    responses(
+        (status = 200, description = "JSON, GeoJSON, GPX", content((ShownTrack = "application/json"), (TrackFeature = "application/geo+json"), (String = "application/gpx+xml"))),
+        Sought,
+        Noted
+    )
+)]
 pub(super) async fn show(
     State(api): State<Api>,
     asker: Asker,
@@ -106,9 +209,10 @@ pub(super) async fn show(
     let found = api.readers().query(move |reader| reader.track(id)).await?;
     let (row, points) = found.ok_or_else(|| ApiError::not_found("本节点没有此轨迹", "there is no such track here"))?;
     let shown = match query.format.as_deref() {
-        None | Some("json") => Json(as_json(&row, &points)).into_response(),
+        None | Some("json") => Json(as_json(row, &points)).into_response(),
         Some("geojson") => {
-            ([(header::CONTENT_TYPE, "application/geo+json")], geojson(&row, &points).to_string()).into_response()
+            let feature = json!(geojson(row, &points)).to_string();
+            ([(header::CONTENT_TYPE, "application/geo+json")], feature).into_response()
         }
         Some("gpx") => ([(header::CONTENT_TYPE, "application/gpx+xml")], gpx(&row, &points)).into_response(),
         Some(_) => {
@@ -120,29 +224,26 @@ pub(super) async fn show(
     Ok(shown)
 }
 
-fn as_json(row: &TrackRow, points: &[TrackPoint]) -> Value {
+fn as_json(row: TrackRow, points: &[TrackPoint]) -> ShownTrack {
     let points = points.iter().filter_map(|point| {
         let at = point.position()?;
-        Some(json!({ "time_ms": point.time_ms(), "lat": at.latitude(), "lon": at.longitude() }))
+        Some(ShownPoint { time_ms: point.time_ms(), lat: at.latitude(), lon: at.longitude() })
     });
-    let mut shown = json!(row);
-    shown["points"] = points.collect();
-    shown
+    ShownTrack { row, points: points.collect() }
 }
 
 /// A line with its times beside it, as GPS tools read it.
-fn geojson(row: &TrackRow, points: &[TrackPoint]) -> Value {
+fn geojson(row: TrackRow, points: &[TrackPoint]) -> TrackFeature {
     let places = points.iter().filter_map(|point| point.position());
-    let line: Vec<Value> = places.map(|at| json!([at.longitude(), at.latitude()])).collect();
-    let times: Vec<String> = points.iter().map(|point| Moment(point.time_ms()).to_string()).collect();
-    let mut properties = json!(row);
-    properties["coordinateProperties"] = json!({ "times": times });
+    let line: Vec<[f64; 2]> = places.map(|at| [at.longitude(), at.latitude()]).collect();
+    let times = points.iter().map(|point| Moment(point.time_ms()).to_string()).collect();
+    let properties = TrackProperties { row, beside: CoordinateProperties { times } };
     // A line has two places at least.
     let geometry = match line.as_slice() {
-        [only] => json!({ "type": "Point", "coordinates": only }),
-        _ => json!({ "type": "LineString", "coordinates": line }),
+        [only] => TrackGeometry::Point { coordinates: *only },
+        [] | [_, _, ..] => TrackGeometry::LineString { coordinates: line },
     };
-    json!({ "type": "Feature", "geometry": geometry, "properties": properties })
+    TrackFeature { kind: "Feature", geometry, properties }
 }
 
 /// GPX 1.1. Everything in it is a number, a hexadecimal id or a day: nothing has to be escaped.
@@ -162,7 +263,8 @@ fn gpx(row: &TrackRow, points: &[TrackPoint]) -> String {
 }
 
 /// Of which day, and where.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(default, deny_unknown_fields)]
 pub(super) struct CoverageQuery {
     /// Today, where nobody says.
@@ -170,6 +272,28 @@ pub(super) struct CoverageQuery {
     region: Option<RegionCode>,
 }
 
+/// How much of each grid was patrolled, with how complete the data is.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct ShownCoverage {
+    #[serde(flatten)]
+    coverage: Coverage,
+    /// Tracks are sealed to the centers: elsewhere only those of this node are read, whatever it holds.
+    only_own: bool,
+    completeness: Complete,
+}
+
+#[utoipa::path(
+    get,
+    path = "/v1/coverage",
+    operation_id = "coverage",
+    tag = "town",
+    summary = "巡查覆盖 / how much of each grid was patrolled on a day",
+    params(CoverageQuery),
+    responses(
+        (status = 200, description = "结果 / what was asked for", body = ShownCoverage),
+        Wrong
+    )
+)]
 pub(super) async fn coverage(
     State(api): State<Api>,
     Params(query): Params<CoverageQuery>,
@@ -180,9 +304,5 @@ pub(super) async fn coverage(
     let filter = CoverageFilter { day: query.day.unwrap_or_else(today), region: query.region };
     let coverage = api.readers().analyse(move |reader| reader.coverage(&filter)).await?;
     let is_center = api.engine().read(|replica| replica.certificate().role == NodeRole::Center).await?;
-    let mut answer = json!(coverage);
-    // Tracks are sealed to the centers: elsewhere only those of this node are read, whatever it holds.
-    answer["only_own"] = json!(!is_center);
-    answer["completeness"] = json!(completeness);
-    Ok(Json(answer).into_response())
+    Ok(Json(ShownCoverage { coverage, only_own: !is_center, completeness }).into_response())
 }

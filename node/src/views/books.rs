@@ -11,6 +11,8 @@ use townmesh_crdt::domain::person::PersonalData;
 use townmesh_crdt::domain::region::RegionCode;
 use townmesh_crdt::id::DocumentId;
 use townmesh_crdt::value::Fields;
+use utoipa::openapi::RefOr;
+use utoipa::openapi::schema::{ObjectBuilder, Schema, SchemaType, Type};
 
 use super::query::{BoundingBox, Listed, Order, Page, Query};
 use super::reader::{QueryError, Reader};
@@ -78,6 +80,29 @@ pub struct BookRow {
     /// How many values somebody has to settle.
     pub conflicts: u32,
 }
+
+impl utoipa::PartialSchema for BookRow {
+    fn schema() -> RefOr<Schema> {
+        let text = || ObjectBuilder::new().schema_type(Type::String);
+        let cell = SchemaType::from_iter([Type::String, Type::Integer, Type::Boolean]);
+        let count = ObjectBuilder::new().schema_type(Type::Integer).minimum(Some(0));
+        let state = text().enum_values(Some(["open", "key_missing", "erased", "unreadable"]));
+        let state =
+            state.description(Some("Whether the person can be shown, or why not; only in books that name one."));
+        let row = ObjectBuilder::new()
+            .property("document", text().description(Some("Its document.")))
+            .required("document")
+            .property("conflicts", count.description(Some("How many values somebody has to settle.")))
+            .required("conflicts")
+            .property("person_state", state)
+            .additional_properties(Some(ObjectBuilder::new().schema_type(cell)));
+        let words =
+            "What it says, by the names of the book's columns; the person whom it names is masked unless revealed.";
+        row.description(Some(words)).into()
+    }
+}
+
+impl utoipa::ToSchema for BookRow {}
 
 impl BookRow {
     /// What it says, as fields; a cell that this version cannot read is left out.

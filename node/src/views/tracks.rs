@@ -43,7 +43,7 @@ pub struct TrackFilter {
 }
 
 /// A unit on a day.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, utoipa::ToSchema)]
 pub struct TrackRow {
     /// The document.
     pub document: String,
@@ -73,7 +73,7 @@ pub struct CoverageFilter {
 }
 
 /// How much of a grid was patrolled on a day.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, utoipa::ToSchema)]
 pub struct GridCoverage {
     /// Village or community.
     pub region: String,
@@ -98,7 +98,7 @@ pub struct GridCoverage {
 }
 
 /// How much of each grid was patrolled.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, utoipa::ToSchema)]
 pub struct Coverage {
     /// The town's day.
     pub day: String,

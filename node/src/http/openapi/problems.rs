@@ -50,6 +50,10 @@ problems! {
     Missing {
         "404": "本节点没有 / there is no such thing here",
     }
+    /// What the question says is well-formed, and cannot be taken.
+    Refused {
+        "422": "内容不可接受 / the content is refused",
+    }
     /// What the path names does not stand as it was.
     Clashing {
         "409": "与现状冲突 / it does not go with what is recorded",

@@ -39,7 +39,7 @@ pub struct ContradictionFilter {
 }
 
 /// A vehicle that is there day by day and belongs to no door of the village.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, utoipa::ToSchema)]
 pub struct StrangeVehicle {
     /// Village or community.
     pub region: String,
@@ -57,7 +57,7 @@ pub struct StrangeVehicle {
 }
 
 /// More people in a village day by day than are entered there.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, utoipa::ToSchema)]
 pub struct UnknownPeople {
     /// Village or community.
     pub region: String,
@@ -73,7 +73,7 @@ pub struct UnknownPeople {
 }
 
 /// What is wrong with what is entered of a rental.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, utoipa::ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum RentalFault {
     /// More people than its rooms may hold.
@@ -83,7 +83,7 @@ pub enum RentalFault {
 }
 
 /// A rental of which the entries cannot be right, or must not stay so.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, utoipa::ToSchema)]
 pub struct Rental {
     /// The household.
     pub document: String,
@@ -105,7 +105,7 @@ pub struct Rental {
 }
 
 /// What contradicts the registry.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, utoipa::ToSchema)]
 pub struct Contradictions {
     /// Vehicles, those there on most days first.
     pub vehicles: Vec<StrangeVehicle>,

@@ -27,7 +27,7 @@ const MOST_CROSSED: usize = 500;
 const HECTARE_M2: f64 = 10_000.0;
 
 /// Whether a grid keeps the rule.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, utoipa::ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Fit {
     /// It does.
@@ -41,7 +41,7 @@ pub enum Fit {
 }
 
 /// A grid against the rule.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, utoipa::ToSchema)]
 pub struct GridFit {
     /// Village or community.
     pub region: String,
@@ -66,7 +66,7 @@ pub struct GridFit {
 }
 
 /// Two grids that share ground.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, utoipa::ToSchema)]
 pub struct Overlap {
     /// Region and code of each.
     pub grids: [[String; 2]; 2],
@@ -75,7 +75,7 @@ pub struct Overlap {
 }
 
 /// A household on no grid's ground.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, utoipa::ToSchema)]
 pub struct Uncovered {
     /// Its document.
     pub document: String,
@@ -88,7 +88,7 @@ pub struct Uncovered {
 }
 
 /// The grids of a region.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, utoipa::ToSchema)]
 pub struct GridPlan {
     /// By region and code.
     pub grids: Vec<GridFit>,

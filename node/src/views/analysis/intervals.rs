@@ -41,7 +41,7 @@ pub struct IntervalFilter {
 }
 
 /// Times of one kind.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, utoipa::ToSchema)]
 pub struct Spread {
     /// How many there are.
     pub count: u64,
@@ -52,7 +52,7 @@ pub struct Spread {
 }
 
 /// Times of a team, region or category.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, utoipa::ToSchema)]
 pub struct IntervalGroup {
     /// Of which.
     pub group: String,

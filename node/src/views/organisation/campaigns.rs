@@ -31,7 +31,7 @@ pub struct WorklistFilter {
 }
 
 /// A household or enterprise that a campaign goes to.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, utoipa::ToSchema)]
 pub struct WorkPlace {
     /// Its document.
     pub document: String,
@@ -57,7 +57,7 @@ impl WorkPlace {
 }
 
 /// How many findings ended in one "must", and of how many that was done.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, utoipa::ToSchema)]
 pub struct MustCount {
     /// Which.
     pub must: String,
@@ -72,7 +72,7 @@ pub struct MustCount {
 }
 
 /// Cases of a category in periods of one length.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, utoipa::ToSchema)]
 pub struct Comparison {
     /// Days that each period has.
     pub days: i64,
@@ -85,7 +85,7 @@ pub struct Comparison {
 }
 
 /// How far a campaign is.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, utoipa::ToSchema)]
 pub struct CampaignProgress {
     /// The campaign as the book has it.
     pub campaign: Campaign,

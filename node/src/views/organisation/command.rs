@@ -19,7 +19,7 @@ const MOST: usize = 200;
 const MINUTE_MS: i64 = 60_000;
 
 /// Where a step of a response stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, utoipa::ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum StepState {
     /// Nobody was told yet.
@@ -31,7 +31,7 @@ pub enum StepState {
 }
 
 /// Whom a step calls.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, utoipa::ToSchema)]
 pub struct Callee {
     /// A member's or a team's code.
     pub to: String,
@@ -50,7 +50,7 @@ pub struct Callee {
 }
 
 /// A step of a plan in a response.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, utoipa::ToSchema)]
 pub struct CallStep {
     /// Which, from 1.
     pub step: u16,
@@ -77,7 +77,7 @@ pub struct CallStep {
 }
 
 /// Where a response stands.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, utoipa::ToSchema)]
 pub struct ResponseState {
     /// The response as the book has it.
     pub response: Response,

@@ -31,7 +31,7 @@ pub struct EscalationFilter {
 }
 
 /// A case, and who is told of it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, utoipa::ToSchema)]
 pub struct Escalated {
     /// The case.
     #[serde(flatten)]

@@ -29,7 +29,7 @@ pub struct StaffingFilter {
 }
 
 /// A post: how many people it takes, and has.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, utoipa::ToSchema)]
 pub struct PostStaffing {
     /// Village or community, or the town.
     pub region: String,
@@ -48,7 +48,7 @@ pub struct PostStaffing {
 }
 
 /// One member in the period.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, utoipa::ToSchema)]
 pub struct Attendance {
     /// Their code.
     pub member: String,
@@ -81,7 +81,7 @@ pub struct Attendance {
 }
 
 /// Posts and people.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, utoipa::ToSchema)]
 pub struct Staffing {
     /// Posts, by region and name.
     pub posts: Vec<PostStaffing>,

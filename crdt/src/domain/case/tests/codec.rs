@@ -7,7 +7,7 @@ use proptest::prelude::*;
 use super::random::any_action;
 use super::town::*;
 use crate::domain::case::{
-    Action, CaseEvent, EventError, MAX_EVENT_BYTES, MAX_SEEN, MAX_TEAMS, MAX_TEXT, Reason, TransitionTable,
+    Action, CaseEvent, EventError, MAX_EVENT_BYTES, MAX_SEEN, MAX_TEAMS, MAX_TEXT, OrderRef, Reason, TransitionTable,
     UnknownAction, fold,
 };
 use crate::domain::role::Role;
@@ -93,7 +93,10 @@ fn a_later_action_that_breaks_its_bounds_is_there_for_others_to_build_on() {
     town.add("wrong", "report", Role::IntakeClerk, read.action);
     town.add("accept", "wrong", Role::IntakeClerk, Action::Accept);
     let case = town.fold();
-    assert_eq!((town.reason(&case, "wrong"), case.state), (Some(Reason::UnknownAction), Some(crate::domain::case::CaseState::Accepted)));
+    assert_eq!(
+        (town.reason(&case, "wrong"), case.state),
+        (Some(Reason::UnknownAction), Some(crate::domain::case::CaseState::Accepted))
+    );
 }
 
 #[test]
