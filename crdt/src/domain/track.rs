@@ -129,7 +129,8 @@ fn read(bytes: &[u8], most: usize) -> Option<Vec<TrackPoint>> {
     };
     let points: Vec<TrackPoint> = times.into_iter().zip(latitudes).zip(longitudes).map(point).collect::<Option<_>>()?;
     let is_ascending = points.windows(2).all(|pair| matches!(pair, [one, next] if one.time_s < next.time_s));
-    (rest.is_empty() && is_ascending).then_some(points)
+    // A number may be written longer than it is.
+    (rest.is_empty() && is_ascending && encode(&points) == bytes).then_some(points)
 }
 
 /// How far a unit went, in metres: what lies between points more than ten minutes apart is not known, and not counted.

@@ -354,7 +354,7 @@ struct Proved {
 fn check_events(manifest: &Manifest, case: &CaseFile, proofs: &Proofs, mut trust: Trust, outcome: &mut Outcome) {
     outcome.masked = case.masked;
     outcome.events = case.events.len();
-    let is_large = case.events.len() > MAX_LINES || proofs.entries.len() > case.events.len();
+    let is_large = case.events.len() > MAX_LINES || proofs.entries.len() > case.events.len() * 2 + 16;
     if case.format != FORMAT || case.case != manifest.case || is_large {
         outcome.wrong("case", CASE, "案卷与清单不符", "it is not the case of the manifest, or larger than any case");
         return;

@@ -91,9 +91,13 @@ fn a_file_of_another_version_or_kind_is_started_anew() {
 fn damage_met_while_writing_starts_the_file_anew() {
     let (_directory, path) = closed(filled());
     let length = fs::metadata(&path).unwrap().len();
+    let roots: i64 = {
+        let connection = Connection::open(&path).unwrap();
+        connection.query_row("SELECT max(rootpage) FROM sqlite_schema", [], |row| row.get(0)).unwrap()
+    };
     let mut file = fs::OpenOptions::new().write(true).open(&path).unwrap();
-    // Everything but the pages that opening looks at: the schema comes first in the file.
-    let intact = 72 * 4_096;
+    // Everything but the pages that opening looks at: the schema and the roots of its tables come first in the file.
+    let intact = roots.cast_unsigned() * 4_096;
     assert!(length > intact + 4_096);
     file.seek(SeekFrom::Start(intact)).unwrap();
     file.write_all(&vec![0xA5; (length - intact) as usize]).unwrap();
