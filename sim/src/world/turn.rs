@@ -1,6 +1,7 @@
 //! A node's turn, as the engine of the binary takes it: commit, acknowledge, heed outputs, send, fold. And its starts.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::mem::ManuallyDrop;
 
 use townmesh_crdt::clock::Millis;
 use townmesh_crdt::entry::LogId;
@@ -459,7 +460,10 @@ pub(super) fn heights_on(image: &Image) -> Option<BTreeMap<LogId, u64>> {
     }
     let copy = crate::disk::Disk::of(image.clone());
     let opened = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
-        townmesh_crdt::store::Store::open_backend(copy.mount()).and_then(|store| store.logs())
+        let store = townmesh_crdt::store::Store::open_backend(copy.mount())?;
+        // Only read, never closed: on rotten pages the database panics when it closes, and once more while it unwinds,
+        // which nothing catches. The little memory of a disk that is replaced is given up for that.
+        ManuallyDrop::new(store).logs()
     }));
     let logs = opened.ok()?.ok()?;
     Some(logs.into_iter().map(|(_, state)| (state.log, state.height)).collect())
