@@ -3,14 +3,17 @@
 //! A household's document is found by its natural key (region, address, number behind the door), so two offices that
 //! enter it apart from each other write one document. People have random ids and are recognised by what is sealed.
 
+mod current;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use self::current::{Current, Known, lacking, lacking_personal, owner_slot, shown_as, standing};
 use super::entity::{ITSELF, news};
 use super::matching::{self, Candidate, Given};
-use super::people::{self, Person, Place, Slot};
+use super::people::{self, Place, Slot};
 use super::read::{HouseholdRecord, PersonalState, ResidentRecord, Settlement};
 use super::{CommandError, Outcome, duplicates, labels};
 use crate::change::RecordKey;
@@ -335,70 +338,6 @@ fn settlements(replica: &mut Replica, place: Place<'_>, content: &Content) -> Re
     Ok(found)
 }
 
-/// A household as it is recorded.
-struct Current {
-    fields: Fields,
-    household: Household,
-    owner: Person,
-    residents: Vec<Known>,
-}
-
-/// Somebody recorded in it.
-struct Known {
-    id: ResidentId,
-    fields: Fields,
-    resident: Resident,
-    person: Person,
-    /// Whom they are shown as.
-    alias_of: Option<ResidentId>,
-}
-
-/// Everybody who was not recorded by mistake.
-fn standing(residents: &[Known]) -> BTreeSet<ResidentId> {
-    residents.iter().filter(|known| known.resident.void != Some(true)).map(|known| known.id).collect()
-}
-
-impl Known {
-    /// Whether they are not shown by themselves.
-    fn is_void(&self) -> bool {
-        self.resident.void == Some(true) || self.alias_of.is_some()
-    }
-
-    fn candidate(&self) -> Candidate {
-        let mut fields = self.fields.clone();
-        fields.remove(&Resident::PERSONAL);
-        Candidate {
-            id: self.id,
-            fields,
-            personal: self.person.data.clone().unwrap_or_default(),
-            is_void: self.is_void(),
-        }
-    }
-}
-
-impl Current {
-    fn of(replica: &mut Replica, place: Place<'_>, content: &Content) -> Result<Self, StoreError> {
-        let fields = content.fields(ITSELF);
-        let mut residents = Vec::new();
-        for record in content.records.keys() {
-            // Keys of other lengths are records of a newer version.
-            let Some(id) = ResidentId::from_slice(record) else { continue };
-            let fields = content.fields(record);
-            let slot = Slot { record, field: Resident::PERSONAL, resident: id };
-            let person = people::open(replica, place, slot, content)?;
-            residents.push(Known { id, resident: Resident::read(&fields), fields, person, alias_of: None });
-        }
-        let aliases = duplicates::aliases(content, &standing(&residents));
-        residents.iter_mut().for_each(|known| known.alias_of = aliases.get(&known.id).copied());
-        let owner = people::open(replica, place, owner_slot(place.document), content)?;
-        Ok(Self { household: Household::read(&fields), fields, owner, residents })
-    }
-}
-
-fn owner_slot(document: DocumentId) -> Slot<'static> {
-    Slot { record: ITSELF, field: Household::OWNER, resident: owner_id(document) }
-}
-
 fn existing<'a>(
     replica: &mut Replica,
     namespace: &'a Namespace,
@@ -488,31 +427,6 @@ fn resident_edits(
         ids.push(id);
     }
     Ok(ids)
-}
-
-/// Whom an alias is shown as: what is new of the one is said of the other.
-fn shown_as<'a>(known: &Known, current: Option<&'a Current>) -> Result<Option<&'a Known>, CommandError> {
-    let Some((kept, current)) = known.alias_of.zip(current) else { return Ok(None) };
-    let shown = current.residents.iter().find(|one| one.id == kept);
-    match shown {
-        Some(shown) if shown.person.state == PersonalState::KeyMissing => Err(CommandError::KeysMissing(1)),
-        shown => Ok(shown),
-    }
-}
-
-/// Of the fields of an alias those that whoever is shown does not have: what was corrected since stays.
-fn lacking(shown: &Known, mut fields: Fields) -> Fields {
-    fields.retain(|number, _| !shown.fields.contains_key(number));
-    fields
-}
-
-fn lacking_personal(shown: &Known, given: PersonalData) -> PersonalData {
-    let known = shown.person.data.clone().unwrap_or_default();
-    PersonalData {
-        name: if known.name.is_empty() { given.name } else { String::new() },
-        id_number: given.id_number.filter(|_| known.id_number.is_none()),
-        phone: given.phone.filter(|_| known.phone.is_none()),
-    }
 }
 
 /// Stages the fields of one record of a household.

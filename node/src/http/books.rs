@@ -1,7 +1,5 @@
 //! The town's books: entries listed, shown, recorded, imported, exported.
 
-use std::io::Cursor;
-
 use axum::Json;
 use axum::body::Bytes;
 use axum::extract::State;
@@ -13,7 +11,6 @@ use townmesh_crdt::command::book::{self, EntryInput};
 use townmesh_crdt::command::town::Imported;
 use townmesh_crdt::domain::books::BookKind;
 use townmesh_crdt::domain::columns::Column;
-use townmesh_crdt::domain::input::InputError;
 use townmesh_crdt::domain::region::RegionCode;
 use townmesh_crdt::id::DocumentId;
 use townmesh_crdt::replica::Replica;
@@ -22,14 +19,16 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::Api;
 use super::bounds::{Named, Params, Payload};
-use super::columns::{self, ShownColumn, fields_of, file_format, shown_column, wrong_rows};
+use super::columns::{
+    self, RowsImported, ShownColumn, each_row, fields_of, file_format, input_schema, read_file, record_file,
+    shown_column, wrong_rows,
+};
 use super::error::ApiError;
 use super::households::{Rows, bounding_box};
 use super::openapi::problems::{Missing, Noted, Refused, Sought, Written};
 use super::problems::{self, Figures};
 use super::reveal::{Asker, Asking, Reason, Shown};
-use super::tables::{RowsImported, input_schema};
-use crate::ledger::{LedgerError, TableFile, read_table};
+use crate::ledger::TableFile;
 use crate::message::Message;
 use crate::reveals::RevealKind;
 use crate::views::{BookFilter, BookRow, Listed, Page};
@@ -294,16 +293,8 @@ pub(super) async fn record(
 ) -> Result<Response, ApiError> {
     known(book)?;
     let columns = book.all_columns();
-    let (mut right, mut wrong) = (vec![], vec![]);
-    for (place, row) in input.rows.iter().enumerate() {
-        match fields_of(&columns, row).and_then(|fields| EntryInput::of_columns(book, fields)) {
-            Ok(entry) => right.push(entry),
-            Err(error) => wrong.push((place, error)),
-        }
-    }
-    if !wrong.is_empty() {
-        return Err(CommandError::Rows(wrong).into());
-    }
+    let entry = |row: &_| fields_of(&columns, row).and_then(|fields| EntryInput::of_columns(book, fields));
+    let right = each_row(&input.rows, entry)?;
     let figures = problems::figures(&api, book, &right).await?;
     let job = move |replica: &mut Replica, now| write(replica, book, right, &figures, now);
     Ok(Json(api.engine().record(job).await?).into_response())
@@ -342,11 +333,7 @@ pub(super) async fn import(
 ) -> Result<Response, ApiError> {
     known(book)?;
     let columns = book.all_columns();
-    let place = api.bounds().heavy()?;
-    let read = tokio::task::spawn_blocking(move || read_table(&columns, Cursor::new(body))).await;
-    drop(place);
-    let TableFile { rows, mut wrong, ignored } = read.map_err(|_| ApiError::from(LedgerError::Stopped))??;
-    let columns = book.all_columns();
+    let TableFile { rows, mut wrong, ignored } = read_file(&api, columns.clone(), body).await?;
     let (mut numbers, mut right) = (vec![], vec![]);
     for (number, fields) in rows {
         match EntryInput::of_columns(book, given(fields)) {
@@ -361,21 +348,8 @@ pub(super) async fn import(
         return Err(wrong_rows(&columns, &wrong));
     }
     let figures = problems::figures(&api, book, &right).await?;
-    let job = move |replica: &mut Replica, now| match write(replica, book, right, &figures, now) {
-        // Not an error of the engine: it is told with the rows of the file.
-        Err(CommandError::Rows(wrong)) => Ok(Err(wrong)),
-        other => other.map(Ok),
-    };
-    match api.engine().record(job).await? {
-        Ok(Imported { created, changed, unchanged }) => {
-            Ok(Json(RowsImported { changed, created, ignored_columns: ignored, unchanged }).into_response())
-        }
-        Err(wrong) => {
-            let numbered: Vec<(u64, InputError)> =
-                wrong.into_iter().map(|(place, error)| (numbers.get(place).copied().unwrap_or(0), error)).collect();
-            Err(wrong_rows(&columns, &numbered))
-        }
-    }
+    let job = move |replica: &mut Replica, now| write(replica, book, right, &figures, now);
+    record_file(&api, &columns, (&numbers, ignored), job).await
 }
 
 /// A blank cell of a person says nothing: a list without numbers must not take away those that are known. That of

@@ -1,16 +1,25 @@
 //! Rows that come in and go out by their columns, of tables and of books.
 
+use std::io::Cursor;
+
+use axum::Json;
+use axum::body::Bytes;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use serde_json::{Map, Value as JsonValue};
+use townmesh_crdt::command::CommandError;
+use townmesh_crdt::command::town::Imported;
 use townmesh_crdt::domain::columns::{Column, Need};
 use townmesh_crdt::domain::input::{Fault, InputError};
+use townmesh_crdt::replica::Replica;
 use townmesh_crdt::value::{Fields, Value};
 use utoipa::ToSchema;
+use utoipa::openapi::schema::{ArrayBuilder, ObjectBuilder, SchemaType, Type};
 
+use super::Api;
 use super::error::ApiError;
-use crate::ledger::{Format, write_table};
+use crate::ledger::{Format, LedgerError, TableFile, read_table, write_table};
 use crate::message::Message;
 
 /// Wrong rows that a message names.
@@ -121,4 +130,79 @@ pub(super) fn wrong_rows(columns: &[Column], wrong: &[(u64, InputError)]) -> Api
     let en = format!("nothing was imported, {} rows are wrong: {}", rows.len(), english.collect::<Vec<_>>().join("; "));
     let message = Message::new("rows", zh, en).remedy("改正后重新导入", "correct them, then import again");
     ApiError { status: StatusCode::UNPROCESSABLE_ENTITY, message }
+}
+
+/// Rows of JSON as they are described: `{column: value}` each.
+pub(super) fn input_schema() -> ArrayBuilder {
+    let cell = [Type::String, Type::Number, Type::Boolean, Type::Null];
+    let cell = ObjectBuilder::new().schema_type(SchemaType::from_iter(cell));
+    ArrayBuilder::new().items(ObjectBuilder::new().additional_properties(Some(cell)))
+}
+
+/// What every row of JSON comes to.
+///
+/// # Errors
+/// [`CommandError::Rows`]: all that are wrong, by their place.
+pub(super) fn each_row<T>(
+    rows: &[Map<String, JsonValue>],
+    make: impl Fn(&Map<String, JsonValue>) -> Result<T, InputError>,
+) -> Result<Vec<T>, CommandError> {
+    let (mut right, mut wrong) = (vec![], vec![]);
+    for (place, row) in rows.iter().enumerate() {
+        match make(row) {
+            Ok(made) => right.push(made),
+            Err(error) => wrong.push((place, error)),
+        }
+    }
+    if wrong.is_empty() { Ok(right) } else { Err(CommandError::Rows(wrong)) }
+}
+
+/// Reads a file of rows beside the requests.
+///
+/// # Errors
+/// When it cannot be read, or others are being read.
+pub(super) async fn read_file(
+    api: &Api,
+    columns: impl AsRef<[Column]> + Send + 'static,
+    body: Bytes,
+) -> Result<TableFile, ApiError> {
+    let _place = api.bounds().heavy()?;
+    let read = tokio::task::spawn_blocking(move || read_table(columns.as_ref(), Cursor::new(body))).await;
+    Ok(read.map_err(|_| ApiError::from(LedgerError::Stopped))??)
+}
+
+/// Records the rows of a file, all of them or none; `numbers` are their rows in it, `ignored` its unknown headers.
+///
+/// # Errors
+/// The wrong rows by their numbers, or why nothing could be recorded.
+pub(super) async fn record_file(
+    api: &Api,
+    columns: &[Column],
+    (numbers, ignored): (&[u64], Vec<String>),
+    record: impl FnOnce(&mut Replica, u64) -> Result<Imported, CommandError> + Send + 'static,
+) -> Result<Response, ApiError> {
+    let job = move |replica: &mut Replica, now| match record(replica, now) {
+        // Not an error of the engine: it is told with the rows of the file.
+        Err(CommandError::Rows(wrong)) => Ok(Err(wrong)),
+        other => other.map(Ok),
+    };
+    match api.engine().record(job).await? {
+        Ok(Imported { created, changed, unchanged }) => {
+            Ok(Json(RowsImported { changed, created, ignored_columns: ignored, unchanged }).into_response())
+        }
+        Err(wrong) => {
+            let numbered = wrong.into_iter().map(|(place, error)| (numbers.get(place).copied().unwrap_or(0), error));
+            Err(wrong_rows(columns, &numbered.collect::<Vec<_>>()))
+        }
+    }
+}
+
+/// What a file of rows came to.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct RowsImported {
+    changed: u64,
+    created: u64,
+    /// Headers that were not understood.
+    ignored_columns: Vec<String>,
+    unchanged: u64,
 }

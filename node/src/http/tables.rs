@@ -1,15 +1,13 @@
 //! The town's tables: listed, shown, recorded, imported, exported.
 
-use std::io::Cursor;
-
 use axum::Json;
 use axum::body::Bytes;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value as JsonValue, json};
+use townmesh_crdt::command::table;
 use townmesh_crdt::command::town::Imported;
-use townmesh_crdt::command::{CommandError, table};
 use townmesh_crdt::domain::tables::{EffectiveRow, TableKind, Tables};
 use townmesh_crdt::replica::Replica;
 use townmesh_crdt::value::Fields;
@@ -18,11 +16,14 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::Api;
 use super::bounds::{Named, Params, Payload};
-use super::columns::{self, ShownColumn, fields_of, file_format, shown_column, wrong_rows};
+use super::columns::{
+    self, RowsImported, ShownColumn, each_row, fields_of, file_format, input_schema, read_file, record_file,
+    shown_column, wrong_rows,
+};
 use super::error::ApiError;
 use super::households::Rows;
 use super::openapi::problems::{Missing, Sought, Written};
-use crate::ledger::{LedgerError, TableFile, read_table};
+use crate::ledger::TableFile;
 
 /// A table of the town.
 #[derive(Debug, Serialize, ToSchema)]
@@ -159,24 +160,9 @@ pub(super) async fn record(
     Payload(input): Payload<RowsInput>,
 ) -> Result<Response, ApiError> {
     known(kind)?;
-    let (mut right, mut wrong) = (vec![], vec![]);
-    for (place, row) in input.rows.iter().enumerate() {
-        match fields_of(kind.columns(), row) {
-            Ok(row) => right.push(row),
-            Err(error) => wrong.push((place, error)),
-        }
-    }
-    if !wrong.is_empty() {
-        return Err(CommandError::Rows(wrong).into());
-    }
+    let right = each_row(&input.rows, |row| fields_of(kind.columns(), row))?;
     let job = move |replica: &mut Replica, now| table::record(replica, kind, &right, now);
     Ok(Json(api.engine().record(job).await?).into_response())
-}
-
-pub(super) fn input_schema() -> ArrayBuilder {
-    let cell = [Type::String, Type::Number, Type::Boolean, Type::Null];
-    let cell = ObjectBuilder::new().schema_type(SchemaType::from_iter(cell));
-    ArrayBuilder::new().items(ObjectBuilder::new().additional_properties(Some(cell)))
 }
 
 /// Takes a file of rows: all of them or none.
@@ -200,36 +186,11 @@ pub(super) async fn import(
     body: Bytes,
 ) -> Result<Response, ApiError> {
     known(kind)?;
-    let place = api.bounds().heavy()?;
-    let read = tokio::task::spawn_blocking(move || read_table(kind.columns(), Cursor::new(body))).await;
-    drop(place);
-    let TableFile { rows, wrong, ignored } = read.map_err(|_| ApiError::from(LedgerError::Stopped))??;
+    let TableFile { rows, wrong, ignored } = read_file(&api, kind.columns(), body).await?;
     if !wrong.is_empty() {
         return Err(wrong_rows(kind.columns(), &wrong));
     }
     let (numbers, rows): (Vec<u64>, Vec<Fields>) = rows.into_iter().unzip();
-    let job = move |replica: &mut Replica, now| match table::record(replica, kind, &rows, now) {
-        // Not an error of the engine: it is told with the rows of the file.
-        Err(CommandError::Rows(wrong)) => Ok(Err(wrong)),
-        other => other.map(Ok),
-    };
-    match api.engine().record(job).await? {
-        Ok(Imported { created, changed, unchanged }) => {
-            Ok(Json(RowsImported { changed, created, ignored_columns: ignored, unchanged }).into_response())
-        }
-        Err(wrong) => {
-            let numbered = wrong.into_iter().map(|(place, error)| (numbers.get(place).copied().unwrap_or(0), error));
-            Err(wrong_rows(kind.columns(), &numbered.collect::<Vec<_>>()))
-        }
-    }
-}
-
-/// What a file of rows came to.
-#[derive(Debug, Serialize, ToSchema)]
-pub(super) struct RowsImported {
-    pub(super) changed: u64,
-    pub(super) created: u64,
-    /// Headers that were not understood.
-    pub(super) ignored_columns: Vec<String>,
-    pub(super) unchanged: u64,
+    let job = move |replica: &mut Replica, now| table::record(replica, kind, &rows, now);
+    record_file(&api, kind.columns(), (&numbers, ignored), job).await
 }
