@@ -8,6 +8,7 @@ use serde::{Serialize, Serializer};
 use super::entity::ITSELF;
 use super::people::{self, Person, Place, Slot};
 use super::read::{At, Conflict, PersonalState, Settlement};
+use super::table::{BY_HAND, over, value_words};
 use super::town::Imported;
 use super::{CommandError, household, labels};
 use crate::bounds;
@@ -15,7 +16,7 @@ use crate::change::RecordKey;
 use crate::clock::Millis;
 use crate::document::Content;
 use crate::domain::books::{BookKind, PERSON_COLUMNS, PERSON_FIELD};
-use crate::domain::columns::{self, Column, Need};
+use crate::domain::columns;
 use crate::domain::input::{self, Fault, InputError};
 use crate::domain::person::PersonalData;
 use crate::domain::record::{apply, difference};
@@ -26,9 +27,6 @@ use crate::policy::DocumentKind;
 use crate::replica::{PersonalError, Replica};
 use crate::store::StoreError;
 use crate::value::{FieldId, Fields, Value};
-
-/// More entries than this at once are an import, and wait where the disk is full.
-const BY_HAND: usize = 16;
 
 /// What somebody enters in a book: over what stands, [`Value::Null`] clearing a column.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -118,8 +116,8 @@ struct Draft {
     namespace: Namespace,
     document: DocumentId,
     fields: Fields,
-    /// Whom it is to name; sealed once every entry is right, since sealing takes a place for their key.
-    person: Option<PersonalData>,
+    /// Whom it names, and what is given of them; sealed once every entry is right, since sealing takes a place for their key.
+    person: Option<(Person, PersonalData)>,
     is_new: bool,
 }
 
@@ -142,9 +140,9 @@ pub fn record(
     }
     let mut imported = Imported::default();
     for mut draft in drafts {
-        if let Some(person) = &draft.person {
+        if let Some((person, given)) = &draft.person {
             let place = Place::new(replica, &draft.namespace, draft.document);
-            let sealed = seal_person(replica, place, person)?;
+            let sealed = person.edit(replica, place, id_of_person(place.document), given, true)?;
             draft.fields.extend(sealed.map(|sealed| (PERSON_FIELD, sealed)));
         }
         match (draft.fields.is_empty(), draft.is_new) {
@@ -202,18 +200,10 @@ fn draft(replica: &mut Replica, book: BookKind, entry: &EntryInput) -> Result<Dr
     };
     let document = replica.document_id(&namespace, kind, &key)?;
     let content = replica.content(replica.namespace_id(&namespace), document)?;
-    let standing = content.fields(ITSELF);
-    let mut row = standing.clone();
-    row.retain(|number, _| book.column(*number).is_some());
-    apply(&mut row, &given);
-    // Another spelling of the same key changes no name.
-    for column in keys(book) {
-        row.extend(standing.get_key_value(&column.number).map(|(number, value)| (*number, value.clone())));
-    }
-    // One that was taken in again says nothing of having been out.
-    if row.get(&columns::RETIRED_FIELD) == Some(&Value::Bool(false)) {
-        row.remove(&columns::RETIRED_FIELD);
-    }
+    let mut standing = content.fields(ITSELF);
+    // Fields of a newer version stay as they are.
+    standing.retain(|number, _| book.column(*number).is_some());
+    let row = over(book.columns(), &standing, &given);
     book.check(&row)?;
     let fields = news(book, &content, &standing, &row);
     check_room(&fields)?;
@@ -223,15 +213,9 @@ fn draft(replica: &mut Replica, book: BookKind, entry: &EntryInput) -> Result<Dr
     Ok(Draft { namespace, document, fields, person, is_new })
 }
 
-fn keys(book: BookKind) -> impl Iterator<Item = &'static Column> {
-    book.columns().iter().filter(|column| column.need == Need::Key)
-}
-
-/// What an entry is to say that it does not say yet, or says twice. Fields of a newer version stay.
+/// What an entry is to say that it does not say yet, or says twice.
 fn news(book: BookKind, content: &Content, standing: &Fields, row: &Fields) -> Fields {
-    let mut known = standing.clone();
-    known.retain(|number, _| book.column(*number).is_some());
-    let mut edit = difference(&known, row);
+    let mut edit = difference(standing, row);
     for (number, register) in content.records.get(ITSELF).into_iter().flatten() {
         if register.is_conflict() && book.column(*number).is_some() {
             edit.entry(*number).or_insert_with(|| row.get(number).cloned().unwrap_or(Value::Null));
@@ -250,30 +234,24 @@ fn check_room(fields: &Fields) -> Result<(), InputError> {
     }
 }
 
-/// Whom an entry is to name, checked; `None` where nobody is given, or they were erased.
+/// Whom an entry names, and what is given of them, checked; `None` where nobody is given, or they were erased.
 fn person_of(
     replica: &mut Replica,
     place: Place<'_>,
     book: BookKind,
     entry: &EntryInput,
     content: &Content,
-) -> Result<Option<PersonalData>, CommandError> {
+) -> Result<Option<(Person, PersonalData)>, CommandError> {
     let (Some(given), Some(holder)) = (&entry.person, book.person()) else { return Ok(None) };
     input::person(given, holder).map_err(|error| InputError::new(format!("person_{}", error.field), error.fault))?;
     given.encode()?;
-    match open(replica, place, content)?.state {
+    let person = open(replica, place, content)?;
+    match person.state {
         // What is entered again must not bring back somebody who was erased.
         PersonalState::Erased => Ok(None),
         PersonalState::KeyMissing => Err(PersonalError::NoKey.into()),
-        PersonalState::Open | PersonalState::Unreadable => Ok(Some(given.clone())),
+        PersonalState::Open | PersonalState::Unreadable => Ok(Some((person, given.clone()))),
     }
-}
-
-/// The sealed person, where something new is said of them.
-fn seal_person(replica: &mut Replica, place: Place<'_>, given: &PersonalData) -> Result<Option<Value>, CommandError> {
-    let content = replica.content(place.id, place.document)?;
-    let person = open(replica, place, &content)?;
-    person.edit(replica, place, id_of_person(place.document), given, true)
 }
 
 fn open(replica: &mut Replica, place: Place<'_>, content: &Content) -> Result<Person, StoreError> {
@@ -346,10 +324,6 @@ fn settlements(
         }
     }
     Ok(all)
-}
-
-fn value_words(column: &Column, value: &Value) -> labels::Words {
-    column.show(value).unwrap_or([String::new(), "（已清除）".into(), "(cleared)".into()])
 }
 
 /// Keeps a part of what is known of the person of an entry; see `conflict::settle`.

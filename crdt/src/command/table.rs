@@ -23,7 +23,7 @@ use crate::store::StoreError;
 use crate::value::{FieldId, Fields, Value};
 
 /// More rows than this at once are an import, and wait where the disk is full.
-const BY_HAND: usize = 16;
+pub(super) const BY_HAND: usize = 16;
 
 /// Bytes of a row in an entry beside its fields, about.
 const ROW_WEIGHT: usize = 64;
@@ -73,18 +73,24 @@ fn recorded_row(registers: &BTreeMap<FieldId, Register>) -> RecordedRow {
 /// The first column that is wrong.
 fn merged(tables: &Tables, kind: TableKind, given: &Fields) -> Result<(RecordKey, Fields), InputError> {
     let key = kind.row_key(given).ok_or_else(|| columns::blank_key(kind.columns(), given))?;
-    let standing = tables.row(kind, &key).map(|row| &row.fields);
-    let mut row = standing.cloned().unwrap_or_default();
+    let standing = tables.row(kind, &key).map(|row| row.fields.clone()).unwrap_or_default();
+    let row = over(kind.columns(), &standing, given);
+    kind.check(&row).map(|()| (key, row))
+}
+
+/// What is given over what stands.
+pub(super) fn over(columns: &[Column], standing: &Fields, given: &Fields) -> Fields {
+    let mut row = standing.clone();
     apply(&mut row, given);
     // Another spelling of the same key changes no name.
-    for column in kind.columns().iter().filter(|column| column.need == Need::Key) {
-        row.extend(standing.and_then(|standing| standing.get_key_value(&column.number)).map(|(n, v)| (*n, v.clone())));
+    for column in columns.iter().filter(|column| column.need == Need::Key) {
+        row.extend(standing.get_key_value(&column.number).map(|(number, value)| (*number, value.clone())));
     }
     // One that was taken in again says nothing of having been out.
     if row.get(&RETIRED_FIELD) == Some(&Value::Bool(false)) {
         row.remove(&RETIRED_FIELD);
     }
-    kind.check(&row).map(|()| (key, row))
+    row
 }
 
 /// Records rows of a table, all of them or none; each as [`merged`] says. One that stands already is left, but for its
@@ -277,7 +283,8 @@ fn conflict(kind: TableKind, column: &Column, content: &Content, at: At, registe
     TableConflict { at, column: column.name, chinese, english, values }
 }
 
-fn value_words(column: &Column, value: &Value) -> labels::Words {
+/// A value of a column as people read it.
+pub(super) fn value_words(column: &Column, value: &Value) -> labels::Words {
     column.show(value).unwrap_or([String::new(), "（已清除）".into(), "(cleared)".into()])
 }
 

@@ -60,6 +60,11 @@ impl Day {
         let days = local.div_euclid(86_400_000);
         Self(days.clamp(i32::MIN.into(), i32::MAX.into()) as i32)
     }
+
+    /// Its first moment in milliseconds since 1970, in the time zone `offset_minutes` east of UTC.
+    pub fn start_ms(self, offset_minutes: i32) -> i64 {
+        i64::from(self.0) * 86_400_000 - i64::from(offset_minutes) * 60_000
+    }
 }
 
 fn days_in_month(year: i32, month: u32) -> u32 {

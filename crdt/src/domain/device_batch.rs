@@ -175,11 +175,7 @@ fn check_length(part: &'static str, text: &str, limit: usize) -> Result<(), Batc
 fn write_times(bytes: &mut Vec<u8>, events: &[DeviceEvent]) {
     let unit: i64 = if events.iter().all(|event| event.time_ms % 1_000 == 0) { 1_000 } else { 1 };
     varint::write(bytes, unit.cast_unsigned());
-    let mut before = 0;
-    for event in events {
-        varint::write_step(bytes, before, event.time_ms / unit);
-        before = event.time_ms / unit;
-    }
+    varint::write_steps(bytes, events.iter().map(|event| event.time_ms / unit));
 }
 
 fn write_keys(bytes: &mut Vec<u8>, events: &[DeviceEvent]) {
@@ -188,11 +184,7 @@ fn write_keys(bytes: &mut Vec<u8>, events: &[DeviceEvent]) {
         EventKey::Sequence(number) => Some(number.cast_signed()),
     };
     write_bits(bytes, events.iter().map(|event| sequence(event).is_some()));
-    let mut before = 0;
-    for number in events.iter().filter_map(sequence) {
-        varint::write_step(bytes, before, number);
-        before = number;
-    }
+    varint::write_steps(bytes, events.iter().filter_map(sequence));
 }
 
 fn write_bits(bytes: &mut Vec<u8>, bits: impl Iterator<Item = bool>) {
@@ -289,7 +281,7 @@ fn read_kinds(rest: &mut &[u8]) -> Option<Vec<String>> {
 
 fn read_times(rest: &mut &[u8], count: usize) -> Option<Vec<i64>> {
     let unit = i64::try_from(varint::read(rest)?).ok().filter(|unit| [1, 1_000].contains(unit))?;
-    read_steps(rest, count)?.into_iter().map(|time| time.checked_mul(unit)).collect()
+    varint::read_steps(rest, count)?.into_iter().map(|time| time.checked_mul(unit)).collect()
 }
 
 fn read_kind_indices<'a>(rest: &mut &[u8], count: usize, kinds: &'a [String]) -> Option<Vec<&'a str>> {
@@ -302,18 +294,9 @@ fn read_kind_indices<'a>(rest: &mut &[u8], count: usize, kinds: &'a [String]) ->
 
 fn read_keys(rest: &mut &[u8], count: usize) -> Option<Vec<EventKey>> {
     let numbered = read_bits(rest, count)?;
-    let numbers = read_steps(rest, numbered.iter().filter(|bit| **bit).count())?;
+    let numbers = varint::read_steps(rest, numbered.iter().filter(|bit| **bit).count())?;
     let mut numbers = numbers.into_iter().map(|number| EventKey::Sequence(number.cast_unsigned()));
     numbered.into_iter().map(|bit| if bit { numbers.next() } else { Some(EventKey::Time) }).collect()
-}
-
-fn read_steps(rest: &mut &[u8], count: usize) -> Option<Vec<i64>> {
-    let mut before = 0;
-    let mut step = || {
-        before = varint::read_step(rest, before)?;
-        Some(before)
-    };
-    (0..count).map(|_| step()).collect()
 }
 
 fn read_bits(rest: &mut &[u8], count: usize) -> Option<Vec<bool>> {

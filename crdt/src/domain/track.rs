@@ -88,11 +88,7 @@ pub fn encode(points: &[TrackPoint]) -> Vec<u8> {
     let columns: [fn(&TrackPoint) -> i64; 3] =
         [|point| point.time_s, |point| point.latitude.into(), |point| point.longitude.into()];
     for column in columns {
-        let mut before = 0;
-        for number in points.iter().map(column) {
-            varint::write_step(&mut bytes, before, number);
-            before = number;
-        }
+        varint::write_steps(&mut bytes, points.iter().map(column));
     }
     bytes
 }
@@ -112,15 +108,7 @@ fn read(bytes: &[u8], most: usize) -> Option<Vec<TrackPoint>> {
     if *version != VERSION || count == 0 || count > most || count > rest.len() / 3 {
         return None;
     }
-    let mut column = || {
-        let mut before = 0;
-        let mut numbers = Vec::with_capacity(count);
-        for _ in 0..count {
-            before = varint::read_step(&mut rest, before)?;
-            numbers.push(before);
-        }
-        Some(numbers)
-    };
+    let mut column = || varint::read_steps(&mut rest, count);
     let (times, latitudes, longitudes) = (column()?, column()?, column()?);
     let point = |((time_s, latitude), longitude): ((i64, i64), i64)| {
         let point = TrackPoint { time_s, latitude: latitude.try_into().ok()?, longitude: longitude.try_into().ok()? };

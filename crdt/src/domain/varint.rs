@@ -40,6 +40,24 @@ pub(super) fn read_step(rest: &mut &[u8], before: i64) -> Option<i64> {
     Some(before.wrapping_add(step))
 }
 
+/// Appends numbers, each as the step from the one before it; the first from 0.
+pub(super) fn write_steps(bytes: &mut Vec<u8>, numbers: impl IntoIterator<Item = i64>) {
+    numbers.into_iter().fold(0, |before, number| {
+        write_step(bytes, before, number);
+        number
+    });
+}
+
+/// Takes that many numbers off the front that [`write_steps`] appended.
+pub(super) fn read_steps(rest: &mut &[u8], count: usize) -> Option<Vec<i64>> {
+    let mut before = 0;
+    let mut step = || {
+        before = read_step(rest, before)?;
+        Some(before)
+    };
+    (0..count).map(|_| step()).collect()
+}
+
 /// Appends bytes with their length before them.
 pub(super) fn write_bytes(bytes: &mut Vec<u8>, some: &[u8]) {
     write(bytes, some.len() as u64);

@@ -47,8 +47,7 @@ impl Replica {
 
     /// Opens what was sealed for the centers; `None` where this node is none of those it was sealed for, or it was altered.
     pub fn open_for_centers(&self, document: DocumentId, sealed: &SealedTrack) -> Option<Vec<u8>> {
-        let own = x25519_dalek::PublicKey::from(&self.identity.exchange).to_bytes();
-        let (_, share) = sealed.shares.iter().find(|(recipient, _)| *recipient == own)?;
+        let (_, share) = sealed.shares.iter().find(|(recipient, _)| *recipient == self.own.exchange)?;
         let key = seal::open_own(&self.identity.exchange, &sealed.ephemeral, share).ok()?;
         let key: [u8; KEY_LEN] = key.try_into().ok()?;
         seal::open_once(&key, &sealed.sealed, &document.0).ok()

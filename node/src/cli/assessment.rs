@@ -145,11 +145,6 @@ pub(super) struct CompletenessArgs {
     kind: Option<String>,
 }
 
-/// The first moment of a day of the town, in milliseconds since 1970.
-fn begin_of(day: Day) -> i64 {
-    i64::from(day.0) * DAY_MS - i64::from(UTC_OFFSET_MINUTES) * 60_000
-}
-
 impl PeriodArgs {
     /// From the first moment of the first day to that after the last, in milliseconds since 1970.
     pub(super) fn bounds(&self) -> (i64, i64) {
@@ -157,7 +152,7 @@ impl PeriodArgs {
         let last = self.until.unwrap_or(today);
         let (year, month, _) = last.calendar();
         let first = self.from.or_else(|| Day::from_calendar(year, month, 1)).unwrap_or(last);
-        (begin_of(first), begin_of(last) + DAY_MS)
+        (first.start_ms(UTC_OFFSET_MINUTES), last.start_ms(UTC_OFFSET_MINUTES) + DAY_MS)
     }
 }
 

@@ -12,6 +12,7 @@ use super::assessment::sentence;
 use super::client::Client;
 use super::output::{moment, table};
 use super::{Context, Done};
+use crate::http::escaped;
 
 #[derive(Debug, Args)]
 pub(super) struct StaffingArgs {
@@ -59,13 +60,13 @@ impl StaffingArgs {
 impl CampaignArgs {
     pub(super) fn run(self, context: &Context) -> Done {
         let query = [("visited", self.visited.map(|visited| visited.to_string()))];
-        told(context, &format!("/v1/campaigns/{}", in_path(&self.code)), &query, campaign)
+        told(context, &format!("/v1/campaigns/{}", escaped(&self.code)), &query, campaign)
     }
 }
 
 impl ResponseArgs {
     pub(super) fn run(self, context: &Context) -> Done {
-        told(context, &format!("/v1/responses/{}", in_path(&self.code)), &[], response)
+        told(context, &format!("/v1/responses/{}", escaped(&self.code)), &[], response)
     }
 }
 
@@ -75,12 +76,6 @@ impl EscalationArgs {
         let query = [("region", region), ("role", self.role.map(|role| role.to_string()))];
         told(context, "/v1/escalations", &query, escalations)
     }
-}
-
-/// A code as part of a path.
-fn in_path(code: &str) -> String {
-    let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.' | b'~');
-    code.bytes().map(|byte| if plain(byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") }).collect()
 }
 
 fn staffing(answer: &Value) -> String {
@@ -130,11 +125,16 @@ fn campaign(answer: &Value) -> String {
     let musts =
         [("/words/0", "必须 must"), ("/found", "发现 found"), ("/done", "完成 done"), ("/overdue", "逾期 overdue")];
     let cases = &answer["cases"];
+    let count = |name: &str| cases[name].as_u64().map_or_else(|| "—".to_owned(), |count| count.to_string());
     let compared = match cases.is_null() {
         true => String::new(),
         false => format!(
             "案件（每 {} 天） / cases in {} days: 前 before {}，期间 during {}，后 after {}\n",
-            cases["days"], cases["days"], cases["before"], cases["during"], cases["after"]
+            cases["days"],
+            cases["days"],
+            count("before"),
+            count("during"),
+            count("after")
         ),
     };
     let percent = answer["visited_percent"].as_f64().map_or_else(|| "—".to_owned(), |percent| percent.to_string());

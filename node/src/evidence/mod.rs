@@ -36,6 +36,7 @@ use townmesh_crdt::id::{CertificateId, DocumentId, EntryId, NodeId};
 use townmesh_crdt::seal::BodyKey;
 
 pub use archive::{ArchiveError, ArchiveWriter};
+pub(crate) use case_file::hex;
 pub use case_file::{CaseFile, Fact, PhotoFact, Unproved};
 pub use problem::Problem;
 pub use report::report;

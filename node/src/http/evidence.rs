@@ -14,7 +14,7 @@ use townmesh_crdt::command::{photo, table};
 use townmesh_crdt::domain::inspection::PhotoHash;
 use townmesh_crdt::domain::number::SpokenNumber;
 use townmesh_crdt::domain::person::PersonalData;
-use townmesh_crdt::id::{CertificateId, DocumentId, EntryId, NodeId};
+use townmesh_crdt::id::{CertificateId, DocumentId, NodeId};
 use townmesh_crdt::policy::DocumentKind;
 use townmesh_crdt::replica::{Found, Replica};
 use townmesh_crdt::store::StoreError;
@@ -32,7 +32,7 @@ use crate::engine;
 use crate::evidence::{
     ArchiveError, ArchiveWriter, CASE, CaseFile, EntryLine, Exporter, FORMAT, Fact, Listed, MANIFEST, MAX_FILE_BYTES,
     MAX_PHOTO_BYTES, MAX_PHOTOS, Manifest, PROOF, PROVED, PhotoFact, Proofs, REPORT, SIGNATURE, Unproved, VOUCHED,
-    base64, report,
+    base64, hex, report,
 };
 use crate::message::{Explain, Message};
 use crate::reveals::RevealKind;
@@ -291,12 +291,7 @@ fn pack(
         vouched_by_exporter: VOUCHED.to_owned(),
     };
     let manifest = bytes(&json!(manifest));
-    let [first, second] = [0, 32].map(|at| {
-        let mut half = [0; 32];
-        half.copy_from_slice(&replica.sign_evidence(&manifest)[at..at + 32]);
-        EntryId(half).to_string()
-    });
-    let signature = format!("{first}{second}\n").into_bytes();
+    let signature = format!("{}\n", hex(&replica.sign_evidence(&manifest))).into_bytes();
     let head = [(MANIFEST.to_owned(), manifest), (SIGNATURE.to_owned(), signature)];
     let files = head.into_iter().chain(written.map(|(name, bytes)| (name.to_owned(), bytes))).collect();
     Ok(Pack { files, pictures: pictures.into_iter().map(|(picture, _)| picture).collect(), number })

@@ -131,6 +131,7 @@ pub use erase::EraseInput;
 pub use error::ApiError;
 pub use invite::{InviteAnswer, InviteInput};
 pub(crate) use invite::{Invites, acting_roles};
+pub(crate) use ogc::escaped;
 pub(crate) use openapi::description;
 pub use ratify::RatifyInput;
 pub use reveal::USER_HEADER;

@@ -12,6 +12,7 @@ use townmesh_crdt::domain::region::RegionCode;
 use townmesh_crdt::namespace::Namespace;
 use townmesh_crdt::policy::{DocumentKind, may_read};
 use townmesh_crdt::replica::Replica;
+use townmesh_crdt::store::StoreError;
 use townmesh_crdt::value::{Fields, Value};
 
 use super::Api;
@@ -38,12 +39,11 @@ pub(super) async fn figures(api: &Api, book: BookKind, entries: &[EntryInput]) -
     if book != BookKind::Problem {
         return Ok(figures);
     }
-    for entry in entries {
-        let Some(code) = BookKind::Problem.entry_code(&entry.fields) else { continue };
-        let problem = as_it_will_stand(api, &entry.fields).await?;
-        if problem.state == Some(ProblemState::Closed)
-            && let Some(counted) = counted(api, &code, &problem).await?
-        {
+    let given =
+        entries.iter().filter_map(|entry| Some((BookKind::Problem.entry_code(&entry.fields)?, entry.fields.clone())));
+    let given: Vec<(String, Fields)> = given.collect();
+    for (code, problem) in api.engine().read(move |replica| closed(replica, given)).await?? {
+        if let Some(counted) = counted(api, &code, &problem).await? {
             figures.insert(code, counted);
         }
     }
@@ -74,9 +74,10 @@ async fn counted(api: &Api, code: &str, problem: &Problem) -> Result<Option<Fiel
     }
     let tables = api.engine().read(table::tables).await??;
     let span = i64::from(days.min(MOST_DAYS)) * DAY_MS;
-    let middle = i64::from(taken.0) * DAY_MS - i64::from(UTC_OFFSET_MINUTES) * 60_000;
+    let middle = taken.start_ms(UTC_OFFSET_MINUTES);
     let counted = api.readers().query(move |reader| {
-        let count = |from, until| reader.count_cases(region, &tables.within(&category), from, until);
+        let categories = tables.within(&category);
+        let count = |from, until| reader.count_cases(region, &categories, from, until);
         Ok((count(middle - span, middle)?, count(middle, middle + span)?))
     });
     let (before, after) = counted.await?;
@@ -98,14 +99,24 @@ fn holds_cases(replica: &mut Replica, region: RegionCode) -> bool {
     families.all(|family| may_read(own, family))
 }
 
+/// The problems that will stand closed, with their codes.
+fn closed(replica: &mut Replica, given: Vec<(String, Fields)>) -> Result<Vec<(String, Problem)>, StoreError> {
+    let mut closed = vec![];
+    for (code, given) in given {
+        let problem = as_it_will_stand(replica, &given)?;
+        if problem.state == Some(ProblemState::Closed) {
+            closed.push((code, problem));
+        }
+    }
+    Ok(closed)
+}
+
 /// A problem as it will stand: what is given over what is recorded under the same code, in any spelling.
-async fn as_it_will_stand(api: &Api, given: &Fields) -> Result<Problem, ApiError> {
+fn as_it_will_stand(replica: &mut Replica, given: &Fields) -> Result<Problem, StoreError> {
     let key = BookKind::Problem.natural_key(given).unwrap_or_default();
-    let job = move |replica: &mut Replica| {
-        let document = replica.document_id(&Namespace::town(), DocumentKind::Problem, &key).ok()?;
-        Some(book::read(replica, &Namespace::town(), BookKind::Problem, document))
-    };
-    let standing = api.engine().read(job).await?.transpose()?.flatten();
+    let document = replica.document_id(&Namespace::town(), DocumentKind::Problem, &key).ok();
+    let read = |document| book::read(replica, &Namespace::town(), BookKind::Problem, document);
+    let standing = document.map(read).transpose()?.flatten();
     let mut fields = standing.map(|entry| entry.fields).unwrap_or_default();
     apply(&mut fields, given);
     Ok(Problem::of_fields(&fields))

@@ -7,7 +7,7 @@ use serde::Serialize;
 use townmesh_crdt::domain::hazard::DoorMark;
 use townmesh_crdt::domain::position::Position;
 use townmesh_crdt::domain::region::{RegionCode, RegionKind};
-use townmesh_crdt::domain::town::TeamKind;
+use townmesh_crdt::domain::town::{Grid, TeamKind};
 
 use super::query::{Listed, Order, Page, Query, json, position, word};
 use super::reader::{QueryError, Reader};
@@ -234,6 +234,19 @@ impl Reader {
             ..count
         });
         Ok(named.collect())
+    }
+
+    /// The grids of a region and within it, each with the region that it is recorded for (empty: of the town).
+    pub(super) fn grids(&self, region: Option<RegionCode>) -> Result<Vec<(String, Grid)>, QueryError> {
+        let mut query = Query::default();
+        query.region("region", region);
+        let grids = query.all(&self.connection, "region, detail FROM grid", "ORDER BY region, code, row", |row| {
+            Ok((row.get::<_, Option<String>>(0)?.unwrap_or_default(), row.get::<_, String>(1)?))
+        })?;
+        Ok(grids
+            .into_iter()
+            .filter_map(|(region, detail)| Some((region, serde_json::from_str(&detail).ok()?)))
+            .collect())
     }
 }
 

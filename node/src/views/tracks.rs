@@ -213,15 +213,7 @@ impl Reader {
     }
 
     fn grounds(&self, region: Option<RegionCode>) -> Result<Vec<Ground>, QueryError> {
-        let mut query = Query::default();
-        query.region("region", region);
-        let details = query.all(&self.connection, "region, detail FROM grid", "ORDER BY region, code, row", |row| {
-            Ok((row.get::<_, Option<String>>(0)?.unwrap_or_default(), row.get::<_, String>(1)?))
-        })?;
-        let grounds = details
-            .into_iter()
-            .filter_map(|(region, detail)| Some(Ground::of(region, serde_json::from_str::<Grid>(&detail).ok()?)));
-        Ok(grounds.collect())
+        Ok(self.grids(region)?.into_iter().map(|(region, grid)| Ground::of(region, grid)).collect())
     }
 }
 

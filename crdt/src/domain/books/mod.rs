@@ -193,13 +193,13 @@ impl BookKind {
     pub fn span(self, entry: &Fields) -> (Option<i64>, Option<i64>) {
         let Some((from, to)) = self.definition().and_then(|definition| definition.span) else { return (None, None) };
         let time = |number: FieldId, is_end: bool| {
-            let (value, column) = (entry.get(&number)?, self.column(number)?);
+            let value = entry.get(&number)?;
             // A day is shown as one, a time as a number.
-            let [text, ..] = column.show(value)?;
-            match text.parse::<Day>() {
-                Ok(day) if text.contains('-') => Some(start_of(Day(day.0.saturating_add(i32::from(is_end))))),
-                Ok(_) | Err(_) => Time::from_value(value).map(|time| time.0),
+            if self.column(number)?.number_in_json {
+                return Time::from_value(value).map(|time| time.0);
             }
+            let day = Day::from_value(value)?;
+            Some(Day(day.0.saturating_add(i32::from(is_end))).start_ms(UTC_OFFSET_MINUTES))
         };
         (time(from, false), time(to, true))
     }
@@ -250,11 +250,6 @@ impl BookKind {
     pub fn title(self, entry: &Fields) -> [String; 3] {
         columns::title(self.columns(), entry)
     }
-}
-
-/// The first moment of a day of the town, in milliseconds since 1970.
-fn start_of(day: Day) -> i64 {
-    i64::from(day.0) * 86_400_000 - i64::from(UTC_OFFSET_MINUTES) * 60_000
 }
 
 /// That something ends no earlier than it begins.

@@ -53,7 +53,7 @@ pub struct Column {
     /// Whether its text may have lines.
     lines: bool,
     /// Whether JSON shows it as a number.
-    number_in_json: bool,
+    pub(super) number_in_json: bool,
     parse: fn(&str) -> Result<Value, Fault>,
     show: fn(&Value) -> Option<[String; 3]>,
 }

@@ -32,6 +32,7 @@ use crate::moment::Moment;
 use crate::views::{Collection, Feature, Listed};
 use description::{GEO_JSON, Link, Links, OPEN_API};
 use parameters::ItemQuery;
+pub(crate) use parameters::escaped;
 
 /// A collection of this API.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

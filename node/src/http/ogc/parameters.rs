@@ -48,8 +48,8 @@ impl ItemQuery {
     }
 }
 
-/// A text as it stands in the query of a URL (RFC 3986, 2.3: unreserved characters stay).
-fn escaped(text: &str) -> String {
+/// A text as it stands in the path or the query of a URL (RFC 3986, 2.3: unreserved characters stay).
+pub(crate) fn escaped(text: &str) -> String {
     text.bytes().fold(String::new(), |mut escaped, byte| {
         if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
             escaped.push(char::from(byte));

@@ -138,16 +138,8 @@ impl Reader {
     }
 
     fn drawn(&self, region: Option<RegionCode>) -> Result<Vec<Drawn>, QueryError> {
-        let mut query = Query::default();
-        query.region("region", region);
-        let details = query.all(&self.connection, "region, detail FROM grid", "ORDER BY region, code, row", |row| {
-            Ok((row.get::<_, Option<String>>(0)?, row.get::<_, String>(1)?))
-        })?;
-        let drawn = details.into_iter().filter_map(|(region, detail)| {
-            let grid = serde_json::from_str(&detail).ok()?;
-            Some(Drawn { region: region.unwrap_or_default(), grid, households: 0 })
-        });
-        Ok(drawn.collect())
+        let grids = self.grids(region)?.into_iter();
+        Ok(grids.map(|(region, grid)| Drawn { region, grid, households: 0 }).collect())
     }
 
     /// Counts each household for the grids on whose ground it is.

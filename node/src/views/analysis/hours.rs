@@ -44,7 +44,7 @@ impl HourOfWeek {
 
 /// The first moment of a day of the town, in milliseconds since 1970.
 pub(in crate::views) fn begin_of_day(day: Day) -> i64 {
-    i64::from(day.0) * DAY_MS - OFFSET_MS
+    day.start_ms(UTC_OFFSET_MINUTES)
 }
 
 pub(in crate::views) fn day_of(time_ms: i64) -> Day {

@@ -9,6 +9,7 @@ use townmesh_crdt::domain::region::RegionCode;
 use super::super::assessment::Percent;
 use super::super::query::Query;
 use super::super::reader::{QueryError, Reader};
+use super::hours::DAY_MS;
 use super::words;
 
 const MINUTE_MS: i64 = 60_000;
@@ -130,7 +131,7 @@ impl Reader {
         let mut query = Query::default();
         query.region("c.region", filter.region);
         // An answer never lies before its order but by a clock that is wrong.
-        query.between("e.time_ms", Some(filter.from_ms.saturating_sub(86_400_000)), None);
+        query.between("e.time_ms", Some(filter.from_ms.saturating_sub(DAY_MS)), None);
         query.one_of("e.step", vec!["acknowledge".to_owned(), "report_in".to_owned()]);
         query.one_of("e.effect", vec!["\"applied\"".to_owned(), "\"applied_late\"".to_owned()]);
         let select = "e.time_ms, e.action FROM case_event e JOIN case_file c ON c.row = e.row";

@@ -30,7 +30,7 @@ pub use hazards::{
     HazardCounts, HazardGroup, HazardGrouping, HazardKind, HazardStatistics, HazardStatisticsFilter, Hundredths,
 };
 pub(super) use hours::HourOfWeek;
-pub(super) use hours::{Span, begin_of_day};
+pub(super) use hours::{DAY_MS, Span, begin_of_day};
 pub use intervals::{IntervalFilter, IntervalGroup, IntervalGrouping, Spread};
 pub use places::{PlaceKind, Subject};
 pub use population::{Age, Month, Population, PopulationFilter, RegionPopulation, Share, Stay};
@@ -79,7 +79,7 @@ impl Reader {
 }
 
 /// Keeps the first rows; whether there were more.
-fn cut<T>(rows: &mut Vec<T>, limit: usize) -> bool {
+pub(super) fn cut<T>(rows: &mut Vec<T>, limit: usize) -> bool {
     let truncated = rows.len() > limit;
     rows.truncate(limit);
     truncated

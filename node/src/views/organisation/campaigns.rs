@@ -13,7 +13,7 @@ use townmesh_crdt::domain::tables::Tables;
 use townmesh_crdt::domain::town::Grid;
 use townmesh_crdt::policy::DocumentKind;
 
-use super::super::analysis::begin_of_day;
+use super::super::analysis::{DAY_MS, begin_of_day, cut};
 use super::super::assessment::Percent;
 use super::super::books::BookFilter;
 use super::super::query::{BoundingBox, Query, position};
@@ -21,7 +21,6 @@ use super::super::reader::{QueryError, Reader};
 
 /// Places of a worklist that are told at once.
 const MOST: usize = 500;
-const DAY_MS: i64 = 86_400_000;
 
 /// Which part of a worklist.
 #[derive(Debug, Clone, Copy, Default)]
@@ -157,8 +156,7 @@ impl Reader {
             let count = places.len() as u64;
             places.retain(|place| filter.visited.is_none_or(|visited| visited == place.visited_ms.is_some()));
             places.sort_by(|one, other| one.order().cmp(&other.order()));
-            let truncated = places.len() > MOST;
-            places.truncate(MOST);
+            let truncated = cut(&mut places, MOST);
             Ok(Some(CampaignProgress {
                 is_over: until_ms <= now_ms,
                 places: count,

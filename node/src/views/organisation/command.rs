@@ -10,6 +10,7 @@ use townmesh_crdt::domain::region::RegionCode;
 use townmesh_crdt::domain::role::Role;
 use townmesh_crdt::domain::tables::{PlanStepRow, Tables};
 
+use super::super::analysis::cut;
 use super::super::books::BookFilter;
 use super::super::query::{Query, json};
 use super::super::reader::{QueryError, Reader};
@@ -166,8 +167,7 @@ fn step(
     let told: Vec<&Message> = messages.iter().filter(|message| message.step == Some(number)).collect();
     let mut calls = calls(&row, response, &told, contacts);
     let untold = calls.iter().filter(|call| call.message.is_none()).count() as u64;
-    let truncated = calls.len() > MOST;
-    calls.truncate(MOST);
+    let truncated = cut(&mut calls, MOST);
     let state = match (told.is_empty(), told.iter().all(|message| message.acknowledged.is_some())) {
         (true, _) => StepState::Open,
         (false, true) if untold == 0 => StepState::Acknowledged,

@@ -9,6 +9,7 @@ use townmesh_crdt::domain::region::RegionCode;
 use townmesh_crdt::domain::role::Role;
 use townmesh_crdt::domain::tables::{EscalationRow, Tables};
 
+use super::super::analysis::cut;
 use super::super::cases::{CASE, CASES, CaseRow, case_row};
 use super::super::query::{Query, word};
 use super::super::reader::{QueryError, Reader};
@@ -104,8 +105,7 @@ impl Reader {
         told.sort_by(|one, other| {
             other.used_percent.cmp(&one.used_percent).then(one.case.document.cmp(&other.case.document))
         });
-        let truncated = told.len() > MOST;
-        told.truncate(MOST);
+        let truncated = cut(&mut told, MOST);
         Ok((told, truncated))
     }
 }

@@ -13,20 +13,11 @@ const ENTRY: &str = "INSERT OR REPLACE INTO book_entry (row, book, region, name,
 impl Batch<'_> {
     pub(super) fn book(&mut self, slot: Slot<'_>, entry: &BookEntry) -> rusqlite::Result<()> {
         // By it a list is ordered, and where its pages begin is told to everybody: not by a plate.
-        let name = match entry.book {
-            BookKind::Vehicle => entry.id.to_string(),
-            BookKind::Enterprise
-            | BookKind::Shift
-            | BookKind::Consequence
-            | BookKind::Campaign
-            | BookKind::Finding
-            | BookKind::Problem
-            | BookKind::Response
-            | BookKind::Message
-            | BookKind::Unknown(_) => {
-                let [name, ..] = entry.book.title(&entry.fields);
-                name
-            }
+        let name = if entry.book == BookKind::Vehicle {
+            entry.id.to_string()
+        } else {
+            let [name, ..] = entry.book.title(&entry.fields);
+            name
         };
         let (from, until) = entry.book.span(&entry.fields);
         let position = entry.book.position(&entry.fields);
