@@ -45,6 +45,13 @@ macro_rules! document_kinds {
     };
 }
 
+impl DocumentKind {
+    /// Whether it rules the whole town: centers alone record it, and what goes by it is read anew when it changes.
+    pub fn rules_town(self) -> bool {
+        matches!(self, Self::Table | Self::LifeCycle)
+    }
+}
+
 /// How a document's items look.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Form {
@@ -89,6 +96,8 @@ document_kinds! {
     Vehicle = 16, "vehicle", Registry, Fields, Work;
     /// What a campaign found.
     Finding = 17, "finding", Registry, Fields, Work;
+    /// Editions of the rules of cases.
+    LifeCycle = 18, "life cycle", Town, Records, Urgent;
     /// A case: its events.
     Case = 20, "case", Cases, Records, Urgent;
     /// A device.
@@ -190,7 +199,7 @@ pub fn may_apply(
     if kind.form() != form {
         return Err(Denied::WrongForm);
     }
-    if kind == DocumentKind::Table && certificate.role != NodeRole::Center {
+    if kind.rules_town() && certificate.role != NodeRole::Center {
         return Err(Denied::CenterOnly);
     }
     if recorders(kind).is_some_and(|roles| !roles.iter().any(|role| may_act(certificate, *role))) {
@@ -212,6 +221,7 @@ fn recorders(kind: DocumentKind) -> Option<&'static [Role]> {
         | DocumentKind::Member
         | DocumentKind::Team
         | DocumentKind::Table
+        | DocumentKind::LifeCycle
         | DocumentKind::Shift
         | DocumentKind::Household
         | DocumentKind::Dwelling
@@ -309,7 +319,8 @@ mod tests {
             let expect = |namespace: Namespace, expected: Option<Access>| {
                 assert_eq!(access(&certificate, &namespace), expected, "{role:?} {namespace}");
                 for kind in DocumentKind::ALL {
-                    let for_centers = [DocumentKind::Table, DocumentKind::Consequence].contains(kind);
+                    let for_centers =
+                        [DocumentKind::Table, DocumentKind::LifeCycle, DocumentKind::Consequence].contains(kind);
                     // A village that is cut off opens its own; a vehicle does not.
                     let commands =
                         [DocumentKind::Response, DocumentKind::Campaign, DocumentKind::Problem].contains(kind);

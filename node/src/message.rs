@@ -325,7 +325,7 @@ impl Explain for CommandError {
             | Self::KeysMissing(_)
             | Self::CaseFull
             | Self::Rows(_)
-            | Self::TableFixed(_)
+            | Self::LifeCycle(_)
             | Self::TableFull
             | Self::NoLimit { .. }
             | Self::RoleNotHeld { .. }

@@ -1,6 +1,7 @@
 //! Recording what people do to cases, and folding cases back.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use minicbor::bytes::ByteVec;
 use serde::{Deserialize, Serialize};
@@ -10,7 +11,7 @@ use super::read::{CaseRecord, PersonalState};
 use super::{CommandError, Outcome, UTC_OFFSET_MINUTES, table};
 use crate::change::record_id;
 use crate::clock::{HybridTime, Millis};
-use crate::domain::case::{Action, Case, CaseEvent, Effect, FoldInput, Report, TransitionTable, VoidReason, fold};
+use crate::domain::case::{Action, Case, CaseEvent, Effect, FoldInput, Report, VoidReason, fold};
 use crate::domain::date::Day;
 use crate::domain::input::{self, Fault, Holder, InputError};
 use crate::domain::person::PersonalData;
@@ -173,7 +174,9 @@ pub fn read(
     if stored.events.is_empty() && stored.unreadable == 0 {
         return Ok(None);
     }
-    Ok(Some(CaseRecord { id: document, case: stored.fold(), unreadable: stored.unreadable }))
+    let case = stored.fold();
+    let steps = stored.tables.life_cycle().table().open_steps(case.state);
+    Ok(Some(CaseRecord { id: document, case, unreadable: stored.unreadable, steps }))
 }
 
 /// The case of this natural key where the region's cases of any year here hold it: what is sent again after New Year, or
@@ -255,13 +258,15 @@ fn seal_reporter(
 
 /// The events of a case as this node holds them.
 struct Stored {
+    /// By whose rules they are judged.
+    tables: Arc<Tables>,
     events: BTreeMap<RecordId, FoldInput>,
     unreadable: u32,
 }
 
 impl Stored {
     fn fold(&self) -> Case {
-        fold(&self.events, &TransitionTable::default())
+        fold(&self.events, self.tables.life_cycle())
     }
 }
 
@@ -310,8 +315,8 @@ pub fn why_void(is_revoked: bool, event: &CaseEvent, case: DocumentId, may_act: 
     }
 }
 
-fn stored(replica: &Replica, namespace: &Namespace, document: DocumentId) -> Result<Stored, StoreError> {
-    let mut stored = Stored { events: BTreeMap::new(), unreadable: 0 };
+fn stored(replica: &mut Replica, namespace: &Namespace, document: DocumentId) -> Result<Stored, StoreError> {
+    let mut stored = Stored { tables: table::tables(replica)?, events: BTreeMap::new(), unreadable: 0 };
     for Held { record, event, void } in held(replica, &CaseRef { namespace: namespace.clone(), document })? {
         match event {
             Some(event) => {
@@ -370,6 +375,7 @@ fn add(
         seen: before.heads,
         note: actor.note.clone(),
         action,
+        rules: known.tables.life_cycle().in_force().map(|edition| edition.id),
     };
     let bytes = event.to_bytes()?;
     let id = record_id(&bytes);

@@ -1,5 +1,6 @@
 //! Why a command did nothing.
 
+use super::life_cycle::LifeCycleError;
 use crate::domain::case::{CaseState, EventError, MAX_EVENTS, Reason, Severity};
 use crate::domain::device_batch::BatchError;
 use crate::domain::hazard::HazardStepError;
@@ -7,7 +8,7 @@ use crate::domain::immutable::ImmutableError;
 use crate::domain::input::InputError;
 use crate::domain::person::{PersonalDataTooLong, PersonalField};
 use crate::domain::role::Role;
-use crate::domain::tables::{MAX_ROWS, TableKind};
+use crate::domain::tables::MAX_ROWS;
 use crate::id::{DocumentId, RecordId, ResidentId};
 use crate::replica::{NoCenter, PersonalError, RecordError};
 use crate::store::StoreError;
@@ -113,9 +114,9 @@ pub enum CommandError {
     /// Rows that are wrong, each with its place in what was given, from 0. Nothing was recorded.
     #[error("nothing was recorded, {} rows are wrong: {}", .0.len(), rows_english(.0))]
     Rows(Vec<(usize, InputError)>),
-    /// A table that stays as it is shipped.
-    #[error("{} cannot be changed yet: what a cut-off village does by the old rules would not stand", .0.english())]
-    TableFixed(TableKind),
+    /// The rules of cases are not published.
+    #[error(transparent)]
+    LifeCycle(#[from] LifeCycleError),
     /// A table with as many rows as it may have.
     #[error(
         "the table would hold more than {MAX_ROWS} rows, those that were taken out included: change rows that stand instead"
@@ -210,7 +211,7 @@ impl CommandError {
             Self::CaseRefused { reason, .. } => reason.key(),
             Self::RoleNotHeld { .. } => "role_not_held",
             Self::Rows(_) => "rows",
-            Self::TableFixed(_) => "table_fixed",
+            Self::LifeCycle(error) => error.code(),
             Self::TableFull => "table_full",
             Self::NoLimit { .. } => "no_limit",
             Self::CaseFull => "case_full",
@@ -263,7 +264,7 @@ impl CommandError {
                 )
             }
             Self::Rows(rows) => format!("没有录入，{} 行有误：{}", rows.len(), rows_chinese(rows)),
-            Self::TableFixed(kind) => format!("{}尚不能修改：断网的村居按旧规则所作的处理会失效", kind.chinese()),
+            Self::LifeCycle(error) => error.chinese(),
             Self::TableFull => format!("码表（含停用的行）超过 {MAX_ROWS} 行，请改用已有的行"),
             Self::NoLimit { category, severity } => {
                 format!(

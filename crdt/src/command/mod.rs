@@ -23,6 +23,7 @@ pub mod hazard;
 pub mod household;
 pub mod inspection;
 mod labels;
+pub mod life_cycle;
 mod matching;
 mod people;
 pub mod photo;

@@ -4,12 +4,13 @@ use serde::Serialize;
 
 use super::book::{self, BookEntry};
 use super::entity::{self, Entity};
+use super::life_cycle::{self, EditionNote};
 use super::track::{self, TrackRecord};
 use super::{case, device, hazard, household, inspection, table};
 use crate::change::{AssertionId, RecordKey};
 use crate::clock::Millis;
 use crate::domain::books::BookKind;
-use crate::domain::case::Case;
+use crate::domain::case::{Case, OpenStep};
 use crate::domain::date::Day;
 use crate::domain::device::Device;
 use crate::domain::device_event::DeviceEvent;
@@ -64,6 +65,8 @@ pub enum Reading {
     Team(FieldsRecord<Team>),
     /// A table of the town.
     Table(TableRecord),
+    /// The rules of cases.
+    LifeCycle(LifeCycleRecord),
     /// An entry of a book.
     Book(BookEntry),
     /// Where a unit was on a day.
@@ -247,6 +250,8 @@ pub struct CaseRecord {
     pub case: Case,
     /// Records that are no events this version can read.
     pub unreadable: u32,
+    /// What can be done with it now, by the rules in force.
+    pub steps: Vec<OpenStep>,
 }
 
 /// What one device said on one day.
@@ -262,6 +267,15 @@ pub struct DeviceDayRecord {
     pub events: Vec<DeviceEvent>,
     /// Records that are no batches this version can read.
     pub unreadable: u32,
+}
+
+/// The rules of cases as they stand.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct LifeCycleRecord {
+    /// The document.
+    pub id: DocumentId,
+    /// The newest two editions where they were published without knowing of each other; the first is in force.
+    pub apart: Option<[EditionNote; 2]>,
 }
 
 /// A table of the town as it stands.
@@ -346,6 +360,7 @@ pub fn of_kind(
         DocumentKind::Member => fields(replica, namespace, document)?.map(Reading::Member),
         DocumentKind::Team => fields(replica, namespace, document)?.map(Reading::Team),
         DocumentKind::Table => table::read(replica, document)?.map(Reading::Table),
+        DocumentKind::LifeCycle => Some(Reading::LifeCycle(life_cycle::record(replica, document)?)),
         DocumentKind::Enterprise
         | DocumentKind::Vehicle
         | DocumentKind::Finding

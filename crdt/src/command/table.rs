@@ -5,7 +5,7 @@ use std::sync::{Arc, LazyLock};
 
 use super::read::{At, Settlement, TableConflict, TableRecord};
 use super::town::Imported;
-use super::{CommandError, labels};
+use super::{CommandError, labels, life_cycle};
 use crate::bounds;
 use crate::change::RecordKey;
 use crate::clock::Millis;
@@ -46,7 +46,7 @@ pub fn tables(replica: &mut Replica) -> Result<Arc<Tables>, StoreError> {
         let rows = content.records.iter().map(|(key, registers)| (key.clone(), recorded_row(registers)));
         recorded.insert(*kind, rows.collect());
     }
-    let tables = Arc::new(Tables::new(&recorded));
+    let tables = Arc::new(Tables::new(&recorded).with_life_cycle(life_cycle::read(replica)?));
     replica.keep_tables(Arc::clone(&tables));
     Ok(tables)
 }
@@ -97,8 +97,7 @@ pub(super) fn over(columns: &[Column], standing: &Fields, given: &Fields) -> Fie
 /// conflicts, which that settles.
 ///
 /// # Errors
-/// [`CommandError::Rows`] names every row that is wrong; [`CommandError::TableFixed`], [`CommandError::TableFull`],
-/// [`CommandError::Record`].
+/// [`CommandError::Rows`] names every row that is wrong; [`CommandError::TableFull`], [`CommandError::Record`].
 pub fn record(replica: &mut Replica, kind: TableKind, rows: &[Fields], now: Millis) -> Result<Imported, CommandError> {
     let known = tables(replica)?;
     let document = document_of(replica, kind)?;
@@ -121,9 +120,6 @@ pub fn record(replica: &mut Replica, kind: TableKind, rows: &[Fields], now: Mill
         if !edit.is_empty() {
             edits.insert(key, edit);
         }
-    }
-    if kind.is_fixed() && !edits.is_empty() {
-        return Err(CommandError::TableFixed(kind));
     }
     check_room(&content, &edits)?;
     drop(content);
@@ -198,13 +194,13 @@ fn news(kind: TableKind, content: &Content, key: &RecordKey, standing: &Fields, 
 }
 
 /// Records the rows that the program ships, where a town is founded: a newer program with others changes nothing there then.
-/// Tables that stay as they are shipped are left out.
+/// Those of the life cycle are left out: they are a draft, and what they differ in from the shipped ones is to be seen.
 ///
 /// # Errors
 /// [`CommandError::Record`].
 pub fn record_defaults(replica: &mut Replica, now: Millis) -> Result<Imported, CommandError> {
     let mut imported = Imported::default();
-    for kind in TableKind::ALL.iter().filter(|kind| !kind.is_fixed()) {
+    for kind in TableKind::ALL.iter().filter(|kind| !kind.is_draft()) {
         let document = document_of(replica, *kind)?;
         let rows = kind.defaults().into_iter().filter_map(|row| Some((kind.row_key(&row)?, row)));
         let rows: BTreeMap<RecordKey, Fields> = rows.collect();
@@ -251,7 +247,7 @@ pub(super) fn read(replica: &mut Replica, document: DocumentId) -> Result<Option
 /// included.
 ///
 /// # Errors
-/// [`CommandError::Input`] where the row would be wrong then; [`CommandError::TableFixed`], [`CommandError::Record`].
+/// [`CommandError::Input`] where the row would be wrong then; [`CommandError::Record`].
 pub(super) fn settle(
     replica: &mut Replica,
     document: DocumentId,
@@ -260,9 +256,6 @@ pub(super) fn settle(
     value: Value,
     now: Millis,
 ) -> Result<Recorded, CommandError> {
-    if kind.is_fixed() {
-        return Err(CommandError::TableFixed(kind));
-    }
     let content = replica.content(replica.namespace_id(&Namespace::town()), document)?;
     let mut row = content.fields(&at.record);
     apply(&mut row, &Fields::from([(at.field, value.clone())]));
@@ -281,6 +274,16 @@ fn conflict(kind: TableKind, column: &Column, content: &Content, at: At, registe
     let values = labels::sides(content, &at, &register.values, |value| value_words(column, value));
     let [chinese, english] = cell_words(kind, column, &content.fields(&at.record));
     TableConflict { at, column: column.name, chinese, english, values }
+}
+
+/// Whether cells of a table were recorded differently, and nobody settled that.
+///
+/// # Errors
+/// [`StoreError`].
+pub(super) fn is_disputed(replica: &mut Replica, kind: TableKind) -> Result<bool, StoreError> {
+    let Ok(document) = document_of(replica, kind) else { return Ok(false) };
+    let content = replica.content(replica.namespace_id(&Namespace::town()), document)?;
+    Ok(content.conflicts().next().is_some())
 }
 
 /// A value of a column as people read it.

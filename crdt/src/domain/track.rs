@@ -220,6 +220,16 @@ mod tests {
             }
         }
 
+        /// One form for each track, or what two units made of the same points would be two records.
+        #[test]
+        fn a_longer_form_of_a_number_is_refused(points in any_points()) {
+            let bytes = encode(&points);
+            let longer = bytes.iter().rposition(|byte| byte & 0x80 == 0).map(|last| {
+                [&bytes[..last], &[bytes[last] | 0x80, 0], &bytes[last + 1..]].concat()
+            });
+            prop_assert_eq!(decode(&longer.unwrap(), MAX_POINTS), Err(TrackError));
+        }
+
         #[test]
         fn merging_knows_no_order(points in any_points(), more in any_points()) {
             let one = merge([points.clone(), more.clone()].concat());

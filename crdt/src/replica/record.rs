@@ -306,7 +306,7 @@ impl Replica {
 
     /// Stages a line of the feed.
     pub(super) fn feed_document(&mut self, namespace: u32, document: DocumentId, kind: u8) {
-        if kind == DocumentKind::Table as u8 {
+        if DocumentKind::from_code(kind).is_some_and(DocumentKind::rules_town) {
             self.cache.let_tables_go();
         }
         self.derived.feed.push(FeedItem { number: self.feed_end, namespace, document, kind });

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use townmesh_crdt::change::{Assertion, record_id};
 use townmesh_crdt::clock::HybridTime;
-use townmesh_crdt::domain::case::{self, CaseEvent, FoldInput, TransitionTable};
+use townmesh_crdt::domain::case::{self, CaseEvent, FoldInput, LifeCycle};
 use townmesh_crdt::domain::device::Device;
 use townmesh_crdt::domain::device_batch::EventBatch;
 use townmesh_crdt::domain::dwelling::Dwelling;
@@ -84,7 +84,7 @@ pub(super) fn case_history(bytes: &[u8]) -> Option<usize> {
         ids.push(record_id(&bytes));
         events.insert(record_id(&bytes), input);
     }
-    let table = TransitionTable::default();
+    let table = LifeCycle::default();
     let case = case::fold(&events, &table);
     assert_eq!(case::fold(&events, &table), case, "a history has one outcome");
     let _ = (case.open_conflicts().count(), case.open_orders().count());
@@ -112,7 +112,7 @@ pub(super) fn town_tables(bytes: &[u8]) -> Option<usize> {
         "an hour of work is an hour of work"
     );
     let _ = (tables.calendar().advance(u64::MAX, u64::MAX), tables.calendar().working_between(0, u64::MAX));
-    let _ = case::fold(&BTreeMap::new(), &TransitionTable::default());
+    let _ = case::fold(&BTreeMap::new(), &LifeCycle::default());
     (!recorded.is_empty()).then(|| recorded.values().map(BTreeMap::len).sum())
 }
 

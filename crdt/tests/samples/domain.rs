@@ -171,6 +171,7 @@ pub(super) fn case_event(action: Action, seen: &[RecordId]) -> Vec<u8> {
         seen: seen.iter().copied().collect::<BTreeSet<_>>(),
         note: Some("已核实".into()),
         action,
+        rules: None,
     };
     event.to_bytes().expect("it is within its limits")
 }

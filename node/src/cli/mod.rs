@@ -22,6 +22,7 @@ mod inspection;
 mod invite;
 mod invites;
 mod join;
+mod life_cycle;
 mod local;
 mod map;
 mod member;
@@ -135,6 +136,9 @@ enum Command {
     /// 码表：类别、时限、日历、流程…… / tables: categories, limits, calendar, life cycle …
     #[command(subcommand)]
     Table(table::TableCommand),
+    /// 办理流程：查看、核对、发布 / rules of cases: show, check, publish
+    #[command(subcommand)]
+    LifeCycle(life_cycle::LifeCycleCommand),
     /// 台账：企业、车辆、班次、专项行动、指令…… / books: enterprises, vehicles, shifts, campaigns, messages …
     #[command(subcommand)]
     Book(book::BookCommand),
@@ -286,6 +290,7 @@ impl Cli {
             Command::Run(args) => args.run(&context),
             Command::Status(args) => args.run(&context),
             Command::Table(command) => command.run(&context),
+            Command::LifeCycle(command) => command.run(&context),
             Command::Book(command) => command.run(&context),
             Command::Staffing(args) => args.run(&context),
             Command::Track(command) => command.run(&context),

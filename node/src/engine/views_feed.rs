@@ -208,7 +208,7 @@ impl ViewsFeed {
         }
     }
 
-    /// Goes by the town's tables as they are now; every case is read again if that changes how it is timed.
+    /// Goes by the town's tables as they are now; every case is read again if that changes how it is timed or judged.
     fn heed_tables(&mut self, replica: &mut Replica) -> Result<(), StoreError> {
         let tables = table::tables(replica)?;
         if tables.case_digest() != self.tables.case_digest() {
@@ -253,7 +253,8 @@ impl ViewsFeed {
             self.next = end;
             return Ok(());
         };
-        if newest.keys().any(|(.., kind)| *kind == DocumentKind::Table as u8) {
+        let rules = |kind: u8| DocumentKind::from_code(kind).is_some_and(DocumentKind::rules_town);
+        if newest.keys().any(|(.., kind)| rules(*kind)) {
             self.heed_tables(replica)?;
         }
         let mut rows = Vec::with_capacity(newest.len());

@@ -10,8 +10,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use townmesh_crdt::change::record_id;
 use townmesh_crdt::domain::case::{
-    Action, BlobHash, Case, CaseEvent, Effect, FoldInput, Order, TimelineEntry, TransitionTable, VoidReason, fold,
-    milliseconds,
+    Action, BlobHash, Case, CaseEvent, Edition, EditionInput, Effect, FoldInput, LifeCycle, Order, TimelineEntry,
+    VoidReason, fold, milliseconds,
 };
 use townmesh_crdt::domain::number::SpokenNumber;
 use townmesh_crdt::id::{CertificateId, DocumentId, EntryId, NodeId, RecordId};
@@ -77,8 +77,38 @@ pub struct CaseFile {
     pub reporters: Vec<Value>,
     /// Photos that events name.
     pub photos: Vec<PhotoFact>,
+    /// The rules that the events name, with those that they replaced, as the town published them.
+    #[serde(default)]
+    pub rules: Vec<RulesFact>,
     /// Every event that the exporting node holds.
     pub events: Vec<Fact>,
+}
+
+/// One edition of the rules of cases. That an event was done by it needs no proof: the event names its hash.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RulesFact {
+    /// Its bytes in base64.
+    pub record: String,
+    /// When it was published, as [`Fact::hybrid_time`].
+    pub hybrid_time: String,
+    /// The node that published it.
+    pub author: NodeId,
+    /// Whether it counts for nothing, from what certificates and logs say.
+    pub void: bool,
+}
+
+impl RulesFact {
+    /// The fact of an edition.
+    pub fn new(input: &EditionInput) -> Self {
+        let (record, hybrid_time) = (base64(&input.bytes), input.time.to_string());
+        Self { record, hybrid_time, author: input.author, void: input.void }
+    }
+
+    fn input(&self) -> Option<(RecordId, EditionInput)> {
+        let bytes = unbase64(&self.record)?;
+        let (edition, time) = (Edition::from_bytes(&bytes).ok()?, self.hybrid_time.parse().ok()?);
+        Some((record_id(&bytes), EditionInput { edition, bytes, time, author: self.author, void: self.void }))
+    }
 }
 
 impl Fact {
@@ -109,10 +139,15 @@ impl Fact {
 }
 
 impl CaseFile {
+    /// The editions of the rules that the events name.
+    pub fn named_rules(&self) -> BTreeSet<RecordId> {
+        self.events.iter().filter_map(Fact::event).filter_map(|event| event.rules).collect()
+    }
+
     /// An empty file of a case.
     pub fn new(case: DocumentId, namespace: String, masked: bool) -> Self {
-        let (reporters, photos, events) = (Vec::new(), Vec::new(), Vec::new());
-        Self { format: FORMAT, case, namespace, masked, due_ms: None, reporters, photos, events }
+        let (reporters, photos, rules, events) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+        Self { format: FORMAT, case, namespace, masked, due_ms: None, reporters, photos, rules, events }
     }
 
     /// BLAKE3 of each photo that an event names, in hexadecimal.
@@ -129,7 +164,8 @@ impl CaseFile {
             let (event, time) = (fact.event()?, fact.time()?);
             Some((fact.id(), FoldInput { event, time, author: fact.author, void: fact.void }))
         });
-        fold(&inputs.collect(), &TransitionTable::default())
+        let rules = LifeCycle::new(self.rules.iter().filter_map(RulesFact::input).collect());
+        fold(&inputs.collect(), &rules)
     }
 
     /// Everything, with what follows from the events. Events stand in the order of the fold, then those that wait.

@@ -37,7 +37,7 @@ use townmesh_crdt::seal::BodyKey;
 
 pub use archive::{ArchiveError, ArchiveWriter};
 pub(crate) use case_file::hex;
-pub use case_file::{CaseFile, Fact, PhotoFact, Unproved};
+pub use case_file::{CaseFile, Fact, PhotoFact, RulesFact, Unproved};
 pub use problem::Problem;
 pub use report::report;
 pub use verify::{Outcome, TownName, verify};

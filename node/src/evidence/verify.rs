@@ -392,8 +392,8 @@ fn check_events(manifest: &Manifest, case: &CaseFile, proofs: &Proofs, mut trust
     // An event that others build on was there when they were written.
     let folded = case.fold();
     for waiting in &folded.waiting {
-        let en = "an event that this one builds on is not in the pack: it was left out, or the exporting node did not have it";
-        outcome.wrong("left_out", waiting.event.to_string(), "此记录所依据的记录不在包中", en);
+        let en = "an event that this one builds on, or the rules that it names, are not in the pack: left out, or the exporting node did not have it";
+        outcome.wrong("left_out", waiting.event.to_string(), "此记录所依据的记录或办理流程不在包中", en);
     }
 }
 

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 use townmesh_crdt::command::case::{self, Acted, Actor, CaseRef, NewCase, Reporter};
 use townmesh_crdt::command::{CommandError, table};
-use townmesh_crdt::domain::case::{Action, CaseState, Lamp, Report};
+use townmesh_crdt::domain::case::{Action, CaseState, Lamp, OpenStep, Report};
 use townmesh_crdt::domain::number::{NumberError, SpokenNumber};
 use townmesh_crdt::domain::person::PersonalData;
 use townmesh_crdt::domain::region::RegionCode;
@@ -257,7 +257,8 @@ pub(super) async fn show(
         None => Vec::new(),
     };
     let nearest = nearest.into_iter().take(NEAREST).collect();
-    let shown = ShownCase { detail: found, nearest, responsible: responsible.cloned(), reporters };
+    let steps = tables.life_cycle().table().open_steps(found.case.state);
+    let shown = ShownCase { detail: found, nearest, responsible: responsible.cloned(), reporters, steps };
     Ok(Json(json!(shown)).into_response())
 }
 
@@ -272,6 +273,8 @@ pub(super) struct ShownCase {
     responsible: Option<ResponsibilityRow>,
     /// Who reported it, masked unless revealed.
     reporters: Vec<Reporter>,
+    /// What can be done with it now and by whom, by the rules in force.
+    steps: Vec<OpenStep>,
 }
 
 /// Who reported a case, in clear.

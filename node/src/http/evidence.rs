@@ -31,8 +31,8 @@ use super::reveal::{Asker, Asking, Reason, Shown};
 use crate::engine;
 use crate::evidence::{
     ArchiveError, ArchiveWriter, CASE, CaseFile, EntryLine, Exporter, FORMAT, Fact, Listed, MANIFEST, MAX_FILE_BYTES,
-    MAX_PHOTO_BYTES, MAX_PHOTOS, Manifest, PROOF, PROVED, PhotoFact, Proofs, REPORT, SIGNATURE, Unproved, VOUCHED,
-    base64, hex, report,
+    MAX_PHOTO_BYTES, MAX_PHOTOS, Manifest, PROOF, PROVED, PhotoFact, Proofs, REPORT, RulesFact, SIGNATURE, Unproved,
+    VOUCHED, base64, hex, report,
 };
 use crate::message::{Explain, Message};
 use crate::reveals::RevealKind;
@@ -133,6 +133,8 @@ fn gather(replica: &mut Replica, document: DocumentId, reveal: bool) -> Result<O
     let mut proofs = Proofs::default();
     prove(replica, held, &found, (&mut file, &mut proofs));
     let tables = table::tables(replica)?;
+    let rules = tables.life_cycle().resting_on(file.named_rules());
+    file.rules = rules.into_iter().map(|published| RulesFact::new(&published.input)).collect();
     let folded = file.fold();
     file.due_ms = folded.deadline(tables.calendar(), 0).and_then(|deadline| deadline.due);
     Ok(Some((file, proofs)))

@@ -89,6 +89,7 @@ mod hotline;
 mod households;
 mod import;
 mod invite;
+mod life_cycle;
 mod lines;
 mod locate;
 mod metrics;
@@ -317,6 +318,7 @@ fn whole_town() -> Router<Api> {
         .route("/v1/positions", get(positions::list).post(positions::record))
         .route("/v1/delivery", get(delivery::list))
         .route("/v1/completeness", get(completeness::show))
+        .route("/v1/life-cycle", get(life_cycle::show).post(life_cycle::publish))
         .route("/v1/tables", get(tables::list))
         .route("/v1/tables/{table}", get(tables::show).post(tables::record))
         .route("/v1/tables/{table}/import", post(tables::import).layer(DefaultBodyLimit::max(MAX_TABLE_FILE as usize)))

@@ -32,9 +32,9 @@ pub(super) struct ShownTable {
     columns: Vec<ShownColumn>,
     /// Rows that are not taken out.
     count: usize,
+    /// Its rows count once they are published as the next edition of the life cycle.
+    draft: bool,
     english: &'static str,
-    /// Only a newer version of the program changes it.
-    fixed: bool,
     /// Rows that somebody recorded.
     recorded: usize,
     /// Its rows; only of one table.
@@ -59,8 +59,8 @@ fn shown_table(kind: TableKind, tables: &Tables) -> ShownTable {
         chinese: kind.chinese(),
         columns: kind.columns().iter().map(shown_column).collect(),
         count: rows.iter().filter(|row| !row.is_retired()).count(),
+        draft: kind.is_draft(),
         english: kind.english(),
-        fixed: kind.is_fixed(),
         recorded: rows.iter().filter(|row| row.recorded.is_some()).count(),
         rows: None,
         table: kind,

@@ -30,6 +30,7 @@ mod georeport;
 mod hotline;
 mod invites;
 mod ledgers;
+mod life_cycle;
 mod lists;
 mod map;
 mod orders;

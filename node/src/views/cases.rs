@@ -121,6 +121,8 @@ pub struct CaseEventRow {
     /// What was done.
     #[schema(value_type = townmesh_crdt::domain::case::Action)]
     pub action: serde_json::Value,
+    /// The number of the edition of the life cycle by which it was judged; 0 is that of the program.
+    pub edition: u32,
 }
 
 /// An order to a team.
@@ -377,5 +379,6 @@ fn event_row(row: &Row<'_>) -> rusqlite::Result<CaseEventRow> {
         state: word(row, "state")?,
         note: row.get("note")?,
         action: json(row, "action")?,
+        edition: row.get("edition")?,
     })
 }

@@ -117,7 +117,7 @@ CREATE INDEX case_stage_ended ON case_stage (stage, ended_ms);
 CREATE TABLE case_event (
     row INTEGER NOT NULL, place INTEGER NOT NULL, event TEXT NOT NULL, time_ms INTEGER NOT NULL, person TEXT NOT NULL,
     role TEXT NOT NULL, step TEXT, effect TEXT NOT NULL, state TEXT, note TEXT, action TEXT NOT NULL,
-    PRIMARY KEY (row, place)) STRICT, WITHOUT ROWID;
+    edition INTEGER NOT NULL, PRIMARY KEY (row, place)) STRICT, WITHOUT ROWID;
 CREATE TABLE dispatch_order (
     row INTEGER NOT NULL, place INTEGER NOT NULL, event TEXT NOT NULL, team TEXT NOT NULL, task TEXT NOT NULL,
     kind TEXT NOT NULL, lead INTEGER NOT NULL, status TEXT NOT NULL, sent_ms INTEGER NOT NULL, result TEXT,

@@ -257,7 +257,7 @@ struct Slot<'a> {
 }
 
 /// Kinds of documents that are shown, and so can be told as changed.
-pub const SHOWN: [DocumentKind; 21] = [
+pub const SHOWN: [DocumentKind; 22] = [
     DocumentKind::Household,
     DocumentKind::Inspection,
     DocumentKind::Hazard,
@@ -269,6 +269,7 @@ pub const SHOWN: [DocumentKind; 21] = [
     DocumentKind::Member,
     DocumentKind::Team,
     DocumentKind::Table,
+    DocumentKind::LifeCycle,
     DocumentKind::Enterprise,
     DocumentKind::Vehicle,
     DocumentKind::Finding,
@@ -364,6 +365,7 @@ impl<'c> Batch<'c> {
             Reading::Member(record) => (DocumentKind::Member, record.id),
             Reading::Team(record) => (DocumentKind::Team, record.id),
             Reading::Table(record) => (DocumentKind::Table, record.id),
+            Reading::LifeCycle(record) => (DocumentKind::LifeCycle, record.id),
             Reading::Track(record) => (DocumentKind::Track, record.id),
         };
         let slot = self.slot(item, namespace, kind, document)?;
@@ -375,7 +377,8 @@ impl<'c> Batch<'c> {
 
     fn replace(&mut self, slot: Slot<'_>, reading: &Reading) -> rusqlite::Result<()> {
         match reading {
-            Reading::Nothing => Ok(()),
+            // Rules have no rows of their own: cases are read anew by them.
+            Reading::Nothing | Reading::LifeCycle(_) => Ok(()),
             Reading::Household(record) => self.household(slot, record),
             Reading::Inspections(record) => self.inspections(slot, record),
             Reading::Hazard(record) => self.hazard(slot, record),

@@ -2,9 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::domain::case::{ConflictKind, Step, TransitionTable, Who};
+use crate::domain::case::{ConflictKind, OpenStep, Step, Who};
 use crate::domain::role::Role;
-use crate::domain::tables::TableKind;
 
 /// What somebody does about a conflict.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -68,10 +67,7 @@ pub(super) fn of_household_field() -> Vec<Offer> {
     of_field().into_iter().chain([value]).collect()
 }
 
-pub(super) fn of_cell(kind: TableKind) -> Vec<Offer> {
-    if kind.is_fixed() {
-        return vec![];
-    }
+pub(super) fn of_cell() -> Vec<Offer> {
     vec![
         offer(ActionKey::Keep, "采用其中一方", "keep one side", Need::Center),
         offer(ActionKey::Value, "另填一个值", "write another value", Need::Center),
@@ -85,26 +81,32 @@ pub(super) fn of_residents() -> Vec<Offer> {
     ]
 }
 
-/// The roles that settle conflicts of cases.
-fn settling() -> Need {
-    match TransitionTable::default().rule(Step::Settle).map(|rule| rule.who.clone()) {
-        Some(Who::Roles(roles)) => Need::Role(roles),
+/// The roles that settle conflicts of a case, by the rules in force.
+pub(super) fn settling(steps: &[OpenStep]) -> Need {
+    match steps.iter().find(|open| open.step == Step::Settle).map(|open| &open.who) {
+        Some(Who::Roles(roles)) => Need::Role(roles.clone()),
         Some(Who::Anyone) | None => Need::Role(vec![]),
     }
 }
 
-pub(super) fn of_case(kind: ConflictKind) -> Vec<Offer> {
-    let settle = offer(ActionKey::Settle, "按现状裁定，可撤销任务", "as it stands; may call off orders", settling());
+pub(super) fn of_case(kind: ConflictKind, settling: &Need) -> Vec<Offer> {
+    let settle =
+        offer(ActionKey::Settle, "按现状裁定，可撤销任务", "as it stands; may call off orders", settling.clone());
     if kind != ConflictKind::DuplicateDispatch {
         return vec![settle];
     }
     vec![
-        offer(ActionKey::Keep, "采用一方，撤销另一方的任务", "keep one, call off the orders of the other", settling()),
-        offer(ActionKey::KeepBoth, "两方都保留", "keep both", settling()),
+        offer(
+            ActionKey::Keep,
+            "采用一方，撤销另一方的任务",
+            "keep one, call off the orders of the other",
+            settling.clone(),
+        ),
+        offer(ActionKey::KeepBoth, "两方都保留", "keep both", settling.clone()),
         settle,
     ]
 }
 
-pub(super) fn of_void_event() -> Vec<Offer> {
-    vec![offer(ActionKey::Acknowledge, "已知悉", "seen", settling())]
+pub(super) fn of_void_event(settling: &Need) -> Vec<Offer> {
+    vec![offer(ActionKey::Acknowledge, "已知悉", "seen", settling.clone())]
 }

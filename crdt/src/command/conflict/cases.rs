@@ -1,7 +1,7 @@
 //! Conflicts of cases: what two sides decided without knowing of each other, and what had no effect.
 
 use super::super::read::CaseRecord;
-use super::{InboxKind, OpenConflict, Place, SentOrder, Side, Speaker, actions, id, revision};
+use super::{InboxKind, Need, OpenConflict, Place, SentOrder, Side, Speaker, actions, id, revision};
 use crate::domain::case::{Action, Case, Conflict, Effect, TimelineEntry, milliseconds};
 use crate::id::{ConflictId, DocumentId, RecordId};
 
@@ -9,8 +9,9 @@ use crate::id::{ConflictId, DocumentId, RecordId};
 const MAX_SHOWN: usize = 128;
 
 pub(super) fn open(record: &CaseRecord) -> Vec<OpenConflict> {
-    let conflicts = record.case.open_conflicts().map(|conflict| of_conflict(record.id, &record.case, conflict));
-    let void = record.case.without_effect().map(|entry| of_void_event(record.id, &record.case, entry));
+    let settling = actions::settling(&record.steps);
+    let conflicts = record.case.open_conflicts().map(|conflict| of_conflict(record, conflict, &settling));
+    let void = record.case.without_effect().map(|entry| of_void_event(record, entry, &settling));
     conflicts.chain(void).take(MAX_SHOWN).collect()
 }
 
@@ -24,7 +25,8 @@ pub(super) fn id_of_event(document: DocumentId, event: RecordId) -> ConflictId {
     id(document, &[b"event", &event.0])
 }
 
-fn of_conflict(document: DocumentId, case: &Case, conflict: &Conflict) -> OpenConflict {
+fn of_conflict(record: &CaseRecord, conflict: &Conflict, settling: &Need) -> OpenConflict {
+    let (document, case) = (record.id, &record.case);
     let events = [conflict.stands, conflict.other];
     let side = |number: usize, event, stands| Side { stands, ..side(case, number, event) };
     let sides = vec![side(1, conflict.stands, true), side(2, conflict.other, conflict.both_stand)];
@@ -41,12 +43,13 @@ fn of_conflict(document: DocumentId, case: &Case, conflict: &Conflict) -> OpenCo
         english: conflict.kind.english().to_owned(),
         personal: false,
         sides,
-        offers: actions::of_case(conflict.kind),
+        offers: actions::of_case(conflict.kind, settling),
         place: Place::Events(events),
     }
 }
 
-fn of_void_event(document: DocumentId, case: &Case, entry: &TimelineEntry) -> OpenConflict {
+fn of_void_event(record: &CaseRecord, entry: &TimelineEntry, settling: &Need) -> OpenConflict {
+    let (document, case) = (record.id, &record.case);
     let (chinese, english) = why(entry.effect);
     let because_of = match entry.effect {
         Effect::None { because_of, .. } => because_of,
@@ -64,7 +67,7 @@ fn of_void_event(document: DocumentId, case: &Case, entry: &TimelineEntry) -> Op
         english: format!("without effect: {english}"),
         personal: false,
         sides,
-        offers: actions::of_void_event(),
+        offers: actions::of_void_event(settling),
         place: Place::Events([entry.event, entry.event]),
     }
 }

@@ -19,6 +19,7 @@ pub use settled::{Done, settled, undo};
 
 use serde::Serialize;
 
+use super::life_cycle::EditionNote;
 use super::read::{At, Conflict, ConflictValue, Duplicate, HouseholdRecord, Reading, Said, TableConflict, TableRecord};
 use crate::change::AssertionId;
 use crate::clock::Millis;
@@ -39,6 +40,8 @@ pub enum InboxKind {
     Case(ConflictKind),
     /// An event of a case that changed nothing.
     WithoutEffect,
+    /// Rules of cases that were published without knowing of each other.
+    Editions,
 }
 
 impl InboxKind {
@@ -52,6 +55,7 @@ impl InboxKind {
             Self::DuplicateResident => "duplicate_resident".into(),
             Self::Case(kind) => kind.to_string(),
             Self::WithoutEffect => "without_effect".into(),
+            Self::Editions => "editions".into(),
         }
     }
 }
@@ -92,6 +96,8 @@ enum Place {
     },
     Residents([ResidentId; 2]),
     Events([RecordId; 2]),
+    /// Publishing the rules once more settles it.
+    Editions,
 }
 
 /// One side of a conflict.
@@ -169,6 +175,7 @@ pub fn open(reading: &Reading) -> Vec<OpenConflict> {
         Reading::Table(record) => record.conflicts.iter().map(|conflict| of_cell(record, conflict)).collect(),
         Reading::Book(entry) => fields(entry.id, &entry.conflicts),
         Reading::Case(record) => cases::open(record),
+        Reading::LifeCycle(record) => record.apart.iter().map(|apart| of_editions(record.id, apart)).collect(),
         Reading::Inspections(_) | Reading::DeviceDay(_) | Reading::Track(_) | Reading::Nothing => vec![],
     }
 }
@@ -205,8 +212,31 @@ fn of_cell(record: &TableRecord, conflict: &TableConflict) -> OpenConflict {
         english: conflict.english.clone(),
         personal: false,
         sides: sides(&conflict.values),
-        offers: actions::of_cell(record.kind),
+        offers: actions::of_cell(),
         place: field_place(&conflict.at, &conflict.values),
+    }
+}
+
+/// The newer one is in force until somebody publishes what they come to together.
+fn of_editions(document: DocumentId, apart: &[EditionNote; 2]) -> OpenConflict {
+    let side = |(number, edition): (usize, &EditionNote)| {
+        let EditionNote { number: of, why, by, author, time_ms, .. } = edition;
+        let words = [of.to_string(), format!("第 {of} 版：{why}"), format!("edition {of}: {why}")];
+        let said = Speaker { node: Some(*author), by: Some(by.clone()), role: None, at_ms: *time_ms };
+        Side { said: vec![said], stands: number == 1, ..side(number, words, &[]) }
+    };
+    OpenConflict {
+        id: id(document, &[b"editions"]),
+        revision: revision(apart.iter().map(|edition| edition.id.0.to_vec())),
+        kind: InboxKind::Editions,
+        resident: None,
+        subject: "life_cycle".into(),
+        chinese: "分别发布的办理流程：核对后再发布一次".into(),
+        english: "rules of cases published apart: look them through and publish once more".into(),
+        personal: false,
+        sides: (1..).zip(apart).map(side).collect(),
+        offers: vec![],
+        place: Place::Editions,
     }
 }
 

@@ -169,7 +169,9 @@ fn carry_out(
         (Place::Events(events), Choice::Acknowledge) if conflict.kind == InboxKind::WithoutEffect => {
             on_case(replica, of, *events, vec![], actor, now).map(Some)
         }
-        (Place::Field { .. } | Place::Residents(_) | Place::Events(_), _) => Err(CommandError::NotOffered),
+        (Place::Field { .. } | Place::Residents(_) | Place::Events(_) | Place::Editions, _) => {
+            Err(CommandError::NotOffered)
+        }
     }
 }
 

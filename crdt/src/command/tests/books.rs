@@ -111,7 +111,35 @@ fn what_is_entered_again_writes_nothing_and_null_clears() {
     assert_eq!(record(&mut town.one, BookKind::Enterprise, &[shop(&[("retired", "true")])]), [0, 1, 0]);
     assert!(read_shop(&mut town.one).is_retired());
     record(&mut town.one, BookKind::Enterprise, &[shop(&[("retired", "false")])]);
-    assert!(!read_shop(&mut town.one).is_retired());
+    let again = read_shop(&mut town.one);
+    assert!(!again.is_retired());
+    assert_eq!(again.fields, entry.fields, "nothing is left of its having been out");
+}
+
+#[test]
+fn however_a_plate_is_written_it_is_one_vehicle() {
+    let mut town = Town::new(89);
+    let car = |plate: &str| entry(BookKind::Vehicle, &[("region", LANGFA), ("plate", plate), ("kind", "car")]);
+    assert_eq!(record(&mut town.one, BookKind::Vehicle, &[car("京a·12345")]), [1, 0, 0]);
+    assert_eq!(record(&mut town.one, BookKind::Vehicle, &[car("京A12345")]), [0, 0, 1]);
+    let twice = try_record(&mut town.one, BookKind::Vehicle, &[car("京A 99999"), car("京a99999")]).unwrap_err();
+    assert_eq!(twice.code(), "rows", "{twice}");
+}
+
+#[test]
+fn entering_what_is_shown_of_a_conflict_settles_it() {
+    let mut town = Town::new(88);
+    record(&mut town.one, BookKind::Enterprise, &[shop(&[("staff", "3")])]);
+    record(&mut town.two, BookKind::Enterprise, &[shop(&[("staff", "4")])]);
+    town.meet();
+    let open = read_shop(&mut town.one);
+    assert_eq!(open.conflicts.len(), 1);
+    let shown = says(&open, "staff").unwrap();
+    assert_eq!(record(&mut town.one, BookKind::Enterprise, &[shop(&[("staff", &shown)])]), [0, 1, 0]);
+    town.meet();
+    for replica in [&mut town.one, &mut town.two, &mut town.center] {
+        assert_eq!(read_shop(replica).conflicts, []);
+    }
 }
 
 #[test]

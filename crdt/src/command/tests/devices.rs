@@ -37,6 +37,7 @@ fn count(readings: &BTreeMap<DocumentId, Reading>) -> usize {
         | Reading::Member(_)
         | Reading::Team(_)
         | Reading::Table(_)
+        | Reading::LifeCycle(_)
         | Reading::Book(_)
         | Reading::Track(_)
         | Reading::Nothing => None,

@@ -8,6 +8,7 @@ mod devices;
 mod dwellings;
 mod hazards;
 mod households;
+mod life_cycle;
 mod matching;
 mod photos;
 mod roles;

@@ -26,8 +26,15 @@ fn with_vehicle(seed: u64) -> Town {
 /// What an altered program would write: an event in a role that the node's certificate does not list.
 fn usurp(replica: &mut Replica, case: &CaseRef, action: Action) -> RecordId {
     let seen = fold(replica, case).heads;
-    let event =
-        CaseEvent { case: case.document, by: "sly-1".into(), role: Role::IntakeClerk, seen, note: None, action };
+    let event = CaseEvent {
+        case: case.document,
+        by: "sly-1".into(),
+        role: Role::IntakeClerk,
+        seen,
+        note: None,
+        action,
+        rules: None,
+    };
     let bytes = event.to_bytes().unwrap();
     replica.put(&case.namespace, DocumentKind::Case, case.document, bytes.clone(), Lane::Urgent, NOW).unwrap();
     record_id(&bytes)
@@ -89,6 +96,7 @@ fn a_copy_by_a_node_that_may_not_write_it_does_not_spoil_an_event() {
         seen: vec![refused.timeline[0].event].into_iter().collect(),
         note: None,
         action: Action::Accept,
+        rules: None,
     };
     let bytes = honest.to_bytes().unwrap();
     assert_eq!(record_id(&bytes), event);

@@ -11,9 +11,7 @@ use crate::domain::checklist::Grade;
 use crate::domain::date::Day;
 use crate::domain::inspection::{Answer, Inspection};
 use crate::domain::role::Role;
-use crate::domain::tables::{
-    CalendarDayRow, ChecklistItemRow, DeadlineUnit, GradeRow, LimitRow, TableKind, TransitionRow,
-};
+use crate::domain::tables::{CalendarDayRow, ChecklistItemRow, DeadlineUnit, GradeRow, LimitRow, TableKind};
 use crate::policy::Denied;
 use crate::replica::RecordError;
 use crate::value::Fields;
@@ -40,7 +38,7 @@ fn days_for(replica: &mut Replica, category: &str) -> Option<Limit> {
 }
 
 /// Two centers of one town.
-fn centers(seed: u64) -> (Replica, Replica) {
+pub(super) fn centers(seed: u64) -> (Replica, Replica) {
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
     let founded = enrol::found(&[LANGFA.to_owned()], "2025", "2025-11", NOW, &mut rng);
     let mut one = node(&founded, &mut rng, "center-1", NodeRole::Center);
@@ -160,7 +158,7 @@ fn a_town_that_is_founded_records_what_is_shipped() {
         };
         assert_eq!(fields(&before), fields(&after), "{kind}");
         let is_recorded = after.rows(*kind).iter().filter(|row| row.recorded.is_some()).count();
-        assert_eq!(is_recorded, if kind.is_fixed() { 0 } else { after.rows(*kind).len() }, "{kind}");
+        assert_eq!(is_recorded, if kind.is_draft() { 0 } else { after.rows(*kind).len() }, "{kind}");
         count += is_recorded as u64;
     }
     assert_eq!(recorded, count);
@@ -231,18 +229,6 @@ fn a_category_without_any_limit_is_filed_only_with_minutes() {
     assert_eq!((refused.code(), refused.chinese().contains("紧急")), ("no_limit", true));
     act(Role::DutyHead, file(90)).unwrap();
     assert_eq!(folded(&mut center, &case).clock.unwrap().minutes, 90);
-}
-
-#[test]
-fn the_life_cycle_is_told_and_not_changed() {
-    let (mut center, _) = centers(77);
-    let standing = table::tables(&mut center).unwrap().rows(TableKind::Transition).to_vec();
-    let mut row = standing[0].fields.clone();
-    assert_eq!(record(&mut center, TableKind::Transition, &[row.clone()], NOW), [0, 0, 1]);
-    row.insert(TransitionRow::PRECEDENCE, 77.into());
-    let refused = table::record(&mut center, TableKind::Transition, &[row], NOW).unwrap_err();
-    assert_eq!(refused.code(), "table_fixed");
-    assert!(refused.chinese().starts_with("办理流程尚不能修改"), "{}", refused.chinese());
 }
 
 #[test]

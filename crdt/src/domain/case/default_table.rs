@@ -1,7 +1,7 @@
 //! The default transition table: the case life cycle of GB/T 30428 as the town uses it.
 //!
-//! Every town goes by it: it can be shown and exported, not changed yet. A change would have to leave what a cut-off village
-//! did by the old rules, on every node alike, so an event must name the rules that its author went by, by their content.
+//! A town goes by it until it publishes an [edition](super::LifeCycle) of its own, and events that name none go by it for ever:
+//! it never changes. A newer program that knows better ships other rows for the town to publish.
 
 use super::state::CaseState::{
     self, Accepted, Closed, Filed, Handling, Invalid, Joint, Linked, Refused, Reported, Suspended, ToClose, ToVerify,

@@ -50,6 +50,10 @@ pub struct CaseEvent {
     /// What is done.
     #[cbor(n(5), with = "action::codec")]
     pub action: Action,
+    /// The edition of the life cycle that the author went by ([`LifeCycle`](super::LifeCycle)); none: what the program ships.
+    #[n(6)]
+    #[serde(default)]
+    pub rules: Option<RecordId>,
 }
 
 /// Why an event cannot be written or read.

@@ -2,12 +2,12 @@
 
 use std::collections::BTreeMap;
 
+use super::edition::LifeCycle;
 use super::event::CaseEvent;
 use super::history::History;
 use super::judge::Judge;
 use super::state::{Case, heads};
 use super::step::VoidReason;
-use super::table::TransitionTable;
 use crate::id::{NodeId, RecordId};
 
 /// Most events of one case that the fold looks at; later ones in its order are listed and left out.
@@ -41,7 +41,7 @@ pub const fn milliseconds(time: u64) -> u64 {
 /// Folds the events of one case.
 ///
 /// 1. *Order.* Every event comes after those that its author had seen; among ready ones the lower (precedence, time,
-///    id) goes first. Events whose past is not complete wait.
+///    id) goes first. Events whose past is not complete, or whose rules are not held, wait.
 /// 2. *Judgement*, in that order. A void event keeps its place and has no effect. Others need a rule in the table, a
 ///    role, guards, references that stand, and a state that allows the step. Where the state does not, but the state
 ///    as the author knew it did, the table says whether the step stands beside what others did, or yields to it.
@@ -50,18 +50,19 @@ pub const fn milliseconds(time: u64) -> u64 {
 ///    (both sides went through several closings), the beaten event is struck and the fold starts again, at most eight
 ///    times.
 ///
-/// The result depends on the set of events and the table only. At most [`MAX_EVENTS`] are looked at; time is
+/// Each event goes by the edition of the rules that it names, or a newer one that it has seen used ([`LifeCycle`]). The result
+/// depends on the set of events and the editions only. At most [`MAX_EVENTS`] are looked at; time is
 /// O(n log n) for the order and n * n / 64 words for the causal past.
-pub fn fold(events: &BTreeMap<RecordId, FoldInput>, table: &TransitionTable) -> Case {
-    let history = History::of(events, table);
+pub fn fold(events: &BTreeMap<RecordId, FoldInput>, rules: &LifeCycle) -> Case {
+    let history = History::of(events, rules);
     let mut overruled = BTreeMap::new();
-    let mut judged = Judge::of(&history, table, &overruled);
+    let mut judged = Judge::of(&history, rules, &overruled);
     for _ in 1..MAX_ROUNDS {
         if judged.overruled.is_empty() {
             break;
         }
         overruled.extend(judged.overruled);
-        judged = Judge::of(&history, table, &overruled);
+        judged = Judge::of(&history, rules, &overruled);
     }
     let case = judged.case;
     let heads = heads(history.placed.iter().map(|placed| (placed.id, &placed.input.event.seen)));

@@ -3,10 +3,10 @@
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap};
 
+use super::edition::{LifeCycle, Place};
 use super::fold::{FoldInput, MAX_EVENTS};
 use super::state::Waiting;
 use super::step::Step;
-use super::table::TransitionTable;
 use crate::id::RecordId;
 
 /// Precedence of a step that the table does not list.
@@ -18,6 +18,8 @@ pub(super) struct Placed<'a> {
     pub(super) input: &'a FoldInput,
     /// `None` for a decision on a request that is missing.
     pub(super) step: Option<Step>,
+    /// The edition of the rules by which it is judged.
+    pub(super) rules: Place,
     past: Past,
 }
 
@@ -36,12 +38,12 @@ struct Past(Vec<u64>);
 
 impl<'a> History<'a> {
     /// Orders the events; O(n log n) plus n * n / 64 for the causal past of the first [`MAX_EVENTS`].
-    pub(super) fn of(events: &'a BTreeMap<RecordId, FoldInput>, table: &TransitionTable) -> Self {
-        let (order, waiting) = topological_order(events, table);
-        let beyond_bound = order.iter().skip(MAX_EVENTS).map(|(id, ..)| *id).collect();
+    pub(super) fn of(events: &'a BTreeMap<RecordId, FoldInput>, rules: &LifeCycle) -> Self {
+        let (order, waiting) = topological_order(events, rules);
+        let beyond_bound = order.iter().skip(MAX_EVENTS).map(|ordered| ordered.id).collect();
         let mut places: BTreeMap<RecordId, usize> = BTreeMap::new();
         let mut placed: Vec<Placed<'a>> = Vec::new();
-        for (place, (id, input, step)) in order.into_iter().take(MAX_EVENTS).enumerate() {
+        for (place, Ordered { id, input, step, rules }) in order.into_iter().take(MAX_EVENTS).enumerate() {
             let mut past = Past::default();
             for parent in input.event.seen.iter().filter_map(|seen| places.get(seen).copied()) {
                 past.insert(parent);
@@ -50,7 +52,7 @@ impl<'a> History<'a> {
                 }
             }
             places.insert(id, place);
-            placed.push(Placed { id, input, step, past });
+            placed.push(Placed { id, input, step, rules, past });
         }
         Self { placed, places, waiting, beyond_bound }
     }
@@ -94,50 +96,83 @@ impl Past {
     }
 }
 
-type Ordered<'a> = (RecordId, &'a FoldInput, Option<Step>);
+/// An event in its turn.
+struct Ordered<'a> {
+    id: RecordId,
+    input: &'a FoldInput,
+    step: Option<Step>,
+    rules: Place,
+}
 
 /// One event while the order is made.
 struct Node<'a> {
     id: RecordId,
     input: &'a FoldInput,
     step: Option<Step>,
-    precedence: u8,
+    /// The edition that it names; `None` while that is not held.
+    named: Option<Place>,
+    /// The newest edition by which something went that it has seen and that counts.
+    seen_used: Place,
     /// How many seen events are not placed yet.
     unplaced: usize,
     /// Events that have seen this one.
     followers: Vec<usize>,
 }
 
-/// Kahn's algorithm with a heap. What has seen a missing event, itself or something that waits is never ready.
+impl Node<'_> {
+    /// By which edition it goes, once all that it has seen is placed; `None` while that is not held.
+    fn rules(&self) -> Option<Place> {
+        self.named.map(|named| named.max(self.seen_used))
+    }
+}
+
+/// Kahn's algorithm with a heap. What has seen a missing event, itself or something that waits is never ready, nor is what
+/// goes by rules that are missing.
 fn topological_order<'a>(
     events: &'a BTreeMap<RecordId, FoldInput>,
-    table: &TransitionTable,
+    life_cycle: &LifeCycle,
 ) -> (Vec<Ordered<'a>>, Vec<Waiting>) {
-    let mut nodes = unordered(events, table);
-    let key = |node: &Node<'_>, index| Reverse((node.precedence, node.input.time, index));
+    let mut nodes = unordered(events, life_cycle);
     // Nodes stand in the order of their ids, so that an index compares as the id does.
-    let mut ready: BinaryHeap<Reverse<(u8, u64, usize)>> =
-        nodes.iter().enumerate().filter(|(_, node)| node.unplaced == 0).map(|(index, node)| key(node, index)).collect();
+    let mut ready: BinaryHeap<Reverse<Turn>> = BinaryHeap::new();
+    ready.extend(nodes.iter().enumerate().filter_map(|(index, node)| turn(node, index, life_cycle)));
     let mut order = Vec::with_capacity(events.len());
-    while let Some(Reverse((_, _, index))) = ready.pop() {
+    let mut placed = vec![false; nodes.len()];
+    while let Some(Reverse((_, _, index, rules))) = ready.pop() {
         let Some(node) = nodes.get_mut(index) else { continue };
-        order.push((node.id, node.input, node.step));
+        if let Some(placed) = placed.get_mut(index) {
+            *placed = true;
+        }
+        order.push(Ordered { id: node.id, input: node.input, step: node.step, rules });
+        // Whoever may not act on a case does not change the rules for others either.
+        let handed_on = if node.input.void.is_some() { node.seen_used } else { rules };
         for follower in std::mem::take(&mut node.followers) {
             let Some(node) = nodes.get_mut(follower) else { continue };
             node.unplaced = node.unplaced.saturating_sub(1);
-            if node.unplaced == 0 {
-                ready.push(key(node, follower));
-            }
+            node.seen_used = node.seen_used.max(handed_on);
+            ready.extend(turn(node, follower, life_cycle));
         }
     }
-    let waiting = nodes.iter().filter(|node| node.unplaced > 0).map(|node| Waiting {
-        event: node.id,
-        missing: node.input.event.seen.iter().filter(|seen| !events.contains_key(seen)).copied().collect(),
+    let waiting = nodes.iter().zip(placed).filter(|(_, placed)| !placed).map(|(node, _)| {
+        let missing = node.input.event.seen.iter().filter(|seen| !events.contains_key(seen)).copied();
+        let rules = node.input.event.rules.filter(|_| node.named.is_none());
+        Waiting { event: node.id, missing: missing.chain(rules).collect() }
     });
     (order, waiting.collect())
 }
 
-fn unordered<'a>(events: &'a BTreeMap<RecordId, FoldInput>, table: &TransitionTable) -> Vec<Node<'a>> {
+/// Precedence, time and index, by which the next is chosen, and the rules by which it goes.
+type Turn = (u8, u64, usize, Place);
+
+/// The turn of an event that is ready.
+fn turn(node: &Node<'_>, index: usize, life_cycle: &LifeCycle) -> Option<Reverse<Turn>> {
+    let rules = node.rules().filter(|_| node.unplaced == 0)?;
+    let rule = node.step.and_then(|step| life_cycle.table_at(rules).rule(step));
+    let precedence = rule.map_or(UNLISTED, |rule| rule.precedence);
+    Some(Reverse((precedence, node.input.time, index, rules)))
+}
+
+fn unordered<'a>(events: &'a BTreeMap<RecordId, FoldInput>, life_cycle: &LifeCycle) -> Vec<Node<'a>> {
     let mut followers: Vec<Vec<usize>> = vec![Vec::new(); events.len()];
     let index_of: BTreeMap<&RecordId, usize> = events.keys().enumerate().map(|(index, id)| (id, index)).collect();
     for (index, input) in events.values().enumerate() {
@@ -147,10 +182,14 @@ fn unordered<'a>(events: &'a BTreeMap<RecordId, FoldInput>, table: &TransitionTa
             }
         }
     }
-    let nodes = events.iter().zip(followers).map(|((id, input), followers)| {
-        let step = Step::of(&input.event.action, events);
-        let precedence = step.and_then(|step| table.rule(step)).map_or(UNLISTED, |rule| rule.precedence);
-        Node { id: *id, input, step, precedence, unplaced: input.event.seen.len(), followers }
+    let nodes = events.iter().zip(followers).map(|((id, input), followers)| Node {
+        id: *id,
+        input,
+        step: Step::of(&input.event.action, events),
+        named: life_cycle.place(input.event.rules),
+        seen_used: 0,
+        unplaced: input.event.seen.len(),
+        followers,
     });
     nodes.collect()
 }

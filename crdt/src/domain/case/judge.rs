@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::action::Action;
+use super::edition::{LifeCycle, Place};
 use super::fold::milliseconds;
 use super::history::{History, Placed};
 use super::state::{Case, CaseState, Conflict, Effect, TimelineEntry};
@@ -13,7 +14,9 @@ use crate::id::RecordId;
 /// One round of the fold.
 pub(super) struct Judge<'a> {
     pub(super) history: &'a History<'a>,
-    table: &'a TransitionTable,
+    life_cycle: &'a LifeCycle,
+    /// The editions by which events of this case go.
+    editions: BTreeSet<Place>,
     /// Places struck in earlier rounds, and by whom.
     struck: &'a BTreeMap<usize, usize>,
     /// Places that this round found to be beaten by an event after them, and by whom.
@@ -62,10 +65,11 @@ impl From<Reason> for Refusal {
 
 impl<'a> Judge<'a> {
     /// Judges every event in order.
-    pub(super) fn of(history: &'a History<'a>, table: &'a TransitionTable, struck: &'a BTreeMap<usize, usize>) -> Self {
+    pub(super) fn of(history: &'a History<'a>, life_cycle: &'a LifeCycle, struck: &'a BTreeMap<usize, usize>) -> Self {
         let mut judge = Self {
             history,
-            table,
+            life_cycle,
+            editions: history.placed.iter().map(|placed| placed.rules).collect(),
             struck,
             overruled: BTreeMap::new(),
             case: Case::default(),
@@ -76,7 +80,8 @@ impl<'a> Judge<'a> {
         };
         for (place, placed) in history.placed.iter().enumerate() {
             let effect = judge.effect(place, placed);
-            judge.case.timeline.push(entry(placed, effect, judge.case.state));
+            let edition = life_cycle.number_at(placed.rules);
+            judge.case.timeline.push(entry(placed, effect, judge.case.state, edition));
         }
         judge
     }
@@ -108,7 +113,7 @@ impl<'a> Judge<'a> {
         if let Step::Unknown(_) = step {
             return Err(Reason::UnknownAction.into());
         }
-        let rule = self.table.rule(step).ok_or(Reason::NotInTable)?;
+        let rule = self.life_cycle.table_at(placed.rules).rule(step).ok_or(Reason::NotInTable)?;
         if !rule.who.includes(placed.input.event.role) {
             return Err(Reason::WrongRole.into());
         }
@@ -121,7 +126,7 @@ impl<'a> Judge<'a> {
         self.overrule(place, step);
         if let Some(by) = self.beaten_by(place, step) {
             self.believe(place, rule, Some(by));
-            return Err(self.beaten(step, by));
+            return Err(self.beaten(place, step, by));
         }
         if !in_time && rule.late != Late::Stands {
             return Err(self.overtaken(place, placed, rule, view));
@@ -158,8 +163,8 @@ impl<'a> Judge<'a> {
         Refusal { because_of: self.id(place), ..Reason::RestsOn.into() }
     }
 
-    fn beaten(&self, step: Step, by: usize) -> Refusal {
-        let conflict = self.step(by).map(|winner| self.table.conflict_between(winner, step));
+    fn beaten(&self, place: usize, step: Step, by: usize) -> Refusal {
+        let conflict = self.step(by).map(|winner| self.between(place, by).conflict_between(winner, step));
         Refusal { reason: Reason::Beaten, because_of: self.id(by), conflict }
     }
 
@@ -182,22 +187,19 @@ impl<'a> Judge<'a> {
             return Refusal { because_of, ..Reason::DecidedAlready.into() };
         }
         self.believe(place, rule, Some(winner));
-        let conflict = Some(self.table.conflict_between(winning_step, rule.step));
+        let conflict = Some(self.between(place, winner).conflict_between(winning_step, rule.step));
         Refusal { reason: Reason::Overtaken, because_of, conflict }
     }
 
     /// An effective event before this one, unknown to it, that beats it; or one after it, found in an earlier round.
     fn beaten_by(&self, place: usize, step: Step) -> Option<usize> {
-        let winners = self.table.opponents(step, Outcome::Beats, false);
-        let earlier = winners.filter_map(|winner| self.first_concurrent(winner, place)).min();
+        let earlier = self.met(place, step, Outcome::Beats, false).map(|(_, winner)| winner).min();
         self.struck.get(&place).copied().or(earlier)
     }
 
     /// Marks the events before this one that it beats.
     fn overrule(&mut self, place: usize, step: Step) {
-        let losers: BTreeSet<Step> = self.table.opponents(step, Outcome::Beats, true).collect();
-        let places = losers.iter().filter_map(|loser| self.effective.get(loser)).flatten();
-        let beaten: Vec<usize> = places.copied().filter(|loser| self.history.concurrent(place, *loser)).collect();
+        let beaten: Vec<usize> = self.met(place, step, Outcome::Beats, true).map(|(_, loser)| loser).collect();
         for loser in beaten {
             self.overruled.entry(loser).or_insert(place);
         }
@@ -205,20 +207,43 @@ impl<'a> Judge<'a> {
 
     /// Shows the earliest effective event of each kind that stands beside this one without knowing of it.
     fn note_meetings(&mut self, place: usize, step: Step, other: RecordId) {
-        let as_first = self.table.opponents(step, Outcome::BothStand, true);
-        let opponents: BTreeSet<Step> = as_first.chain(self.table.opponents(step, Outcome::BothStand, false)).collect();
-        for opponent in opponents {
-            let first = self.first_concurrent(opponent, place).and_then(|first| self.id(first));
-            if let Some(stands) = first {
-                let kind = self.table.conflict_between(opponent, step);
+        let as_first = self.met(place, step, Outcome::BothStand, true);
+        let mut earliest: BTreeMap<Step, usize> = BTreeMap::new();
+        for (opponent, met) in as_first.chain(self.met(place, step, Outcome::BothStand, false)) {
+            let first = earliest.entry(opponent).or_insert(met);
+            *first = met.min(*first);
+        }
+        for (opponent, first) in earliest {
+            if let Some(stands) = self.id(first) {
+                let kind = self.between(first, place).conflict_between(opponent, step);
                 self.case.conflicts.push(Conflict { kind, stands, other, both_stand: true, settled_by: None });
             }
         }
     }
 
-    fn first_concurrent(&self, step: Step, place: usize) -> Option<usize> {
-        let places = self.effective.get(&step)?;
-        places.iter().copied().find(|other| self.history.concurrent(place, *other))
+    /// Effective events, with their step, that an event meets with this outcome, neither having known of the other; the event
+    /// being the first of the row where `first`, else the second.
+    fn met(&self, place: usize, step: Step, outcome: Outcome, first: bool) -> impl Iterator<Item = (Step, usize)> {
+        let own = self.rules(place);
+        self.editions.iter().flat_map(move |theirs| {
+            let opponents: BTreeSet<Step> =
+                self.life_cycle.table_at(own.max(*theirs)).opponents(step, outcome, first).collect();
+            opponents.into_iter().flat_map(move |opponent| {
+                let places = self.effective.get(&opponent).into_iter().flatten().copied();
+                let met = move |other: &usize| self.rules(*other) == *theirs && self.history.concurrent(place, *other);
+                places.filter(met).map(move |other| (opponent, other))
+            })
+        })
+    }
+
+    /// The edition by which an event goes.
+    fn rules(&self, place: usize) -> Place {
+        self.history.placed.get(place).map_or(0, |placed| placed.rules)
+    }
+
+    /// The rules that judge between two events: the newer of theirs.
+    fn between(&self, one: usize, other: usize) -> &'a TransitionTable {
+        self.life_cycle.table_at(self.rules(one).max(self.rules(other)))
     }
 
     /// Notes where the author believed to have moved the case.
@@ -230,7 +255,7 @@ impl<'a> Judge<'a> {
 
     /// Notes a void move: nobody may build on it, but whoever tried is told so.
     fn doubt(&mut self, place: usize, placed: &Placed<'_>) {
-        let rule = placed.step.and_then(|step| self.table.rule(step));
+        let rule = placed.step.and_then(|step| self.life_cycle.table_at(placed.rules).rule(step));
         if let Some(rule) = rule {
             self.believe(place, rule, Some(place));
         }
@@ -269,7 +294,7 @@ fn agree(one: &Action, other: &Action) -> bool {
     one == other || !(matter(one) || matter(other))
 }
 
-fn entry(placed: &Placed<'_>, effect: Effect, state: Option<CaseState>) -> TimelineEntry {
+fn entry(placed: &Placed<'_>, effect: Effect, state: Option<CaseState>, edition: u32) -> TimelineEntry {
     let input = placed.input;
     TimelineEntry {
         event: placed.id,
@@ -282,5 +307,6 @@ fn entry(placed: &Placed<'_>, effect: Effect, state: Option<CaseState>) -> Timel
         note: input.event.note.clone(),
         effect,
         state,
+        edition,
     }
 }

@@ -348,6 +348,8 @@ pub struct TimelineEntry {
     pub effect: Effect,
     /// The state after it; `None` before the first report.
     pub state: Option<CaseState>,
+    /// The number of the edition of the life cycle by which it was judged; 0 is that of the program.
+    pub edition: u32,
 }
 
 /// An event that cannot be placed yet.
@@ -356,7 +358,8 @@ pub struct TimelineEntry {
 pub struct Waiting {
     /// The event.
     pub event: RecordId,
-    /// What its author had seen and this replica lacks; empty when it waits for an event that itself waits.
+    /// What its author had seen or gone by and this replica lacks, events and editions of the rules; empty when it waits for an
+    /// event that itself waits.
     pub missing: Vec<RecordId>,
 }
 

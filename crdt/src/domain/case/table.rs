@@ -93,6 +93,16 @@ pub struct Rule {
     pub precedence: u8,
 }
 
+/// A step that can be taken now, and by whom.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct OpenStep {
+    /// The step.
+    pub step: Step,
+    /// Who may.
+    pub who: Who,
+}
+
 /// What happens when `first` and `second` were done without knowing of each other.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Meeting {
@@ -106,8 +116,8 @@ pub struct Meeting {
     pub conflict: ConflictKind,
 }
 
-/// The rules of a town. Every node must fold with the same table, or they show different cases: so far all go by the one
-/// that the program ships, [`TransitionTable::default`], that of the domain description.
+/// The rules of a town: [`TransitionTable::default`], that of the domain description, or those of an
+/// [edition](super::LifeCycle) that the town published.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct TransitionTable {
     rules: BTreeMap<Step, Rule>,
@@ -138,7 +148,7 @@ impl TransitionTable {
         within("rules", rules.len(), MAX_ROWS)?;
         within("meetings", meetings.len(), MAX_ROWS)?;
         let mut by_step = BTreeMap::new();
-        for rule in rules {
+        for rule in rules.into_iter().map(Rule::in_order) {
             within("states in a rule", rule.from.len(), MAX_LIST)?;
             within("guards in a rule", rule.guards.len(), MAX_LIST)?;
             if let Who::Roles(roles) = &rule.who {
@@ -149,12 +159,13 @@ impl TransitionTable {
                 return Err(TableError::Twice(step));
             }
         }
-        Ok(Self { rules: by_step, meetings })
+        Ok(Self { rules: by_step, meetings: in_order(meetings) })
     }
 
     /// For tables that are written in the program and tested.
     pub(super) fn of_distinct(rules: impl IntoIterator<Item = Rule>, meetings: Vec<Meeting>) -> Self {
-        Self { rules: rules.into_iter().map(|rule| (rule.step, rule)).collect(), meetings }
+        let rules = rules.into_iter().map(|rule| (rule.step, rule.in_order()));
+        Self { rules: rules.collect(), meetings: in_order(meetings) }
     }
 
     /// The rule of a step, if the table has one.
@@ -172,9 +183,10 @@ impl TransitionTable {
         &self.meetings
     }
 
-    /// Steps that somebody in this role can take from this state; guards are not looked at.
-    pub fn open_steps(&self, state: Option<CaseState>, role: Role) -> impl Iterator<Item = Step> {
-        self.rules().filter(move |rule| rule.allows(state) && rule.who.includes(role)).map(|rule| rule.step)
+    /// Steps that can be taken from this state; guards are not looked at.
+    pub fn open_steps(&self, state: Option<CaseState>) -> Vec<OpenStep> {
+        let open = self.rules().filter(|rule| rule.allows(state));
+        open.map(|rule| OpenStep { step: rule.step, who: rule.who.clone() }).collect()
     }
 
     /// What the table calls a conflict between these two, whichever comes first.
@@ -193,6 +205,19 @@ impl TransitionTable {
 }
 
 impl Rule {
+    /// Its lists in the order of their codes, so that equal rules look alike.
+    fn in_order(mut self) -> Self {
+        self.from.sort_unstable();
+        self.from.dedup();
+        self.guards.sort_unstable();
+        self.guards.dedup();
+        if let Who::Roles(roles) = &mut self.who {
+            roles.sort_unstable();
+            roles.dedup();
+        }
+        self
+    }
+
     /// Whether the state allows the step; `None` is the state before the first report.
     pub fn allows(&self, state: Option<CaseState>) -> bool {
         state.map_or(self.from.is_empty(), |state| self.from.contains(&state))
@@ -207,6 +232,11 @@ impl Who {
             Self::Roles(roles) => roles.contains(&role),
         }
     }
+}
+
+fn in_order(mut meetings: Vec<Meeting>) -> Vec<Meeting> {
+    meetings.sort_by_key(|meeting| (meeting.first, meeting.second));
+    meetings
 }
 
 fn within(what: &'static str, got: usize, most: usize) -> Result<(), TableError> {

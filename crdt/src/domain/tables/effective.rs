@@ -7,12 +7,13 @@ use serde::{Serialize, Serializer};
 
 use super::deadlines::limit;
 use super::{
-    CalendarDayRow, CategoryRow, ChecklistItemRow, ChecklistRow, GradeRow, LimitRow, MAX_ROWS, ResponsibilityRow,
-    ScorePart, ScoreRole, ScoreRow, Stage, StageLimitRow, TableKind, TableRow, Weekday, WorkingHoursRow,
+    CalendarDayRow, CategoryRow, ChecklistItemRow, ChecklistRow, GradeRow, LimitRow, MAX_ROWS, MeetingRow,
+    ResponsibilityRow, ScorePart, ScoreRole, ScoreRow, Stage, StageLimitRow, TableKind, TableRow, TransitionRow,
+    Weekday, WorkingHoursRow,
 };
 use crate::change::RecordKey;
 use crate::clock::HybridTime;
-use crate::domain::case::{Calendar, Limit, Severity};
+use crate::domain::case::{Calendar, LifeCycle, Limit, Severity, TableError, TransitionTable};
 use crate::domain::checklist::{Checklist, ChecklistItem};
 use crate::domain::columns::{self, Need};
 use crate::domain::date::{Day, UTC_OFFSET_MINUTES};
@@ -73,6 +74,7 @@ pub struct Tables {
     calendar: Calendar,
     checklists: Vec<Checklist>,
     responsibilities: BTreeMap<(RegionCode, String), ResponsibilityRow>,
+    life_cycle: LifeCycle,
     case_digest: u64,
 }
 
@@ -96,6 +98,7 @@ impl Tables {
             calendar: Calendar::default(),
             checklists: vec![],
             responsibilities: BTreeMap::new(),
+            life_cycle: LifeCycle::default(),
             case_digest: 0,
             places: rows.iter().map(|(kind, rows)| (*kind, places(rows))).collect(),
             rows,
@@ -103,6 +106,13 @@ impl Tables {
         tables.compile();
         tables.case_digest = tables.digest();
         tables
+    }
+
+    /// The same beside these editions of the rules of cases.
+    pub fn with_life_cycle(mut self, life_cycle: LifeCycle) -> Self {
+        self.life_cycle = life_cycle;
+        self.case_digest = self.digest();
+        self
     }
 
     fn compile(&mut self) {
@@ -136,9 +146,24 @@ impl Tables {
         self.places.get(&kind)?.get(key).and_then(|place| self.rows(kind).get(*place))
     }
 
-    /// Changes when cases have to be timed anew.
+    /// Changes when cases have to be timed or judged anew.
     pub fn case_digest(&self) -> u64 {
         self.case_digest
+    }
+
+    /// The rules of cases, every edition of them.
+    pub fn life_cycle(&self) -> &LifeCycle {
+        &self.life_cycle
+    }
+
+    /// The rules of cases that the rows come to; nobody goes by them before they are published.
+    ///
+    /// # Errors
+    /// [`TableError`] where there are too many.
+    pub fn drafted_life_cycle(&self) -> Result<TransitionTable, TableError> {
+        let rules = self.typed::<TransitionRow>().filter_map(TransitionRow::into_rule);
+        let meetings = self.typed::<MeetingRow>().filter_map(MeetingRow::into_meeting);
+        TransitionTable::new(rules.collect(), meetings.collect())
     }
 
     /// Working days and hours.
@@ -211,7 +236,7 @@ impl Tables {
     /// A digest of everything that the times of a case depend on. Another version of the program may see others in the
     /// same tables, and reads the cases again.
     fn digest(&self) -> u64 {
-        let known = format!("{:?}{:?}", self.calendar, self.stage_limits);
+        let known = format!("{:?}{:?}{:?}", self.calendar, self.stage_limits, self.life_cycle.digest());
         let mut first = [0; 8];
         first.copy_from_slice(&blake3::hash(known.as_bytes()).as_bytes()[..8]);
         u64::from_be_bytes(first)
@@ -269,8 +294,7 @@ fn effective(kind: TableKind, recorded: &BTreeMap<RecordKey, RecordedRow>) -> Ve
     let shipped = kind.defaults().into_iter().filter_map(|fields| Some((kind.row_key(&fields)?, fields)));
     let mut rows: BTreeMap<RecordKey, EffectiveRow> =
         shipped.map(|(key, fields)| (key.clone(), EffectiveRow { kind, key, fields, recorded: None })).collect();
-    let recorded = recorded.iter().filter(|_| !kind.is_fixed());
-    for (key, row) in recorded.take(MAX_ROWS) {
+    for (key, row) in recorded.iter().take(MAX_ROWS) {
         // What a removed author wrote of a row counts no more, and may have been the rest of it.
         let mut fields = rows.get(key).map(|row| row.fields.clone()).unwrap_or_default();
         fields.extend(row.fields.clone());

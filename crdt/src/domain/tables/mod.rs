@@ -6,8 +6,8 @@
 //! that is marked retired takes it out. Where a town is founded the shipped rows are recorded, so that a newer program with
 //! other defaults changes nothing there.
 //!
-//! The life cycle of cases is a table, too, and shown and exported as one; but a town cannot change it yet
-//! ([`TableKind::is_fixed`]): what a cut-off village does by the old rules must stand on every node.
+//! The life cycle of cases is two tables, too, whose rows are a draft ([`TableKind::is_draft`]): what a cut-off village does by
+//! the old rules must stand, so cases go by [editions](crate::domain::case::LifeCycle) that are published as a whole.
 //!
 //! Reading order: [`crate::domain::columns`] (what a table consists of), `deadlines`, `checklists`, `assessment`, `ground`,
 //! `organisation`, `transitions` (the tables), [`Tables`] (all of them as they stand, compiled for use).
@@ -161,8 +161,8 @@ impl TableKind {
         self.definition().map_or_else(Vec::new, |definition| (definition.defaults)())
     }
 
-    /// Whether it stays as it is shipped.
-    pub fn is_fixed(self) -> bool {
+    /// Whether its rows count only once they are published.
+    pub fn is_draft(self) -> bool {
         matches!(self, Self::Transition | Self::Meeting)
     }
 

@@ -158,12 +158,31 @@ impl Who {
 }
 
 impl TransitionRow {
+    /// The rule that it stands for; none where a column is missing.
+    pub(super) fn into_rule(self) -> Option<Rule> {
+        Some(Rule {
+            step: self.step?,
+            from: self.states.map(|states| states.0.into_iter().collect()).unwrap_or_default(),
+            to: self.target?,
+            who: self.who?,
+            guards: self.guards.map(|guards| guards.0.into_iter().collect()).unwrap_or_default(),
+            late: self.late?,
+            precedence: u8::try_from(self.precedence?).ok()?,
+        })
+    }
+
     fn check_values(&self) -> Result<(), InputError> {
         input::number("precedence", self.precedence, 0..=u64::from(u8::MAX))
     }
 }
 
 impl MeetingRow {
+    /// The meeting that it stands for; none where a column is missing.
+    pub(super) fn into_meeting(self) -> Option<Meeting> {
+        let (first, second, outcome, conflict) = (self.first?, self.second?, self.outcome?, self.conflict?);
+        Some(Meeting { first, second, outcome, conflict })
+    }
+
     #[expect(clippy::unused_self, clippy::unnecessary_wraps, reason = "each row has a check")]
     fn check_values(&self) -> Result<(), InputError> {
         Ok(())
@@ -172,7 +191,14 @@ impl MeetingRow {
 
 impl Shipped for TransitionRow {
     fn shipped() -> Vec<Self> {
-        let row = |rule: &Rule| Self {
+        TransitionTable::default().rules().map(Self::of_rule).collect()
+    }
+}
+
+impl TransitionRow {
+    /// The row of a rule.
+    pub fn of_rule(rule: &Rule) -> Self {
+        Self {
             step: Some(rule.step),
             states: Some(List(rule.from.iter().copied().collect())),
             target: Some(rule.to),
@@ -181,20 +207,25 @@ impl Shipped for TransitionRow {
             late: Some(rule.late),
             precedence: Some(rule.precedence.into()),
             retired: None,
-        };
-        TransitionTable::default().rules().map(row).collect()
+        }
     }
 }
 
 impl Shipped for MeetingRow {
     fn shipped() -> Vec<Self> {
-        let row = |meeting: &Meeting| Self {
+        TransitionTable::default().meetings().iter().map(Self::of_meeting).collect()
+    }
+}
+
+impl MeetingRow {
+    /// The row of a meeting.
+    pub fn of_meeting(meeting: &Meeting) -> Self {
+        Self {
             first: Some(meeting.first),
             second: Some(meeting.second),
             outcome: Some(meeting.outcome),
             conflict: Some(meeting.conflict),
             retired: None,
-        };
-        TransitionTable::default().meetings().iter().map(row).collect()
+        }
     }
 }

@@ -86,6 +86,8 @@ use crate::views::{CauseGrouping, Figure, HazardGrouping, SpotSource, TrendStep}
         super::tracks::coverage,
         super::delivery::list,
         super::completeness::show,
+        super::life_cycle::show,
+        super::life_cycle::publish,
         super::tables::list,
         super::tables::show,
         super::tables::record,

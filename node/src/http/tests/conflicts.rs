@@ -76,7 +76,15 @@ impl Node {
                 let action = Action::Dispatch { orders, lead: 0 };
                 let seen = found.case.heads.clone();
                 let role = Role::Dispatcher;
-                let event = CaseEvent { case: document, by: format!("pqy-{team}"), role, seen, note: None, action };
+                let event = CaseEvent {
+                    case: document,
+                    by: format!("pqy-{team}"),
+                    role,
+                    seen,
+                    note: None,
+                    action,
+                    rules: None,
+                };
                 replica.put(&namespace, DocumentKind::Case, document, event.to_bytes()?, Lane::Urgent, now)?;
             }
             Ok(())

@@ -124,6 +124,25 @@ impl Node {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_pack_carries_the_rules_that_its_events_went_by() {
+    let node = Node::start().await;
+    let row = json!({ "step": "comment", "who": "duty_head" });
+    node.post("/v1/tables/transition", &json!({ "rows": [row] })).await;
+    let (_, answer) = node.post("/v1/life-cycle", &json!({ "by": "zhz-1", "why": "备注只由值班长填写" })).await;
+    assert_eq!(answer["outcome"], "created", "{answer}");
+    let case = node.photographed().await;
+    let pack = node.pack(&case, "?reveal=x").await;
+    let outcome = checked(&pack);
+    assert!(outcome.sound && outcome.derived, "{outcome:?}");
+    let shown: Value = serde_json::from_slice(content(&mut files(&pack), "case.json")).unwrap();
+    assert_eq!(shown["rules"].as_array().map(Vec::len), Some(1));
+    let without = node.edited(&pack, "case.json", |case| case["rules"] = json!([])).await;
+    assert!(without.contains(&"derived"), "nothing follows from events whose rules are missing: {without:?}");
+    let void = node.edited(&pack, "case.json", |case| case["rules"][0]["void"] = json!(true)).await;
+    assert!(void.contains(&"derived"), "{void:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_pack_proves_every_event_and_masks_people() {
     let node = Node::start().await;
     let case = node.photographed().await;

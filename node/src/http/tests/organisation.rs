@@ -173,6 +173,28 @@ async fn a_campaign_has_a_worklist_and_every_finding_ends_in_a_must() {
     let open = node.told("/v1/campaigns/XD-1?visited=false").await;
     assert_eq!(open["worklist"].as_array().unwrap().len(), 1);
     assert_eq!(node.fetch("/v1/campaigns/XD-2").await.0, StatusCode::NOT_FOUND);
+    let shops = json!({ "code": "XD-3", "name": "门店", "tier": "single", "from": day(-1), "to": day(1), "region": REGION, "enterprises": "storefront" });
+    node.rows_into("/v1/books/campaign", json!([shops])).await;
+    let told = node.told("/v1/campaigns/XD-3").await;
+    assert_eq!(told["places"], 1, "one that names shops alone goes to no household: {told}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_campaign_on_a_grid_of_which_there_are_two_goes_nowhere() {
+    let node = Node::start().await;
+    let near = json!([{ "lat": 39.7, "lon": 116.3 }, { "lat": 39.7, "lon": 116.4 }, { "lat": 39.8, "lon": 116.4 }, { "lat": 39.8, "lon": 116.3 }]);
+    for (region, polygon) in [(REGION, near.clone()), ("110115005221", near)] {
+        let grid = json!({ "region": region, "code": "G1", "kind": "village", "polygon": polygon });
+        assert!(node.post("/v1/grids", &grid).await.0.is_success());
+    }
+    let home =
+        json!({ "household": { "region": REGION, "address": "1号", "position": { "lat": 39.75, "lon": 116.35 } } });
+    assert_eq!(node.post("/v1/households", &home).await.0, StatusCode::CREATED);
+    let campaign = |code: &str, region: &str| json!({ "code": code, "name": "一格", "tier": "single", "from": day(-1), "to": day(1), "region": region, "grid": "G1" });
+    node.rows_into("/v1/books/campaign", json!([campaign("XD-4", REGION), campaign("XD-5", "110115005")])).await;
+    assert_eq!(node.told("/v1/campaigns/XD-4").await["places"], 1);
+    let told = node.told("/v1/campaigns/XD-5").await;
+    assert_eq!(told["places"], 0, "nobody knows which of the two is meant: {told}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -24,7 +24,7 @@ async fn tables_are_listed_shown_and_changed_row_by_row() {
     assert_eq!(status, StatusCode::OK, "{listed}");
     let limit = listed["rows"].as_array().unwrap().iter().find(|table| table["table"] == "limit").unwrap();
     assert_eq!(
-        (&limit["chinese"], &limit["recorded"], &limit["fixed"]),
+        (&limit["chinese"], &limit["recorded"], &limit["draft"]),
         (&json!("处置时限"), &json!(0), &json!(false))
     );
     assert_eq!(
@@ -70,7 +70,7 @@ async fn wrong_rows_are_named_in_both_languages_and_nothing_of_them_stands() {
         ("category", json!([{ "code": "a", "类别编号": "b", "chinese": "甲" }]), "rows", "rows[0].code"),
         ("limit", json!([{ "category": "a", "weather": 3 }]), "rows", "rows[0].weather"),
         ("grade", json!([{ "letter": "A", "least": 50 }, { "letter": "B", "least": 101 }]), "rows", "rows[1].least"),
-        ("transition", json!([{ "step": "close", "who": "anyone" }]), "table_fixed", "transitions of cases"),
+        ("transition", json!([{ "step": "close", "who": "mayor" }]), "rows", "rows[0].who"),
     ] {
         let (status, answer) = node.post(&format!("/v1/tables/{table}"), &json!({ "rows": rows })).await;
         assert_eq!((status, code(&answer)), (StatusCode::UNPROCESSABLE_ENTITY, code_of), "{answer}");

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use townmesh_crdt::command::read::{CaseRecord, Reading};
 use townmesh_crdt::domain::case::{
-    Action, Assignment, CaseEvent, Effect, FoldInput, Lamp, LimitClock, OrderRef, Report, Severity, Source,
-    TransitionTable, fold,
+    Action, Assignment, CaseEvent, Effect, FoldInput, Lamp, LifeCycle, LimitClock, OrderRef, Report, Severity, Source,
+    fold,
 };
 use townmesh_crdt::domain::position::Position;
 use townmesh_crdt::domain::role::Role;
@@ -118,14 +118,22 @@ impl Life {
         for (step, (minute, role, action)) in self.steps.iter().enumerate() {
             let seen = step.checked_sub(1).map(|before| self.event(before)).into_iter().collect();
             let by = if *role == Role::Handler { "handler".into() } else { format!("{role}-{}", self.source) };
-            let event = CaseEvent { case: id(self.number), by, role: *role, seen, note: None, action: action.clone() };
+            let event = CaseEvent {
+                case: id(self.number),
+                by,
+                role: *role,
+                seen,
+                note: None,
+                action: action.clone(),
+                rules: None,
+            };
             let time = ((minute * MINUTE) as u64) << 16 | step as u64;
             events.insert(self.event(step), FoldInput { event, time, author: NodeId([1; 32]), void: None });
         }
-        let case = fold(&events, &TransitionTable::default());
+        let case = fold(&events, &LifeCycle::default());
         let idle = case.timeline.iter().find(|entry| entry.effect != Effect::Applied);
         assert!(idle.is_none(), "case {} in {}: {idle:?}", self.number, self.region);
-        Reading::Case(CaseRecord { id: id(self.number), case, unreadable: 0 })
+        Reading::Case(CaseRecord { id: id(self.number), case, unreadable: 0, steps: vec![] })
     }
 }
 

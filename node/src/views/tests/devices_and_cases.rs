@@ -2,7 +2,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use townmesh_crdt::command::read::{CaseRecord, DeviceDayRecord, FieldsRecord, Reading};
 use townmesh_crdt::domain::case::{
-    Action, Assignment, CaseEvent, CaseState, FoldInput, Report, Source, TransitionTable, fold,
+    Action, Assignment, CaseEvent, CaseState, FoldInput, LifeCycle, Report, Source, fold,
 };
 use townmesh_crdt::domain::date::Day;
 use townmesh_crdt::domain::device::{Device, DeviceKind};
@@ -93,7 +93,15 @@ fn devices_say_when_they_were_last_heard() {
 
 fn case_event(number: u8, seen: &[u8], role: Role, action: Action, note: Option<&str>) -> (RecordId, FoldInput) {
     let seen: BTreeSet<RecordId> = seen.iter().map(|number| RecordId([*number; 16])).collect();
-    let event = CaseEvent { case: id(50), by: format!("x{number}"), role, seen, note: note.map(str::to_owned), action };
+    let event = CaseEvent {
+        case: id(50),
+        by: format!("x{number}"),
+        role,
+        seen,
+        note: note.map(str::to_owned),
+        action,
+        rules: None,
+    };
     let input = FoldInput { event, time: u64::from(number) << 16, author: NodeId([1; 32]), void: None };
     (RecordId([number; 16]), input)
 }
@@ -113,8 +121,8 @@ fn report() -> Action {
 }
 
 fn case(events: &BTreeMap<RecordId, FoldInput>) -> Reading {
-    let case = fold(events, &TransitionTable::default());
-    Reading::Case(CaseRecord { id: id(50), case, unreadable: 0 })
+    let case = fold(events, &LifeCycle::default());
+    Reading::Case(CaseRecord { id: id(50), case, unreadable: 0, steps: vec![] })
 }
 
 #[test]

@@ -83,6 +83,7 @@ fn line(number: u64, reading: Reading) -> (FeedItem, Namespace, Reading) {
         Reading::Member(record) => record.id,
         Reading::Team(record) => record.id,
         Reading::Table(record) => record.id,
+        Reading::LifeCycle(record) => record.id,
         Reading::Book(entry) => entry.id,
         Reading::Track(record) => record.id,
         Reading::Nothing => DocumentId([0; 16]),

@@ -14,7 +14,7 @@ const CASE: &str = "INSERT OR REPLACE INTO case_file (row, number, region, state
 const STAGE: &str = "INSERT INTO case_stage (row, place, stage, person, started_ms, ended_ms, due_ms) \
     VALUES (?, ?, ?, ?, ?, ?, ?)";
 const EVENT: &str = "INSERT INTO case_event (row, place, event, time_ms, person, role, step, effect, state, note, \
-    action) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
+    action, edition) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
 const ORDER: &str = "INSERT INTO dispatch_order (row, place, event, team, task, kind, lead, status, sent_ms, result, \
     number, sent_by, done_by, done_ms, part, person, conveyed) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
 
@@ -85,6 +85,7 @@ impl Batch<'_> {
                     &key(entry.state),
                     &entry.note,
                     &json(&entry.action)?,
+                    &entry.edition,
                 ],
             )?;
         }

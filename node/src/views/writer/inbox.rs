@@ -77,6 +77,7 @@ fn region(reading: &Reading) -> Option<String> {
         | Reading::DeviceDay(_)
         | Reading::Track(_)
         | Reading::Table(_)
+        | Reading::LifeCycle(_)
         | Reading::Nothing => None,
     }
 }

@@ -7,8 +7,8 @@ use std::time::Instant;
 use anyhow::Context as _;
 use townmesh_crdt::command::read::{CaseRecord, Reading};
 use townmesh_crdt::domain::case::{
-    Action, Assignment, CaseEvent, CaseState, FoldInput, LimitClock, OrderRef, Report as CaseReport, Severity, Source,
-    TransitionTable, fold,
+    Action, Assignment, CaseEvent, CaseState, FoldInput, LifeCycle, LimitClock, OrderRef, Report as CaseReport,
+    Severity, Source, fold,
 };
 use townmesh_crdt::domain::position::Position;
 use townmesh_crdt::domain::region::RegionCode;
@@ -47,7 +47,7 @@ pub(crate) fn measure(dir: &Path, cases: usize, report: &mut Report) -> anyhow::
     eprintln!("{cases} cases: preparing");
     let began = Instant::now();
     let mut views = Views::open(&path)?;
-    let table = TransitionTable::default();
+    let table = LifeCycle::default();
     for first in (0..cases as u64).step_by(BATCH) {
         let last = (first + BATCH as u64).min(cases as u64);
         let rows: Vec<_> = (first..last).map(|number| row(number, cases as u64, &regions, &table)).collect();
@@ -162,13 +162,13 @@ fn quantile(mut ask: impl FnMut(u64) -> anyhow::Result<usize>) -> anyhow::Result
 }
 
 /// One case of the year: most are closed in time, some late, some still open.
-fn row(number: u64, cases: u64, regions: &[RegionCode], table: &TransitionTable) -> (FeedItem, Namespace, Reading) {
+fn row(number: u64, cases: u64, regions: &[RegionCode], table: &LifeCycle) -> (FeedItem, Namespace, Reading) {
     let region = regions[number as usize % regions.len()];
     let id = DocumentId(wide(number, 0));
     let case = fold(&events(number, id, BEGIN + number * 365 * DAY / cases, region), table);
     let item = FeedItem { number, namespace: 0, document: id, kind: DocumentKind::Case as u8 };
     let namespace = Namespace::cases(&region.to_string(), "2026");
-    (item, namespace, Reading::Case(CaseRecord { id, case, unreadable: 0 }))
+    (item, namespace, Reading::Case(CaseRecord { id, case, unreadable: 0, steps: vec![] }))
 }
 
 pub(crate) fn wide(number: u64, step: u8) -> [u8; 16] {
@@ -215,7 +215,8 @@ fn events(number: u64, case: DocumentId, at: u64, region: RegionCode) -> BTreeMa
     let mut events = BTreeMap::new();
     for (step, (after, role, action)) in (0_u8..).zip(life.into_iter().take(steps)) {
         let seen = step.checked_sub(1).map(|before| RecordId(wide(number, before))).into_iter().collect();
-        let event = CaseEvent { case, by: format!("{role}-{}", number % 40), role, seen, note: None, action };
+        let event =
+            CaseEvent { case, by: format!("{role}-{}", number % 40), role, seen, note: None, action, rules: None };
         let time = (at + after) << 16 | u64::from(step);
         let input = FoldInput { event, time, author: NodeId([1; 32]), void: None };
         events.insert(RecordId(wide(number, step)), input);

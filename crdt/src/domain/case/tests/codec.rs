@@ -7,14 +7,22 @@ use proptest::prelude::*;
 use super::random::any_action;
 use super::town::*;
 use crate::domain::case::{
-    Action, CaseEvent, EventError, MAX_EVENT_BYTES, MAX_SEEN, MAX_TEAMS, MAX_TEXT, OrderRef, Reason, TransitionTable,
+    Action, CaseEvent, EventError, LifeCycle, MAX_EVENT_BYTES, MAX_SEEN, MAX_TEAMS, MAX_TEXT, OrderRef, Reason,
     UnknownAction, fold,
 };
 use crate::domain::role::Role;
 use crate::id::RecordId;
 
 fn event(action: Action) -> CaseEvent {
-    CaseEvent { case: CASE, by: "inspector".into(), role: Role::Inspector, seen: BTreeSet::new(), note: None, action }
+    CaseEvent {
+        case: CASE,
+        by: "inspector".into(),
+        role: Role::Inspector,
+        seen: BTreeSet::new(),
+        note: None,
+        action,
+        rules: None,
+    }
 }
 
 proptest! {
@@ -131,6 +139,6 @@ fn what_is_too_long_or_empty_is_refused_on_both_sides() {
 
 #[test]
 fn an_empty_set_of_events_is_a_case_without_a_state() {
-    let case = fold(&Events::new(), &TransitionTable::default());
+    let case = fold(&Events::new(), &LifeCycle::default());
     assert_eq!((case.state, case.timeline.len(), case.heads.len()), (None, 0, 0));
 }

@@ -3,9 +3,11 @@
 
 mod codec;
 mod deadlines;
+mod editions;
 mod interleavings;
 mod merges;
 mod orders;
 mod random;
+mod soundness;
 mod town;
 mod transitions;

@@ -7,8 +7,9 @@ use proptest::sample::Index;
 
 use super::town::*;
 use crate::domain::case::{
-    Action, Case, CaseEvent, Effect, FoldInput, LimitClock, MAX_EVENTS, Means, Order, OrderRef, Outcome, ReopenCause,
-    Report, Satisfaction, Severity, Source, Step, TimelineEntry, TransitionTable, UnknownAction, VoidReason, fold,
+    Action, Case, CaseEvent, Effect, FoldInput, LifeCycle, LimitClock, MAX_EVENTS, Means, Order, OrderRef, Outcome,
+    ReopenCause, Report, Satisfaction, Severity, Source, Step, TimelineEntry, TransitionTable, UnknownAction,
+    VoidReason, fold,
 };
 use crate::domain::role::Role;
 use crate::id::{DocumentId, NodeId, RecordId};
@@ -108,7 +109,7 @@ pub(super) fn any_action() -> impl Strategy<Value = Action> {
 }
 
 /// The role that the default table wants, mostly.
-fn fit_role(action: &Action, choice: usize) -> Role {
+pub(super) fn fit_role(action: &Action, choice: usize) -> Role {
     let events = Events::new();
     let approver = match action {
         Action::Approve { .. } | Action::Decline { .. } => Some([Role::Dispatcher, Role::DutyHead][choice % 2]),
@@ -143,7 +144,8 @@ fn history(written: Vec<Written>, start: u64) -> Events {
         (Role::Inspector, verify(true)),
         (Role::DutyHead, Action::Close),
     ];
-    let event = |role, by: String, seen, action| CaseEvent { case: CASE, by, role, seen, note: None, action };
+    let event =
+        |role, by: String, seen, action| CaseEvent { case: CASE, by, role, seen, note: None, action, rules: None };
     let input =
         |event, time, void| FoldInput { event, time: hybrid(MONDAY_8 + time * MINUTE), author: NodeId([1; 32]), void };
     for (number, (role, action)) in (0..).zip(usual).take(start as usize) {
@@ -167,7 +169,8 @@ fn void_after_dispatch(events: &mut Events) {
         (approve, ask, Role::DutyHead, Action::Approve { request: ask }),
     ];
     for (id, seen, role, action) in steps {
-        let event = CaseEvent { case: CASE, by: role.to_string(), role, seen: [seen].into(), note: None, action };
+        let event =
+            CaseEvent { case: CASE, by: role.to_string(), role, seen: [seen].into(), note: None, action, rules: None };
         events.insert(id, FoldInput { event, time: hybrid(MONDAY_8), author: NodeId([4; 32]), void: None });
     }
 }
@@ -213,15 +216,15 @@ proptest! {
             void_after_dispatch(&mut events);
         }
         missing.map(|number| events.remove(&id(number)));
-        let table = TransitionTable::default();
-        let case = fold(&events, &table);
+        let rules = LifeCycle::default();
+        let case = fold(&events, &rules);
         prop_assert_eq!(case.timeline.len() + case.waiting.len(), events.len());
         let mut backwards = Events::new();
         for (id, input) in events.iter().rev() {
             backwards.insert(*id, input.clone());
-            let _ = fold(&backwards, &table);
+            let _ = fold(&backwards, &rules);
         }
-        prop_assert_eq!(&fold(&backwards, &table), &case);
+        prop_assert_eq!(&fold(&backwards, &rules), &case);
         for (place, entry) in case.timeline.iter().enumerate() {
             let later: BTreeSet<RecordId> = case.timeline[place..].iter().map(|entry| entry.event).collect();
             prop_assert!(events[&entry.event].event.seen.is_disjoint(&later), "nothing goes before what it had seen");
@@ -250,10 +253,10 @@ proptest! {
         for (number, ((seen, action), time)) in (0..).zip(seen.into_iter().zip(actions).zip(times)) {
             let role = fit_role(&action, 0);
             let seen = seen.into_iter().map(id).collect();
-            let event = CaseEvent { case: CASE, by: "somebody".into(), role, seen, note: None, action };
+            let event = CaseEvent { case: CASE, by: "somebody".into(), role, seen, note: None, action, rules: None };
             events.insert(id(number), FoldInput { event, time, author: NodeId([2; 32]), void: None });
         }
-        let case = fold(&events, &TransitionTable::default());
+        let case = fold(&events, &LifeCycle::default());
         prop_assert_eq!(case.timeline.len() + case.waiting.len(), events.len());
         let _ = case.deadline(&crate::domain::case::Calendar::default(), u64::MAX);
     }
@@ -280,6 +283,7 @@ fn a_flooded_case_is_folded_up_to_its_bound() {
             seen: [if chained { seen } else { town.id("file") }].into(),
             note: None,
             action,
+            rules: None,
         };
         seen = id(number + 1);
         let input = FoldInput { event, time: hybrid(MONDAY_8 + number), author: NodeId([3; 32]), void: None };

@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::domain::case::{
-    Action, Assignment, Case, CaseEvent, CaseState, Conflict, ConflictKind, Conveying, Effect, FoldInput, LimitClock,
-    Means, OrderRef, Reason, Report, Severity, Source, TransitionTable, VoidReason, fold,
+    Action, Assignment, Case, CaseEvent, CaseState, Conflict, ConflictKind, Conveying, Effect, FoldInput, LifeCycle,
+    LimitClock, Means, OrderRef, Reason, Report, Severity, Source, VoidReason, fold,
 };
 use crate::domain::role::Role;
 use crate::id::{DocumentId, NodeId, RecordId};
@@ -49,7 +49,7 @@ impl Town {
 
     pub(super) fn add_at(&mut self, name: &str, seen: &str, role: Role, by: &str, at: u64, action: Action) {
         let seen: BTreeSet<RecordId> = seen.split_whitespace().map(|name| self.id(name)).collect();
-        let event = CaseEvent { case: CASE, by: by.into(), role, seen, note: None, action };
+        let event = CaseEvent { case: CASE, by: by.into(), role, seen, note: None, action, rules: None };
         // Ids do not follow time, so that no test passes by that accident.
         let id = id((self.events.len() as u64 + 1).wrapping_mul(0x9E37_79B9_7F4A_7C15));
         let input = FoldInput { event, time: hybrid(at), author: NodeId([1; 32]), void: None };
@@ -72,7 +72,7 @@ impl Town {
     }
 
     pub(super) fn fold(&self) -> Case {
-        fold(&self.events, &TransitionTable::default())
+        fold(&self.events, &LifeCycle::default())
     }
 
     pub(super) fn effect(&self, case: &Case, name: &str) -> Effect {

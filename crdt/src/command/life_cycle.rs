@@ -1,0 +1,266 @@
+//! The life cycle of cases: drafted row by row, published as a whole.
+//!
+//! The tables `transition` and `meeting` are edited like any other; that changes nothing for cases. [`publish`] makes an
+//! [edition](LifeCycle) of them, and from then on whoever holds it acts by it.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::Serialize;
+
+use super::read::LifeCycleRecord;
+use super::{CommandError, Outcome, table};
+use crate::change::record_id;
+use crate::clock::Millis;
+use crate::domain::case::{
+    Edition, EditionInput, LifeCycle, Meeting, Promise, Published, Rule, TableError, TransitionTable, Unsound,
+    milliseconds,
+};
+use crate::domain::input;
+use crate::domain::tables::TableKind;
+use crate::id::{DocumentId, NodeId, RecordId};
+use crate::namespace::Namespace;
+use crate::policy::DocumentKind;
+use crate::replica::{RecordError, Replica};
+use crate::store::StoreError;
+
+/// Who publishes, and why.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Publishing {
+    /// The account of the person.
+    pub by: String,
+    /// Why the rules change, in words.
+    pub why: String,
+    /// Promises that the town does without, knowingly.
+    pub without: BTreeSet<Promise>,
+}
+
+/// An edition as people read of it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct EditionNote {
+    /// Its id.
+    pub id: RecordId,
+    /// How many editions there were up to it.
+    pub number: u32,
+    /// The edition that it replaces; `None`: what the program ships.
+    pub before: Option<RecordId>,
+    /// Who published it.
+    pub by: String,
+    /// Why.
+    pub why: String,
+    /// When, in milliseconds since 1970.
+    pub time_ms: u64,
+    /// The node on which that was done.
+    pub author: NodeId,
+    /// Whether it counts for nothing, because that node was removed before.
+    pub void: bool,
+}
+
+impl From<&Published> for EditionNote {
+    fn from(published: &Published) -> Self {
+        let EditionInput { edition, time, author, void, .. } = &published.input;
+        Self {
+            id: published.id,
+            number: published.number,
+            before: edition.before,
+            by: edition.by.clone(),
+            why: edition.why.clone(),
+            time_ms: milliseconds(*time),
+            author: *author,
+            void: *void,
+        }
+    }
+}
+
+/// What the rows of the tables come to, beside what is in force.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Draft {
+    /// The rules that would be published.
+    pub table: TransitionTable,
+    /// Rules that differ from those in force: before and after, where there is one.
+    pub rules: Vec<[Option<Rule>; 2]>,
+    /// Meetings that differ, likewise.
+    pub meetings: Vec<[Option<Meeting>; 2]>,
+    /// Why a town could not work by it.
+    pub unsound: Vec<Unsound>,
+    /// Promises that it does not keep.
+    pub broken: Vec<Promise>,
+    /// The table of the two in which cells were recorded differently and nobody settled that.
+    pub disputed: Option<TableKind>,
+}
+
+impl Draft {
+    /// Whether it says something else than what is in force.
+    pub fn differs(&self) -> bool {
+        !self.rules.is_empty() || !self.meetings.is_empty()
+    }
+}
+
+/// What the rows of the tables come to.
+///
+/// # Errors
+/// [`CommandError::LifeCycle`] where they are no table at all, [`StoreError`].
+pub fn draft(replica: &mut Replica) -> Result<Draft, CommandError> {
+    let tables = table::tables(replica)?;
+    let table = tables.drafted_life_cycle().map_err(LifeCycleError::Table)?;
+    let in_force = tables.life_cycle().table();
+    let pair = |rule: &Rule| [in_force.rule(rule.step).cloned(), table.rule(rule.step).cloned()];
+    let steps: BTreeMap<_, _> = in_force.rules().chain(table.rules()).map(|rule| (rule.step, pair(rule))).collect();
+    let mut disputed = None;
+    for kind in [TableKind::Transition, TableKind::Meeting] {
+        if table::is_disputed(replica, kind)? {
+            disputed = Some(kind);
+        }
+    }
+    Ok(Draft {
+        rules: steps.into_values().filter(|[before, after]| before != after).collect(),
+        meetings: changed_meetings(in_force, &table),
+        unsound: table.unsound(),
+        broken: table.broken_promises(),
+        disputed,
+        table,
+    })
+}
+
+fn changed_meetings(before: &TransitionTable, after: &TransitionTable) -> Vec<[Option<Meeting>; 2]> {
+    let by_steps = |table: &TransitionTable| -> BTreeMap<_, Meeting> {
+        table.meetings().iter().map(|meeting| ((meeting.first, meeting.second), meeting.clone())).collect()
+    };
+    let (before, after) = (by_steps(before), by_steps(after));
+    let pairs: BTreeSet<_> = before.keys().chain(after.keys()).collect();
+    let changed = pairs.into_iter().map(|pair| [before.get(pair).cloned(), after.get(pair).cloned()]);
+    changed.filter(|[before, after]| before != after).collect()
+}
+
+/// Publishes what the rows of the tables come to as the edition after the one in force. Where they say nothing else nothing
+/// is staged, unless two were published apart, which a further one settles.
+///
+/// # Errors
+/// [`CommandError::LifeCycle`] where a town could not work by it, where cells are disputed, or where it breaks promises that
+/// nobody named; [`CommandError::Input`], [`CommandError::Record`].
+pub fn publish(
+    replica: &mut Replica,
+    publishing: &Publishing,
+    now: Millis,
+) -> Result<Outcome<Option<EditionNote>>, CommandError> {
+    input::line("by", &publishing.by)?;
+    input::lines("why", &publishing.why)?;
+    let draft = draft(replica)?;
+    check(&draft, publishing)?;
+    let life_cycle = table::tables(replica)?;
+    let life_cycle = life_cycle.life_cycle();
+    if !draft.differs() && life_cycle.published_apart().is_none() {
+        return Ok(Outcome::Unchanged(life_cycle.in_force().map(EditionNote::from)));
+    }
+    let edition = Edition {
+        before: life_cycle.in_force().map(|edition| edition.id),
+        by: publishing.by.clone(),
+        why: publishing.why.clone(),
+        table: draft.table,
+    };
+    let bytes = edition.to_bytes().map_err(LifeCycleError::Edition)?;
+    let (id, document) = (record_id(&bytes), document_of(replica)?);
+    let lane = DocumentKind::LifeCycle.lane();
+    let recorded = replica.put(&Namespace::town(), DocumentKind::LifeCycle, document, bytes.clone(), lane, now)?;
+    let input = EditionInput { edition, bytes, time: recorded.time.0, author: replica.node(), void: false };
+    let number = life_cycle.in_force().map_or(0, |edition| edition.number).saturating_add(1);
+    let note = EditionNote::from(&Published { id, number, input });
+    Ok(Outcome::Created(Some(note), recorded))
+}
+
+fn check(draft: &Draft, publishing: &Publishing) -> Result<(), LifeCycleError> {
+    if let Some(kind) = draft.disputed {
+        return Err(LifeCycleError::Disputed(kind));
+    }
+    if !draft.unsound.is_empty() {
+        return Err(LifeCycleError::Unsound(draft.unsound.clone()));
+    }
+    let broken = draft.broken.iter().filter(|promise| !publishing.without.contains(promise));
+    let broken: Vec<Promise> = broken.copied().collect();
+    if broken.is_empty() { Ok(()) } else { Err(LifeCycleError::Promises(broken)) }
+}
+
+/// Why the rules of cases are not published.
+#[derive(Debug, thiserror::Error)]
+pub enum LifeCycleError {
+    /// A town could not work by them.
+    #[error("a town could not work by these rules: {}; change the rows of transition, then publish", words(.0, 1))]
+    Unsound(Vec<Unsound>),
+    /// They do not keep promises that nobody named.
+    #[error("these rules do not keep: {}; change the rows, or name what the town does without", promised(.0, Promise::english))]
+    Promises(Vec<Promise>),
+    /// Cells were recorded differently.
+    #[error("cells of {} were recorded differently and nobody settled that: settle them in the inbox first", .0.english())]
+    Disputed(TableKind),
+    /// The rows are no table.
+    #[error(transparent)]
+    Table(#[from] TableError),
+    /// They make no edition.
+    #[error(transparent)]
+    Edition(crate::domain::case::EditionError),
+}
+
+impl LifeCycleError {
+    /// The code of the error.
+    pub(super) fn code(&self) -> &'static str {
+        match self {
+            Self::Unsound(_) => "unsound",
+            Self::Promises(_) => "promises_broken",
+            Self::Disputed(_) => "rows_disputed",
+            Self::Table(_) | Self::Edition(_) => "invalid",
+        }
+    }
+
+    /// The message in Simplified Chinese.
+    pub(super) fn chinese(&self) -> String {
+        match self {
+            Self::Unsound(unsound) => {
+                format!("按此流程无法办案：{}。请修改办理流程表后再发布", words(unsound, 0))
+            }
+            Self::Promises(broken) => {
+                format!("此流程不再保证：{}。请修改，或写明本镇放弃哪些", promised(broken, Promise::chinese))
+            }
+            Self::Disputed(kind) => format!("{}中有录入不一致的单元格尚未裁定，请先在冲突收件箱中裁定", kind.chinese()),
+            Self::Table(error) => format!("办理流程表不符合要求：{error}"),
+            Self::Edition(error) => format!("办理流程不符合要求：{error}"),
+        }
+    }
+}
+
+fn words(unsound: &[Unsound], language: usize) -> String {
+    let words = unsound.iter().filter_map(|one| one.words().get(language).cloned());
+    words.collect::<Vec<_>>().join(if language == 0 { "；" } else { "; " })
+}
+
+fn promised(promises: &[Promise], name: impl Fn(Promise) -> &'static str) -> String {
+    let named = promises.iter().map(|promise| format!("{} ({promise})", name(*promise)));
+    named.collect::<Vec<_>>().join(", ")
+}
+
+/// Every edition as this node holds it; none where it cannot read the town's records yet.
+///
+/// # Errors
+/// [`StoreError`].
+pub(super) fn read(replica: &mut Replica) -> Result<LifeCycle, StoreError> {
+    let Ok(document) = document_of(replica) else { return Ok(LifeCycle::default()) };
+    let records = replica.records(replica.namespace_id(&Namespace::town()), document)?;
+    let editions = records.into_iter().filter_map(|record| {
+        let edition = Edition::from_bytes(&record.bytes).ok()?;
+        let (bytes, time) = (record.bytes, record.time.0);
+        Some((record.id, EditionInput { edition, bytes, time, author: record.author, void: record.void }))
+    });
+    Ok(LifeCycle::new(editions.collect()))
+}
+
+/// What people have to know of the rules beside their rows.
+///
+/// # Errors
+/// [`StoreError`].
+pub(super) fn record(replica: &mut Replica, document: DocumentId) -> Result<LifeCycleRecord, StoreError> {
+    let apart = table::tables(replica)?.life_cycle().published_apart().map(|two| two.map(EditionNote::from));
+    Ok(LifeCycleRecord { id: document, apart })
+}
+
+fn document_of(replica: &mut Replica) -> Result<DocumentId, RecordError> {
+    replica.document_id(&Namespace::town(), DocumentKind::LifeCycle, b"cases")
+}
