@@ -39,7 +39,7 @@ pub type RecordKey = Vec<u8>;
 
 /// What this version understands: one more with each kind of item, value, document or record that is added. What a lower
 /// one had to pass over is then looked at again, and shown.
-pub const READS: u32 = 2;
+pub const READS: u32 = 3;
 
 /// Longest record key in bytes.
 pub const MAX_RECORD_KEY: usize = 16;

@@ -97,7 +97,7 @@ document_kinds! {
     /// What a campaign found.
     Finding = 17, "finding", Registry, Fields, Work;
     /// Editions of the rules of cases.
-    LifeCycle = 18, "life cycle", Town, Records, Urgent;
+    LifeCycle = 19, "life cycle", Town, Records, Urgent;
     /// A case: its events.
     Case = 20, "case", Cases, Records, Urgent;
     /// A device.
@@ -274,9 +274,9 @@ pub fn default_scopes(role: NodeRole, regions: &[String], carries: &[String]) ->
     let regional = [NamespaceKind::Registry, NamespaceKind::Cases, NamespaceKind::Events];
     let scope = |kind, region: &str, access| Scope { kind, region: region.to_owned(), access };
     let mut scopes = vec![];
-    if role != Carrier {
-        scopes.push(scope(NamespaceKind::Town, "", Access::Hold));
-    }
+    // What rules the town and what commands it travels with the cases that go by it, also where only a carrier comes by.
+    let town = if role == Carrier { Access::Carry } else { Access::Hold };
+    scopes.push(scope(NamespaceKind::Town, "", town));
     match role {
         Center => {
             scopes.extend(regional.map(|kind| scope(kind, "", Access::Hold)));
@@ -336,7 +336,8 @@ mod tests {
                 }
             };
             expect(Namespace::auth(), Some(Access::Hold));
-            expect(Namespace::town(), (role != NodeRole::Carrier).then_some(Access::Hold));
+            let town = if role == NodeRole::Carrier { Access::Carry } else { Access::Hold };
+            expect(Namespace::town(), Some(town));
             for region in [&own, &other] {
                 let access = if is_center || *region == own { Access::Hold } else { Access::Carry };
                 expect(Namespace::registry(region), Some(access));

@@ -8,15 +8,17 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::Serialize;
 
 use super::read::LifeCycleRecord;
+use super::town::Imported;
 use super::{CommandError, Outcome, table};
 use crate::change::record_id;
 use crate::clock::Millis;
 use crate::domain::case::{
-    Edition, EditionInput, LifeCycle, Meeting, Promise, Published, Rule, TableError, TransitionTable, Unsound,
-    milliseconds,
+    Edition, EditionError, EditionInput, LifeCycle, MAX_BEFORE, MAX_NAME, MAX_TEXT, Meeting, Promise, Published, Rule,
+    TableError, TransitionTable, Unsound, milliseconds,
 };
-use crate::domain::input;
-use crate::domain::tables::TableKind;
+use crate::domain::columns::Row;
+use crate::domain::input::{self, Fault, InputError};
+use crate::domain::tables::{MeetingRow, TableKind, TransitionRow};
 use crate::id::{DocumentId, NodeId, RecordId};
 use crate::namespace::Namespace;
 use crate::policy::DocumentKind;
@@ -32,6 +34,19 @@ pub struct Publishing {
     pub why: String,
     /// Promises that the town does without, knowingly.
     pub without: BTreeSet<Promise>,
+    /// The draft that they looked through ([`Draft::revision`]): what somebody edited since is not published unseen.
+    pub revision: String,
+}
+
+impl Publishing {
+    fn check(&self) -> Result<(), InputError> {
+        input::line("by", &self.by)?;
+        input::words("why", &self.why)?;
+        let bounds = [("by", &self.by, MAX_NAME), ("why", &self.why, MAX_TEXT)];
+        let long = bounds.into_iter().find(|(_, text, most)| text.len() > *most);
+        // Three bytes for each Chinese character.
+        long.map_or(Ok(()), |(name, _, most)| Err(InputError::new(name, Fault::TooLong { limit: most / 3 })))
+    }
 }
 
 /// An edition as people read of it.
@@ -42,8 +57,8 @@ pub struct EditionNote {
     pub id: RecordId,
     /// How many editions there were up to it.
     pub number: u32,
-    /// The edition that it replaces; `None`: what the program ships.
-    pub before: Option<RecordId>,
+    /// The editions that it replaces; none: what the program ships.
+    pub before: BTreeSet<RecordId>,
     /// Who published it.
     pub by: String,
     /// Why.
@@ -62,7 +77,7 @@ impl From<&Published> for EditionNote {
         Self {
             id: published.id,
             number: published.number,
-            before: edition.before,
+            before: edition.before.clone(),
             by: edition.by.clone(),
             why: edition.why.clone(),
             time_ms: milliseconds(*time),
@@ -77,10 +92,10 @@ impl From<&Published> for EditionNote {
 pub struct Draft {
     /// The rules that would be published.
     pub table: TransitionTable,
-    /// Rules that differ from those in force: before and after, where there is one.
-    pub rules: Vec<[Option<Rule>; 2]>,
-    /// Meetings that differ, likewise.
-    pub meetings: Vec<[Option<Meeting>; 2]>,
+    /// Says which draft this is, beside what is in force: eight digits.
+    pub revision: String,
+    /// What it changes in the rules in force.
+    pub changes: Changes,
     /// Why a town could not work by it.
     pub unsound: Vec<Unsound>,
     /// Promises that it does not keep.
@@ -89,10 +104,27 @@ pub struct Draft {
     pub disputed: Option<TableKind>,
 }
 
-impl Draft {
-    /// Whether it says something else than what is in force.
-    pub fn differs(&self) -> bool {
-        !self.rules.is_empty() || !self.meetings.is_empty()
+/// How one table differs from another: before and after, where there is one.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Changes {
+    /// Rules.
+    pub rules: Vec<[Option<Rule>; 2]>,
+    /// Meetings.
+    pub meetings: Vec<[Option<Meeting>; 2]>,
+}
+
+impl Changes {
+    /// From one table to another.
+    pub fn between(before: &TransitionTable, after: &TransitionTable) -> Self {
+        let pair = |rule: &Rule| [before.rule(rule.step).cloned(), after.rule(rule.step).cloned()];
+        let steps: BTreeMap<_, _> = before.rules().chain(after.rules()).map(|rule| (rule.step, pair(rule))).collect();
+        let rules = steps.into_values().filter(|[before, after]| before != after).collect();
+        Self { rules, meetings: changed_meetings(before, after) }
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.rules.is_empty() && self.meetings.is_empty()
     }
 }
 
@@ -103,9 +135,7 @@ impl Draft {
 pub fn draft(replica: &mut Replica) -> Result<Draft, CommandError> {
     let tables = table::tables(replica)?;
     let table = tables.drafted_life_cycle().map_err(LifeCycleError::Table)?;
-    let in_force = tables.life_cycle().table();
-    let pair = |rule: &Rule| [in_force.rule(rule.step).cloned(), table.rule(rule.step).cloned()];
-    let steps: BTreeMap<_, _> = in_force.rules().chain(table.rules()).map(|rule| (rule.step, pair(rule))).collect();
+    let life_cycle = tables.life_cycle();
     let mut disputed = None;
     for kind in [TableKind::Transition, TableKind::Meeting] {
         if table::is_disputed(replica, kind)? {
@@ -113,13 +143,22 @@ pub fn draft(replica: &mut Replica) -> Result<Draft, CommandError> {
         }
     }
     Ok(Draft {
-        rules: steps.into_values().filter(|[before, after]| before != after).collect(),
-        meetings: changed_meetings(in_force, &table),
-        unsound: table.unsound(),
+        revision: revision(life_cycle, &table),
+        changes: Changes::between(life_cycle.table(), &table),
+        unsound: table.unsound(life_cycle.tables()),
         broken: table.broken_promises(),
         disputed,
         table,
     })
+}
+
+/// Another one whenever the draft or what is in force is not what it was.
+fn revision(life_cycle: &LifeCycle, table: &TransitionTable) -> String {
+    let mut hasher = blake3::Hasher::new_derive_key("townmesh 2026-11 draft of the life cycle");
+    hasher.update(&life_cycle.digest()).update(format!("{table:?}").as_bytes());
+    let mut short = [0; 4];
+    hasher.finalize_xof().fill(&mut short);
+    crate::id::hex(&short)
 }
 
 fn changed_meetings(before: &TransitionTable, after: &TransitionTable) -> Vec<[Option<Meeting>; 2]> {
@@ -143,17 +182,16 @@ pub fn publish(
     publishing: &Publishing,
     now: Millis,
 ) -> Result<Outcome<Option<EditionNote>>, CommandError> {
-    input::line("by", &publishing.by)?;
-    input::lines("why", &publishing.why)?;
+    publishing.check()?;
     let draft = draft(replica)?;
     check(&draft, publishing)?;
     let life_cycle = table::tables(replica)?;
     let life_cycle = life_cycle.life_cycle();
-    if !draft.differs() && life_cycle.published_apart().is_none() {
+    if draft.changes.is_empty() && life_cycle.newest().len() < 2 {
         return Ok(Outcome::Unchanged(life_cycle.in_force().map(EditionNote::from)));
     }
     let edition = Edition {
-        before: life_cycle.in_force().map(|edition| edition.id),
+        before: life_cycle.newest().iter().take(MAX_BEFORE).map(|edition| edition.id).collect(),
         by: publishing.by.clone(),
         why: publishing.why.clone(),
         table: draft.table,
@@ -168,7 +206,31 @@ pub fn publish(
     Ok(Outcome::Created(Some(note), recorded))
 }
 
+/// Writes the rows of an edition into the draft, or the shipped ones for none, so that it can be published again; what the draft
+/// has beside them is taken out.
+///
+/// # Errors
+/// [`CommandError::LifeCycle`] where there is no such edition; [`CommandError::Record`].
+pub fn restore(replica: &mut Replica, id: Option<RecordId>, now: Millis) -> Result<Imported, CommandError> {
+    let tables = table::tables(replica)?;
+    let table = tables.life_cycle().table_of(id).ok_or(LifeCycleError::NoSuchEdition)?;
+    let rules = table.rules().map(|rule| TransitionRow::of_rule(rule).to_fields());
+    let meetings = table.meetings().iter().map(|met| MeetingRow::of_meeting(met).to_fields());
+    let mut restored = Imported::default();
+    for (kind, rows) in [(TableKind::Transition, rules.collect()), (TableKind::Meeting, meetings.collect::<Vec<_>>())] {
+        let rows = table::standing_alone(&tables, kind, rows);
+        let Imported { created, changed, unchanged } = table::record(replica, kind, &rows, now)?;
+        restored.created += created;
+        restored.changed += changed;
+        restored.unchanged += unchanged;
+    }
+    Ok(restored)
+}
+
 fn check(draft: &Draft, publishing: &Publishing) -> Result<(), LifeCycleError> {
+    if draft.revision != publishing.revision {
+        return Err(LifeCycleError::DraftChanged);
+    }
     if let Some(kind) = draft.disputed {
         return Err(LifeCycleError::Disputed(kind));
     }
@@ -186,6 +248,14 @@ pub enum LifeCycleError {
     /// A town could not work by them.
     #[error("a town could not work by these rules: {}; change the rows of transition, then publish", words(.0, 1))]
     Unsound(Vec<Unsound>),
+    /// Somebody edited the draft, or published, since it was looked through.
+    #[error(
+        "the draft or what is in force has changed since you looked it through: check it again, then publish with its revision"
+    )]
+    DraftChanged,
+    /// There is no such edition.
+    #[error("there is no such edition of the life cycle here: list them, or wait until it has arrived")]
+    NoSuchEdition,
     /// They do not keep promises that nobody named.
     #[error("these rules do not keep: {}; change the rows, or name what the town does without", promised(.0, Promise::english))]
     Promises(Vec<Promise>),
@@ -197,7 +267,7 @@ pub enum LifeCycleError {
     Table(#[from] TableError),
     /// They make no edition.
     #[error(transparent)]
-    Edition(crate::domain::case::EditionError),
+    Edition(EditionError),
 }
 
 impl LifeCycleError {
@@ -205,6 +275,8 @@ impl LifeCycleError {
     pub(super) fn code(&self) -> &'static str {
         match self {
             Self::Unsound(_) => "unsound",
+            Self::DraftChanged => "draft_changed",
+            Self::NoSuchEdition => "not_found",
             Self::Promises(_) => "promises_broken",
             Self::Disputed(_) => "rows_disputed",
             Self::Table(_) | Self::Edition(_) => "invalid",
@@ -221,7 +293,13 @@ impl LifeCycleError {
                 format!("此流程不再保证：{}。请修改，或写明本镇放弃哪些", promised(broken, Promise::chinese))
             }
             Self::Disputed(kind) => format!("{}中有录入不一致的单元格尚未裁定，请先在冲突收件箱中裁定", kind.chinese()),
-            Self::Table(error) => format!("办理流程表不符合要求：{error}"),
+            Self::DraftChanged => "查看之后草稿或现行流程已有变化，请重新核对，再按新的修订号发布".into(),
+            Self::NoSuchEdition => "本节点没有此版本的办理流程，请核对编号或先同步".into(),
+            Self::Table(TableError::Twice(step)) => format!("“{}”有两条规则，请只留一条", step.chinese()),
+            Self::Table(TableError::TooMany { got, most, .. }) => {
+                format!("办理流程有 {got} 行，超过 {most} 行，请减少")
+            }
+            Self::Edition(EditionError::TooLarge(_)) => "办理流程过大，请减少规则".into(),
             Self::Edition(error) => format!("办理流程不符合要求：{error}"),
         }
     }
@@ -257,8 +335,14 @@ pub(super) fn read(replica: &mut Replica) -> Result<LifeCycle, StoreError> {
 /// # Errors
 /// [`StoreError`].
 pub(super) fn record(replica: &mut Replica, document: DocumentId) -> Result<LifeCycleRecord, StoreError> {
-    let apart = table::tables(replica)?.life_cycle().published_apart().map(|two| two.map(EditionNote::from));
-    Ok(LifeCycleRecord { id: document, apart })
+    let tables = table::tables(replica)?;
+    let newest = tables.life_cycle().newest();
+    Ok(LifeCycleRecord { id: document, newest: newest.into_iter().map(EditionNote::from).collect() })
+}
+
+/// The document that holds the editions; `None` where this node cannot read the town's records yet.
+pub fn document(replica: &mut Replica) -> Option<DocumentId> {
+    document_of(replica).ok()
 }
 
 fn document_of(replica: &mut Replica) -> Result<DocumentId, RecordError> {

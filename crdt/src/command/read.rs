@@ -274,8 +274,8 @@ pub struct DeviceDayRecord {
 pub struct LifeCycleRecord {
     /// The document.
     pub id: DocumentId,
-    /// The newest two editions where they were published without knowing of each other; the first is in force.
-    pub apart: Option<[EditionNote; 2]>,
+    /// The editions that none replaces, the newest first; more than one where they were published apart.
+    pub newest: Vec<EditionNote>,
 }
 
 /// A table of the town as it stands.

@@ -1,6 +1,6 @@
 //! The town's tables: recorded row by row, and read as they stand.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, LazyLock};
 
 use super::read::{At, Settlement, TableConflict, TableRecord};
@@ -274,6 +274,22 @@ fn conflict(kind: TableKind, column: &Column, content: &Content, at: At, registe
     let values = labels::sides(content, &at, &register.values, |value| value_words(column, value));
     let [chinese, english] = cell_words(kind, column, &content.fields(&at.record));
     TableConflict { at, column: column.name, chinese, english, values }
+}
+
+/// These rows, and for every other row of the table that it is taken out; one that was out is in again.
+pub(super) fn standing_alone(tables: &Tables, kind: TableKind, rows: Vec<Fields>) -> Vec<Fields> {
+    let keys: BTreeSet<RecordKey> = rows.iter().filter_map(|row| kind.row_key(row)).collect();
+    let others = tables.rows(kind).iter().filter(|row| !keys.contains(&row.key) && !row.is_retired());
+    let out = others.map(|row| {
+        let mut fields = row.fields.clone();
+        fields.insert(RETIRED_FIELD, Value::Bool(true));
+        fields
+    });
+    let back = rows.into_iter().map(|mut row| {
+        row.entry(RETIRED_FIELD).or_insert(Value::Bool(false));
+        row
+    });
+    back.chain(out).collect()
 }
 
 /// Whether cells of a table were recorded differently, and nobody settled that.

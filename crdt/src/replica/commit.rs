@@ -53,6 +53,10 @@ impl Replica {
         }
         self.batch = Batch::default();
         if writes_derived {
+            if !self.derived.forget.is_empty() {
+                // What was read since it was staged was read with what is forgotten only now.
+                self.cache.clear();
+            }
             self.rows_at_risk += self.derived.weight;
             self.derived = Derived::default();
             self.stored_feed_end = self.feed_end;

@@ -6,6 +6,7 @@ use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 use townmesh_crdt::domain::case::Promise;
 use townmesh_crdt::domain::tables::TableKind;
+use townmesh_crdt::id::RecordId;
 
 use super::client::Client;
 use super::output::{fields, table};
@@ -19,6 +20,18 @@ pub(super) enum LifeCycleCommand {
     Check,
     /// 把草稿发布为新版本，自此据以办案 / publish the draft: from now on people act by it
     Publish(PublishArgs),
+    /// 查看一个版本及其改动 / one edition and what it changed
+    Edition {
+        /// 版本编号，或 shipped（程序自带） / id of an edition, or shipped
+        #[arg(value_parser = edition_name)]
+        edition: String,
+    },
+    /// 把一个版本写回草稿，以便再次发布 / write an edition into the draft, to publish it again
+    Restore {
+        /// 版本编号，或 shipped（程序自带） / id of an edition, or shipped
+        #[arg(value_parser = edition_name)]
+        edition: String,
+    },
 }
 
 #[derive(Debug, Args)]
@@ -29,6 +42,9 @@ pub(super) struct PublishArgs {
     /// 修改原因 / why the rules change
     #[arg(long)]
     why: String,
+    /// 所核对草稿的修订号（见 check） / revision of the draft that was checked
+    #[arg(long)]
+    revision: String,
     /// 明知放弃的保证，可重复 / a promise that the town does without; may be given again
     #[arg(long, value_name = "PROMISE")]
     without: Vec<Promise>,
@@ -42,13 +58,31 @@ impl LifeCycleCommand {
             Self::Check => {
                 context.output.result(&client.fetch("/v1/life-cycle", &[])?, |shown| drafted(&shown["draft"]))
             }
-            Self::Publish(PublishArgs { by, why, without }) => {
-                let done = client.post("/v1/life-cycle", &json!({ "by": by, "why": why, "without": without }))?;
-                context.output.result(&done, published);
+            Self::Publish(PublishArgs { by, why, revision, without }) => {
+                let body = json!({ "by": by, "why": why, "revision": revision, "without": without });
+                context.output.result(&client.post("/v1/life-cycle", &body)?, published);
+            }
+            Self::Edition { edition } => {
+                let shown = client.fetch(&format!("/v1/life-cycle/{}", edition), &[])?;
+                context.output.result(&shown, one_edition);
+            }
+            Self::Restore { edition } => {
+                let path = format!("/v1/life-cycle/{}/restore", edition);
+                let done = client.post(&path, &Value::Null)?;
+                context.output.result(&done, |done| {
+                    format!("已写入草稿，请核对后发布 / written into the draft: check and publish it\n{}", fields(done))
+                });
             }
         }
         Ok(ExitCode::SUCCESS)
     }
+}
+
+fn edition_name(text: &str) -> Result<String, String> {
+    if text != "shipped" {
+        text.parse::<RecordId>().map_err(|error| error.to_string())?;
+    }
+    Ok(text.to_owned())
 }
 
 fn published(done: &Value) -> String {
@@ -75,16 +109,33 @@ fn in_force(shown: &Value) -> String {
         0 => "现行：程序自带的流程 / in force: as the program ships it\n".to_owned(),
         number => format!("现行：第 {number} 版 / in force: edition {number}\n"),
     };
-    if !shown["apart"].is_null() {
-        text += "另有一版同时发布，请核对草稿后再发布一次 / another edition was published apart: look the draft through and publish once more\n";
+    if shown["apart"].as_array().is_some_and(|apart| !apart.is_empty()) {
+        text += "另有版本同时发布，请核对草稿后再发布一次 / others were published apart: look the draft through and publish once more\n";
     }
-    text += &rules_table(&shown["rules"]);
+    if shown["waiting"].as_u64().unwrap_or(0) > 0 {
+        text += "有版本尚缺其前版，据其所作的操作等待中 / editions wait for those before them, and what was done by them waits\n";
+    }
+    text += &rules_table(&shown["rules"], TableKind::Transition);
+    text += "\n";
+    text += &rules_table(&shown["meetings"], TableKind::Meeting);
     text += "\n";
     text + &table(&json!({ "rows": shown["editions"] }), &editions)
 }
 
-fn rules_table(rules: &Value) -> String {
-    let columns = rows::titles(TableKind::Transition.columns());
+/// One edition: who published it, what it changed, and all of it.
+fn one_edition(shown: &Value) -> String {
+    let note = if shown["edition"].is_null() {
+        "程序自带的流程 / as the program ships it".to_owned()
+    } else {
+        fields(&shown["edition"])
+    };
+    let changes = changes(&shown["changes"]).join("\n");
+    let rules = rules_table(&shown["rules"], TableKind::Transition);
+    [note, changes, rules, rules_table(&shown["meetings"], TableKind::Meeting)].join("\n")
+}
+
+fn rules_table(rules: &Value, kind: TableKind) -> String {
+    let columns = rows::titles(kind.columns());
     let columns: Vec<(&str, &str)> =
         columns.iter().map(|(pointer, title)| (pointer.as_str(), title.as_str())).collect();
     table(&json!({ "rows": rules }), &columns)
@@ -97,12 +148,7 @@ fn drafted(draft: &Value) -> String {
     if draft["differs"] != json!(true) {
         lines.push("草稿与现行流程相同 / the draft says nothing else than what is in force".to_owned());
     }
-    for changed in rows("rules") {
-        lines.push(change("操作 step", &changed, &["/step"]));
-    }
-    for changed in rows("meetings") {
-        lines.push(change("并发 meeting", &changed, &["/first", "/second"]));
-    }
+    lines.extend(changes(&draft["changes"]));
     for unsound in rows("unsound") {
         let word = |name: &str| unsound[name].as_str().unwrap_or_default().to_owned();
         lines.push(format!("不可发布 cannot be published: {} / {}", word("chinese"), word("english")));
@@ -118,7 +164,16 @@ fn drafted(draft: &Value) -> String {
     if let Some(disputed) = draft["disputed"].as_str() {
         lines.push(format!("有未裁定的单元格 cells in dispute: {disputed}"));
     }
+    let revision = draft["revision"].as_str().unwrap_or_default();
+    lines.push(format!("发布时写明 --revision {revision} / to publish it name --revision {revision}"));
     lines.join("\n")
+}
+
+/// Each row that differs.
+fn changes(changes: &Value) -> Vec<String> {
+    let rows = |name: &str| changes[name].as_array().cloned().unwrap_or_default();
+    let rules = rows("rules").into_iter().map(|row| change("操作 step", &row, &["/step"]));
+    rules.chain(rows("meetings").into_iter().map(|row| change("并发 meeting", &row, &["/first", "/second"]))).collect()
 }
 
 /// One row before and after, as far as they differ.

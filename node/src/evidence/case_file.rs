@@ -84,7 +84,7 @@ pub struct CaseFile {
     pub events: Vec<Fact>,
 }
 
-/// One edition of the rules of cases. That an event was done by it needs no proof: the event names its hash.
+/// One edition of the rules of cases. That an event was done by it the event says itself, by its hash.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RulesFact {
     /// Its bytes in base64.
@@ -93,15 +93,24 @@ pub struct RulesFact {
     pub hybrid_time: String,
     /// The node that published it.
     pub author: NodeId,
+    /// The document that holds the town's editions.
+    pub document: DocumentId,
+    /// The entry that carries it; `None` where none proves that a center published it.
+    pub proof: Option<EntryId>,
     /// Whether it counts for nothing, from what certificates and logs say.
     pub void: bool,
 }
 
 impl RulesFact {
     /// The fact of an edition.
-    pub fn new(input: &EditionInput) -> Self {
+    pub fn new(input: &EditionInput, document: DocumentId) -> Self {
         let (record, hybrid_time) = (base64(&input.bytes), input.time.to_string());
-        Self { record, hybrid_time, author: input.author, void: input.void }
+        Self { record, hybrid_time, author: input.author, document, proof: None, void: input.void }
+    }
+
+    /// The hash of its bytes; that of nothing where they have not the form of any.
+    pub(super) fn id(&self) -> RecordId {
+        record_id(&unbase64(&self.record).unwrap_or_default())
     }
 
     fn input(&self) -> Option<(RecordId, EditionInput)> {

@@ -117,7 +117,7 @@ pub struct Manifest {
 /// [`Manifest::proved_by_authors`].
 pub const PROVED: &str = "列有 proof 的每条记录：由该证书的节点逐字节写入其签名日志的该位置，证书可上溯至本镇根密钥 / each event with a proof: the node of that certificate recorded it, byte for byte, at that place of its signed log; the certificate leads to the town's root key";
 /// [`Manifest::vouched_by_exporter`].
-pub const VOUCHED: &str = "仅由导出节点签名担保：没有遗漏记录；作者证书在记录时未被吊销；时限（按镇日历）；反映人；未列 proof 的记录（原因见各条 unproved） / vouched for by the exporting node's signature alone: that no event is left out; that no author was revoked before; the end of the limit, which follows from the town's calendar; who reported; events without a proof (each says why: unproved)";
+pub const VOUCHED: &str = "仅由导出节点签名担保：没有遗漏记录；作者证书在记录时未被吊销；时限（按镇日历）；所列办理流程未失效；反映人；未列 proof 的记录（原因见各条 unproved） / vouched for by the exporting node's signature alone: that no event is left out; that no author was revoked before; the end of the limit, which follows from the town's calendar; that the rules of cases listed are not void; who reported; events without a proof (each says why: unproved)";
 
 /// The entries of a pack, and the certificates of their authors.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -126,6 +126,9 @@ pub struct Proofs {
     pub certificates: Vec<String>,
     /// Entries.
     pub entries: Vec<EntryLine>,
+    /// Entries that carry editions of the rules.
+    #[serde(default)]
+    pub rules: Vec<EntryLine>,
 }
 
 /// One entry; byte strings in base64.

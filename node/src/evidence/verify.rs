@@ -27,7 +27,7 @@ use townmesh_crdt::trust::Trust;
 use super::archive::{Archive, Part, Unread};
 use super::{
     CASE, CaseFile, EntryLine, FORMAT, Fact, MANIFEST, MAX_FILE_BYTES, Manifest, PROOF, Problem, Proofs, REPORT,
-    SIGNATURE, report, unbase64,
+    RulesFact, SIGNATURE, report, unbase64,
 };
 
 /// Problems that are listed; beyond it they are counted.
@@ -36,6 +36,8 @@ const LISTED: usize = 100;
 const MAX_MANIFEST: u64 = 4 << 20;
 /// Most events, entries and certificates that are looked at.
 const MAX_LINES: usize = 16_384;
+/// Most editions of the rules that are looked at.
+const MAX_RULES: usize = 1_024;
 /// Fewest digits by which a town may be named: as hard to imitate as to forge a signature.
 const FEWEST_DIGITS: usize = 32;
 
@@ -354,7 +356,11 @@ struct Proved {
 fn check_events(manifest: &Manifest, case: &CaseFile, proofs: &Proofs, mut trust: Trust, outcome: &mut Outcome) {
     outcome.masked = case.masked;
     outcome.events = case.events.len();
-    let is_large = case.events.len() > MAX_LINES || proofs.entries.len() > case.events.len() * 2 + 16;
+    let most = case.events.len() * 2 + 16;
+    let is_large = case.events.len() > MAX_LINES
+        || proofs.entries.len() > most
+        || case.rules.len() > MAX_RULES
+        || proofs.rules.len() > MAX_RULES;
     if case.format != FORMAT || case.case != manifest.case || is_large {
         outcome.wrong("case", CASE, "案卷与清单不符", "it is not the case of the manifest, or larger than any case");
         return;
@@ -375,6 +381,7 @@ fn check_events(manifest: &Manifest, case: &CaseFile, proofs: &Proofs, mut trust
             Err(error) => outcome.wrong("entry", line.entry.to_string(), format!("日志条目不成立：{error}"), error),
         }
     }
+    check_rules(case, proofs, &trust, &mut codec, outcome);
     check_exporter(manifest, &trust, &namespace, outcome);
     let mut shown = BTreeSet::new();
     for fact in &case.events {
@@ -394,6 +401,40 @@ fn check_events(manifest: &Manifest, case: &CaseFile, proofs: &Proofs, mut trust
     for waiting in &folded.waiting {
         let en = "an event that this one builds on, or the rules that it names, are not in the pack: left out, or the exporting node did not have it";
         outcome.wrong("left_out", waiting.event.to_string(), "此记录所依据的记录或办理流程不在包中", en);
+    }
+}
+
+/// Rules are those of the town where a center published them: whoever made a pack could have made up some.
+fn check_rules(case: &CaseFile, proofs: &Proofs, trust: &Trust, codec: &mut BodyCodec, outcome: &mut Outcome) {
+    for fact in &case.rules {
+        let line = fact.proof.and_then(|entry| proofs.rules.iter().find(|line| line.entry == entry));
+        let proved =
+            line.ok_or_else(|| "no entry proves it".to_owned()).and_then(|line| prove_rules(fact, line, trust, codec));
+        if let Err(error) = proved {
+            let zh = format!("办理流程未证明为本镇所发布：{error}");
+            let en = format!("the rules are not proved to be those of the town: {error}");
+            outcome.wrong("rules", fact.id().to_string(), zh, en);
+        }
+    }
+}
+
+fn prove_rules(fact: &RulesFact, line: &EntryLine, trust: &Trust, codec: &mut BodyCodec) -> Result<(), String> {
+    let proof = line.proof().ok_or("it has not the form of an entry")?;
+    let header = proof.header;
+    if header.id() != line.entry || header.log.author != fact.author || header.time.0.to_string() != fact.hybrid_time {
+        return Err("author or time are not those of its entry".to_owned());
+    }
+    let mut carried = || -> Result<bool, ProofError> {
+        let town = Namespace::town();
+        let certificate = proof.check(trust, &town)?;
+        evidence::may_record(certificate, &town, DocumentKind::LifeCycle)?;
+        let records = proof.records(codec, DocumentKind::LifeCycle, fact.document)?;
+        Ok(records.iter().any(|record| record_id(record) == fact.id()))
+    };
+    match carried() {
+        Ok(true) => Ok(()),
+        Ok(false) => Err("its entry does not carry it".to_owned()),
+        Err(error) => Err(error.to_string()),
     }
 }
 

@@ -90,7 +90,9 @@ fn command_status(code: &str) -> StatusCode {
         "disk_low" => StatusCode::INSUFFICIENT_STORAGE,
         "store" | "read_only" => StatusCode::SERVICE_UNAVAILABLE,
         "key_missing" | "unknown_namespace" | "person_key_missing" | "no_room" | "erased" | "wrong_state"
-        | "own_work" | "alias" | "settled" | "conflict_changed" | "not_undoable" => StatusCode::CONFLICT,
+        | "own_work" | "alias" | "settled" | "conflict_changed" | "draft_changed" | "not_undoable" => {
+            StatusCode::CONFLICT
+        }
         "too_large" => StatusCode::PAYLOAD_TOO_LARGE,
         _ => StatusCode::UNPROCESSABLE_ENTITY,
     }

@@ -10,11 +10,13 @@ use serde::Deserialize;
 use serde_json::json;
 use townmesh_crdt::codec::BodyCodec;
 use townmesh_crdt::command::case::{self, CaseRef, Held};
-use townmesh_crdt::command::{photo, table};
+use townmesh_crdt::command::{life_cycle, photo, table};
+use townmesh_crdt::domain::case::LifeCycle;
 use townmesh_crdt::domain::inspection::PhotoHash;
 use townmesh_crdt::domain::number::SpokenNumber;
 use townmesh_crdt::domain::person::PersonalData;
 use townmesh_crdt::id::{CertificateId, DocumentId, NodeId};
+use townmesh_crdt::namespace::Namespace;
 use townmesh_crdt::policy::DocumentKind;
 use townmesh_crdt::replica::{Found, Replica};
 use townmesh_crdt::store::StoreError;
@@ -131,17 +133,51 @@ fn gather(replica: &mut Replica, document: DocumentId, reveal: bool) -> Result<O
     // Several reporters come in no particular order; the same pack has the same bytes.
     file.reporters.sort_by_cached_key(ToString::to_string);
     let mut proofs = Proofs::default();
-    prove(replica, held, &found, (&mut file, &mut proofs));
+    let certificates = prove(replica, held, &found, (&mut file, &mut proofs));
     let tables = table::tables(replica)?;
-    let rules = tables.life_cycle().resting_on(file.named_rules());
-    file.rules = rules.into_iter().map(|published| RulesFact::new(&published.input)).collect();
+    let publishers = prove_rules(replica, tables.life_cycle(), (&mut file, &mut proofs))?;
+    proofs.certificates = chains(replica, certificates.into_iter().chain(publishers).collect());
     let folded = file.fold();
     file.due_ms = folded.deadline(tables.calendar(), 0).and_then(|deadline| deadline.due);
     Ok(Some((file, proofs)))
 }
 
-/// Adds each record with the entry that carries it, and each author's certificate with those that it stands on.
-fn prove(replica: &Replica, held: Vec<Held>, found: &[Found], (file, proofs): (&mut CaseFile, &mut Proofs)) {
+/// Adds the rules that the events name, each with the entry that carries it; the certificates of who published them.
+fn prove_rules(
+    replica: &mut Replica,
+    life_cycle: &LifeCycle,
+    (file, proofs): (&mut CaseFile, &mut Proofs),
+) -> Result<BTreeSet<CertificateId>, StoreError> {
+    let named = life_cycle.resting_on(file.named_rules());
+    let mut publishers = BTreeSet::new();
+    let (Some(document), false) = (life_cycle::document(replica), named.is_empty()) else { return Ok(publishers) };
+    let found = replica.evidence(&Namespace::town(), document)?;
+    let mut codec = BodyCodec::new().ok();
+    for published in named {
+        let mut fact = RulesFact::new(&published.input, document);
+        let carries = |one: &&Found| {
+            let header = &one.proof.header;
+            one.records.contains(&published.id)
+                && (header.time.0, header.log.author) == (published.input.time, published.input.author)
+        };
+        if let Some(one) = found.iter().find(carries).filter(|one| is_alone(one, document, codec.as_mut())) {
+            let line = EntryLine::of(&one.proof);
+            publishers.insert(one.proof.header.certificate);
+            fact.proof = Some(line.entry);
+            proofs.rules.push(line);
+        }
+        file.rules.push(fact);
+    }
+    Ok(publishers)
+}
+
+/// Adds each record with the entry that carries it; the certificates of their authors.
+fn prove(
+    replica: &Replica,
+    held: Vec<Held>,
+    found: &[Found],
+    (file, proofs): (&mut CaseFile, &mut Proofs),
+) -> BTreeSet<CertificateId> {
     let (mut certificates, mut lines) = (BTreeSet::new(), BTreeMap::new());
     let mut codec = BodyCodec::new().ok();
     for Held { record, void, .. } in held {
@@ -168,7 +204,7 @@ fn prove(replica: &Replica, held: Vec<Held>, found: &[Found], (file, proofs): (&
         file.events.push(fact);
     }
     proofs.entries = lines.into_values().collect::<Vec<EntryLine>>();
-    proofs.certificates = chains(replica, certificates);
+    certificates
 }
 
 /// Whether an entry says something of this case alone, so that its body may be opened to anybody who may read the case.

@@ -319,6 +319,8 @@ fn whole_town() -> Router<Api> {
         .route("/v1/delivery", get(delivery::list))
         .route("/v1/completeness", get(completeness::show))
         .route("/v1/life-cycle", get(life_cycle::show).post(life_cycle::publish))
+        .route("/v1/life-cycle/{edition}", get(life_cycle::edition))
+        .route("/v1/life-cycle/{edition}/restore", post(life_cycle::restore))
         .route("/v1/tables", get(tables::list))
         .route("/v1/tables/{table}", get(tables::show).post(tables::record))
         .route("/v1/tables/{table}/import", post(tables::import).layer(DefaultBodyLimit::max(MAX_TABLE_FILE as usize)))

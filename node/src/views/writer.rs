@@ -321,15 +321,19 @@ impl<'c> Batch<'c> {
         self.run("UPDATE document SET changed = ? WHERE row = ?", &[&self.changes, &row])
     }
 
-    /// By what a case in this row may differ without saying anything new; nothing where everything is told.
-    fn times(&self, row: i64) -> rusqlite::Result<Option<[Value; 4]>> {
+    /// What a case in this row says, to see whether it says anything else when it is read again; nothing where everything is told.
+    fn said(&self, row: i64) -> rusqlite::Result<Option<[Value; 6]>> {
         if self.telling == Telling::Each {
             return Ok(None);
         }
-        let times = "SELECT state, yellow_ms, due_ms, (SELECT group_concat(coalesce(due_ms, '')) FROM \
-                     (SELECT due_ms FROM case_stage WHERE row = ?1 ORDER BY place)) FROM case_file WHERE row = ?1";
-        let mut times = self.connection.prepare_cached(times)?;
-        times.query_row([row], |row| Ok([row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?])).optional()
+        let said = "SELECT state, yellow_ms, due_ms, (SELECT group_concat(coalesce(due_ms, '')) FROM \
+                    (SELECT due_ms FROM case_stage WHERE row = ?1 ORDER BY place)), detail, (SELECT group_concat(effect) FROM \
+                    (SELECT effect FROM case_event WHERE row = ?1 ORDER BY place)) FROM case_file WHERE row = ?1";
+        let mut said = self.connection.prepare_cached(said)?;
+        let columns = |row: &rusqlite::Row<'_>| {
+            Ok([row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?, row.get(5)?])
+        };
+        said.query_row([row], columns).optional()
     }
 
     /// Notes how many changes there were, and forgets the oldest removals.
@@ -369,9 +373,9 @@ impl<'c> Batch<'c> {
             Reading::Track(record) => (DocumentKind::Track, record.id),
         };
         let slot = self.slot(item, namespace, kind, document)?;
-        let before = self.times(slot.row)?;
+        let before = self.said(slot.row)?;
         self.replace(slot, reading)?;
-        let is_told = before.is_none() || before != self.times(slot.row)?;
+        let is_told = before.is_none() || before != self.said(slot.row)?;
         if is_told { self.tell(slot.row) } else { Ok(()) }
     }
 

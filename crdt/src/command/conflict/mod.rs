@@ -20,7 +20,9 @@ pub use settled::{Done, settled, undo};
 use serde::Serialize;
 
 use super::life_cycle::EditionNote;
-use super::read::{At, Conflict, ConflictValue, Duplicate, HouseholdRecord, Reading, Said, TableConflict, TableRecord};
+use super::read::{
+    At, Conflict, ConflictValue, Duplicate, HouseholdRecord, LifeCycleRecord, Reading, Said, TableConflict, TableRecord,
+};
 use crate::change::AssertionId;
 use crate::clock::Millis;
 use crate::domain::case::{ConflictKind, OrderRef};
@@ -175,8 +177,12 @@ pub fn open(reading: &Reading) -> Vec<OpenConflict> {
         Reading::Table(record) => record.conflicts.iter().map(|conflict| of_cell(record, conflict)).collect(),
         Reading::Book(entry) => fields(entry.id, &entry.conflicts),
         Reading::Case(record) => cases::open(record),
-        Reading::LifeCycle(record) => record.apart.iter().map(|apart| of_editions(record.id, apart)).collect(),
-        Reading::Inspections(_) | Reading::DeviceDay(_) | Reading::Track(_) | Reading::Nothing => vec![],
+        Reading::LifeCycle(record) if record.newest.len() > 1 => vec![of_editions(record)],
+        Reading::LifeCycle(_)
+        | Reading::Inspections(_)
+        | Reading::DeviceDay(_)
+        | Reading::Track(_)
+        | Reading::Nothing => vec![],
     }
 }
 
@@ -218,7 +224,7 @@ fn of_cell(record: &TableRecord, conflict: &TableConflict) -> OpenConflict {
 }
 
 /// The newer one is in force until somebody publishes what they come to together.
-fn of_editions(document: DocumentId, apart: &[EditionNote; 2]) -> OpenConflict {
+fn of_editions(record: &LifeCycleRecord) -> OpenConflict {
     let side = |(number, edition): (usize, &EditionNote)| {
         let EditionNote { number: of, why, by, author, time_ms, .. } = edition;
         let words = [of.to_string(), format!("第 {of} 版：{why}"), format!("edition {of}: {why}")];
@@ -226,15 +232,15 @@ fn of_editions(document: DocumentId, apart: &[EditionNote; 2]) -> OpenConflict {
         Side { said: vec![said], stands: number == 1, ..side(number, words, &[]) }
     };
     OpenConflict {
-        id: id(document, &[b"editions"]),
-        revision: revision(apart.iter().map(|edition| edition.id.0.to_vec())),
+        id: id(record.id, &[b"editions"]),
+        revision: revision(record.newest.iter().map(|edition| edition.id.0.to_vec())),
         kind: InboxKind::Editions,
         resident: None,
         subject: "life_cycle".into(),
         chinese: "分别发布的办理流程：核对后再发布一次".into(),
         english: "rules of cases published apart: look them through and publish once more".into(),
         personal: false,
-        sides: (1..).zip(apart).map(side).collect(),
+        sides: (1..).zip(&record.newest).map(side).collect(),
         offers: vec![],
         place: Place::Editions,
     }

@@ -33,14 +33,15 @@ fn draft(replica: &mut Replica, rows: &[Fields]) {
     replica.commit(NOW).unwrap();
 }
 
-fn publishing(without: &[Promise]) -> Publishing {
-    Publishing {
-        by: "zhz-1".into(), why: "受理改由值班长负责".into(), without: without.iter().copied().collect()
-    }
+fn publishing(replica: &mut Replica, without: &[Promise]) -> Publishing {
+    let revision = life_cycle::draft(replica).unwrap().revision;
+    let without = without.iter().copied().collect();
+    Publishing { by: "zhz-1".into(), why: "受理改由值班长负责".into(), without, revision }
 }
 
 fn publish(replica: &mut Replica) -> Result<Outcome<Option<EditionNote>>, CommandError> {
-    let done = life_cycle::publish(replica, &publishing(&[]), NOW);
+    let looked_through = publishing(replica, &[]);
+    let done = life_cycle::publish(replica, &looked_through, NOW);
     replica.commit(NOW).unwrap();
     done
 }
@@ -69,9 +70,9 @@ fn a_draft_changes_nothing_before_it_is_published_and_then_rules_wherever_it_arr
     draft(&mut town.center, &[duty_heads_accept()]);
     assert_eq!(accept(&mut town.center, &first, Role::DutyHead), Err("wrong_role"), "a draft is none of the rules");
     let drafted = life_cycle::draft(&mut town.center).unwrap();
-    assert_eq!((drafted.differs(), drafted.rules.len(), drafted.meetings.len()), (true, 1, 0));
+    assert_eq!((drafted.changes.rules.len(), drafted.changes.meetings.len()), (1, 0));
     let Outcome::Created(Some(edition), _) = publish(&mut town.center).unwrap() else { panic!("it is new") };
-    assert_eq!((edition.number, edition.before, edition.void), (1, None, false));
+    assert_eq!((edition.number, edition.before.len(), edition.void), (1, 0, false));
     assert_eq!(accept(&mut town.center, &first, Role::IntakeClerk), Err("wrong_role"));
     accept(&mut town.center, &first, Role::DutyHead).unwrap();
     // The village is cut off and goes by the rules that it has.
@@ -120,14 +121,95 @@ fn what_a_town_could_not_work_by_is_not_published_and_a_promise_only_if_it_is_na
     let refused = publish(&mut center).unwrap_err();
     assert_eq!(refused.code(), "promises_broken");
     assert!(refused.chinese().contains("发现人不处置 (finder_handles_not)"), "{}", refused.chinese());
-    let other = life_cycle::publish(&mut center, &publishing(&[Promise::OthersAudit]), NOW).unwrap_err();
-    assert_eq!(other.code(), "promises_broken", "another promise was named");
-    life_cycle::publish(&mut center, &publishing(&[Promise::FinderHandlesNot]), NOW).unwrap();
-    for publishing in
-        [Publishing { by: " ".into(), ..publishing(&[]) }, Publishing { why: String::new(), ..publishing(&[]) }]
-    {
-        assert_eq!(life_cycle::publish(&mut center, &publishing, NOW).unwrap_err().code(), "blank");
+    let other = publishing(&mut center, &[Promise::OthersAudit]);
+    assert_eq!(life_cycle::publish(&mut center, &other, NOW).unwrap_err().code(), "promises_broken");
+    let named = publishing(&mut center, &[Promise::FinderHandlesNot]);
+    for wrong in [
+        Publishing { by: " ".into(), ..named.clone() },
+        Publishing { why: String::new(), ..named.clone() },
+        Publishing { by: "长".repeat(40), ..named.clone() },
+    ] {
+        assert!(["blank", "too_long"].contains(&life_cycle::publish(&mut center, &wrong, NOW).unwrap_err().code()));
     }
+    // Somebody edits a row after it was looked through.
+    draft(&mut center, &[row(Step::Comment, |row| row.who = "duty_head".parse().ok())]);
+    assert_eq!(life_cycle::publish(&mut center, &named, NOW).unwrap_err().code(), "draft_changed");
+    let named = publishing(&mut center, &[Promise::FinderHandlesNot]);
+    life_cycle::publish(&mut center, &named, NOW).unwrap();
+}
+
+#[test]
+fn an_edition_is_written_into_the_draft_again_to_be_published_once_more() {
+    let (mut center, _) = centers(175);
+    let meeting = |retired| {
+        let shipped = TransitionTable::default();
+        let met = shipped.meetings().iter().find(|met| met.first == Step::File).unwrap();
+        let row = crate::domain::tables::MeetingRow {
+            retired: Some(retired),
+            ..crate::domain::tables::MeetingRow::of_meeting(met)
+        };
+        row.fields()
+    };
+    draft(&mut center, &[duty_heads_accept(), row(Step::Whistle, |row| row.retired = Some(true))]);
+    table::record(&mut center, TableKind::Meeting, &[meeting(true)], NOW).unwrap();
+    let Outcome::Created(Some(first), _) = publish(&mut center).unwrap() else { panic!("it is new") };
+    let before = life_cycle::draft(&mut center).unwrap().table;
+    life_cycle::restore(&mut center, None, NOW).unwrap();
+    center.commit(NOW).unwrap();
+    assert_eq!(life_cycle::draft(&mut center).unwrap().table, TransitionTable::default());
+    publish(&mut center).unwrap();
+    life_cycle::restore(&mut center, Some(first.id), NOW).unwrap();
+    assert_eq!(life_cycle::draft(&mut center).unwrap().table, before);
+    let unknown = life_cycle::restore(&mut center, Some(crate::id::RecordId([7; 16])), NOW).unwrap_err();
+    assert_eq!(unknown.code(), "not_found");
+}
+
+#[test]
+fn rules_come_by_a_carrier_with_the_cases_that_go_by_them() {
+    let mut rng = ChaCha8Rng::seed_from_u64(176);
+    let founded = enrol::found(&[LANGFA.to_owned()], "2025", "2025-11", NOW, &mut rng);
+    let mut center = node(&founded, &mut rng, "center", NodeRole::Center);
+    let mut one = node(&founded, &mut rng, "one", NodeRole::Village);
+    let place = Place {
+        name: "carrier".into(),
+        role: NodeRole::Carrier,
+        regions: vec![],
+        carries: vec![LANGFA.to_owned()],
+        acts_as: None,
+    };
+    let mut carrier = node_at(&founded, &mut rng, &place);
+    meet(&mut center, &mut one);
+    meet(&mut center, &mut carrier);
+    let case = report(&mut one);
+    meet(&mut one, &mut center);
+    draft(&mut center, &[duty_heads_accept()]);
+    publish(&mut center).unwrap();
+    accept(&mut center, &case, Role::DutyHead).unwrap();
+    meet(&mut center, &mut carrier);
+    meet(&mut carrier, &mut one);
+    let folded = folded(&mut one, &case);
+    assert_eq!((folded.waiting.len(), folded.timeline.len()), (0, 2), "{folded:?}");
+    assert_eq!(folded.timeline[1].edition, 1);
+}
+
+#[test]
+fn what_a_removed_center_published_unseen_counts_for_nothing() {
+    let mut rng = ChaCha8Rng::seed_from_u64(177);
+    let founded = enrol::found(&[LANGFA.to_owned()], "2025", "2025-11", NOW, &mut rng);
+    let mut one = node(&founded, &mut rng, "center-1", NodeRole::Center);
+    let mut two = node(&founded, &mut rng, "center-2", NodeRole::Center);
+    meet(&mut one, &mut two);
+    draft(&mut two, &[duty_heads_accept()]);
+    meet(&mut one, &mut two);
+    publish(&mut two).unwrap();
+    let case = report(&mut two);
+    accept(&mut two, &case, Role::DutyHead).unwrap();
+    one.revoke(&founded.authority, two.node(), true, NOW).unwrap();
+    one.commit(NOW).unwrap();
+    meet(&mut one, &mut two);
+    assert!(table::tables(&mut one).unwrap().life_cycle().in_force().is_none());
+    let standing = report(&mut one);
+    assert_eq!(accept(&mut one, &standing, Role::DutyHead), Err("wrong_role"));
 }
 
 #[test]

@@ -82,8 +82,12 @@ impl Town {
 
 fn node(founded: &Founded, rng: &mut ChaCha8Rng, name: &str, role: NodeRole) -> Replica {
     let regions = if role == NodeRole::Center { vec![] } else { vec![LANGFA.to_owned()] };
-    let place = Place { name: name.into(), role, regions, carries: vec![], acts_as: None };
-    let invite = enrol::invite(&founded.authority, &place, &founded.secrets, NOW, rng).unwrap();
+    node_at(founded, rng, &Place { name: name.into(), role, regions, carries: vec![], acts_as: None })
+}
+
+fn node_at(founded: &Founded, rng: &mut ChaCha8Rng, place: &Place) -> Replica {
+    let role = place.role;
+    let invite = enrol::invite(&founded.authority, place, &founded.secrets, NOW, rng).unwrap();
     let joined = enrol::redeem(&invite, rng).unwrap();
     let opening = Opening {
         store: Store::open_backend(InMemoryBackend::new()).unwrap(),

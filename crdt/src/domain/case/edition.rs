@@ -5,16 +5,20 @@
 //! that one for ever. It cannot go back behind its own past: an event that has seen one done by a newer edition goes by
 //! the newer one, too. What meets between two editions is judged by the newer of them.
 //!
-//! - *Newer* is what has more editions before it; of two that were published apart with equally many, the one with the higher id.
-//! - An edition whose author could not publish it (a removed center) is *void*: events that name it go by the nearest one
-//!   before it that is not. Whether it is void follows from certificates and logs, as for events.
+//! - An edition names all the newest ones that its publisher held (`before`), as an event names what its author had seen. *Newer*
+//!   is what has more editions before it, one after the other; of two with equally many, the one with the higher id. Where several
+//!   stand that none replaces, they were published apart: the newest is in force, and one more settles it.
+//! - An edition whose author could not publish it (a removed center) is *void*: events that name it go by the newest of those
+//!   before it that is not. What stands past a fork of its author's log is not there until an authority ratifies it.
 //! - An event that names an edition which is not held, or which rests on one that is not, *waits*.
 //! - An event that names none goes by the table that the program ships, which therefore never changes.
 //!
+//! What this does not stop: a node that was told of new rules and goes on by old ones looks like one that was not told. Each event
+//! says by which edition it went.
+//!
 //! # Wire format
 //!
-//! At most [`MAX_EDITION_BYTES`]: the version byte 1 and one CBOR map {0: id of the edition before it (left out for the
-//! first), 1: member, 2: why, 3: rules, 4: meetings}. A rule is an array [step, array of states, where it leads (0 stay,
+//! At most [`MAX_EDITION_BYTES`]: the version byte 1 and one CBOR map {0: array of ids of the editions before it, 1: member, 2: why, 3: rules, 4: meetings}. A rule is an array [step, array of states, where it leads (0 stay,
 //! -1 back, else a state), array of roles or null for anyone, array of guards, late, precedence]; a meeting is [first, second,
 //! outcome, conflict].
 
@@ -31,13 +35,15 @@ use crate::domain::role::Role;
 use crate::id::{NodeId, RecordId};
 
 /// Most bytes of an encoded edition.
-pub const MAX_EDITION_BYTES: usize = 16 * 1024;
+pub const MAX_EDITION_BYTES: usize = 32 * 1024;
+/// Most editions that one replaces at once.
+pub const MAX_BEFORE: usize = 64;
 
 /// One edition: the rules, what they replace, and who published them why.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Edition {
-    /// The edition that it replaces; `None`: what the program ships.
-    pub before: Option<RecordId>,
+    /// The editions that it replaces, at most [`MAX_BEFORE`]; none: what the program ships.
+    pub before: BTreeSet<RecordId>,
     /// The account of the person who published it; not empty.
     pub by: String,
     /// Why the rules change; not empty.
@@ -55,6 +61,9 @@ pub enum EditionError {
     /// Not the CBOR form of an edition.
     #[error("these bytes are no edition of the life cycle: {0}; ask the center for them again")]
     Malformed(String),
+    /// It replaces more than [`MAX_BEFORE`].
+    #[error("an edition of the life cycle replaces {0} others, more than {MAX_BEFORE}: publish after fewer")]
+    TooManyBefore(usize),
     /// A text is empty or too long.
     #[error("{0} of an edition is empty or too long: write it in a few words")]
     Text(&'static str),
@@ -124,7 +133,7 @@ impl LifeCycle {
         let mut goes_by: BTreeMap<RecordId, Place> = BTreeMap::new();
         // What an edition rests on has a lower number, so it stands before it.
         for (index, edition) in published.iter().enumerate() {
-            let before = edition.input.edition.before.and_then(|before| goes_by.get(&before)).copied();
+            let before = edition.input.edition.before.iter().filter_map(|before| goes_by.get(before)).copied().max();
             let place = if edition.input.void { before.unwrap_or(0) } else { index.saturating_add(1) };
             goes_by.insert(edition.id, place);
         }
@@ -141,12 +150,37 @@ impl LifeCycle {
         self.in_force().map_or(&self.shipped, |edition| &edition.input.edition.table)
     }
 
-    /// The edition that another one was published beside, neither knowing of the other; `None` where the newest is the only one of
-    /// its number. A further edition settles it.
-    pub fn published_apart(&self) -> Option<[&Published; 2]> {
-        let newest = self.in_force()?;
-        let mut others = self.published.iter().rev().filter(|edition| !edition.input.void && edition.id != newest.id);
-        others.next().filter(|other| other.number == newest.number).map(|other| [newest, other])
+    /// The editions that none replaces, the newest first, which is in force; more than one where they were published apart.
+    pub fn newest(&self) -> Vec<&Published> {
+        let mut replaced: BTreeSet<RecordId> = BTreeSet::new();
+        let mut newest = Vec::new();
+        for edition in self.published.iter().rev() {
+            let is_replaced = replaced.contains(&edition.id);
+            // What a void one replaced is replaced only where a standing one came after it.
+            if !edition.input.void || is_replaced {
+                replaced.extend(&edition.input.edition.before);
+            }
+            if !edition.input.void && !is_replaced {
+                newest.push(edition);
+            }
+        }
+        newest
+    }
+
+    /// The rules of an edition, or those that the program ships.
+    pub fn table_of(&self, id: Option<RecordId>) -> Option<&TransitionTable> {
+        let Some(id) = id else { return Some(&self.shipped) };
+        self.published.iter().find(|edition| edition.id == id).map(|edition| &edition.input.edition.table)
+    }
+
+    /// The newest of the editions that one replaced; `None`: what the program ships.
+    pub fn before(&self, edition: &Published) -> Option<&Published> {
+        self.published.iter().rfind(|other| edition.input.edition.before.contains(&other.id))
+    }
+
+    /// The rules of every edition, those that the program ships first.
+    pub fn tables(&self) -> impl Iterator<Item = &TransitionTable> {
+        std::iter::once(&self.shipped).chain(self.published.iter().map(|edition| &edition.input.edition.table))
     }
 
     /// Every edition that can be placed, the oldest first.
@@ -165,7 +199,7 @@ impl LifeCycle {
         let mut found: Vec<&Published> = Vec::new();
         for edition in self.published.iter().rev() {
             if wanted.remove(&edition.id) {
-                wanted.extend(edition.input.edition.before);
+                wanted.extend(&edition.input.edition.before);
                 found.push(edition);
             }
         }
@@ -199,24 +233,32 @@ impl LifeCycle {
     }
 }
 
-/// How many editions there are up to each one; none for those that rest on something missing. Ids are hashes of what names
-/// the edition before, so there are no circles.
+/// How many editions stand one after the other up to each one; none for those that rest on something missing. Ids are hashes of
+/// what names those before, so there are no circles. O(n log n).
 fn numbers(inputs: &BTreeMap<RecordId, EditionInput>) -> BTreeMap<RecordId, u32> {
-    let mut numbers: BTreeMap<RecordId, u32> = BTreeMap::new();
-    let mut left: Vec<(&RecordId, Option<RecordId>)> =
-        inputs.iter().map(|(id, input)| (id, input.edition.before)).collect();
-    loop {
-        let before = numbers.len();
-        left.retain(|(id, rests_on)| {
-            let number = rests_on.map_or(Some(0), |rests_on| numbers.get(&rests_on).copied());
-            let Some(number) = number else { return true };
-            numbers.insert(**id, number.saturating_add(1));
-            false
-        });
-        if numbers.len() == before {
-            return numbers;
+    let mut after: BTreeMap<RecordId, Vec<RecordId>> = BTreeMap::new();
+    let mut missing: BTreeMap<RecordId, usize> = BTreeMap::new();
+    let mut ready: Vec<RecordId> = Vec::new();
+    for (id, input) in inputs {
+        missing.insert(*id, input.edition.before.len());
+        ready.extend(input.edition.before.is_empty().then_some(*id));
+        for before in &input.edition.before {
+            after.entry(*before).or_default().push(*id);
         }
     }
+    let mut numbers: BTreeMap<RecordId, u32> = BTreeMap::new();
+    while let Some(id) = ready.pop() {
+        let before = inputs.get(&id).into_iter().flat_map(|input| &input.edition.before);
+        let number = before.filter_map(|before| numbers.get(before)).max().map_or(1, |most| most.saturating_add(1));
+        numbers.insert(id, number);
+        for next in after.remove(&id).unwrap_or_default() {
+            if let Some(count) = missing.get_mut(&next) {
+                *count = count.saturating_sub(1);
+                ready.extend((*count == 0).then_some(next));
+            }
+        }
+    }
+    numbers
 }
 
 impl Edition {
@@ -249,6 +291,9 @@ impl Edition {
 
     fn check(&self) -> Result<(), EditionError> {
         let fits = |text: &str, most| !text.trim().is_empty() && text.len() <= most;
+        if self.before.len() > MAX_BEFORE {
+            return Err(EditionError::TooManyBefore(self.before.len()));
+        }
         if !fits(&self.by, MAX_NAME) {
             return Err(EditionError::Text("the member"));
         }
@@ -260,7 +305,7 @@ impl Edition {
 #[cbor(map)]
 struct Wire {
     #[n(0)]
-    before: Option<RecordId>,
+    before: BTreeSet<RecordId>,
     #[n(1)]
     by: String,
     #[n(2)]
@@ -315,7 +360,7 @@ impl From<&Edition> for Wire {
     fn from(edition: &Edition) -> Self {
         let rules = edition.table.rules().map(WireRule::from).collect();
         let meetings = edition.table.meetings().iter().map(WireMeeting::from).collect();
-        Self { before: edition.before, by: edition.by.clone(), why: edition.why.clone(), rules, meetings }
+        Self { before: edition.before.clone(), by: edition.by.clone(), why: edition.why.clone(), rules, meetings }
     }
 }
 

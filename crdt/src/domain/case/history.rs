@@ -156,7 +156,7 @@ fn topological_order<'a>(
     let waiting = nodes.iter().zip(placed).filter(|(_, placed)| !placed).map(|(node, _)| {
         let missing = node.input.event.seen.iter().filter(|seen| !events.contains_key(seen)).copied();
         let rules = node.input.event.rules.filter(|_| node.named.is_none());
-        Waiting { event: node.id, missing: missing.chain(rules).collect() }
+        Waiting { event: node.id, missing: missing.collect(), rules }
     });
     (order, waiting.collect())
 }

@@ -47,7 +47,7 @@ pub use action::{
 };
 pub use calendar::{Calendar, CalendarError, WorkingHours};
 pub use deadline::{Deadline, Lamp};
-pub use edition::{Edition, EditionError, EditionInput, LifeCycle, MAX_EDITION_BYTES, Published};
+pub use edition::{Edition, EditionError, EditionInput, LifeCycle, MAX_BEFORE, MAX_EDITION_BYTES, Published};
 pub use event::{
     CaseEvent, EventError, MAX_EVENT_BYTES, MAX_NAME, MAX_PHOTOS, MAX_SEALED, MAX_SEEN, MAX_TEAMS, MAX_TEXT,
 };

@@ -3,9 +3,10 @@
 use std::collections::BTreeSet;
 
 use super::state::CaseState;
-use super::step::Step;
-use super::table::{Guard, Late, Outcome, Rule, Target, TransitionTable, Who};
+use super::step::{ConflictKind, Step};
+use super::table::{Guard, Late, Meeting, Outcome, Rule, Target, TransitionTable, Who};
 use crate::domain::codes::coded;
+use crate::domain::role::Role;
 
 coded! {
     /// What people rely on whichever rules a town has. A town may do without, but not by mistake.
@@ -48,6 +49,10 @@ pub enum Unsound {
     Undecided(Step),
     /// A step leads back to the state before a suspension from another state than that.
     BackFrom(Step),
+    /// Each of the two steps goes before the other.
+    BeatEachOther(Step, Step),
+    /// What two sides decided apart, nobody can settle.
+    NoSettling,
 }
 
 impl Unsound {
@@ -75,6 +80,14 @@ impl Unsound {
                 format!("a case cannot leave “{}”", state.english()),
             ],
             Self::Undecided(step) => of(step, "无人可以审批", "can be decided by nobody"),
+            Self::BeatEachOther(one, other) => [
+                format!("“{}”与“{}”互相优先", one.chinese(), other.chinese()),
+                format!("“{}” and “{}” each go before the other", one.english(), other.english()),
+            ],
+            Self::NoSettling => both(
+                "无人可以裁定冲突：“冲突裁定”须有规则",
+                "nobody can settle conflicts: “settle a conflict” needs a rule",
+            ),
             Self::BackFrom(step) => of(
                 step,
                 "的去向“恢复原状态”只能用于挂账的案卷",
@@ -91,6 +104,8 @@ const DECIDED_BY: &[(Step, &[Step])] = &[
     (Step::RequestSuspension, &[Step::ApproveSuspension, Step::Decline]),
     (Step::RequestVoid, &[Step::ApproveVoid, Step::DeclineVoid]),
     (Step::HandleOnSpot, &[Step::AuditValid, Step::AuditInvalid]),
+    (Step::AskCheck, &[Step::AnswerCheck]),
+    (Step::Supervise, &[Step::Reply]),
 ];
 
 /// Guards by which promises are kept, and the steps that need them.
@@ -134,9 +149,11 @@ const WORK: &[Step] =
     &[Step::Report, Step::Dispatch, Step::Whistle, Step::Acknowledge, Step::ReportIn, Step::OrderDone];
 
 impl TransitionTable {
-    /// Why a town could not work by the table; none where it can.
-    pub fn unsound(&self) -> Vec<Unsound> {
+    /// Why a town could not work by the table; none where it can. Cases that go by `others` now go on by this one.
+    pub fn unsound<'a>(&self, others: impl IntoIterator<Item = &'a Self>) -> Vec<Unsound> {
         let mut found: BTreeSet<Unsound> = self.rules().filter_map(unsound_rule).collect();
+        found.extend(self.meetings().iter().filter_map(|met| self.unsound_meeting(met)));
+        found.extend(self.rule(Step::Settle).is_none().then_some(Unsound::NoSettling));
         if self.rule(Step::Report).is_none_or(|rule| !rule.from.is_empty()) {
             found.insert(Unsound::NoReport);
             return found.into_iter().collect();
@@ -144,13 +161,25 @@ impl TransitionTable {
         let has = |step: &Step| self.rule(*step).is_some();
         let undecided = DECIDED_BY.iter().filter(|(step, decisions)| has(step) && !decisions.iter().any(has));
         found.extend(undecided.map(|(step, _)| Unsound::Undecided(*step)));
-        let reached = self.reached();
-        if !reached.contains(&CaseState::Closed) {
+        let start: BTreeSet<CaseState> = self.start().collect();
+        if !self.reached(start.clone()).contains(&CaseState::Closed) {
             found.insert(Unsound::NeverClosed);
         }
-        let stays = |state: &&CaseState| state.is_open() && self.next(**state).all(|next| next == **state);
-        found.extend(reached.iter().filter(stays).map(|state| Unsound::DeadEnd(*state)));
+        let begun = others.into_iter().flat_map(|other| other.reached(other.start()));
+        let states = self.reached(start.into_iter().chain(begun));
+        let is_stuck = |state: &&CaseState| state.is_open() && !self.reached([**state]).contains(&CaseState::Closed);
+        found.extend(states.iter().filter(is_stuck).map(|state| Unsound::DeadEnd(*state)));
         found.into_iter().collect()
+    }
+
+    fn unsound_meeting(&self, met: &Meeting) -> Option<Unsound> {
+        let Meeting { first, second, outcome, conflict } = *met;
+        let unknown = matches!(outcome, Outcome::Unknown(_)) || matches!(conflict, ConflictKind::Unknown(_));
+        if unknown || matches!(second, Step::Unknown(_)) {
+            return Some(Unsound::Unknown(first));
+        }
+        let beats = outcome == Outcome::Beats && self.lists((second, first), Outcome::Beats);
+        beats.then_some(Unsound::BeatEachOther(first, second))
     }
 
     /// Promises that the table does not keep. A step that nobody can take breaks none.
@@ -168,15 +197,21 @@ impl TransitionTable {
     }
 
     fn keeps(&self, (first, second): (Step, Step), outcome: Outcome) -> bool {
-        let listed =
-            || self.meetings().iter().any(|row| (row.first, row.second, row.outcome) == (first, second, outcome));
-        self.rule(first).is_none() || self.rule(second).is_none() || listed()
+        self.rule(first).is_none() || self.rule(second).is_none() || self.lists((first, second), outcome)
     }
 
-    /// Every state that a case can get into.
-    fn reached(&self) -> BTreeSet<CaseState> {
-        let start = self.rule(Step::Report).map(|rule| rule.to);
-        let mut open: Vec<CaseState> = start.into_iter().filter_map(only_state).collect();
+    fn lists(&self, (first, second): (Step, Step), outcome: Outcome) -> bool {
+        self.meetings().iter().any(|row| (row.first, row.second, row.outcome) == (first, second, outcome))
+    }
+
+    /// The state that a report leads to.
+    fn start(&self) -> impl Iterator<Item = CaseState> {
+        self.rule(Step::Report).map(|rule| rule.to).into_iter().filter_map(only_state)
+    }
+
+    /// Every state that a case can get into which is in one of these.
+    fn reached(&self, from: impl IntoIterator<Item = CaseState>) -> BTreeSet<CaseState> {
+        let mut open: Vec<CaseState> = from.into_iter().collect();
         let mut reached = BTreeSet::new();
         while let Some(state) = open.pop() {
             if reached.insert(state) {
@@ -214,7 +249,8 @@ fn unsound_rule(rule: &Rule) -> Option<Unsound> {
         || matches!(rule.to, Target::To(CaseState::Unknown(_)))
         || matches!(rule.late, Late::Unknown(_))
         || rule.from.iter().any(|state| matches!(state, CaseState::Unknown(_)))
-        || rule.guards.iter().any(|guard| matches!(guard, Guard::Unknown(_)));
+        || rule.guards.iter().any(|guard| matches!(guard, Guard::Unknown(_)))
+        || matches!(&rule.who, Who::Roles(roles) if roles.iter().any(|role| matches!(role, Role::Unknown(_))));
     if unknown {
         return Some(Unsound::Unknown(rule.step));
     }

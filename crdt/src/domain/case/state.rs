@@ -358,9 +358,10 @@ pub struct TimelineEntry {
 pub struct Waiting {
     /// The event.
     pub event: RecordId,
-    /// What its author had seen or gone by and this replica lacks, events and editions of the rules; empty when it waits for an
-    /// event that itself waits.
+    /// What its author had seen and this replica lacks; empty when it waits for an event that itself waits.
     pub missing: Vec<RecordId>,
+    /// The edition of the rules that it names, where this replica lacks that.
+    pub rules: Option<RecordId>,
 }
 
 /// A case, folded from its events.

@@ -9,8 +9,8 @@ use super::step::{ConflictKind, Step};
 use crate::domain::codes::coded;
 use crate::domain::role::Role;
 
-/// Most rules and most meetings of a table.
-const MAX_ROWS: usize = 256;
+/// Most rules and most meetings of a table: every step with every other.
+const MAX_ROWS: usize = 2_048;
 /// Most entries of a list within a rule.
 const MAX_LIST: usize = 64;
 

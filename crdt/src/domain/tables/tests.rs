@@ -141,12 +141,19 @@ fn categories_that_are_above_each_other_end() {
 }
 
 #[test]
-fn the_life_cycle_stays_as_it_is_shipped() {
+fn rows_of_the_life_cycle_are_a_draft_and_rule_nothing() {
     let shipped = Tables::default();
+    assert_eq!(
+        shipped.drafted_life_cycle(),
+        Ok(TransitionTable::default()),
+        "rows are read back as the rules they stand for"
+    );
     let close = TransitionRow { step: Some(Step::Close), who: Some(Who::Anyone), ..TransitionRow::default() };
     let tables = Tables::new(&recorded(&[close], 5));
-    assert_eq!(tables.rows(TableKind::Transition), shipped.rows(TableKind::Transition));
-    assert_eq!(tables.rows(TableKind::Transition).len(), TransitionTable::default().rules().count());
+    let who = |table: &TransitionTable| table.rule(Step::Close).map(|rule| rule.who.clone());
+    assert_eq!(who(&tables.drafted_life_cycle().unwrap()), Some(Who::Anyone));
+    assert_eq!(tables.life_cycle().table(), &TransitionTable::default());
+    assert_eq!(tables.case_digest(), shipped.case_digest(), "no case has to be read again");
 }
 
 #[test]

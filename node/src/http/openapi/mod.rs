@@ -88,6 +88,8 @@ use crate::views::{CauseGrouping, Figure, HazardGrouping, SpotSource, TrendStep}
         super::completeness::show,
         super::life_cycle::show,
         super::life_cycle::publish,
+        super::life_cycle::edition,
+        super::life_cycle::restore,
         super::tables::list,
         super::tables::show,
         super::tables::record,

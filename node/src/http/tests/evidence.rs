@@ -128,7 +128,9 @@ async fn a_pack_carries_the_rules_that_its_events_went_by() {
     let node = Node::start().await;
     let row = json!({ "step": "comment", "who": "duty_head" });
     node.post("/v1/tables/transition", &json!({ "rows": [row] })).await;
-    let (_, answer) = node.post("/v1/life-cycle", &json!({ "by": "zhz-1", "why": "备注只由值班长填写" })).await;
+    let revision = node.fetch("/v1/life-cycle").await.1["draft"]["revision"].take();
+    let publishing = json!({ "by": "zhz-1", "why": "备注只由值班长填写", "revision": revision });
+    let (_, answer) = node.post("/v1/life-cycle", &publishing).await;
     assert_eq!(answer["outcome"], "created", "{answer}");
     let case = node.photographed().await;
     let pack = node.pack(&case, "?reveal=x").await;
@@ -140,6 +142,15 @@ async fn a_pack_carries_the_rules_that_its_events_went_by() {
     assert!(without.contains(&"derived"), "nothing follows from events whose rules are missing: {without:?}");
     let void = node.edited(&pack, "case.json", |case| case["rules"][0]["void"] = json!(true)).await;
     assert!(void.contains(&"derived"), "{void:?}");
+    // Whoever derives everything anew still has no center that published what they made up.
+    let unproved = node.edited(&pack, "case.json", |case| case["rules"][0]["proof"] = Value::Null).await;
+    assert!(unproved.contains(&"rules"), "{unproved:?}");
+    let made_up = node.edited(&pack, "case.json", |case| {
+        let mut file: crate::evidence::CaseFile = serde_json::from_value(case.clone()).unwrap();
+        file.rules[0].record.replace_range(20..24, "AAAA");
+        *case = file.to_json();
+    });
+    assert!(made_up.await.contains(&"rules"));
 }
 
 #[tokio::test(flavor = "multi_thread")]

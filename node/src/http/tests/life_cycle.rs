@@ -2,11 +2,13 @@
 
 use super::*;
 
-fn publishing(without: &[&str]) -> Value {
-    json!({ "by": "zhz-1", "why": "受理改由值班长负责", "without": without })
-}
-
 impl Node {
+    async fn publish(&self, without: &[&str]) -> (StatusCode, Value) {
+        let revision = self.life_cycle().await["draft"]["revision"].take();
+        let input = json!({ "by": "zhz-1", "why": "受理改由值班长负责", "without": without, "revision": revision });
+        self.post("/v1/life-cycle", &input).await
+    }
+
     async fn draft(&self, row: Value) {
         let (status, answer) = self.post("/v1/tables/transition", &json!({ "rows": [row] })).await;
         assert_eq!(status, StatusCode::OK, "{answer}");
@@ -40,9 +42,9 @@ async fn the_shipped_rules_are_read_back_from_the_file_that_they_are_exported_to
         );
     }
     let shown = node.life_cycle().await;
-    assert_eq!((&shown["in_force"], &shown["apart"], &shown["editions"]), (&Value::Null, &Value::Null, &json!([])));
+    assert_eq!((&shown["in_force"], &shown["apart"], &shown["editions"]), (&Value::Null, &json!([]), &json!([])));
     assert_eq!(shown["draft"]["differs"], false, "{}", shown["draft"]);
-    let (status, answer) = node.post("/v1/life-cycle", &publishing(&[])).await;
+    let (status, answer) = node.publish(&[]).await;
     assert_eq!((status, &answer["outcome"], &answer["edition"]), (StatusCode::OK, &json!("unchanged"), &Value::Null));
 }
 
@@ -53,13 +55,17 @@ async fn a_draft_is_looked_through_published_and_gone_by() {
     node.draft(json!({ "step": "order_done", "guards": null })).await;
     let draft = node.life_cycle().await["draft"].take();
     assert_eq!((&draft["differs"], &draft["broken"]), (&json!(true), &json!(["finder_handles_not"])), "{draft}");
-    let changed: Vec<(&Value, &Value)> =
-        draft["rules"].as_array().unwrap().iter().map(|rule| (&rule["before"]["who"], &rule["after"]["who"])).collect();
+    let changed: Vec<(&Value, &Value)> = draft["changes"]["rules"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|rule| (&rule["before"]["who"], &rule["after"]["who"]))
+        .collect();
     assert_eq!(changed[0], (&json!("intake_clerk"), &json!("duty_head")));
-    let (status, answer) = node.post("/v1/life-cycle", &publishing(&[])).await;
+    let (status, answer) = node.publish(&[]).await;
     assert_eq!((status, code(&answer)), (StatusCode::UNPROCESSABLE_ENTITY, "promises_broken"), "{answer}");
     assert!(answer["message_zh"].as_str().unwrap().contains("发现人不处置"), "{answer}");
-    let (status, answer) = node.post("/v1/life-cycle", &publishing(&["finder_handles_not"])).await;
+    let (status, answer) = node.publish(&["finder_handles_not"]).await;
     assert_eq!((status, &answer["outcome"]), (StatusCode::OK, &json!("created")), "{answer}");
     assert_eq!((&answer["edition"]["number"], &answer["edition"]["by"]), (&json!(1), &json!("zhz-1")));
     let report = json!({ "source": "patrol", "place": "村东", "description": "垃圾" });
@@ -79,6 +85,19 @@ async fn a_draft_is_looked_through_published_and_gone_by() {
     let editions: Vec<u64> =
         shown["timeline"].as_array().unwrap().iter().map(|entry| entry["edition"].as_u64().unwrap()).collect();
     assert_eq!(editions, [1, 1]);
+    // What an edition changed is still told, and it can be taken back.
+    let edition = node.life_cycle().await["in_force"]["id"].take();
+    let edition = edition.as_str().unwrap();
+    let (_, shown) = node.fetch(&format!("/v1/life-cycle/{edition}")).await;
+    assert_eq!(shown["changes"]["rules"].as_array().map(Vec::len), Some(2), "{shown}");
+    let (status, answer) = node.post("/v1/life-cycle/shipped/restore", &Value::Null).await;
+    assert_eq!((status, &answer["changed"]), (StatusCode::OK, &json!(2)), "{answer}");
+    assert_eq!(node.publish(&[]).await.1["edition"]["number"], 2);
+    let now = node.life_cycle().await;
+    let (_, shipped) = node.fetch("/v1/life-cycle/shipped").await;
+    assert_eq!(now["rules"], shipped["rules"]);
+    assert_eq!(node.fetch("/v1/life-cycle/00000000000000000000000000000000").await.0, StatusCode::NOT_FOUND);
+    assert_eq!(node.fetch("/v1/life-cycle/first").await.0, StatusCode::BAD_REQUEST);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -87,8 +106,8 @@ async fn rules_that_nobody_could_work_by_are_refused_in_both_languages() {
     node.draft(json!({ "step": "close", "retired": true })).await;
     let draft = node.life_cycle().await["draft"].take();
     assert_eq!(draft["unsound"][0]["chinese"], "案卷进入“待结案”后无法离开", "{draft}");
-    assert_eq!(draft["rules"][0]["after"], Value::Null);
-    let (status, answer) = node.post("/v1/life-cycle", &publishing(&[])).await;
+    assert_eq!(draft["changes"]["rules"][0]["after"], Value::Null);
+    let (status, answer) = node.publish(&[]).await;
     assert_eq!((status, code(&answer)), (StatusCode::UNPROCESSABLE_ENTITY, "unsound"), "{answer}");
     let english = answer["message_en"].as_str().unwrap();
     assert!(
@@ -97,8 +116,12 @@ async fn rules_that_nobody_could_work_by_are_refused_in_both_languages() {
     );
     for (input, expected) in [
         (json!({ "by": "zhz-1" }), StatusCode::UNPROCESSABLE_ENTITY),
-        (json!({ "by": "zhz-1", "why": "x", "without": ["sleep"] }), StatusCode::UNPROCESSABLE_ENTITY),
-        (json!({ "by": "", "why": "x" }), StatusCode::UNPROCESSABLE_ENTITY),
+        (
+            json!({ "by": "zhz-1", "why": "x", "revision": "00000000", "without": ["sleep"] }),
+            StatusCode::UNPROCESSABLE_ENTITY,
+        ),
+        (json!({ "by": "", "why": "x", "revision": "00000000" }), StatusCode::UNPROCESSABLE_ENTITY),
+        (json!({ "by": "zhz-1", "why": "x", "revision": "00000000" }), StatusCode::CONFLICT),
     ] {
         let (status, answer) = node.post("/v1/life-cycle", &input).await;
         assert_eq!(status, expected, "{answer}");

@@ -21,8 +21,8 @@ struct Editions(BTreeMap<RecordId, EditionInput>);
 
 impl Editions {
     /// Publishes a table after another one.
-    fn publish(&mut self, before: Option<RecordId>, why: &str, table: TransitionTable) -> RecordId {
-        let edition = Edition { before, by: "zhz-1".into(), why: why.into(), table };
+    fn publish(&mut self, before: impl IntoIterator<Item = RecordId>, why: &str, table: TransitionTable) -> RecordId {
+        let edition = Edition { before: before.into_iter().collect(), by: "zhz-1".into(), why: why.into(), table };
         let bytes = edition.to_bytes().unwrap();
         let id = record_id(&bytes);
         self.0
@@ -62,7 +62,7 @@ fn edition_of(case: &Case, town: &Town, name: &str) -> u32 {
 #[test]
 fn what_was_done_by_the_old_rules_stands_when_the_new_ones_arrive() {
     let mut editions = Editions::default();
-    let new = editions.publish(None, "改由指挥长派遣", commanders_dispatch());
+    let new = editions.publish([], "改由指挥长派遣", commanders_dispatch());
     let mut town = Town::until(CaseState::Filed);
     town.add("dispatch", "file", Role::Dispatcher, dispatch(&["patrol"]));
     // Elsewhere the case went on by the new rules; neither knew of the other.
@@ -81,7 +81,7 @@ fn what_was_done_by_the_old_rules_stands_when_the_new_ones_arrive() {
 #[test]
 fn whoever_saw_the_new_rules_used_cannot_go_back_behind_them() {
     let mut editions = Editions::default();
-    let new = editions.publish(None, "改由指挥长派遣", commanders_dispatch());
+    let new = editions.publish([], "改由指挥长派遣", commanders_dispatch());
     let mut town = Town::until(CaseState::Filed);
     town.add("word", "file", Role::Commander, Action::Comment { text: reason() });
     town.by_rules("word", new);
@@ -95,7 +95,7 @@ fn whoever_saw_the_new_rules_used_cannot_go_back_behind_them() {
 #[test]
 fn what_goes_by_rules_that_are_not_here_waits_for_them_and_is_named() {
     let mut editions = Editions::default();
-    let new = editions.publish(None, "改由指挥长派遣", commanders_dispatch());
+    let new = editions.publish([], "改由指挥长派遣", commanders_dispatch());
     let mut town = Town::until(CaseState::Filed);
     town.add("order", "file", Role::Commander, dispatch(&["fire"]));
     town.by_rules("order", new);
@@ -103,28 +103,31 @@ fn what_goes_by_rules_that_are_not_here_waits_for_them_and_is_named() {
     town.add("done", "order", Role::Handler, done(handled));
     town.add("word", "file", Role::DutyHead, word);
     let without = town.fold();
-    let waiting: BTreeMap<RecordId, Vec<RecordId>> =
-        without.waiting.iter().map(|one| (one.event, one.missing.clone())).collect();
-    assert_eq!(waiting, [(town.id("order"), vec![new]), (town.id("done"), vec![])].into());
+    let waiting: BTreeMap<RecordId, Option<RecordId>> =
+        without.waiting.iter().map(|one| (one.event, one.rules)).collect();
+    assert!(without.waiting.iter().all(|one| one.missing.is_empty()));
+    assert_eq!(waiting, [(town.id("order"), Some(new)), (town.id("done"), None)].into());
     assert!(town.applied(&without, "word") && !without.heads.contains(&town.id("order")));
     let with = town.fold_by(&editions);
     assert!(with.waiting.is_empty() && town.applied(&with, "done"));
     // What rests on something missing is not there yet either.
     let mut later = Editions::default();
-    let newest = editions.publish(Some(new), "恢复", TransitionTable::default());
+    let newest = editions.publish([new], "恢复", TransitionTable::default());
     later.0.insert(newest, editions.0[&newest].clone());
     assert_eq!(later.rules().unplaced().collect::<Vec<_>>(), [newest]);
     assert_eq!(later.rules().in_force(), None);
     town.by_rules("order", newest);
-    assert_eq!(town.fold_by(&later).waiting[0].missing, [newest]);
+    let waiting = town.fold_by(&later).waiting;
+    let missing = waiting.iter().find(|one| one.event == town.id("order")).and_then(|one| one.rules);
+    assert_eq!(missing, Some(newest));
 }
 
 #[test]
 fn rules_of_a_removed_center_count_for_nothing_and_what_went_by_them_goes_by_those_before() {
     let mut editions = Editions::default();
-    let first = editions.publish(None, "改由指挥长派遣", commanders_dispatch());
+    let first = editions.publish([], "改由指挥长派遣", commanders_dispatch());
     let anyone = changed(Step::Dispatch, |rule| Some(Rule { who: Who::Anyone, ..rule }));
-    let bad = editions.publish(Some(first), "人人可派", anyone);
+    let bad = editions.publish([first], "人人可派", anyone);
     let mut town = Town::until(CaseState::Filed);
     town.add("order", "file", Role::Handler, dispatch(&["fire"]));
     town.by_rules("order", bad);
@@ -137,25 +140,30 @@ fn rules_of_a_removed_center_count_for_nothing_and_what_went_by_them_goes_by_tho
     assert_eq!(rules.in_force().unwrap().id, first);
     assert_eq!(rules.published().len(), 2, "it is still told");
     // What was published after a void one stands.
-    let third = editions.publish(Some(bad), "恢复", TransitionTable::default());
+    let third = editions.publish([bad], "恢复", TransitionTable::default());
     assert_eq!(editions.rules().in_force().map(|edition| (edition.id, edition.number)), Some((third, 3)));
     editions.void(first);
     assert_eq!(edition_of(&town.fold_by(&editions), &town, "order"), 0, "nothing is left before it");
 }
 
 #[test]
-fn two_editions_published_apart_are_both_known_and_a_further_one_settles_it() {
+fn editions_published_apart_are_all_known_and_a_further_one_settles_it() {
     let mut editions = Editions::default();
-    let one = editions.publish(None, "甲", commanders_dispatch());
-    assert_eq!(editions.rules().published_apart(), None);
-    let two = editions.publish(None, "乙", TransitionTable::default());
-    let rules = editions.rules();
-    let apart = rules.published_apart().unwrap().map(|edition| edition.id);
-    assert_eq!(apart, [one.max(two), one.min(two)], "the higher id is in force");
-    assert_eq!(rules.in_force().unwrap().id, one.max(two));
-    let third = editions.publish(Some(one.max(two)), "丙", TransitionTable::default());
-    let rules = editions.rules();
-    assert_eq!((rules.in_force().unwrap().id, rules.published_apart()), (third, None));
+    let newest = |editions: &Editions| editions.rules().newest().iter().map(|one| one.id).collect::<Vec<_>>();
+    let one = editions.publish([], "甲", commanders_dispatch());
+    assert_eq!(newest(&editions), [one]);
+    let two = editions.publish([], "乙", TransitionTable::default());
+    assert_eq!(newest(&editions), [one.max(two), one.min(two)], "the higher id is in force");
+    // One side went on without having heard of the other: that settles nothing.
+    let longer = editions.publish([one], "丙", TransitionTable::default());
+    assert_eq!(newest(&editions), [longer, two]);
+    assert_eq!(editions.rules().in_force().map(|edition| (edition.id, edition.number)), Some((longer, 2)));
+    let settled = editions.publish([longer, two], "丁", commanders_dispatch());
+    assert_eq!(newest(&editions), [settled]);
+    editions.void(settled);
+    assert_eq!(newest(&editions), [longer, two], "what a removed center settled is open again");
+    editions.void(longer);
+    assert_eq!(newest(&editions).len(), 2, "{one} is one of the newest again");
 }
 
 #[test]
@@ -165,8 +173,8 @@ fn what_meets_between_two_editions_is_judged_by_the_newer_one() {
     let silent = shipped.meetings().iter().filter(apart).cloned().collect();
     let silent = TransitionTable::new(shipped.rules().cloned().collect(), silent).unwrap();
     let mut editions = Editions::default();
-    let old = editions.publish(None, "核查失败不再优先", silent);
-    let new = editions.publish(Some(old), "恢复", shipped);
+    let old = editions.publish([], "核查失败不再优先", silent);
+    let new = editions.publish([old], "恢复", shipped);
     let mut town = Town::until(CaseState::ToClose);
     town.add("close", "pass", Role::DutyHead, Action::Close);
     town.add_by("fail", "lead", Role::Inspector, "other", verify(false));
@@ -182,11 +190,12 @@ fn what_meets_between_two_editions_is_judged_by_the_newer_one() {
 
 #[test]
 fn the_table_of_events_that_name_none_never_changes() {
-    let edition = Edition { before: None, by: "x".into(), why: "x".into(), table: TransitionTable::default() };
+    let edition =
+        Edition { before: BTreeSet::new(), by: "x".into(), why: "x".into(), table: TransitionTable::default() };
     let digest = blake3::hash(&edition.to_bytes().unwrap()).to_hex();
     assert_eq!(
         &digest[..16],
-        "0000000000000000",
+        "a94a7efcadf2e911",
         "cases of every town go by it: leave it, and ship other rows for towns to publish"
     );
 }
@@ -194,7 +203,8 @@ fn the_table_of_events_that_name_none_never_changes() {
 #[test]
 fn an_edition_says_why_and_stays_within_its_bounds() {
     let edition = |by: &str, why: &str| {
-        Edition { before: None, by: by.into(), why: why.into(), table: TransitionTable::default() }.to_bytes()
+        Edition { before: BTreeSet::new(), by: by.into(), why: why.into(), table: TransitionTable::default() }
+            .to_bytes()
     };
     assert!(matches!(edition("", "原因"), Err(EditionError::Text("the member"))));
     assert!(matches!(edition("zhz-1", " "), Err(EditionError::Text("the reason"))));
@@ -261,8 +271,8 @@ impl Half {
 
 proptest! {
     #[test]
-    fn any_edition_is_read_back(table in any_table(), before in proptest::option::of(0..9_u64)) {
-        let edition = Edition { before: before.map(id), by: "zhz-1".into(), why: "原因".into(), table };
+    fn any_edition_is_read_back(table in any_table(), before in proptest::collection::btree_set(0..9_u64, 0..4)) {
+        let edition = Edition { before: before.into_iter().map(id).collect(), by: "zhz-1".into(), why: "原因".into(), table };
         prop_assert_eq!(Edition::from_bytes(&edition.to_bytes().unwrap()), Ok(edition));
     }
 
@@ -301,7 +311,8 @@ proptest! {
             let other = halves[1 - here].clone();
             match what {
                 0 => if let Some(table) = tables.next() {
-                    let before = halves[here].editions.rules().in_force().map(|edition| edition.id);
+                    let rules = halves[here].editions.rules();
+                    let before: Vec<RecordId> = rules.newest().iter().map(|edition| edition.id).collect();
                     halves[here].editions.publish(before, &format!("{number}"), table);
                 },
                 // Events may come before the rules that they name.
