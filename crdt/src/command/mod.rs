@@ -15,6 +15,7 @@ pub mod case;
 pub mod conflict;
 pub mod device;
 mod duplicates;
+pub mod door_tag;
 pub mod dwelling;
 pub mod entity;
 pub mod erasure;

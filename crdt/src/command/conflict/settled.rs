@@ -70,9 +70,13 @@ fn settlements(reading: &Reading) -> &[Settlement] {
         Reading::Team(record) => &record.settled,
         Reading::Table(record) => &record.settled,
         Reading::Book(entry) => &entry.settled,
-        Reading::Case(_) | Reading::Inspections(_) | Reading::DeviceDay(_) | Reading::Track(_) | Reading::Nothing => {
-            &[]
-        }
+        Reading::Case(_)
+        | Reading::Dwelling(_)
+        | Reading::DoorTags(_)
+        | Reading::Inspections(_)
+        | Reading::DeviceDay(_)
+        | Reading::Track(_)
+        | Reading::Nothing => &[],
     }
 }
 
@@ -87,9 +91,13 @@ fn document_of(reading: &Reading) -> Option<DocumentId> {
         Reading::Team(record) => record.id,
         Reading::Table(record) => record.id,
         Reading::Book(entry) => entry.id,
-        Reading::Case(_) | Reading::Inspections(_) | Reading::DeviceDay(_) | Reading::Track(_) | Reading::Nothing => {
-            return None;
-        }
+        Reading::Case(_)
+        | Reading::Dwelling(_)
+        | Reading::DoorTags(_)
+        | Reading::Inspections(_)
+        | Reading::DeviceDay(_)
+        | Reading::Track(_)
+        | Reading::Nothing => return None,
     })
 }
 

@@ -39,6 +39,8 @@ fn count(readings: &BTreeMap<DocumentId, Reading>) -> usize {
         | Reading::Table(_)
         | Reading::Book(_)
         | Reading::Track(_)
+        | Reading::Dwelling(_)
+        | Reading::DoorTags(_)
         | Reading::Nothing => None,
     });
     days.sum()
