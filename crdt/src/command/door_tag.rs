@@ -114,19 +114,27 @@ pub enum TagRefusal {
     #[error("这块门牌属于其他镇 / this door tag belongs to another town")]
     OtherTown,
     /// No node that is known here signed it.
-    #[error("制作这块门牌的节点本节点不认识：请先同步；若仍如此，门牌是伪造的 / the node that made this door tag is not known here: synchronise first; if that changes nothing, the tag is forged")]
+    #[error(
+        "制作这块门牌的节点本节点不认识：请先同步；若仍如此，门牌是伪造的 / the node that made this door tag is not known here: synchronise first; if that changes nothing, the tag is forged"
+    )]
     UnknownIssuer,
     /// The signature is wrong.
     #[error("这块门牌是伪造的，或二维码已被改动 / this door tag is forged, or its code was altered")]
     Forged,
     /// Signed by a node that was removed, and not recorded with effect.
-    #[error("制作这块门牌的节点已被注销，登记中没有此门牌：请让村居重新制作 / the node that made this door tag was removed and the registry does not hold the tag: have the village make a new one")]
+    #[error(
+        "制作这块门牌的节点已被注销，登记中没有此门牌：请让村居重新制作 / the node that made this door tag was removed and the registry does not hold the tag: have the village make a new one"
+    )]
     IssuerRemoved,
     /// Rightly signed; no record of it.
-    #[error("本节点的登记中没有这块门牌：可能刚制作，请先同步 / the registry here does not hold this door tag: it may be new, synchronise first")]
+    #[error(
+        "本节点的登记中没有这块门牌：可能刚制作，请先同步 / the registry here does not hold this door tag: it may be new, synchronise first"
+    )]
     NotRecorded,
     /// Rightly signed; the registry of its region is not held here.
-    #[error("本节点没有 {0} 的登记，无法查看这块门牌：请在该村居或指挥中心查看 / the registry of {0} is not held here: ask its village or the center about this door tag")]
+    #[error(
+        "本节点没有 {0} 的登记，无法查看这块门牌：请在该村居或指挥中心查看 / the registry of {0} is not held here: ask its village or the center about this door tag"
+    )]
     Elsewhere(RegionCode),
     /// It was retired.
     #[error("这块门牌已停用（{}），请使用新门牌 / this door tag was retired ({}): use the one that hangs there now", why(.0).0, why(.0).1)]
@@ -458,11 +466,7 @@ fn mark_gone(
     Ok(replica.edit(namespace, DocumentKind::Dwelling, dwelling, edits, Lane::Work, now)?)
 }
 
-fn tags(
-    replica: &mut Replica,
-    namespace: &Namespace,
-    document: DocumentId,
-) -> Result<Vec<DoorTagRecord>, StoreError> {
+fn tags(replica: &mut Replica, namespace: &Namespace, document: DocumentId) -> Result<Vec<DoorTagRecord>, StoreError> {
     Ok(read(replica, namespace, document)?.map(|found| found.tags).unwrap_or_default())
 }
 
@@ -502,6 +506,12 @@ fn sound(town: &[u8; 32], namespace: &Namespace, key: &[u8], content: &Content) 
     let tag = DoorTag::read(&fields);
     let (token, issuer, dwelling) = (tag.token?, tag.issuer?, tag.dwelling?);
     let is_own = token.tag() == id && token.region().to_string() == namespace.region;
-    (is_own && token.is_signed_by(town, &issuer))
-        .then(|| DoorTagRecord { id, code: SpokenNumber::of_tag(id), token, issuer, dwelling, tag })
+    (is_own && token.is_signed_by(town, &issuer)).then(|| DoorTagRecord {
+        id,
+        code: SpokenNumber::of_tag(id),
+        token,
+        issuer,
+        dwelling,
+        tag,
+    })
 }

@@ -3,9 +3,9 @@
 use serde::Serialize;
 
 use super::book::{self, BookEntry};
-use super::entity::{self, Entity};
 use super::door_tag::{self, DoorTagsRecord};
 use super::dwelling::{self, DwellingRecord};
+use super::entity::{self, Entity};
 use super::track::{self, TrackRecord};
 use super::{case, device, hazard, household, inspection, table};
 use crate::change::{AssertionId, RecordKey};

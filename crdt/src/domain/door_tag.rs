@@ -125,13 +125,17 @@ pub enum TokenError {
     #[error("这不是门牌二维码的内容 / this is not what the QR code of a door tag holds")]
     Form,
     /// Cut off.
-    #[error("门牌二维码的内容不完整（{found}/{TOKEN_CHARS} 位），请重新扫描，或输入门牌下方的编号 / only {found} of the {TOKEN_CHARS} characters of a door tag: scan it again, or type the number beneath it")]
+    #[error(
+        "门牌二维码的内容不完整（{found}/{TOKEN_CHARS} 位），请重新扫描，或输入门牌下方的编号 / only {found} of the {TOKEN_CHARS} characters of a door tag: scan it again, or type the number beneath it"
+    )]
     Truncated {
         /// Characters found.
         found: usize,
     },
     /// Written by a version that this one does not read.
-    #[error("门牌由更新的版本制作（{0}），请升级本节点 / the door tag was made by version {0}: update townmesh on this node")]
+    #[error(
+        "门牌由更新的版本制作（{0}），请升级本节点 / the door tag was made by version {0}: update townmesh on this node"
+    )]
     Version(u8),
 }
 
@@ -289,7 +293,7 @@ impl<'de> Deserialize<'de> for DoorToken {
 }
 
 crate::openapi::described!(DoorToken => crate::openapi::forms::text(
-    "^[0-9A-HJKMNP-TV-Zahjkmnp-tv-z]{152}$",
+    "^[0-9A-HJKMNP-TV-Za-hjkmnp-tv-z]{152}$",
     "门牌二维码的内容 / what the QR code of a door tag holds"
 ));
 
@@ -342,6 +346,13 @@ impl FromStr for TagName {
         Ok(Self::Token(text.parse()?))
     }
 }
+
+// What stands before the last slash of a scanned address never comes to a path as it is.
+crate::openapi::described!(TagName => crate::openapi::forms::named(
+    "TagName",
+    "^([0-9a-fA-F]{32}|[0-9A-HJKMNP-TV-Za-hjkmnp-tv-z]{152}|[0-9A-HJKMNP-TV-Z]{3}-[0-9A-HJKMNP-TV-Z]{3}-[0-9A-HJKMNP-TV-Z]{4})$",
+    "门牌：扫码内容、编号或标识 / a door tag: what was scanned, the number beneath it, or its id"
+));
 
 impl fmt::Display for TagName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -280,7 +280,8 @@ mod tests {
 
     #[test]
     fn a_door_is_not_green_where_something_may_be_missing() {
-        let signs = |complete| [DoorMark::Green, DoorMark::Yellow, DoorMark::Red].map(|mark| DoorSign::of(mark, complete));
+        let signs =
+            |complete| [DoorMark::Green, DoorMark::Yellow, DoorMark::Red].map(|mark| DoorSign::of(mark, complete));
         assert_eq!(signs(true), [DoorSign::Green, DoorSign::Yellow, DoorSign::Red]);
         assert_eq!(signs(false), [DoorSign::Unknown, DoorSign::Unknown, DoorSign::Red]);
         assert_eq!(DoorSign::of(DoorMark::Unknown(9), true), DoorSign::Unknown);

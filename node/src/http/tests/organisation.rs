@@ -57,11 +57,22 @@ async fn posts_are_filled_and_shifts_attended() {
         row
     };
     let shifts = json!([
-        shift("xcy-1", json!({ "arrived": start + 12 * MINUTE, "left": start + 8 * HOUR - 30 * MINUTE })),
+        shift(
+            "xcy-1",
+            json!({ "arrived": start + 12 * MINUTE, "left": start + 8 * HOUR - 30 * MINUTE, "unit": "Center" })
+        ),
         shift("xcy-2", json!({})),
-        shift("xcy-4", json!({ "arrived": start - 5 * MINUTE })),
+        shift("xcy-4", json!({ "arrived": start - 5 * MINUTE, "unit": "vehicle-9" })),
     ]);
     node.rows_into("/v1/books/shift", shifts).await;
+    // 222 metres before they came, and as many after.
+    let north = |from: i64| {
+        let point = move |step: i64| json!({ "time_ms": from + step * 1_000, "lat": 39.70 + 0.002 * step as f64 / 100.0, "lon": 116.301 });
+        (0..=100).map(point)
+    };
+    let points: Vec<Value> = north(start + 5 * MINUTE).chain(north(start + HOUR)).collect();
+    let (status, answer) = node.post("/v1/tracks", &json!({ "region": REGION, "points": points })).await;
+    assert!(status.is_success(), "{answer}");
     let ahead = json!({ "member": "xcy-1", "start": now() + HOUR, "end": now() + 2 * HOUR });
     node.rows_into("/v1/books/shift", json!([ahead])).await;
     let period = format!("from_ms={}&until_ms={}", start - HOUR, now() + DAY);
@@ -91,6 +102,9 @@ async fn posts_are_filled_and_shifts_attended() {
         "{first}"
     );
     assert_eq!([&first["left_early"], &first["planned_minutes"], &first["minutes"]], [1, 480, 438], "{first}");
+    assert!(first["metres"].as_u64().is_some_and(|metres| (215..=225).contains(&metres)), "{first}");
+    assert_eq!(first["tracked_shifts"], 1, "{first}");
+    assert_eq!(person("XCY-4")["metres"], Value::Null, "nothing is known of their unit, which is not 0");
     let second = person("xcy-2");
     assert_eq!([&second["attended"], &second["missed"], &second["minutes"]], [0, 1, 0], "{second}");
     let fourth = person("XCY-4");

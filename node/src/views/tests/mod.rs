@@ -85,6 +85,8 @@ fn line(number: u64, reading: Reading) -> (FeedItem, Namespace, Reading) {
         Reading::Table(record) => record.id,
         Reading::Book(entry) => entry.id,
         Reading::Track(record) => record.id,
+        Reading::Dwelling(record) => record.id,
+        Reading::DoorTags(record) => record.id,
         Reading::Nothing => DocumentId([0; 16]),
     };
     (FeedItem { number, namespace: 3, document, kind: 1 }, Namespace::registry(VILLAGE), reading)
