@@ -19,6 +19,7 @@ use townmesh_crdt::id::{DocumentId, TagId};
 use townmesh_crdt::namespace::{Namespace, NamespaceKind};
 use townmesh_crdt::policy::DocumentKind;
 use townmesh_crdt::replica::Replica;
+use townmesh_crdt::store::LogState;
 use utoipa::{IntoParams, ToSchema};
 
 use super::Api;
@@ -407,8 +408,9 @@ fn complete_to(replica: &mut Replica, region: &str) -> Option<u64> {
         return None;
     }
     let id = replica.namespace_id(&namespace);
-    let mut logs = replica.logs().filter(|state| state.log.namespace == id && state.forked_at == 0);
-    if logs.any(|state| state.folded < state.height) {
+    let is_behind =
+        |state: &&LogState| state.log.namespace == id && state.forked_at == 0 && state.folded < state.height;
+    if replica.logs().any(|state| is_behind(&state)) {
         return None;
     }
     let now = engine::now();

@@ -1,6 +1,7 @@
 //! Door tags: lists of them, one with its dwelling, and the doors of a region.
 
 use rusqlite::Row;
+use rusqlite::types::Value;
 use serde::{Deserialize, Serialize};
 use townmesh_crdt::domain::door_tag::{DoorToken, TagName, TagRetirement};
 use townmesh_crdt::domain::hazard::DoorMark;
@@ -195,7 +196,7 @@ impl Reader {
         for table in ["household", "dwelling"] {
             let mut query = Query::default();
             query.region("w.region", Some(region));
-            query.and("w.address <> ?", [""]);
+            query.and::<Value>("w.address <> ''", []);
             let select = format!(
                 "n.name AS namespace, min(d.document) AS document FROM {table} w JOIN document d ON d.row = w.row \
                  JOIN namespace n ON n.number = d.namespace"
