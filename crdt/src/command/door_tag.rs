@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::Serialize;
 
 use super::entity::ITSELF;
-use super::{CommandError, Outcome, book, dwelling};
+use super::{CommandError, Outcome, book};
 use crate::clock::Millis;
 use crate::document::Content;
 use crate::domain::date::{Day, UTC_OFFSET_MINUTES};
@@ -243,7 +243,11 @@ impl Door {
             return Ok(());
         }
         drop(content);
-        dwelling::record(replica, &Dwelling { region, address, ..Dwelling::default() }, lane, now).map(drop)
+        // Also where only that it is gone had arrived.
+        let fields = Dwelling { region, address, ..Dwelling::default() }.fields();
+        let edits = BTreeMap::from([(ITSELF.to_vec(), fields)]);
+        replica.edit(&self.namespace, DocumentKind::Dwelling, self.dwelling, edits, lane, now)?;
+        Ok(())
     }
 
     fn place(&self, tag: TagId, token: DoorToken) -> TagPlace {
@@ -287,19 +291,23 @@ pub fn issue(
     input::number("entrance", Some(issue.entrance), ENTRANCES)?;
     let door = Door::of(replica, namespace, issue.dwelling)?;
     let known = tags(replica, namespace, door.tags)?;
-    if let Some(gone) = door.gone(replica)? {
-        if !issue.stands {
-            return Err(CommandError::DwellingGone(gone));
-        }
-        door.may_record(replica, Lane::Work)?;
-        mark_gone(replica, namespace, door.dwelling, None, now)?;
+    let gone = door.gone(replica)?;
+    if let Some(gone) = gone.filter(|_| !issue.stands) {
+        return Err(CommandError::DwellingGone(gone));
     }
     let standing = known.iter().find(|one| !one.tag.is_retired() && one.tag.entrance_or_first() == issue.entrance);
-    if let Some(standing) = standing {
-        return Ok(Outcome::Unchanged(door.place(standing.id, standing.token)));
+    if standing.is_none() {
+        check_room(&known)?;
     }
-    check_room(&known)?;
     door.may_record(replica, Lane::Work)?;
+    let cleared = gone.map(|_| mark_gone(replica, namespace, door.dwelling, None, now)).transpose()?;
+    if let Some(standing) = standing {
+        let place = door.place(standing.id, standing.token);
+        return Ok(match cleared {
+            None => Outcome::Unchanged(place),
+            Some(recorded) => Outcome::Changed(place, recorded),
+        });
+    }
     door.record(replica, Lane::Work, now)?;
     let (tag, token, fields) = new_tag(replica, door.region, door.dwelling, issue.entrance, now);
     let recorded = write(replica, namespace, door.tags, [(tag, fields)], Lane::Work, now)?;
@@ -358,6 +366,9 @@ pub fn retire(
 ) -> Result<Outcome<TagPlace>, CommandError> {
     input::word("why", Some(why), TagRetirement::ALL)?;
     input::time("at_ms", at)?;
+    for kind in [DocumentKind::DoorTag, DocumentKind::Dwelling] {
+        replica.may_record(namespace, kind, Lane::Work)?;
+    }
     let known = tags(replica, namespace, document)?;
     let one = existing(&known, document, tag)?;
     let named = place(namespace, document, one.dwelling, (tag, one.token));
@@ -366,7 +377,6 @@ pub fn retire(
     let edits: Vec<(TagId, Fields)> = meant.map(|other| (other.id, retirement(why, at))).collect();
     let mut recorded = None;
     if !edits.is_empty() {
-        replica.may_record(namespace, DocumentKind::Dwelling, Lane::Work)?;
         recorded = Some(write(replica, namespace, document, edits, Lane::Work, now)?);
     }
     if is_house && gone(replica, namespace, one.dwelling)?.is_none() {
