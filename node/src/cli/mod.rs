@@ -42,7 +42,7 @@ mod table;
 mod tag;
 mod team;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 mod town;
 mod track;
 mod usage;

@@ -133,6 +133,16 @@ fn run(line: &str) -> Result<ExitCode, Failure> {
     cli.run(output)
 }
 
+/// Runs a command line in this process; the code of what it says went wrong.
+pub(crate) fn outcome(line: &str) -> Result<(), String> {
+    match run(line) {
+        Ok(code) => {
+            Some(code).filter(|code| *code == ExitCode::SUCCESS).map(drop).ok_or_else(|| "no success".to_owned())
+        }
+        Err(failure) => Err(failure.message.code.into_owned()),
+    }
+}
+
 fn code_of(result: Result<ExitCode, Failure>) -> String {
     result.unwrap_err().message.code.into_owned()
 }

@@ -229,3 +229,41 @@ async fn a_report_of_the_public_names_a_tag() {
         assert_eq!((found, &answer[0]["error"]), (status, &json!(expected)), "{answer}");
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_command_line_issues_shows_replaces_and_retires() {
+    let node = Node::start().await;
+    let household = node.household("幸福路1号").await;
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let file = ApiFile { address: listener.local_addr().unwrap(), ..node.file.clone() };
+    let data = DataDir::new(node._directory.path());
+    file.write(&data).unwrap();
+    let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
+    let patience = Patience { head: Duration::from_secs(10), stall: Duration::from_secs(10) };
+    let server = tokio::spawn(serve(listener, node.router.clone(), patience, async { _ = stopped.await }));
+    let run = async |line: String| {
+        let line = format!("townmesh {line} --data-dir {}", data.path().display());
+        tokio::task::spawn_blocking(move || crate::cli::tests::outcome(&line)).await.unwrap()
+    };
+    assert_eq!(run(format!("tag issue {household}")).await, Ok(()));
+    assert_eq!(run(format!("tag issue {household} --entrance 2")).await, Ok(()));
+    assert_eq!(run(format!("tag issue {}", "0".repeat(32))).await, Err("not_found".to_owned()));
+    assert_eq!(run(format!("tag issue-all --region {REGION}")).await, Ok(()));
+    assert_eq!(run(format!("tag list --dwelling {household} --state standing")).await, Ok(()));
+    node.fetch(&format!("/v1/households/{household}")).await;
+    let (_, listed) = node.fetch("/v1/door-tags").await;
+    let rows = listed["rows"].as_array().unwrap();
+    assert_eq!(rows.len(), 2, "the dwelling has one already: {listed}");
+    let (one, two) = (text(&rows[0]["code"]), text(&rows[1]["token"]));
+    assert_eq!(run(format!("tag show {one}")).await, Ok(()));
+    assert_eq!(run(format!("tag replace {one} --why damaged")).await, Ok(()));
+    assert_eq!(run(format!("tag retire {two} --why house_gone")).await, Ok(()));
+    assert_eq!(run(format!("tag issue {household}")).await, Err("dwelling_gone".to_owned()));
+    assert_eq!(run(format!("tag issue {household} --stands")).await, Ok(()));
+    let out = data.path().join("tags.csv");
+    assert_eq!(run(format!("export door-tags --state retired --out {}", out.display())).await, Ok(()));
+    let written = std::fs::read_to_string(out).unwrap();
+    assert_eq!(written.lines().count(), 4, "{written}");
+    stop.send(()).unwrap();
+    server.await.unwrap();
+}
