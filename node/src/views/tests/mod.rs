@@ -4,6 +4,7 @@ mod analysis;
 mod assessment;
 mod changes;
 mod devices_and_cases;
+mod door_tags;
 mod features;
 mod file;
 mod registry;
