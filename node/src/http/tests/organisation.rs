@@ -57,22 +57,11 @@ async fn posts_are_filled_and_shifts_attended() {
         row
     };
     let shifts = json!([
-        shift(
-            "xcy-1",
-            json!({ "arrived": start + 12 * MINUTE, "left": start + 8 * HOUR - 30 * MINUTE, "unit": "Center" })
-        ),
+        shift("xcy-1", json!({ "arrived": start + 12 * MINUTE, "left": start + 8 * HOUR - 30 * MINUTE })),
         shift("xcy-2", json!({})),
-        shift("xcy-4", json!({ "arrived": start - 5 * MINUTE, "unit": "vehicle-9" })),
+        shift("xcy-4", json!({ "arrived": start - 5 * MINUTE })),
     ]);
     node.rows_into("/v1/books/shift", shifts).await;
-    // 222 metres before they came, and as many after.
-    let north = |from: i64| {
-        let point = move |step: i64| json!({ "time_ms": from + step * 1_000, "lat": 39.70 + 0.002 * step as f64 / 100.0, "lon": 116.301 });
-        (0..=100).map(point)
-    };
-    let points: Vec<Value> = north(start + 5 * MINUTE).chain(north(start + HOUR)).collect();
-    let (status, answer) = node.post("/v1/tracks", &json!({ "region": REGION, "points": points })).await;
-    assert!(status.is_success(), "{answer}");
     let ahead = json!({ "member": "xcy-1", "start": now() + HOUR, "end": now() + 2 * HOUR });
     node.rows_into("/v1/books/shift", json!([ahead])).await;
     let period = format!("from_ms={}&until_ms={}", start - HOUR, now() + DAY);
@@ -102,9 +91,6 @@ async fn posts_are_filled_and_shifts_attended() {
         "{first}"
     );
     assert_eq!([&first["left_early"], &first["planned_minutes"], &first["minutes"]], [1, 480, 438], "{first}");
-    assert!(first["metres"].as_u64().is_some_and(|metres| (215..=225).contains(&metres)), "{first}");
-    assert_eq!(first["tracked_shifts"], 1, "{first}");
-    assert_eq!(person("XCY-4")["metres"], Value::Null, "nothing is known of their unit, which is not 0");
     let second = person("xcy-2");
     assert_eq!([&second["attended"], &second["missed"], &second["minutes"]], [0, 1, 0], "{second}");
     let fourth = person("XCY-4");
@@ -115,6 +101,37 @@ async fn posts_are_filled_and_shifts_attended() {
     );
     let elsewhere = node.told(&format!("/v1/staffing?{period}&region=110115005002")).await;
     assert_eq!((&elsewhere["posts"], &elsewhere["people"]), (&json!([]), &json!([])));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn people_went_as_far_as_their_unit_while_they_were_on_duty() {
+    let node = Node::start().await;
+    let start = now() - 10 * HOUR;
+    let shift = |member: &str, unit: &str| {
+        json!({
+            "member": member, "start": start, "end": start + 8 * HOUR, "arrived": start + 12 * MINUTE, "unit": unit,
+        })
+    };
+    node.rows_into("/v1/books/shift", json!([shift("xcy-1", "Center"), shift("xcy-2", "vehicle-9")])).await;
+    let told = async || {
+        let told = node.told(&format!("/v1/staffing?from_ms={}&until_ms={}", start - HOUR, now())).await;
+        told["people"].as_array().unwrap().clone()
+    };
+    assert!(told().await.iter().all(|one| one["metres"].is_null()), "before anything is known, which is not 0");
+    // 222 metres before they came, and as many after.
+    let north = |from: i64| {
+        let point = move |step: i64| json!({ "time_ms": from + step * 1_000, "lat": 39.70 + 0.002 * step as f64 / 100.0, "lon": 116.301 });
+        (0..=100).map(point)
+    };
+    let points: Vec<Value> = north(start + 5 * MINUTE).chain(north(start + HOUR)).collect();
+    let (status, answer) = node.post("/v1/tracks", &json!({ "region": REGION, "points": points })).await;
+    assert!(status.is_success(), "{answer}");
+    node.told("/v1/tracks").await;
+    let people = told().await;
+    let [first, second] = &people[..] else { panic!("{people:?}") };
+    assert!(first["metres"].as_u64().is_some_and(|metres| (215..=225).contains(&metres)), "{first}");
+    assert_eq!((&first["tracked_shifts"], &second["tracked_shifts"]), (&json!(1), &json!(0)));
+    assert_eq!(second["metres"], Value::Null, "of another unit nothing is known");
 }
 
 #[tokio::test(flavor = "multi_thread")]
