@@ -146,6 +146,10 @@ identifier! {
     RecordId, 16, "a record id"
 }
 identifier! {
+    /// A door tag: random, so that nothing of its dwelling follows from it.
+    TagId, 16, "a door tag id"
+}
+identifier! {
     /// A person inside a household document; random (DESIGN 12.15).
     ResidentId, 8, "a resident id"
 }

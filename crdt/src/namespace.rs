@@ -18,7 +18,7 @@ pub enum NamespaceKind {
     Auth = 0,
     /// Regions, members, teams, tables, plans, command messages.
     Town = 1,
-    /// Dwellings, households, residents, inspections, hazards of a region.
+    /// Dwellings, door tags, households, residents, inspections, hazards of a region.
     Registry = 2,
     /// Cases of a region and year, with all their events.
     Cases = 3,

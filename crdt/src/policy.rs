@@ -96,6 +96,8 @@ document_kinds! {
     Vehicle = 16, "vehicle", Registry, Fields, Work;
     /// What a campaign found.
     Finding = 17, "finding", Registry, Fields, Work;
+    /// The door tags of one dwelling.
+    DoorTag = 18, "door tag", Registry, Fields, Work;
     /// Editions of the rules of cases.
     LifeCycle = 19, "life cycle", Town, Records, Urgent;
     /// A case: its events.
@@ -208,14 +210,15 @@ pub fn may_apply(
     Ok(kind)
 }
 
-/// In which roles people record what commands others or judges them; `None` where everybody does who may write there. A
-/// stolen patrol box must not end a response.
+/// In which roles people record what commands others or judges them, or what hangs on every door; `None` where everybody
+/// does who may write there. A stolen patrol box must not end a response, nor retire the tags of a village.
 fn recorders(kind: DocumentKind) -> Option<&'static [Role]> {
     match kind {
         DocumentKind::Response | DocumentKind::Campaign | DocumentKind::Problem => {
             Some(&[Role::Commander, Role::DutyHead, Role::Leader])
         }
         DocumentKind::Consequence => Some(&[Role::Leader]),
+        DocumentKind::DoorTag => Some(&[Role::VillageClerk]),
         DocumentKind::Region
         | DocumentKind::Grid
         | DocumentKind::Member
@@ -321,9 +324,10 @@ mod tests {
                 for kind in DocumentKind::ALL {
                     let for_centers =
                         [DocumentKind::Table, DocumentKind::LifeCycle, DocumentKind::Consequence].contains(kind);
-                    // A village that is cut off opens its own; a vehicle does not.
+                    // A village that is cut off opens its own, and makes its door tags; a vehicle does not.
                     let commands =
-                        [DocumentKind::Response, DocumentKind::Campaign, DocumentKind::Problem].contains(kind);
+                        [DocumentKind::Response, DocumentKind::Campaign, DocumentKind::Problem, DocumentKind::DoorTag]
+                            .contains(kind);
                     let may_command = is_center || role == NodeRole::Village;
                     let is_kept = (for_centers && !is_center) || (commands && !may_command);
                     let belongs = kind.namespace() == namespace.kind && !is_kept;

@@ -428,6 +428,14 @@ impl Trust {
         self.nodes.contains_key(node)
     }
 
+    /// Nodes with a certificate, revoked or not, whose id begins with these bytes.
+    pub(crate) fn enrolled_beginning(&self, first: [u8; 5]) -> impl Iterator<Item = NodeId> {
+        let mut from = [0; NodeId::LEN];
+        from.iter_mut().zip(first).for_each(|(byte, known)| *byte = known);
+        let named = self.nodes.range(NodeId(from)..).take_while(move |(node, _)| node.0.starts_with(&first));
+        named.map(|(node, _)| *node)
+    }
+
     /// Every node with a certificate that counts.
     pub fn nodes(&self) -> impl Iterator<Item = (NodeId, CertificateId, &Certificate)> {
         self.current.iter().filter_map(|(node, id)| Some((*node, *id, self.certificates.get(id)?)))

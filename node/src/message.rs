@@ -9,7 +9,9 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 use townmesh_crdt::certificate::CertificateKind;
 use townmesh_crdt::command::CommandError;
+use townmesh_crdt::command::door_tag::TagRefusal;
 use townmesh_crdt::command::read::ReadError;
+use townmesh_crdt::domain::door_tag::TagNameError;
 use townmesh_crdt::enrol::EnrolError;
 use townmesh_crdt::id::NodeId;
 use townmesh_crdt::replica::{EraseError, OpenError, RatifyError, RecordError, RevokeError};
@@ -329,6 +331,8 @@ impl Explain for CommandError {
             | Self::TableFull
             | Self::NoLimit { .. }
             | Self::RoleNotHeld { .. }
+            | Self::DwellingGone(_)
+            | Self::TagsFull
             | Self::ConflictSettled
             | Self::ConflictChanged
             | Self::NotOffered
@@ -340,6 +344,18 @@ impl Explain for CommandError {
             | Self::Alias { .. }
             | Self::CaseRefused { .. } => Message::new(self.code(), self.chinese(), self.to_string()),
         }
+    }
+}
+
+impl Explain for TagRefusal {
+    fn explain(&self) -> Message {
+        Message::of_both(self.code(), &self.to_string())
+    }
+}
+
+impl Explain for TagNameError {
+    fn explain(&self) -> Message {
+        Message::of_both(self.code(), &self.to_string())
     }
 }
 

@@ -2,7 +2,9 @@
 
 use super::life_cycle::LifeCycleError;
 use crate::domain::case::{CaseState, EventError, MAX_EVENTS, Reason, Severity};
+use crate::domain::date::Day;
 use crate::domain::device_batch::BatchError;
+use crate::domain::door_tag::MAX_TAGS;
 use crate::domain::hazard::HazardStepError;
 use crate::domain::immutable::ImmutableError;
 use crate::domain::input::InputError;
@@ -133,6 +135,12 @@ pub enum CommandError {
     /// The case holds as many events as a fold looks at.
     #[error("the case holds {MAX_EVENTS} events and takes no more: report what is left as a new case")]
     CaseFull,
+    /// No door tag is issued for a house that is gone.
+    #[error("the house is gone since {0}: if it stands (again), say so when the tag is issued")]
+    DwellingGone(Day),
+    /// A dwelling with as many tags as it may have.
+    #[error("the dwelling has {MAX_TAGS} door tags, retired ones included, and takes no more")]
+    TagsFull,
     /// The conflict is not open any more.
     #[error("the conflict was settled already, or what was in conflict is gone: look at the list again")]
     ConflictSettled,
@@ -215,6 +223,8 @@ impl CommandError {
             Self::TableFull => "table_full",
             Self::NoLimit { .. } => "no_limit",
             Self::CaseFull => "case_full",
+            Self::DwellingGone(_) => "dwelling_gone",
+            Self::TagsFull => "tags_full",
             Self::ConflictSettled => "settled",
             Self::ConflictChanged => "conflict_changed",
             Self::NotOffered => "not_offered",
@@ -273,6 +283,8 @@ impl CommandError {
                 )
             }
             Self::CaseFull => format!("本案记录已满（{MAX_EVENTS} 条），请另立新案"),
+            Self::DwellingGone(since) => format!("该房屋已于 {since} 拆除：如仍在或已重建，请在制作时写明"),
+            Self::TagsFull => format!("该房屋的门牌（含停用的）已有 {MAX_TAGS} 块，不能再制作"),
             Self::ConflictSettled => "该冲突已裁定或已不存在，请重新查看列表".into(),
             Self::ConflictChanged => "查看之后该冲突的内容已有变化，请重新查看再裁定".into(),
             Self::NotOffered => "此类冲突不能这样裁定，请选用所列的处理方式".into(),

@@ -14,6 +14,7 @@ pub mod book;
 pub mod case;
 pub mod conflict;
 pub mod device;
+pub mod door_tag;
 mod duplicates;
 pub mod dwelling;
 pub mod entity;

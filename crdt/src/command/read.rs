@@ -3,6 +3,8 @@
 use serde::Serialize;
 
 use super::book::{self, BookEntry};
+use super::door_tag::{self, DoorTagsRecord};
+use super::dwelling::{self, DwellingRecord};
 use super::entity::{self, Entity};
 use super::life_cycle::{self, EditionNote};
 use super::track::{self, TrackRecord};
@@ -71,6 +73,10 @@ pub enum Reading {
     Book(BookEntry),
     /// Where a unit was on a day.
     Track(TrackRecord),
+    /// A dwelling.
+    Dwelling(DwellingRecord),
+    /// The door tags of one dwelling.
+    DoorTags(DoorTagsRecord),
     /// Nothing to show: the document says nothing (any more), or is of a kind that has no view.
     Nothing,
 }
@@ -373,7 +379,9 @@ pub fn of_kind(
             Some(kind) => book::read(replica, namespace, kind, document)?.map(Reading::Book),
             None => None,
         },
-        DocumentKind::Dwelling | DocumentKind::Blob | DocumentKind::Statement | DocumentKind::Period => None,
+        DocumentKind::Dwelling => dwelling::read(replica, namespace, document)?.map(Reading::Dwelling),
+        DocumentKind::DoorTag => door_tag::read(replica, namespace, document)?.map(Reading::DoorTags),
+        DocumentKind::Blob | DocumentKind::Statement | DocumentKind::Period => None,
     };
     Ok(reading.unwrap_or(Reading::Nothing))
 }

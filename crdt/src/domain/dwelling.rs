@@ -1,6 +1,7 @@
 //! Dwellings: the buildings behind the doors.
 
 use super::codes::coded;
+use super::date::Day;
 use super::input::{self, Holder, InputError};
 use super::key;
 use super::person::PersonalData;
@@ -49,6 +50,8 @@ record! {
         9 BUILT built: Option<u16>,
         /// Remarks; nothing that identifies a person.
         10 NOTE note: Option<String>,
+        /// Since when it is gone: no door tag is issued for it.
+        11 GONE gone: Option<Day>,
     }
     sealed {
         /// Whom it belongs to.

@@ -7,6 +7,8 @@
 //!  open <──────────────────────────reopen──────────────────────────┘
 //! ```
 
+use serde::Serialize;
+
 use super::checklist::Grade;
 use super::codes::coded;
 use super::input::{self, InputError};
@@ -175,6 +177,44 @@ impl DoorMark {
     }
 }
 
+/// What a door shows where it is asked for: its mark, or that the mark is not known here.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub enum DoorSign {
+    /// 绿: no hazard is left.
+    Green,
+    /// 黄: general hazards are left.
+    Yellow,
+    /// 红: major or severe hazards are left.
+    Red,
+    /// 不明: not everything that was recorded of the door is here.
+    Unknown,
+}
+
+impl DoorSign {
+    /// What a mark that follows from the hazards known here comes to. Where something may be missing, green would promise
+    /// what nobody knows and yellow might be red: only red is shown, since nothing is worse.
+    pub fn of(mark: DoorMark, is_complete: bool) -> Self {
+        match mark {
+            DoorMark::Red => Self::Red,
+            DoorMark::Yellow if is_complete => Self::Yellow,
+            DoorMark::Green if is_complete => Self::Green,
+            DoorMark::Yellow | DoorMark::Green | DoorMark::Unknown(_) => Self::Unknown,
+        }
+    }
+
+    /// In Simplified Chinese, for people.
+    pub fn chinese(self) -> &'static str {
+        match self {
+            Self::Green => "绿",
+            Self::Yellow => "黄",
+            Self::Red => "红",
+            Self::Unknown => "不明",
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -236,6 +276,15 @@ mod tests {
         assert_eq!(DoorMark::of([&closed]), DoorMark::Green);
         assert_eq!(DoorMark::of([&closed, &general]), DoorMark::Yellow);
         assert_eq!(DoorMark::of([&general, &found()]), DoorMark::Red);
+    }
+
+    #[test]
+    fn a_door_is_not_green_where_something_may_be_missing() {
+        let signs =
+            |complete| [DoorMark::Green, DoorMark::Yellow, DoorMark::Red].map(|mark| DoorSign::of(mark, complete));
+        assert_eq!(signs(true), [DoorSign::Green, DoorSign::Yellow, DoorSign::Red]);
+        assert_eq!(signs(false), [DoorSign::Unknown, DoorSign::Unknown, DoorSign::Red]);
+        assert_eq!(DoorSign::of(DoorMark::Unknown(9), true), DoorSign::Unknown);
     }
 
     #[test]

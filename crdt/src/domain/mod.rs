@@ -14,6 +14,7 @@ pub mod date;
 pub mod device;
 pub mod device_batch;
 pub mod device_event;
+pub mod door_tag;
 pub mod dwelling;
 pub mod hazard;
 pub mod household;

@@ -1,6 +1,6 @@
-//! Spoken numbers: what people call a case or an order by, on paper and over the radio.
+//! Spoken numbers: what people call a case, an order or a door tag by, on paper and over the radio.
 //!
-//! A number is 45 bits of a hash over the id of the case, or over the event and place of the order, and a check
+//! A number is 45 bits of a hash over the id of the case or tag, or over the event and place of the order, and a check
 //! character: ten characters of Crockford's base 32, which has no I, L, O and U, in groups of three, three and four:
 //! `7K3-9XQ-2PAD`. It follows from the id alone, so any node knows it at once, without contact, and it never
 //! changes. Among the 500,000 cases of a year two share a number with a probability of 0.4 %: whoever looks one up is
@@ -15,14 +15,14 @@ use std::str::FromStr;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::domain::case::OrderRef;
-use crate::id::DocumentId;
+use crate::id::{DocumentId, TagId};
 
 const ALPHABET: &[u8; 32] = b"0123456789ABCDEFGHJKMNPQRSTVWXYZ";
 /// Characters before the check character.
 const PAYLOAD: usize = 9;
 const BITS: u32 = 45;
 
-/// The number of a case or an order; see the module.
+/// The number of a case, an order or a door tag; see the module.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct SpokenNumber([u8; PAYLOAD + 1]);
 
@@ -47,6 +47,11 @@ impl SpokenNumber {
     pub fn of_order(order: OrderRef) -> Self {
         let mut hasher = blake3::Hasher::new_derive_key("townmesh 2026-11 order number");
         Self::of_hash(hasher.update(&order.event.0).update(&[order.index]))
+    }
+
+    /// That of a door tag.
+    pub fn of_tag(tag: TagId) -> Self {
+        Self::of_hash(blake3::Hasher::new_derive_key("townmesh 2026-11 door tag number").update(&tag.0))
     }
 
     fn of_hash(hasher: &blake3::Hasher) -> Self {
@@ -119,7 +124,7 @@ impl Serialize for SpokenNumber {
 
 crate::openapi::described!(SpokenNumber => crate::openapi::forms::text(
     "^[0-9A-HJKMNP-TV-Z]{3}-[0-9A-HJKMNP-TV-Z]{3}-[0-9A-HJKMNP-TV-Z]{4}$",
-    "编号 / number of a case as people say it"
+    "编号 / number of a case, an order or a door tag as people say it"
 ));
 
 impl<'de> Deserialize<'de> for SpokenNumber {
@@ -179,10 +184,11 @@ mod tests {
     }
 
     #[test]
-    fn cases_and_orders_have_numbers_of_their_own() {
+    fn cases_orders_and_tags_have_numbers_of_their_own() {
         let orders = (0..3).map(|index| SpokenNumber::of_order(OrderRef { event: RecordId([7; 16]), index }));
         let cases = (0..3).map(|byte| SpokenNumber::of_case(DocumentId([byte; 16])));
-        assert_eq!(orders.chain(cases).collect::<std::collections::BTreeSet<_>>().len(), 6);
+        let tags = (0..3).map(|byte| SpokenNumber::of_tag(TagId([byte; 16])));
+        assert_eq!(orders.chain(cases).chain(tags).collect::<std::collections::BTreeSet<_>>().len(), 9);
         for wrong in ["", "7K3", "7K3-9XQ-2PADD", "7K3-9XQ-2PA*", "七K3-9XQ-2PA"] {
             assert_eq!(wrong.parse::<SpokenNumber>(), Err(NumberError::Form), "{wrong}");
         }

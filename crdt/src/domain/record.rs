@@ -78,7 +78,7 @@ macro_rules! scalar_identifiers {
         }
     )+};
 }
-scalar_identifiers!(NodeId, DocumentId, RecordId, ResidentId);
+scalar_identifiers!(NodeId, DocumentId, RecordId, ResidentId, TagId);
 
 /// One struct field that stands under one or, for a set, several numbers of a record.
 pub trait Field: Sized {

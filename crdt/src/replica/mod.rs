@@ -21,6 +21,7 @@ mod commit;
 mod completeness;
 mod delivery;
 mod documents;
+mod door_tags;
 mod erasure;
 mod evidence;
 mod exchange;

@@ -7,6 +7,7 @@ use townmesh_crdt::clock::HybridTime;
 use townmesh_crdt::domain::case::{self, CaseEvent, FoldInput, LifeCycle};
 use townmesh_crdt::domain::device::Device;
 use townmesh_crdt::domain::device_batch::EventBatch;
+use townmesh_crdt::domain::door_tag::{DoorTag, DoorToken, TagName};
 use townmesh_crdt::domain::dwelling::Dwelling;
 use townmesh_crdt::domain::hazard::Hazard;
 use townmesh_crdt::domain::household::{Household, Resident};
@@ -61,6 +62,21 @@ pub(super) fn sealed_track(bytes: &[u8]) -> Option<usize> {
     let again = sealed.to_bytes();
     assert_eq!(SealedTrack::from_bytes(&again), Ok(sealed), "a sealed track is read back");
     Some(again.len())
+}
+
+/// The bytes of a token, or what somebody scanned or typed.
+pub(super) fn door_token(bytes: &[u8]) -> Option<usize> {
+    let token = accepted(DoorToken::from_bytes(bytes)).or_else(|| {
+        let named: TagName = accepted(std::str::from_utf8(bytes).ok()?.parse())?;
+        assert_eq!(accepted(named.to_string().parse()), Some(named), "a tag's name is read back");
+        match named {
+            TagName::Token(token) => Some(token),
+            TagName::Code(_) | TagName::Id(_) => None,
+        }
+    })?;
+    assert_eq!(accepted(token.to_string().parse()), Some(token), "a token is read back");
+    assert!(!token.is_signed_by(&[9; 32], &NodeId([7; 32])), "nobody signed what the fuzzer made up");
+    Some(token.as_bytes().len())
 }
 
 pub(super) fn case_event(bytes: &[u8]) -> Option<usize> {
@@ -129,6 +145,6 @@ pub(super) fn fields(bytes: &[u8]) -> Option<usize> {
             }),+]
         };
     }
-    let understood = read_as!(Region, Device, Dwelling, Hazard, Household, Resident, Grid, Team, Member);
+    let understood = read_as!(Region, Device, DoorTag, Dwelling, Hazard, Household, Resident, Grid, Team, Member);
     Some(understood.into_iter().sum())
 }

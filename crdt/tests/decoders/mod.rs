@@ -37,7 +37,7 @@ const fn target(name: &'static str, decode: fn(&[u8]) -> Option<usize>, most: us
 }
 
 /// Every target, by name.
-pub(crate) const TARGETS: [Target; 23] = [
+pub(crate) const TARGETS: [Target; 24] = [
     target("assertion", log::assertion, 2 * townmesh_crdt::bounds::MAX_ASSERTION),
     target("body", log::body, townmesh_crdt::bounds::MAX_PLAIN_BODY),
     target("card", log::card, townmesh_crdt::card::MAX_CARD),
@@ -49,6 +49,7 @@ pub(crate) const TARGETS: [Target; 23] = [
         alterations: FEW,
     },
     Target { name: "document", decode: document::document, most: usize::MAX, alterations: FEW },
+    target("door_token", domain::door_token, townmesh_crdt::domain::door_tag::TOKEN_BYTES),
     target("entry", log::entry, townmesh_crdt::bounds::MAX_BODY + 512),
     target("event_batch", domain::event_batch, townmesh_crdt::domain::device_batch::MAX_BATCH_BYTES),
     target("fields", domain::fields, 1024 * 1024),

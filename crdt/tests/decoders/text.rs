@@ -6,6 +6,7 @@ use std::str::FromStr;
 use townmesh_crdt::domain::case::Severity;
 use townmesh_crdt::domain::date::Day;
 use townmesh_crdt::domain::device_event::Decimal;
+use townmesh_crdt::domain::door_tag::TagName;
 use townmesh_crdt::domain::id_number::{self, IdNumber};
 use townmesh_crdt::domain::inspection::PhotoHash;
 use townmesh_crdt::domain::key;
@@ -30,6 +31,7 @@ pub(super) fn text(bytes: &[u8]) -> Option<usize> {
         read_back::<PhotoHash>(text),
         read_back::<NodeId>(text),
         read_back::<Severity>(text),
+        read_back::<TagName>(text),
         phone_number(text),
         identity_number(text),
         polygon(bytes),

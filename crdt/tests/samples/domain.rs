@@ -6,6 +6,7 @@ use townmesh_crdt::change::Assertion;
 use townmesh_crdt::domain::case::{Action, Assignment, CaseEvent, Report, Source};
 use townmesh_crdt::domain::device_batch::EventBatch;
 use townmesh_crdt::domain::device_event::{DeviceEvent, EventKey, EventValue};
+use townmesh_crdt::domain::door_tag::DoorToken;
 use townmesh_crdt::domain::inspection::{Answer, Inspection, PhotoHash};
 use townmesh_crdt::domain::person::PersonalData;
 use townmesh_crdt::domain::position::Position;
@@ -21,7 +22,7 @@ const TIME: i64 = 1_763_900_000_000;
 const VERSION: [u8; 1] = [1];
 
 pub(super) fn samples() -> Vec<Sample> {
-    [inspections(), batches(), personal_data(), case_events(), tables(), tracks()].concat()
+    [inspections(), batches(), personal_data(), case_events(), tables(), tracks(), door_tokens()].concat()
 }
 
 /// A version byte and CBOR, right and wrong.
@@ -224,5 +225,34 @@ fn tables() -> Vec<Sample> {
             samples.push(sample("town_tables", &format!("valid-{kind}"), script));
         }
     }
+    samples
+}
+
+/// A token as bytes and as texts. Decoding does not look at its signature, so any will do.
+fn door_tokens() -> Vec<Sample> {
+    let target = "door_token";
+    let head: &[&[u8]] = &[&[1, 0xaa, 0xbb, 0xcc, 0xdd], &110_115_005_001_u64.to_be_bytes()[3..], &[7; 16], &[9; 5]];
+    let valid = [head.concat(), vec![0x5a; 64]].concat();
+    let token = DoorToken::from_bytes(&valid).expect("it has the form of one").to_string();
+    let with = |place: usize, bytes: &[u8]| {
+        let mut altered = valid.clone();
+        altered.splice(place..place + bytes.len(), bytes.iter().copied());
+        altered
+    };
+    let mut samples = vec![
+        sample(target, "valid-bytes", valid.as_slice()),
+        sample(target, "valid-text", token.as_bytes()),
+        sample(target, "valid-text-in-small-letters", token.to_lowercase()),
+        sample(target, "valid-address-of-a-page", format!("https://example.org/d/{token}")),
+        sample(target, "version-2", with(0, &[2])),
+        sample(target, "region-0", with(5, &[0; 5])),
+        sample(target, "region-with-zeros-at-its-end", with(5, &110_115_005_000_u64.to_be_bytes()[3..])),
+        sample(target, "region-beyond-12-digits", with(5, &[0xff; 5])),
+        sample(target, "text-that-ends-too-early", &token[..90]),
+        sample(target, "text-with-a-letter-that-is-not-in-the-alphabet", token.replace('0', "U")),
+        sample(target, "text-in-full-width-letters", "Ａ".repeat(152)),
+        sample(target, "number-beneath-a-tag", "7K3-9XQ-2PAD"),
+    ];
+    samples.extend([damaged(target, &valid), prolonged(target, &valid)].concat());
     samples
 }

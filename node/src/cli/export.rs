@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 use townmesh_crdt::domain::region::RegionCode;
+use townmesh_crdt::id::DocumentId;
 
 use super::client::{Client, save};
 use super::output::fields;
@@ -51,6 +52,8 @@ enum ExportCommand {
     Devices(ListArgs),
     /// 某设备的事件（--device），否则为报警 / events of a device (--device), else alarms
     Events(ListArgs),
+    /// 门牌 / door tags
+    DoorTags(ListArgs),
     /// 人员 / members
     Members(ListArgs),
     /// 队伍 / teams
@@ -69,6 +72,7 @@ impl ExportCommand {
             Self::Inspections(args) => args.run(context, ListKind::Inspections),
             Self::Devices(args) => args.run(context, ListKind::Devices),
             Self::Events(args) => args.run(context, ListKind::Events),
+            Self::DoorTags(args) => args.run(context, ListKind::DoorTags),
             Self::Members(args) => args.run(context, ListKind::Members),
             Self::Teams(args) => args.run(context, ListKind::Teams),
             Self::Regions(args) => args.run(context, ListKind::Regions),
@@ -85,7 +89,7 @@ struct ListArgs {
     /// 区划代码 / in this region
     #[arg(long, value_name = "CODE")]
     region: Option<RegionCode>,
-    /// 状态 / in this state (cases, hazards)
+    /// 状态 / in this state (cases, hazards, door tags)
     #[arg(long)]
     state: Option<String>,
     /// 派遣单状态 / in this status (orders)
@@ -106,6 +110,9 @@ struct ListArgs {
     /// 设备编号 / of this device (events)
     #[arg(long)]
     device: Option<String>,
+    /// 房屋或住户 / of this dwelling or household (door tags)
+    #[arg(long, value_name = "ID")]
+    dwelling: Option<DocumentId>,
     /// 队伍 / of this team (cases, orders, members)
     #[arg(long)]
     team: Option<String>,
@@ -146,6 +153,7 @@ impl ListArgs {
             ("grade", self.grade),
             ("kind", self.kind),
             ("device", self.device),
+            ("dwelling", self.dwelling.map(|dwelling| dwelling.to_string())),
             ("team", self.team),
             ("text", self.text),
             ("bbox", self.bbox),

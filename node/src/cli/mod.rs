@@ -40,9 +40,10 @@ mod run;
 mod sim;
 mod status;
 mod table;
+mod tag;
 mod team;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 mod town;
 mod track;
 mod usage;
@@ -173,6 +174,9 @@ enum Command {
     /// 入户检查 / inspections
     #[command(subcommand)]
     Inspection(inspection::InspectionCommand),
+    /// 门牌二维码：制作、查看、停用、更换 / door tags: issue, list, show, retire, replace
+    #[command(subcommand)]
+    Tag(tag::TagCommand),
     /// 案卷 / cases
     #[command(subcommand)]
     Case(case::CaseCommand),
@@ -307,6 +311,7 @@ impl Cli {
             Command::Reveals(args) => args.run(&context),
             Command::Household(command) => command.run(&context),
             Command::Inspection(command) => command.run(&context),
+            Command::Tag(command) => command.run(&context),
             Command::Case(command) => command.run(&context),
             Command::Order(command) => command.run(&context),
             Command::Handover(args) => args.run(&context),

@@ -97,6 +97,7 @@ fn staffing(answer: &Value) -> String {
         ("/left_early", "早退 left early"),
         ("/planned_minutes", "应勤（分） planned minutes"),
         ("/minutes", "实勤（分） minutes"),
+        ("/metres", "巡查（米） metres"),
         ("/orders", "办结派遣单 orders done"),
         ("/order_minutes", "用时中位（分） minutes each"),
     ];

@@ -40,6 +40,13 @@ fn the_commands_of_the_manual_are_understood() {
         "townmesh verify --peers --json",
         "townmesh household record --region 110115005001 --address 1号 --resident name=甲",
         "townmesh household list --text 幸福",
+        "townmesh tag issue 00000000000000000000000000000000 --entrance 2 --stands",
+        "townmesh tag issue-all --region 110115005001 --json",
+        "townmesh tag list --region 110115005001 --dwelling 00000000000000000000000000000000 --state retired --limit 5",
+        "townmesh tag show 410-ZYP-76KS",
+        "townmesh tag retire 410-ZYP-76KS --why house_gone",
+        "townmesh tag replace 00000000000000000000000000000000 --why lost",
+        "townmesh export door-tags --state standing --dwelling 00000000000000000000000000000000 --out t.csv",
         "townmesh case record --by a --role inspector --region 110115005001 --source patrol --place p --description d",
         "townmesh case act 00000000000000000000000000000000 --by a --role intake_clerk --action \"accept\"",
         "townmesh inspection record --household 00000000000000000000000000000000 --by a --answer 4=hazard",
@@ -92,6 +99,11 @@ fn wrong_usage_ends_with_code_2() {
         "townmesh case act 00000000000000000000000000000000 --by a --role intake_clerk --action {",
         "townmesh inspection record --household 00000000000000000000000000000000 --by a --answer 4=bad",
         "townmesh household record --address 1",
+        "townmesh tag issue 00000000000000000000000000000000 --entrance 0",
+        "townmesh tag list --state lost",
+        "townmesh tag show 7K3-9XQ-2PAD",
+        "townmesh tag retire 410-ZYP-76KS",
+        "townmesh tag retire 410-ZYP-76KS --why stolen",
         "townmesh position record 99,0",
         "townmesh analysis",
         "townmesh analysis hot-spots --of weather",
@@ -119,6 +131,16 @@ fn run(line: &str) -> Result<ExitCode, Failure> {
     let cli = parse(line).unwrap();
     let output = Output { json: true };
     cli.run(output)
+}
+
+/// Runs a command line in this process; the code of what it says went wrong.
+pub(crate) fn outcome(line: &str) -> Result<(), String> {
+    match run(line) {
+        Ok(code) => {
+            Some(code).filter(|code| *code == ExitCode::SUCCESS).map(drop).ok_or_else(|| "no success".to_owned())
+        }
+        Err(failure) => Err(failure.message.code.into_owned()),
+    }
 }
 
 fn code_of(result: Result<ExitCode, Failure>) -> String {

@@ -5,6 +5,7 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use townmesh_crdt::command::CommandError;
+use townmesh_crdt::command::door_tag::TagRefusal;
 use townmesh_crdt::command::read::ReadError;
 use townmesh_crdt::enrol::EnrolError;
 use utoipa::ToSchema;
@@ -90,7 +91,7 @@ fn command_status(code: &str) -> StatusCode {
         "disk_low" => StatusCode::INSUFFICIENT_STORAGE,
         "store" | "read_only" => StatusCode::SERVICE_UNAVAILABLE,
         "key_missing" | "unknown_namespace" | "person_key_missing" | "no_room" | "erased" | "wrong_state"
-        | "own_work" | "alias" | "settled" | "conflict_changed" | "draft_changed" | "not_undoable" => {
+        | "own_work" | "alias" | "dwelling_gone" | "tags_full" | "settled" | "conflict_changed" | "draft_changed" | "not_undoable" => {
             StatusCode::CONFLICT
         }
         "too_large" => StatusCode::PAYLOAD_TOO_LARGE,
@@ -158,6 +159,17 @@ impl From<EnrolError> for ApiError {
             | EnrolError::Statement(_)
             | EnrolError::Seal(_) => Self::bad_request(message),
         }
+    }
+}
+
+impl From<TagRefusal> for ApiError {
+    fn from(error: TagRefusal) -> Self {
+        let status = match error {
+            TagRefusal::Retired(_) => StatusCode::GONE,
+            TagRefusal::NotRecorded | TagRefusal::Elsewhere(_) | TagRefusal::IssuerRemoved => StatusCode::NOT_FOUND,
+            TagRefusal::OtherTown | TagRefusal::UnknownIssuer | TagRefusal::Forged => StatusCode::BAD_REQUEST,
+        };
+        Self { status, message: error.explain() }
     }
 }
 

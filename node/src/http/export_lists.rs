@@ -17,6 +17,7 @@ use utoipa::{IntoParams, ToSchema};
 use super::Api;
 use super::bounds::{Named, Params};
 use super::cases::CaseQuery;
+use super::door_tags::DoorTagQuery;
 use super::error::ApiError;
 use super::events::{EventQuery, Events};
 use super::households::HazardQuery;
@@ -27,8 +28,8 @@ use super::town::{DeviceQuery, MemberQuery, TeamQuery};
 use crate::ledger::{ExportError, ListEnd, ListFormat, ListKind, ListWriter};
 use crate::message::{Explain as _, Message};
 use crate::views::{
-    AlarmFilter, CaseFilter, DeviceEventFilter, DeviceFilter, HazardFilter, InspectionFilter, Listed, MAX_LIMIT,
-    OrderFilter, Page, QueryError, Reader,
+    AlarmFilter, CaseFilter, DeviceEventFilter, DeviceFilter, DoorTagFilter, HazardFilter, InspectionFilter, Listed,
+    MAX_LIMIT, OrderFilter, Page, QueryError, Reader,
 };
 
 /// Bytes of a file that are sent in one piece.
@@ -53,7 +54,7 @@ pub(super) struct ListQuery {
     #[param(pattern = "^(csv|xlsx|geojson|gpx)$")]
     format: Option<String>,
     region: Option<RegionCode>,
-    /// Of cases or hazards.
+    /// Of cases, hazards or door tags.
     state: Option<String>,
     /// Of cases.
     open: Option<bool>,
@@ -77,6 +78,8 @@ pub(super) struct ListQuery {
     kind: Option<String>,
     /// Events of this device; without it, alarms.
     device: Option<String>,
+    /// Door tags of this dwelling, or of that of this household.
+    dwelling: Option<String>,
 }
 
 /// Rows as a collection of GeoJSON.
@@ -128,6 +131,7 @@ enum Source {
     Devices(DeviceFilter),
     OfDevice(DeviceEventFilter),
     Alarms(AlarmFilter),
+    DoorTags(DoorTagFilter),
     Members(Option<String>),
     Teams,
     Regions,
@@ -158,6 +162,10 @@ impl Source {
                 (Events::OfDevice(filter), page) => (Self::OfDevice(filter), page),
                 (Events::Alarms(filter), page) => (Self::Alarms(filter), page),
             },
+            ListKind::DoorTags => {
+                let (filter, page) = Params::<DoorTagQuery>::of(query)?.parts();
+                (Self::DoorTags(filter), page)
+            }
             ListKind::Members => {
                 let MemberQuery { team, limit, after } = Params::of(query)?;
                 (Self::Members(team), Page { limit, after })
@@ -188,6 +196,7 @@ impl Source {
             Self::Devices(filter) => values(reader.devices(filter, &page)?),
             Self::OfDevice(filter) => values(reader.device_events(filter, &page)?),
             Self::Alarms(filter) => values(reader.alarms(filter, &page)?),
+            Self::DoorTags(filter) => values(reader.door_tags(filter, &page)?),
             Self::Members(team) => values(reader.members(team.as_deref(), &page)?),
             Self::Teams => values(reader.teams(&page)?),
             Self::Regions => values(Listed { rows: reader.regions()?, next: None }),
@@ -210,7 +219,7 @@ fn values<T: Serialize>(listed: Listed<T>) -> Listed<Value> {
             "list" = String,
             Path,
             description = "列表 / the list",
-            pattern = "^(cases|orders|hazards|inspections|devices|events|members|teams|regions)$"
+            pattern = "^(cases|orders|hazards|inspections|devices|events|door-tags|members|teams|regions)$"
         ),
         ListQuery
     ),

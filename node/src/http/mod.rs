@@ -15,6 +15,10 @@
 //! | `/v1/inspections` | GET, POST | of one household; record |
 //! | `/v1/photos`, `/v1/photos/{hash}` | POST, GET | a photo of a household or region; for a stated reason |
 //! | `/v1/hazards`, `/v1/hazards/{id}/steps` | GET, POST | list; take a step |
+//! | `/v1/door-tags` | GET, POST | list; issue one for a door |
+//! | `/v1/door-tags/issue-all` | POST | issue one for each dwelling of a region that has none |
+//! | `/v1/door-tags/{tag}`, `.../retire`, `.../replace` | GET, POST | one, by what was scanned or typed; retire; replace |
+//! | `/v1/public/door-tags/{tag}` | GET | what the public is told of one: its mark and village |
 //! | `/v1/cases`, `/v1/cases/{id}`, `/v1/cases/{id}/actions` | GET, POST | list, report; one; act |
 //! | `/v1/cases/{id}/evidence` | GET | a zip that proves the case outside the town; for a stated reason in clear, with photos |
 //! | `/v1/cases/import` | POST | a list of calls to the hotline (12345), CSV or XLSX |
@@ -77,6 +81,7 @@ mod columns;
 mod completeness;
 mod conflicts;
 mod delivery;
+mod door_tags;
 mod dump;
 mod erase;
 mod error;
@@ -250,6 +255,12 @@ fn registry() -> Router<Api> {
         .route("/v1/photos/{hash}", get(photos::show))
         .route("/v1/hazards", get(households::hazards))
         .route("/v1/hazards/{id}/steps", post(households::hazard_step))
+        .route("/v1/door-tags", get(door_tags::list).post(door_tags::issue))
+        .route("/v1/door-tags/issue-all", post(door_tags::issue_all))
+        .route("/v1/door-tags/{tag}", get(door_tags::show))
+        .route("/v1/door-tags/{tag}/retire", post(door_tags::retire))
+        .route("/v1/door-tags/{tag}/replace", post(door_tags::replace))
+        .route("/v1/public/door-tags/{tag}", get(door_tags::public))
         .route("/v1/conflicts", get(conflicts::list))
         .route("/v1/conflicts/settled", get(conflicts::settled))
         .route("/v1/conflicts/settled/{id}/undo", post(conflicts::undo))

@@ -1,13 +1,17 @@
 //! How the town is organised, and how that goes: posts and shifts, campaigns, responses, escalation.
 
+use std::collections::BTreeSet;
+
 use axum::Json;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
 use townmesh_crdt::command::table;
+use townmesh_crdt::domain::key::normalise;
 use townmesh_crdt::domain::region::RegionCode;
 use townmesh_crdt::domain::role::Role;
 use townmesh_crdt::namespace::NamespaceKind;
+use townmesh_crdt::replica::Replica;
 use utoipa::{IntoParams, ToSchema};
 
 use super::Api;
@@ -18,7 +22,7 @@ use super::error::ApiError;
 use super::openapi::problems::{Sought, Wrong};
 use crate::engine;
 use crate::views::{
-    CampaignProgress, Escalated, EscalationFilter, ResponseState, Staffing, StaffingFilter, WorklistFilter,
+    CampaignProgress, Escalated, EscalationFilter, ResponseState, Staffing, StaffingFilter, Units, WorklistFilter,
 };
 
 /// An answer with how complete the data is that it was made from.
@@ -66,10 +70,26 @@ pub(super) async fn staffing(
     api.views_follow().await;
     let completeness = completeness::of(&api, Some(NamespaceKind::Town), None).await?;
     let tables = api.engine().read(table::tables).await??;
+    let units = api.engine().read(|replica| units(replica)).await?;
     let now_ms = now();
     let filter = StaffingFilter { from_ms, until_ms, now_ms, region };
-    let answer = api.readers().analyse(move |reader| reader.staffing(&filter, &tables)).await?;
+    let answer = api.readers().analyse(move |reader| reader.staffing(&filter, &tables, &units)).await?;
     Ok(Json(Told { now_ms, answer, completeness }).into_response())
+}
+
+/// The nodes of the town by name and by id.
+fn units(replica: &Replica) -> Units {
+    let mut units = Units::new();
+    let mut shared = BTreeSet::new();
+    for (node, _, own) in replica.trust().nodes() {
+        let name = normalise(&own.name);
+        if units.insert(name.clone(), node.to_string()).is_some() {
+            shared.insert(name);
+        }
+        units.insert(node.to_string(), node.to_string());
+    }
+    units.retain(|name, _| !shared.contains(name));
+    units
 }
 
 /// Which part of the worklist.

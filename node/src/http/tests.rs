@@ -22,6 +22,7 @@ mod authorities;
 mod books;
 mod changes;
 mod conflicts;
+mod door_tags;
 mod erasures;
 mod evidence;
 mod exports;

@@ -4,6 +4,7 @@ use serde_json::Value;
 use townmesh_crdt::domain::case::{CaseState, Lamp, Means, OrderKind, OrderStatus, Severity, Source};
 use townmesh_crdt::domain::checklist::Grade;
 use townmesh_crdt::domain::device::{DeviceKind, Protocol};
+use townmesh_crdt::domain::door_tag::TagRetirement;
 use townmesh_crdt::domain::hazard::HazardState;
 use townmesh_crdt::domain::region::RegionKind;
 use townmesh_crdt::domain::role::Role;
@@ -45,7 +46,16 @@ mod words {
     }
     of!(case_state: CaseState, lamp: Lamp, means: Means, order_kind: OrderKind, order_status: OrderStatus,
         severity: Severity, source: Source, grade: Grade, device_kind: DeviceKind, protocol: Protocol,
-        hazard_state: HazardState, region_kind: RegionKind, role: Role, team_kind: TeamKind);
+        hazard_state: HazardState, region_kind: RegionKind, role: Role, tag_retirement: TagRetirement, team_kind: TeamKind);
+
+    /// Whether a door tag counts.
+    pub(super) fn tag_state(key: &str) -> Option<&'static str> {
+        match key {
+            "standing" => Some("在用"),
+            "retired" => Some("停用"),
+            _ => None,
+        }
+    }
 }
 
 const fn plain(pointer: &'static str, title: &'static str) -> ListColumn {
@@ -166,6 +176,24 @@ const EVENTS: &[ListColumn] = &[
     plain("/event", "事件标识"),
 ];
 
+const DOOR_TAGS: &[ListColumn] = &[
+    plain("/code", "门牌编号"),
+    plain("/region", "村居代码"),
+    plain("/address", "门牌号"),
+    plain("/entrance", "第几扇门"),
+    word("/state", "状态", words::tag_state),
+    time("/issued_ms", "制作时间"),
+    plain("/issuer", "制作节点"),
+    time("/retired_ms", "停用时间"),
+    word("/retired_why", "停用原因", words::tag_retirement),
+    plain("/replaced_by", "替换为"),
+    LATITUDE,
+    LONGITUDE,
+    plain("/token", "二维码内容"),
+    plain("/dwelling", "房屋标识"),
+    plain("/tag", "门牌标识"),
+];
+
 const MEMBERS: &[ListColumn] = &[
     plain("/code", "人员编号"),
     plain("/name", "姓名"),
@@ -205,6 +233,7 @@ pub(super) const fn columns(list: ListKind) -> &'static [ListColumn] {
         ListKind::Inspections => INSPECTIONS,
         ListKind::Devices => DEVICES,
         ListKind::Events => EVENTS,
+        ListKind::DoorTags => DOOR_TAGS,
         ListKind::Members => MEMBERS,
         ListKind::Teams => TEAMS,
         ListKind::Regions => REGIONS,

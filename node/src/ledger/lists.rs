@@ -33,6 +33,8 @@ pub enum ListKind {
     Devices,
     /// Events of a device, or alarms.
     Events,
+    /// Door tags.
+    DoorTags,
     /// Members.
     Members,
     /// Teams.
@@ -43,13 +45,14 @@ pub enum ListKind {
 
 impl ListKind {
     /// Every list.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::Cases,
         Self::Orders,
         Self::Hazards,
         Self::Inspections,
         Self::Devices,
         Self::Events,
+        Self::DoorTags,
         Self::Members,
         Self::Teams,
         Self::Regions,
@@ -64,6 +67,7 @@ impl ListKind {
             Self::Inspections => "inspections",
             Self::Devices => "devices",
             Self::Events => "events",
+            Self::DoorTags => "door-tags",
             Self::Members => "members",
             Self::Teams => "teams",
             Self::Regions => "regions",
@@ -79,6 +83,7 @@ impl ListKind {
             Self::Inspections => "检查记录",
             Self::Devices => "设备",
             Self::Events => "设备事件",
+            Self::DoorTags => "门牌",
             Self::Members => "人员",
             Self::Teams => "队伍",
             Self::Regions => "区划",
@@ -94,7 +99,9 @@ impl ListKind {
     pub const fn formats(self) -> &'static [ListFormat] {
         match self {
             Self::Cases | Self::Devices => &[ListFormat::Csv, ListFormat::Xlsx, ListFormat::GeoJson, ListFormat::Gpx],
-            Self::Hazards | Self::Events | Self::Regions => &[ListFormat::Csv, ListFormat::Xlsx, ListFormat::GeoJson],
+            Self::Hazards | Self::Events | Self::DoorTags | Self::Regions => {
+                &[ListFormat::Csv, ListFormat::Xlsx, ListFormat::GeoJson]
+            }
             Self::Orders | Self::Inspections | Self::Members | Self::Teams => &[ListFormat::Csv, ListFormat::Xlsx],
         }
     }
@@ -343,6 +350,7 @@ fn waypoints(list: ListKind, rows: &[Value], with_header: bool) -> Vec<u8> {
         | ListKind::Hazards
         | ListKind::Inspections
         | ListKind::Events
+        | ListKind::DoorTags
         | ListKind::Members
         | ListKind::Teams
         | ListKind::Regions => ("/number", &["/place", "/description"]),

@@ -19,6 +19,7 @@ mod cases;
 mod changes;
 mod conflicts;
 mod devices;
+mod door_tags;
 mod features;
 mod households;
 mod organisation;
@@ -53,6 +54,7 @@ pub use cases::{CaseDetail, CaseEventRow, CaseFilter, CaseRow, OrderFilter, Orde
 pub use changes::{Change, ChangeCursor, ChangeFilter, ChangeKind, Changes, CursorError};
 pub use conflicts::{ConflictFilter, ConflictPlace, ConflictRow, SettledRow};
 pub use devices::{AlarmFilter, DeviceEventFilter, DeviceEventRow, DeviceFilter, DeviceRow};
+pub use door_tags::{DoorTagDetail, DoorTagFilter, DoorTagRow, HouseholdBehind, MAX_DOORS, TagState};
 pub use features::{Collection, DEFAULT_FEATURES, Feature, FeatureFilter, Geometry, MAX_FEATURES, Properties};
 pub use households::{
     HazardFilter, HazardRow, HouseholdDetail, HouseholdFilter, HouseholdRow, InspectionFilter, InspectionRow,
@@ -60,7 +62,7 @@ pub use households::{
 };
 pub use organisation::{
     Attendance, CallStep, Callee, CampaignProgress, Comparison, Escalated, EscalationFilter, MustCount, PostStaffing,
-    ResponseState, Staffing, StaffingFilter, StepState, WorkPlace, WorklistFilter,
+    ResponseState, Staffing, StaffingFilter, StepState, Units, WorkPlace, WorklistFilter,
 };
 pub use query::{BoundingBox, DEFAULT_LIMIT, Listed, MAX_LIMIT, Page};
 pub use reader::{QueryError, Reader};

@@ -18,7 +18,7 @@ use rusqlite::{Connection, ErrorCode, OpenFlags};
 use super::ViewError;
 
 /// Version of the tables. Another one in the file means: delete it and read the log from the start.
-const VERSION: i64 = 10;
+const VERSION: i64 = 11;
 /// Marks the file as a townmesh view (`PRAGMA application_id`): "tmvw".
 const APPLICATION_ID: i64 = 0x746d_7677;
 /// Pages of the write-ahead log after which it is copied into the file: 32 MB, so that an import syncs seldom.
@@ -30,7 +30,8 @@ const PREPARED: usize = 96;
 
 /// The tables. Words (states, kinds, uses) are the keys that JSON shows; times are milliseconds since 1970, days
 /// `2024-03-05`, positions units of 1e-7 degrees. `row` is the document's number in this file, `changed` the line of
-/// the feed that last named it; in `document` and `removed` it is the number of the change in this file. `device_hour` counts the
+/// the feed that last named it; in `document` and `removed` it is the number of the change in this file. `door` is an address
+/// in its one spelling, by which the households behind a door find their dwelling. `device_hour` counts the
 /// events of a device's day by the hours of the town's day, so that a year of them is looked through without reading them.
 const TABLES: &str = "
 CREATE TABLE meta (name TEXT PRIMARY KEY, value INTEGER NOT NULL) STRICT, WITHOUT ROWID;
@@ -77,11 +78,24 @@ CREATE INDEX track_day ON track (day, region);
 CREATE INDEX track_node ON track (node, day);
 
 CREATE TABLE household (
-    row INTEGER PRIMARY KEY, region TEXT NOT NULL, address TEXT NOT NULL, number INTEGER NOT NULL, usage TEXT,
+    row INTEGER PRIMARY KEY, region TEXT NOT NULL, address TEXT NOT NULL, door TEXT NOT NULL, number INTEGER NOT NULL, usage TEXT,
     rooms INTEGER, area_dm2 INTEGER, tenant_limit INTEGER, latitude INTEGER, longitude INTEGER, note TEXT,
     head_name TEXT, head_id_number TEXT, head_phone TEXT, head_is_owner INTEGER NOT NULL, residents INTEGER NOT NULL, mark TEXT NOT NULL,
     head_state TEXT NOT NULL, conflicts INTEGER NOT NULL, changed INTEGER NOT NULL) STRICT;
 CREATE INDEX household_door ON household (region, address);
+CREATE INDEX household_plate ON household (region, door);
+CREATE TABLE dwelling (
+    row INTEGER PRIMARY KEY, region TEXT NOT NULL, address TEXT NOT NULL, door TEXT NOT NULL, latitude INTEGER,
+    longitude INTEGER, gone TEXT, mark TEXT NOT NULL) STRICT;
+CREATE INDEX dwelling_plate ON dwelling (region, door);
+CREATE TABLE door_tag (
+    row INTEGER NOT NULL, tag TEXT NOT NULL, code TEXT NOT NULL, region TEXT NOT NULL, dwelling TEXT NOT NULL,
+    entrance INTEGER NOT NULL, issued_ms INTEGER NOT NULL, issuer TEXT NOT NULL, token TEXT NOT NULL, retired_ms INTEGER,
+    retired_why TEXT, retired INTEGER NOT NULL, replaced_by TEXT, PRIMARY KEY (row, tag)) STRICT, WITHOUT ROWID;
+CREATE INDEX door_tag_tag ON door_tag (tag);
+CREATE INDEX door_tag_code ON door_tag (code);
+CREATE INDEX door_tag_dwelling ON door_tag (dwelling);
+CREATE INDEX door_tag_region ON door_tag (region, dwelling, tag);
 CREATE TABLE resident (
     row INTEGER NOT NULL, resident TEXT NOT NULL, name TEXT, id_number TEXT, phone TEXT, kind TEXT, relation TEXT,
     moved_in TEXT, moved_out TEXT, void INTEGER NOT NULL, state TEXT NOT NULL, PRIMARY KEY (row, resident)) STRICT, WITHOUT ROWID;
@@ -356,7 +370,7 @@ mod tests {
         let digest = blake3::hash(TABLES.as_bytes()).to_hex();
         assert_eq!(
             (VERSION, digest.get(..16)),
-            (10, Some("3a8d897850c28248")),
+            (11, Some("9449ad18df407e9b")),
             "raise VERSION, then note the new digest"
         );
     }

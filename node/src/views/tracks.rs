@@ -162,6 +162,23 @@ impl Reader {
         Ok(found.map(|(row, points)| (row, track::decode(&points, MOST_POINTS).unwrap_or_default())))
     }
 
+    /// How far a unit went from one moment to another, in metres, by what is kept of its track; `None` where fewer than two points
+    /// of that time can be read here.
+    ///
+    /// # Errors
+    /// [`QueryError`].
+    pub(super) fn metres_between(&self, node: &str, from_ms: i64, until_ms: i64) -> Result<Option<u64>, QueryError> {
+        let mut query = Query::default();
+        query.equals("node", Some(node));
+        query.and("until_ms >= ? AND from_ms <= ?", [from_ms, until_ms]);
+        let tracks =
+            query.all(&self.connection, "points FROM track", "ORDER BY day", |row| row.get::<_, Vec<u8>>(0))?;
+        let points = tracks.iter().flat_map(|points| track::decode(points, MOST_POINTS).unwrap_or_default());
+        let within = points.filter(|point| (from_ms..=until_ms).contains(&point.time_ms()));
+        let points = track::merge(within.collect());
+        Ok((points.len() > 1).then(|| track::metres(&points).round() as u64))
+    }
+
     /// How much of each grid was patrolled on a day.
     ///
     /// # Errors

@@ -3,6 +3,7 @@
 mod book;
 mod case;
 mod device;
+mod door_tag;
 mod inbox;
 mod registry;
 mod table;
@@ -257,7 +258,7 @@ struct Slot<'a> {
 }
 
 /// Kinds of documents that are shown, and so can be told as changed.
-pub const SHOWN: [DocumentKind; 22] = [
+pub const SHOWN: [DocumentKind; 24] = [
     DocumentKind::Household,
     DocumentKind::Inspection,
     DocumentKind::Hazard,
@@ -280,10 +281,12 @@ pub const SHOWN: [DocumentKind; 22] = [
     DocumentKind::Response,
     DocumentKind::Message,
     DocumentKind::Track,
+    DocumentKind::Dwelling,
+    DocumentKind::DoorTag,
 ];
 
 /// Tables whose rows belong to a document.
-const OWNED: [&str; 23] = [
+const OWNED: [&str; 25] = [
     "document",
     "region",
     "grid",
@@ -292,6 +295,8 @@ const OWNED: [&str; 23] = [
     "table_row",
     "book_entry",
     "track",
+    "dwelling",
+    "door_tag",
     "household",
     "resident",
     "inspection",
@@ -371,6 +376,8 @@ impl<'c> Batch<'c> {
             Reading::Table(record) => (DocumentKind::Table, record.id),
             Reading::LifeCycle(record) => (DocumentKind::LifeCycle, record.id),
             Reading::Track(record) => (DocumentKind::Track, record.id),
+            Reading::Dwelling(record) => (DocumentKind::Dwelling, record.id),
+            Reading::DoorTags(record) => (DocumentKind::DoorTag, record.id),
         };
         let slot = self.slot(item, namespace, kind, document)?;
         let before = self.said(slot.row)?;
@@ -396,6 +403,8 @@ impl<'c> Batch<'c> {
             Reading::Table(record) => self.table(slot, record),
             Reading::Book(entry) => self.book(slot, entry),
             Reading::Track(record) => self.track(slot, record),
+            Reading::Dwelling(record) => self.dwelling(slot, record),
+            Reading::DoorTags(record) => self.door_tags(slot, record),
         }?;
         self.inbox(slot, reading)
     }

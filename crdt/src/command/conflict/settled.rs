@@ -72,6 +72,8 @@ fn settlements(reading: &Reading) -> &[Settlement] {
         Reading::Book(entry) => &entry.settled,
         Reading::Case(_)
         | Reading::LifeCycle(_)
+        | Reading::Dwelling(_)
+        | Reading::DoorTags(_)
         | Reading::Inspections(_)
         | Reading::DeviceDay(_)
         | Reading::Track(_)
@@ -92,6 +94,8 @@ fn document_of(reading: &Reading) -> Option<DocumentId> {
         Reading::Book(entry) => entry.id,
         Reading::Case(_)
         | Reading::LifeCycle(_)
+        | Reading::Dwelling(_)
+        | Reading::DoorTags(_)
         | Reading::Inspections(_)
         | Reading::DeviceDay(_)
         | Reading::Track(_)

@@ -40,6 +40,8 @@ fn count(readings: &BTreeMap<DocumentId, Reading>) -> usize {
         | Reading::LifeCycle(_)
         | Reading::Book(_)
         | Reading::Track(_)
+        | Reading::Dwelling(_)
+        | Reading::DoorTags(_)
         | Reading::Nothing => None,
     });
     days.sum()

@@ -5,6 +5,7 @@ mod cases;
 mod conflicts;
 mod convergence;
 mod devices;
+mod door_tags;
 mod dwellings;
 mod hazards;
 mod households;

@@ -66,6 +66,8 @@ row! {
             11 DEPUTY deputy: String = "替班人员", "deputy";
             /// Remarks.
             12 NOTE note: Lines = "备注", "remarks";
+            /// The unit that they patrol with: name or id of its node, whose track tells how far they went.
+            13 UNIT unit: String = "巡查单元", "unit";
         }
     }
 }

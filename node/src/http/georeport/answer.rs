@@ -56,6 +56,7 @@ impl Form {
 fn status_of(error: &ApiError) -> StatusCode {
     match error.status {
         StatusCode::UNPROCESSABLE_ENTITY | StatusCode::CONFLICT => StatusCode::BAD_REQUEST,
+        StatusCode::GONE => StatusCode::NOT_FOUND,
         status => status,
     }
 }

@@ -185,6 +185,8 @@ fn form_fields() -> Value {
         "long",
         "address_string",
         "address_id",
+        "door_tag",
+        "attribute[door_tag]",
         "first_name",
         "last_name",
         "phone",

@@ -8,7 +8,8 @@
 //! | `/georeport/v2/requests/{id}.json` | GET | one report, by id or by its spoken number |
 //!
 //! The last three with `.xml`, too. Shown is only what came in here. A report becomes a case of the source *public* in the village that `jurisdiction_id` (its
-//! code) or `address_id` (the household behind a door) names, else in whose grid it lies. Name and phone of whoever
+//! code), `door_tag` (what the QR code on a door holds, or the number beneath it; as an attribute `attribute[door_tag]`) or
+//! `address_id` (the household behind a door) names, else in whose grid it lies. Name and phone of whoever
 //! reports are sealed and never shown here, and numbers that look like a person's are masked; an e-mail address is not kept. `Idempotency-Key` makes a report that is sent
 //! twice one case.
 
@@ -42,7 +43,7 @@ use super::error::ApiError;
 use crate::engine;
 use crate::message::Message;
 use crate::moment::Moment;
-use crate::views::{HouseholdRow, RequestFilter, RequestRow};
+use crate::views::{RequestFilter, RequestRow};
 use answer::{Form, Record, Records};
 pub(super) use description::paths;
 
@@ -315,6 +316,10 @@ struct RequestInput {
     long: Option<String>,
     address_string: Option<String>,
     address_id: Option<String>,
+    door_tag: Option<String>,
+    /// The same as an attribute of the service, as the standard writes them.
+    #[serde(rename = "attribute[door_tag]")]
+    attribute_door_tag: Option<String>,
     first_name: Option<String>,
     last_name: Option<String>,
     phone: Option<String>,
@@ -367,24 +372,37 @@ impl RequestInput {
     }
 }
 
-/// The household behind the door that a report names.
-async fn door(api: &Api, input: &RequestInput) -> Result<Option<HouseholdRow>, ApiError> {
+/// The door that a report names.
+struct Door {
+    region: Option<RegionCode>,
+    address: Option<String>,
+    position: Option<Position>,
+}
+
+/// The door whose tag was scanned or typed, or behind which the household lives.
+async fn door(api: &Api, input: &RequestInput) -> Result<Option<Door>, ApiError> {
+    if let Some(tag) = given(input.door_tag.as_ref()).or_else(|| given(input.attribute_door_tag.as_ref())) {
+        let tag = api.standing_door_tag(tag).await?.tag;
+        return Ok(Some(Door { region: tag.region.parse().ok(), address: tag.address, position: tag.position }));
+    }
     let Some(door) = given(input.address_id.as_ref()) else { return Ok(None) };
     let unknown = || ApiError::not_found("没有 address_id 所指的住户", "there is no household that address_id names");
     let door: DocumentId = door.parse().map_err(|_| unknown())?;
-    let found = api.readers().query(move |reader| reader.household(door, false)).await?;
-    found.map(|found| Some(found.household)).ok_or_else(unknown)
+    let found = api.readers().query(move |reader| reader.household(door, false)).await?.ok_or_else(unknown)?;
+    let household = found.household;
+    let (region, address) = (household.region.parse().ok(), Some(household.address));
+    Ok(Some(Door { region, address, position: household.position }))
 }
 
 /// The village that a report belongs to.
 async fn region_of(
     api: &Api,
     input: &RequestInput,
-    door: Option<&HouseholdRow>,
+    door: Option<&Door>,
     position: Option<Position>,
 ) -> Result<RegionCode, ApiError> {
     let region = jurisdiction(given(input.jurisdiction_id.as_ref()))?;
-    if let Some(region) = region.or_else(|| door?.region.parse().ok()) {
+    if let Some(region) = region.or_else(|| door?.region) {
         return Ok(region);
     }
     let around = match position {
@@ -416,7 +434,7 @@ async fn report(api: &Api, headers: &HeaderMap, input: RequestInput) -> Result<(
     let position = input.position()?.or_else(|| door.as_ref()?.position);
     let region = region_of(api, &input, door.as_ref(), position).await?;
     let natural_key = natural_key(headers)?;
-    let (report, reporter) = (input.report(position, door.map(|door| door.address)), input.reporter());
+    let (report, reporter) = (input.report(position, door.and_then(|door| door.address)), input.reporter());
     let job = move |replica: &mut Replica, now| {
         let actor = Actor { by: BY.to_owned(), role: Role::IntakeClerk, note: None };
         let new = NewCase { region, natural_key, noticed: now, report: report.clone(), reporter: Some(reporter) };

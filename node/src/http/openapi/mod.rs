@@ -13,6 +13,7 @@ use utoipa::OpenApi;
 use super::cases::CaseName;
 use super::error::Problem;
 use crate::views::{CauseGrouping, Figure, HazardGrouping, SpotSource, TrendStep};
+use townmesh_crdt::domain::door_tag::TagName;
 
 /// Every operation but those of GeoReport, which are described where they are, and of `/ogc`.
 #[derive(OpenApi)]
@@ -37,6 +38,13 @@ use crate::views::{CauseGrouping, Figure, HazardGrouping, SpotSource, TrendStep}
         super::households::inspect,
         super::households::hazards,
         super::households::hazard_step,
+        super::door_tags::list,
+        super::door_tags::issue,
+        super::door_tags::issue_all,
+        super::door_tags::show,
+        super::door_tags::public,
+        super::door_tags::retire,
+        super::door_tags::replace,
         super::photos::record,
         super::photos::show,
         super::conflicts::list,
@@ -120,9 +128,9 @@ use crate::views::{CauseGrouping, Figure, HazardGrouping, SpotSource, TrendStep}
         super::verify::verify,
         super::dump::dump,
     ),
-    components(schemas(Problem, CaseName, Figure, SpotSource, CauseGrouping, HazardGrouping, TrendStep)),
+    components(schemas(Problem, CaseName, TagName, Figure, SpotSource, CauseGrouping, HazardGrouping, TrendStep)),
     tags(
-        (name = "registry", description = "户、居民、检查、隐患、照片 / households, residents, inspections, hazards, photos"),
+        (name = "registry", description = "户、居民、检查、隐患、门牌、照片 / households, residents, inspections, hazards, door tags, photos"),
         (name = "cases", description = "案卷、任务 / cases and orders"),
         (name = "devices", description = "设备与事件 / devices and their events"),
         (name = "conflicts", description = "待裁定与已裁定 / what people have to settle"),

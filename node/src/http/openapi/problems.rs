@@ -58,6 +58,10 @@ problems! {
     Clashing {
         "409": "与现状冲突 / it does not go with what is recorded",
     }
+    /// What the path names does not count any more.
+    Gone {
+        "410": "已停用 / it was retired",
+    }
     /// What was revealed could not be noted, so nothing is shown.
     Noted {
         "507": "无法记录，不予显示 / it could not be noted, so nothing is shown",

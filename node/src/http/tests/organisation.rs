@@ -104,6 +104,37 @@ async fn posts_are_filled_and_shifts_attended() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn people_went_as_far_as_their_unit_while_they_were_on_duty() {
+    let node = Node::start().await;
+    let start = now() - 10 * HOUR;
+    let shift = |member: &str, unit: &str| {
+        json!({
+            "member": member, "start": start, "end": start + 8 * HOUR, "arrived": start + 12 * MINUTE, "unit": unit,
+        })
+    };
+    node.rows_into("/v1/books/shift", json!([shift("xcy-1", "Center"), shift("xcy-2", "vehicle-9")])).await;
+    let told = async || {
+        let told = node.told(&format!("/v1/staffing?from_ms={}&until_ms={}", start - HOUR, now())).await;
+        told["people"].as_array().unwrap().clone()
+    };
+    assert!(told().await.iter().all(|one| one["metres"].is_null()), "before anything is known, which is not 0");
+    // 222 metres before they came, and as many after.
+    let north = |from: i64| {
+        let point = move |step: i64| json!({ "time_ms": from + step * 1_000, "lat": 39.70 + 0.002 * step as f64 / 100.0, "lon": 116.301 });
+        (0..=100).map(point)
+    };
+    let points: Vec<Value> = north(start + 5 * MINUTE).chain(north(start + HOUR)).collect();
+    let (status, answer) = node.post("/v1/tracks", &json!({ "region": REGION, "points": points })).await;
+    assert!(status.is_success(), "{answer}");
+    node.told("/v1/tracks").await;
+    let people = told().await;
+    let [first, second] = &people[..] else { panic!("{people:?}") };
+    assert!(first["metres"].as_u64().is_some_and(|metres| (215..=225).contains(&metres)), "{first}");
+    assert_eq!((&first["tracked_shifts"], &second["tracked_shifts"]), (&json!(1), &json!(0)));
+    assert_eq!(second["metres"], Value::Null, "of another unit nothing is known");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_campaign_has_a_worklist_and_every_finding_ends_in_a_must() {
     let node = Node::start().await;
     let homes = [node.household("1号").await, node.household("2号").await];

@@ -9,7 +9,7 @@ mod staffing;
 pub use campaigns::{CampaignProgress, Comparison, MustCount, WorkPlace, WorklistFilter};
 pub use command::{CallStep, Callee, ResponseState, StepState};
 pub use escalation::{Escalated, EscalationFilter};
-pub use staffing::{Attendance, PostStaffing, Staffing, StaffingFilter};
+pub use staffing::{Attendance, PostStaffing, Staffing, StaffingFilter, Units};
 
 use townmesh_crdt::domain::books::BookKind;
 use townmesh_crdt::domain::columns::Row;

@@ -1,4 +1,9 @@
-//! Posts and who fills them, shifts and who came.
+//! Posts and who fills them, shifts and who came, and how far they went.
+//!
+//! Kilometres are those of the unit that a shift names, while its member was on duty: the great-circle distances between the
+//! points that are kept of its track, added up, without what lies in gaps of more than ten minutes. A crew in one vehicle
+//! went as far as it, each of them. Only the centers and the unit itself read a track; where none of a member's shifts can
+//! be told so, nothing is said, which is not 0.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -74,6 +79,10 @@ pub struct Attendance {
     pub planned_minutes: i64,
     /// Minutes on duty.
     pub minutes: i64,
+    /// Of the shifts to which they came, those whose unit left a track that can be read here.
+    pub tracked_shifts: u32,
+    /// Metres that they went in these; null where there is none: not known.
+    pub metres: Option<u64>,
     /// Orders that they reported done in the period.
     pub orders: u64,
     /// Of them, minutes from the order to its end, in the middle.
@@ -91,6 +100,17 @@ pub struct Staffing {
     pub people: Vec<Attendance>,
 }
 
+/// Which node is meant by the name or id of a unit, in its one spelling. A name that several have means none.
+pub type Units = BTreeMap<String, String>;
+
+/// Somebody on duty with a unit.
+struct Patrol {
+    member: String,
+    unit: String,
+    from_ms: i64,
+    until_ms: i64,
+}
+
 struct Person {
     code: String,
     name: Option<String>,
@@ -104,14 +124,14 @@ impl Reader {
     ///
     /// # Errors
     /// [`QueryError`].
-    pub fn staffing(&self, filter: &StaffingFilter, tables: &Tables) -> Result<Staffing, QueryError> {
+    pub fn staffing(&self, filter: &StaffingFilter, tables: &Tables, units: &Units) -> Result<Staffing, QueryError> {
         self.at_once(|| {
             let members = self.staff()?;
             let mut posts: Vec<PostStaffing> =
                 tables.typed::<PostRow>().filter_map(|row| post(row, filter.region, &members)).collect();
             posts.sort_by(|one, other| (&one.region, &one.post).cmp(&(&other.region, &other.post)));
             let undefined = undefined(filter.region, &members, tables);
-            Ok(Staffing { posts, undefined, people: self.attendance(filter, &members)? })
+            Ok(Staffing { posts, undefined, people: self.attendance(filter, &members, units)? })
         })
     }
 
@@ -132,6 +152,7 @@ impl Reader {
         &self,
         filter: &StaffingFilter,
         members: &BTreeMap<String, Person>,
+        units: &Units,
     ) -> Result<Vec<Attendance>, QueryError> {
         let begins = BookFilter {
             region: None,
@@ -139,16 +160,24 @@ impl Reader {
             until_ms: Some(filter.until_ms),
             ..BookFilter::of(BookKind::Shift)
         };
-        let mut people: BTreeMap<String, Attendance> = BTreeMap::new();
+        let (mut people, mut patrols): (BTreeMap<String, Attendance>, Vec<Patrol>) = Default::default();
         // The list has those, too, that began before and go on.
         let period = filter.from_ms..filter.until_ms.min(filter.now_ms);
         self.each_typed(&begins, |shift: Shift| {
             let Some(member) = shift.on_duty().map(normalise) else { return };
             let begun = shift.start.map_or(0, |start| start.0);
             if period.contains(&begun) && is_in(filter, &shift, members.get(&member)) {
+                patrols.extend(patrol(&shift, &member, filter.now_ms));
                 people.entry(member).or_default().add(&shift, filter.now_ms);
             }
         })?;
+        for Patrol { member, unit, from_ms, until_ms } in patrols {
+            let Some(node) = units.get(&unit) else { continue };
+            let Some(metres) = self.metres_between(node, from_ms, until_ms)? else { continue };
+            let person = people.entry(member).or_default();
+            person.tracked_shifts += 1;
+            person.metres = Some(person.metres.unwrap_or(0).saturating_add(metres));
+        }
         for (member, minutes) in self.orders_done(filter)? {
             let person = people.entry(normalise(&member)).or_default();
             person.orders = minutes.len() as u64;
@@ -229,6 +258,19 @@ fn undefined(region: Option<RegionCode>, members: &BTreeMap<String, Person>, tab
     lacking.collect::<BTreeSet<String>>().into_iter().collect()
 }
 
+/// When somebody was on duty in a shift that has begun: what lies around it is not of it, and who did not say that they
+/// went is taken to have stayed until the end. Nothing of a shift to which nobody came.
+fn on_duty(shift: &Shift, now_ms: i64) -> Option<(i64, i64)> {
+    let (start, end, arrived) = (shift.start?, shift.end?, shift.arrived?);
+    let left = shift.left.map_or(end.0.min(now_ms), |left| left.0.min(end.0));
+    Some((arrived.0.max(start.0), left))
+}
+
+fn patrol(shift: &Shift, member: &str, now_ms: i64) -> Option<Patrol> {
+    let (from_ms, until_ms) = on_duty(shift, now_ms)?;
+    Some(Patrol { member: member.to_owned(), unit: normalise(shift.unit.as_deref()?), from_ms, until_ms })
+}
+
 impl Attendance {
     /// Counts a shift that has begun.
     fn add(&mut self, shift: &Shift, now_ms: i64) {
@@ -244,9 +286,8 @@ impl Attendance {
         self.late += u32::from(arrived > start);
         self.late_minutes += arrived.0.saturating_sub(start.0).max(0) / MINUTE_MS;
         self.left_early += u32::from(shift.left.is_some_and(|left| left < end));
-        // What lies around the shift is not of it; who did not say that they went is taken to have stayed until the end.
-        let left = shift.left.map_or(end.0.min(now_ms), |left| left.0.min(end.0));
-        self.minutes += left.saturating_sub(arrived.0.max(start.0)).max(0) / MINUTE_MS;
+        let minutes = on_duty(shift, now_ms).map_or(0, |(from, until)| until.saturating_sub(from).max(0) / MINUTE_MS);
+        self.minutes += minutes;
     }
 }
 

@@ -4,6 +4,7 @@ mod analysis;
 mod assessment;
 mod changes;
 mod devices_and_cases;
+mod door_tags;
 mod features;
 mod file;
 mod registry;
@@ -86,6 +87,8 @@ fn line(number: u64, reading: Reading) -> (FeedItem, Namespace, Reading) {
         Reading::LifeCycle(record) => record.id,
         Reading::Book(entry) => entry.id,
         Reading::Track(record) => record.id,
+        Reading::Dwelling(record) => record.id,
+        Reading::DoorTags(record) => record.id,
         Reading::Nothing => DocumentId([0; 16]),
     };
     (FeedItem { number, namespace: 3, document, kind: 1 }, Namespace::registry(VILLAGE), reading)

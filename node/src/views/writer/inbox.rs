@@ -76,6 +76,8 @@ fn region(reading: &Reading) -> Option<String> {
         | Reading::Hazard(_)
         | Reading::DeviceDay(_)
         | Reading::Track(_)
+        | Reading::Dwelling(_)
+        | Reading::DoorTags(_)
         | Reading::Table(_)
         | Reading::LifeCycle(_)
         | Reading::Nothing => None,

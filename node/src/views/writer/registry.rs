@@ -3,13 +3,14 @@
 use townmesh_crdt::command::read::{FieldsRecord, HouseholdRecord, InspectionsRecord, PersonalState, ResidentRecord};
 use townmesh_crdt::domain::hazard::{DoorMark, Hazard, HazardState};
 use townmesh_crdt::domain::household::Relation;
+use townmesh_crdt::domain::key::normalise;
 use townmesh_crdt::domain::person::PersonalData;
 
 use super::{Batch, Slot, coordinates, json, key};
 
-const HOUSEHOLD: &str = "INSERT OR REPLACE INTO household (row, region, address, number, usage, rooms, area_dm2, \
+const HOUSEHOLD: &str = "INSERT OR REPLACE INTO household (row, region, address, door, number, usage, rooms, area_dm2, \
     tenant_limit, latitude, longitude, note, head_name, head_id_number, head_phone, head_is_owner, residents, mark, head_state, \
-    conflicts, changed) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
+    conflicts, changed) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
 const RESIDENT: &str = "INSERT INTO resident (row, resident, name, id_number, phone, kind, relation, moved_in, \
     moved_out, void, state) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
 const INSPECTION: &str = "INSERT INTO inspection (row, record, household, inspector, time_ms, checklist, answers, \
@@ -33,6 +34,7 @@ impl Batch<'_> {
                 &slot.row,
                 &region,
                 &address,
+                &normalise(address),
                 &household.number_or_first(),
                 &key(household.usage),
                 &household.rooms,
@@ -147,16 +149,22 @@ impl Batch<'_> {
         rows.next()?.map_or(Ok(None), |row| row.get(0))
     }
 
-    /// Brings the mark on a household's door up to date with its hazards.
+    /// Brings the mark on the door of a household or dwelling up to date with its hazards.
     pub(super) fn refresh_mark(&mut self, household: &str) -> rusqlite::Result<()> {
         let Some(row) = self.row_of(household)? else { return Ok(()) };
         let mark = self.mark(household)?;
-        let update = "UPDATE household SET mark = ?1 WHERE row = ?2 AND mark <> ?1";
-        let is_new = self.connection.prepare_cached(update)?.execute((mark.key(), row))? > 0;
-        if is_new { self.tell(row) } else { Ok(()) }
+        let mut changed = 0;
+        for update in [
+            "UPDATE household SET mark = ?1 WHERE row = ?2 AND mark <> ?1",
+            "UPDATE dwelling SET mark = ?1 WHERE row = ?2 AND mark <> ?1",
+        ] {
+            changed += self.connection.prepare_cached(update)?.execute((mark.key(), row))?;
+        }
+        if changed > 0 { self.tell(row) } else { Ok(()) }
     }
 
-    fn mark(&self, household: &str) -> rusqlite::Result<DoorMark> {
+    /// The mark that follows from the hazards of a household or dwelling.
+    pub(super) fn mark(&self, household: &str) -> rusqlite::Result<DoorMark> {
         let mut statement = self.connection.prepare_cached("SELECT state, grade FROM hazard WHERE household = ?")?;
         let hazards = statement.query_map([household], |row| {
             let (state, grade) = (super::super::query::word(row, "state")?, super::super::query::word(row, "grade")?);
