@@ -68,7 +68,10 @@ pub use requests::{RequestFilter, RequestRow};
 pub use schema::Start;
 pub use scores::{PartScore, Score, ScoreFilter, Scores};
 pub use town::{MemberRow, RegionCount, RegionRow, TeamRow};
-pub use tracks::{Coverage, CoverageFilter, GridCoverage, TrackFilter, TrackRow};
+pub use tracks::{
+    CoordinateProperties, Coverage, CoverageFilter, DEFAULT_TRACKS, GridCoverage, MAX_TRACKS, TrackFilter, TrackRow,
+    line,
+};
 pub use writer::{SHOWN, Views};
 
 /// Why the views cannot be opened or written.

@@ -104,7 +104,7 @@ impl Page {
 }
 
 /// A query under construction: the text is made of literals only, every value is bound.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct Query {
     conditions: Vec<String>,
     values: Vec<Value>,
