@@ -324,6 +324,7 @@ impl Explain for CommandError {
             | Self::NotFound { .. }
             | Self::KeysMissing(_)
             | Self::CaseFull
+            | Self::ToldBeforeSent { .. }
             | Self::Rows(_)
             | Self::TableFixed(_)
             | Self::TableFull

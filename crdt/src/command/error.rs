@@ -1,6 +1,8 @@
 //! Why a command did nothing.
 
+use crate::clock::Millis;
 use crate::domain::case::{CaseState, EventError, MAX_EVENTS, Reason, Severity};
+use crate::domain::columns::{Cell as _, Time};
 use crate::domain::device_batch::BatchError;
 use crate::domain::hazard::HazardStepError;
 use crate::domain::immutable::ImmutableError;
@@ -132,6 +134,18 @@ pub enum CommandError {
     /// The case holds as many events as a fold looks at.
     #[error("the case holds {MAX_EVENTS} events and takes no more: report what is left as a new case")]
     CaseFull,
+    /// An order is said to have been handed on before there was one.
+    #[error(
+        "the order was written at {}, so it cannot have been handed on at {}: check the time; what was said before is noted down as a command message",
+        town_time(*.sent_ms),
+        town_time(*.at_ms)
+    )]
+    ToldBeforeSent {
+        /// When it was written, in milliseconds since 1970.
+        sent_ms: Millis,
+        /// When it is said to have been handed on.
+        at_ms: Millis,
+    },
     /// The conflict is not open any more.
     #[error("the conflict was settled already, or what was in conflict is gone: look at the list again")]
     ConflictSettled,
@@ -214,6 +228,7 @@ impl CommandError {
             Self::TableFull => "table_full",
             Self::NoLimit { .. } => "no_limit",
             Self::CaseFull => "case_full",
+            Self::ToldBeforeSent { .. } => "told_before_sent",
             Self::ConflictSettled => "settled",
             Self::ConflictChanged => "conflict_changed",
             Self::NotOffered => "not_offered",
@@ -272,6 +287,10 @@ impl CommandError {
                 )
             }
             Self::CaseFull => format!("本案记录已满（{MAX_EVENTS} 条），请另立新案"),
+            Self::ToldBeforeSent { sent_ms, at_ms } => {
+                let (sent, at) = (town_time(*sent_ms), town_time(*at_ms));
+                format!("派遣单于 {sent} 派出，不可能在 {at} 已传达：请核对时间；此前口头下达的内容请登记为指令")
+            }
             Self::ConflictSettled => "该冲突已裁定或已不存在，请重新查看列表".into(),
             Self::ConflictChanged => "查看之后该冲突的内容已有变化，请重新查看再裁定".into(),
             Self::NotOffered => "此类冲突不能这样裁定，请选用所列的处理方式".into(),
@@ -286,6 +305,12 @@ impl CommandError {
             }
         }
     }
+}
+
+/// A moment as people of the town write it.
+fn town_time(at: Millis) -> String {
+    let [text, ..] = Time(i64::try_from(at).unwrap_or(i64::MAX)).words();
+    text
 }
 
 /// Rows that a message names.
