@@ -520,13 +520,18 @@ impl Geometry {
     }
 
     fn of_outline(polygon: &Polygon) -> Self {
-        let mut ring: Vec<[f64; 2]> = polygon.corners().iter().copied().map(coordinates).collect();
-        if twice_the_area(polygon) < 0 {
-            ring.reverse();
-        }
-        ring.extend(ring.first().copied());
-        Self::Polygon([ring])
+        Self::Polygon([ring(polygon)])
     }
+}
+
+/// An outline against the clock, the first corner again at the end.
+pub(super) fn ring(polygon: &Polygon) -> Vec<[f64; 2]> {
+    let mut ring: Vec<[f64; 2]> = polygon.corners().iter().copied().map(coordinates).collect();
+    if twice_the_area(polygon) < 0 {
+        ring.reverse();
+    }
+    ring.extend(ring.first().copied());
+    ring
 }
 
 impl Geometry {

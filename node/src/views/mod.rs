@@ -44,8 +44,9 @@ pub use analysis::{
     TrendPoint, TrendSeries, TrendStep,
 };
 pub use analysis::{
-    ContradictionFilter, Contradictions, Fit, GridFit, GridPlan, IntervalFilter, IntervalGroup, IntervalGrouping,
-    Overlap, Rental, RentalFault, Spread, StrangeVehicle, Uncovered, UnknownPeople,
+    Area, ContradictionFilter, Contradictions, Fit, GridFit, GridPlan, GridProposal, GridProposalFilter,
+    IntervalFilter, IntervalGroup, IntervalGrouping, Overlap, ProposedGrid, ProposedProperties, Rental, RentalFault,
+    Spread, StrangeVehicle, Uncovered, UnknownPeople,
 };
 pub use assessment::{Assessment, AssessmentFilter, Counts, Figure, GroupAssessment, GroupBy, Percent, Rates};
 pub use books::{BookFilter, BookRow};

@@ -68,6 +68,7 @@ use crate::views::{CauseGrouping, Figure, HazardGrouping, SpotSource, TrendStep}
         super::analysis::contradictions,
         super::analysis::intervals,
         super::analysis::grids,
+        super::analysis::grid_proposal,
         super::openings::open,
         super::town::regions,
         super::town::counts,
