@@ -42,8 +42,10 @@ impl Node {
     async fn staff_and_devices(&self, written: &str) {
         self.created("/v1/members", &json!({ "code": "xc-1", "name": NAMES[3], "phone": PHONES[3] })).await;
         self.created("/v1/teams", &json!({ "code": "hw-1", "name": "环卫一队", "phone": PHONES[3] })).await;
-        let device =
-            json!({ "code": "gate-1", "region": REGION, "kind": "access_gate", "place": written, "name": written });
+        let device = json!({
+            "code": "gate-1", "region": REGION, "kind": "access_gate", "place": written, "name": written,
+            "position": { "lat": 39.72, "lon": 116.32 },
+        });
         self.created("/v1/devices", &device).await;
         let event = |kind: &str, value: &str| {
             let time = now() - 1_000;
