@@ -2,7 +2,7 @@
 
 use crate::clock::Millis;
 use crate::domain::case::{CaseState, EventError, MAX_EVENTS, Reason, Severity};
-use crate::domain::columns::{Cell as _, Time};
+use crate::domain::columns::Time;
 use crate::domain::device_batch::BatchError;
 use crate::domain::hazard::HazardStepError;
 use crate::domain::immutable::ImmutableError;
@@ -307,10 +307,9 @@ impl CommandError {
     }
 }
 
-/// A moment as people of the town write it.
+/// A moment as people of the town write it, to the second.
 fn town_time(at: Millis) -> String {
-    let [text, ..] = Time(i64::try_from(at).unwrap_or(i64::MAX)).words();
-    text
+    Time(i64::try_from(at / 1_000 * 1_000).unwrap_or(i64::MAX)).local()
 }
 
 /// Rows that a message names.
