@@ -326,6 +326,7 @@ impl Explain for CommandError {
             | Self::NotFound { .. }
             | Self::KeysMissing(_)
             | Self::CaseFull
+            | Self::ToldBeforeSent { .. }
             | Self::Rows(_)
             | Self::LifeCycle(_)
             | Self::TableFull

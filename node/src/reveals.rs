@@ -49,7 +49,7 @@ pub enum RevealKind {
     Conflicts,
     /// A photo.
     Photo,
-    /// A file of households, or of a book.
+    /// A file of households, of a list or of a book.
     Export,
     /// Everything.
     Dump,

@@ -16,9 +16,9 @@ use crate::change::RecordKey;
 use crate::clock::Millis;
 use crate::document::Content;
 use crate::domain::books::{BookKind, PERSON_COLUMNS, PERSON_FIELD};
-use crate::domain::columns;
+use crate::domain::columns::{self, Column};
 use crate::domain::input::{self, Fault, InputError};
-use crate::domain::person::PersonalData;
+use crate::domain::person::{HIDDEN_NUMBER, PersonalData};
 use crate::domain::record::{apply, difference};
 use crate::entry::Lane;
 use crate::id::{DocumentId, ResidentId};
@@ -43,6 +43,14 @@ impl EntryInput {
     /// # Errors
     /// Where the book names no person, or a part of one is no text.
     pub fn of_columns(book: BookKind, mut fields: Fields) -> Result<Self, InputError> {
+        // A masked file that comes in again must not take the numbers out of what people wrote.
+        let is_masked = |column: &&Column| {
+            let text = fields.get(&column.number).and_then(Value::as_text);
+            column.has_lines() && text.is_some_and(|text| text.contains(HIDDEN_NUMBER))
+        };
+        if let Some(column) = book.columns().iter().find(is_masked) {
+            return Err(InputError::new(column.name, Fault::Masked));
+        }
         let mut parts = PERSON_COLUMNS.map(|column| (column.name, fields.remove(&column.number)));
         if parts.iter().all(|(_, part)| part.is_none()) {
             return Ok(Self { fields, person: None });

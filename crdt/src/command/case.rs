@@ -10,7 +10,7 @@ use super::people::{self, Place};
 use super::read::{CaseRecord, PersonalState};
 use super::{CommandError, Outcome, UTC_OFFSET_MINUTES, table};
 use crate::change::record_id;
-use crate::clock::{HybridTime, Millis};
+use crate::clock::{HybridTime, MAX_AHEAD, Millis};
 use crate::domain::case::{Action, Case, CaseEvent, Effect, FoldInput, Report, VoidReason, fold};
 use crate::domain::date::Day;
 use crate::domain::input::{self, Fault, Holder, InputError};
@@ -144,7 +144,7 @@ pub fn report(
 ///
 /// # Errors
 /// [`CommandError::NotFound`], [`CommandError::RoleNotHeld`], [`CommandError::Input`], [`CommandError::Event`],
-/// [`CommandError::CaseRefused`], [`CommandError::Record`].
+/// [`CommandError::ToldBeforeSent`], [`CommandError::CaseRefused`], [`CommandError::Record`].
 pub fn act(
     replica: &mut Replica,
     case: &CaseRef,
@@ -157,6 +157,7 @@ pub fn act(
         return Err(CommandError::NotFound { thing: "case", chinese: "案卷", document: case.document });
     }
     let action = limited(&*table::tables(replica)?, action)?;
+    check_conveying(&known, &action)?;
     let (event, recorded) = add(replica, case, known, actor, action, now)?;
     Ok(Outcome::Changed(Acted { case: case.clone(), event }, recorded))
 }
@@ -339,6 +340,21 @@ fn limited(tables: &Tables, action: Action) -> Result<Action, CommandError> {
     let no_limit = || CommandError::NoLimit { category: category.clone(), severity: *severity };
     let limit = tables.limit(category, *severity).ok_or_else(no_limit)?;
     Ok(Action::File { category: category.clone(), severity: *severity, minutes: limit.minutes, clock: limit.clock })
+}
+
+/// An order is handed on after it was written, give or take what honest clocks differ. It is looked at here and not by the
+/// fold: what was acknowledged before this was looked at keeps its effect.
+fn check_conveying(known: &Stored, action: &Action) -> Result<(), CommandError> {
+    let Action::Convey { order, conveying } = action else { return Ok(()) };
+    let orders = known.fold().orders;
+    // Of an order that is not there the fold tells.
+    let Some(order) = orders.iter().find(|known| known.id == *order) else { return Ok(()) };
+    let (sent_ms, at_ms) = (order.sent_at, conveying.at_ms);
+    if at_ms.saturating_add(MAX_AHEAD) < sent_ms {
+        Err(CommandError::ToldBeforeSent { sent_ms, at_ms })
+    } else {
+        Ok(())
+    }
 }
 
 /// A category of the town's table.

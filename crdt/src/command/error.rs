@@ -1,7 +1,9 @@
 //! Why a command did nothing.
 
 use super::life_cycle::LifeCycleError;
+use crate::clock::Millis;
 use crate::domain::case::{CaseState, EventError, MAX_EVENTS, Reason, Severity};
+use crate::domain::columns::Time;
 use crate::domain::date::Day;
 use crate::domain::device_batch::BatchError;
 use crate::domain::door_tag::MAX_TAGS;
@@ -141,6 +143,18 @@ pub enum CommandError {
     /// A dwelling with as many tags as it may have.
     #[error("the dwelling has {MAX_TAGS} door tags, retired ones included, and takes no more")]
     TagsFull,
+    /// An order is said to have been handed on before there was one.
+    #[error(
+        "the order was written at {}, so it cannot have been handed on at {}: check the time; what was said before is noted down as a command message",
+        town_time(*.sent_ms),
+        town_time(*.at_ms)
+    )]
+    ToldBeforeSent {
+        /// When it was written, in milliseconds since 1970.
+        sent_ms: Millis,
+        /// When it is said to have been handed on.
+        at_ms: Millis,
+    },
     /// The conflict is not open any more.
     #[error("the conflict was settled already, or what was in conflict is gone: look at the list again")]
     ConflictSettled,
@@ -225,6 +239,7 @@ impl CommandError {
             Self::CaseFull => "case_full",
             Self::DwellingGone(_) => "dwelling_gone",
             Self::TagsFull => "tags_full",
+            Self::ToldBeforeSent { .. } => "told_before_sent",
             Self::ConflictSettled => "settled",
             Self::ConflictChanged => "conflict_changed",
             Self::NotOffered => "not_offered",
@@ -285,6 +300,10 @@ impl CommandError {
             Self::CaseFull => format!("本案记录已满（{MAX_EVENTS} 条），请另立新案"),
             Self::DwellingGone(since) => format!("该房屋已于 {since} 拆除：如仍在或已重建，请在制作时写明"),
             Self::TagsFull => format!("该房屋的门牌（含停用的）已有 {MAX_TAGS} 块，不能再制作"),
+            Self::ToldBeforeSent { sent_ms, at_ms } => {
+                let (sent, at) = (town_time(*sent_ms), town_time(*at_ms));
+                format!("派遣单于 {sent} 派出，不可能在 {at} 已传达：请核对时间；此前口头下达的内容请登记为指令")
+            }
             Self::ConflictSettled => "该冲突已裁定或已不存在，请重新查看列表".into(),
             Self::ConflictChanged => "查看之后该冲突的内容已有变化，请重新查看再裁定".into(),
             Self::NotOffered => "此类冲突不能这样裁定，请选用所列的处理方式".into(),
@@ -299,6 +318,11 @@ impl CommandError {
             }
         }
     }
+}
+
+/// A moment as people of the town write it, to the second.
+fn town_time(at: Millis) -> String {
+    Time(i64::try_from(at / 1_000 * 1_000).unwrap_or(i64::MAX)).local()
 }
 
 /// Rows that a message names.

@@ -19,6 +19,7 @@ use crate::domain::device_event::DeviceEvent;
 use crate::domain::hazard::Hazard;
 use crate::domain::household::{Household, Resident};
 use crate::domain::inspection::Inspection;
+use crate::domain::person::mask_numbers;
 use crate::domain::region::{Region, RegionCode};
 use crate::domain::tables::{EffectiveRow, TableKind};
 use crate::domain::town::{Grid, Member, Team};
@@ -395,8 +396,10 @@ fn fields<T: Entity>(
 }
 
 impl HouseholdRecord {
-    /// The same with every name, number and phone masked, for screens that give no reason to see them.
+    /// The same with every name, number and phone masked, for screens that give no reason to see them; those that somebody
+    /// wrote into the remarks, too.
     pub fn masked(mut self) -> Self {
+        self.household.note = self.household.note.as_deref().map(mask_numbers);
         self.household.owner = self.household.owner.map(|owner| owner.masked());
         for one in &mut self.residents {
             one.resident.personal = one.resident.personal.take().map(|person| person.masked());

@@ -252,6 +252,9 @@ pub fn mask_phone(number: &str) -> String {
     }
 }
 
+/// What stands where [`mask_numbers`] left a number out.
+pub const HIDDEN_NUMBER: &str = "***";
+
 /// A text for everybody: each row of seven digits and more is left out, as wide as they are written and also where single
 /// spaces, hyphens or dots divide them.
 pub fn mask_numbers(text: &str) -> String {
@@ -279,7 +282,7 @@ pub fn mask_numbers(text: &str) -> String {
                 at = end;
             }
             _ => {
-                masked.push_str("***");
+                masked.push_str(HIDDEN_NUMBER);
                 at = end;
             }
         }

@@ -62,20 +62,9 @@ impl Polygon {
 
     /// Whether some of it lies in the box between these corners, which does not cross the 180th meridian.
     pub fn meets(&self, southwest: Position, northeast: Position) -> bool {
-        let ((south, west), (north, east)) = (southwest.e7(), northeast.e7());
-        let is_within = |corner: &Position| {
-            let (latitude, longitude) = corner.e7();
-            (south..=north).contains(&latitude) && (west..=east).contains(&longitude)
-        };
-        let frame = [(south, west), (south, east), (north, east), (north, west)];
-        let corners = frame.map(|(latitude, longitude)| Position::from_e7(latitude, longitude));
-        if self.0.iter().any(is_within) || corners.iter().flatten().any(|corner| self.contains(*corner)) {
-            return true;
-        }
-        // Neither holds a corner of the other: then they meet only where their outlines cross.
-        let sides = frame.iter().zip(frame.iter().cycle().skip(1));
-        let edges = || self.0.iter().zip(self.0.iter().cycle().skip(1)).map(|(from, to)| (from.e7(), to.e7()));
-        sides.into_iter().any(|(from, to)| edges().any(|edge| cross((*from, *to), edge)))
+        let corners = frame(southwest, northeast).map(|(latitude, longitude)| Position::from_e7(latitude, longitude));
+        let outline = self.0.iter().chain(self.0.first()).copied();
+        line_meets(outline, southwest, northeast) || corners.iter().flatten().any(|corner| self.contains(*corner))
     }
 
     /// Whether two of its sides cross each other: then nobody can say what lies within. Sides that only touch do not.
@@ -143,6 +132,28 @@ impl From<Polygon> for Vec<Position> {
     }
 }
 
+/// Whether some of a line through these places lies in the box between these corners, which does not cross the 180th
+/// meridian; nor does the line.
+pub fn line_meets(places: impl IntoIterator<Item = Position>, southwest: Position, northeast: Position) -> bool {
+    let ((south, west), (north, east)) = (southwest.e7(), northeast.e7());
+    let is_within =
+        |(latitude, longitude): Point| (south..=north).contains(&latitude) && (west..=east).contains(&longitude);
+    let frame = frame(southwest, northeast);
+    let mut before = None;
+    places.into_iter().map(Position::e7).any(|place| {
+        let step = before.replace(place).map(|before| (before, place));
+        // Without an end within, it lies in the box only where it crosses one of its sides.
+        let mut sides = frame.iter().zip(frame.iter().cycle().skip(1));
+        is_within(place) || step.is_some_and(|step| sides.any(|(from, to)| cross((*from, *to), step)))
+    })
+}
+
+/// The corners of a box in order.
+fn frame(southwest: Position, northeast: Position) -> [Point; 4] {
+    let ((south, west), (north, east)) = (southwest.e7(), northeast.e7());
+    [(south, west), (south, east), (north, east), (north, west)]
+}
+
 type Point = (i32, i32);
 
 /// On which side of a line a point lies; 0 for one on it.
@@ -202,6 +213,16 @@ mod tests {
 
     fn area(corners: &[(i32, i32)]) -> Polygon {
         Polygon::new(corners.iter().filter_map(|(y, x)| Position::from_e7(*y, *x)).collect()).unwrap()
+    }
+
+    #[test]
+    fn a_line_meets_a_box_where_it_ends_in_it_or_crosses_it_and_not_where_it_goes_around() {
+        let place = |(y, x): (i32, i32)| Position::from_e7(y, x).unwrap();
+        let meets = |line: &[(i32, i32)]| line_meets(line.iter().copied().map(place), place((10, 10)), place((20, 20)));
+        assert!(meets(&[(15, 15)]) && meets(&[(0, 0), (10, 10)]), "a place, and a corner that is touched");
+        assert!(meets(&[(15, 0), (15, 40)]) && meets(&[(0, 15), (40, 16)]), "through");
+        assert!(!meets(&[(0, 0), (0, 40), (40, 40), (40, 0)]), "an open line does not come back");
+        assert!(!meets(&[(0, 15), (15, 35)]) && !meets(&[(25, 0)]) && !meets(&[]), "past a corner");
     }
 
     #[test]

@@ -35,7 +35,7 @@ pub(super) enum AnalysisCommand {
     Contradictions(ContradictionArgs),
     /// 用时：报告、派遣、到人、到场 / how long it takes from the report to the scene
     Intervals(IntervalArgs),
-    /// 网格划分核对：容量、重叠、空白 / grids against their rule, overlaps and gaps
+    /// 网格划分核对：容量、重叠、空白；--propose 提出划分建议 / grids against their rule, overlaps and gaps; --propose a division
     Grids(GridArgs),
     /// 为核实事项或行动建议各立一案，只立一次 / open a case for each contradiction or proposal, once
     Open(OpenArgs),
@@ -173,7 +173,10 @@ impl AnalysisCommand {
             Self::Proposals(args) => ("proposals", args.query(), proposals),
             Self::Contradictions(args) => ("contradictions", args.query(), checks::contradictions),
             Self::Intervals(args) => ("intervals", args.query(), checks::intervals),
-            Self::Grids(args) => ("grids", args.query(), checks::grids),
+            Self::Grids(args) => {
+                args.run(context, &client)?;
+                return Ok(ExitCode::SUCCESS);
+            }
             Self::Open(args) => {
                 let done = client.post("/v1/analysis/cases", &args.input())?;
                 context.output.result(&done, checks::opened);

@@ -1,13 +1,20 @@
 //! `analysis contradictions|intervals|grids|open`: what is checked against what, and cases that follow from it.
 
+use std::io::Write as _;
+use std::path::PathBuf;
+
 use clap::{Args, ValueEnum};
 use serde_json::{Value, json};
 use townmesh_crdt::domain::region::RegionCode;
 use townmesh_crdt::domain::role::Role;
+use townmesh_crdt::domain::town::GridKind;
 
 use super::analysis::{Pairs, ScopeArgs};
-use super::assessment::words;
+use super::assessment::{sentence, words};
+use super::client::{Client, write_new};
 use super::output::table;
+use super::{Context, Failure};
+use crate::data_dir::FileError;
 use crate::views::IntervalGrouping;
 
 #[derive(Debug, Args)]
@@ -39,6 +46,15 @@ pub(super) struct GridArgs {
     /// 区划代码 / only in this region
     #[arg(long, value_name = "CODE")]
     region: Option<RegionCode>,
+    /// 为该村居提出划分建议 / propose a division of this village or community
+    #[arg(long, value_name = "CODE", conflicts_with = "region")]
+    propose: Option<RegionCode>,
+    /// 按此类型的标准划分 / by the rule of this kind of ground
+    #[arg(long, requires = "propose")]
+    kind: Option<GridKind>,
+    /// 建议另存为 GeoJSON，查看后可用 grid import 登记 / write it as GeoJSON, which `grid import` records once somebody looked at it
+    #[arg(long, value_name = "FILE", requires = "propose")]
+    out: Option<PathBuf>,
 }
 
 /// What cases are opened for.
@@ -92,9 +108,45 @@ impl IntervalArgs {
 }
 
 impl GridArgs {
-    pub(super) fn query(self) -> Pairs {
-        vec![("region", self.region.map(|region| region.to_string()))]
+    pub(super) fn run(self, context: &Context, client: &Client) -> Result<(), Failure> {
+        let Some(region) = self.propose else {
+            let query = [("region", self.region.map(|region| region.to_string()))];
+            let answer = client.fetch("/v1/analysis/grids", &query)?;
+            context.output.result(&answer, |answer| grids(answer) + &sentence(&answer["completeness"]));
+            return Ok(());
+        };
+        let query = [("region", Some(region.to_string())), ("kind", self.kind.map(|kind| kind.to_string()))];
+        let proposal = client.fetch("/v1/analysis/grids/proposal", &query)?;
+        if let Some(out) = &self.out {
+            let text = format!("{proposal}\n");
+            write_new(out, |file| file.write_all(text.as_bytes()).map_err(FileError::at(out)))?;
+        }
+        context.output.result(&proposal, |answer| proposed(answer) + &sentence(&answer["completeness"]));
+        Ok(())
     }
+}
+
+/// The grids of a proposal.
+fn proposed(answer: &Value) -> String {
+    let columns = [
+        ("/properties/code", "网格 grid"),
+        ("/properties/households", "户数 households"),
+        ("/properties/hectares", "公顷 hectares"),
+        ("/properties/inspectors_needed", "巡查员 inspectors"),
+        ("/properties/fit", "结论 fit"),
+    ];
+    let keeps = match answer["keeps_rule"] == true {
+        true => "均符合标准 / each keeps the rule",
+        false => "有网格不符合标准 / some do not keep the rule",
+    };
+    format!(
+        "{}{keeps}\n已定位 {} 户，未定位 {} 户 / {} households with a place, {} without\n",
+        table(&json!({ "rows": answer["features"] }), &columns),
+        answer["households"],
+        answer["unplaced"],
+        answer["households"],
+        answer["unplaced"]
+    )
 }
 
 impl OpenArgs {
@@ -157,7 +209,7 @@ pub(super) fn intervals(answer: &Value) -> String {
     table(answer, &columns)
 }
 
-pub(super) fn grids(answer: &Value) -> String {
+fn grids(answer: &Value) -> String {
     let columns = [
         ("/region", "村居 region"),
         ("/code", "网格 grid"),

@@ -128,6 +128,9 @@ struct ListArgs {
     /// 至此时止 / before (cases, inspections, events)
     #[arg(long, value_name = "TIME")]
     until: Option<Moment>,
+    /// 写明理由则个人信息不打码，留痕 / write personal data in clear, for this reason; it is noted
+    #[arg(long, value_name = "REASON")]
+    reveal: Option<String>,
     /// 目标文件 / file to write
     #[arg(long, value_name = "FILE")]
     out: PathBuf,
@@ -142,6 +145,7 @@ impl ListArgs {
             Message::new("format", "无法从文件名判断格式", "the file's name does not say the format")
                 .remedy(&format!("加上 {remedy}"), &format!("add {remedy}"))
         })?;
+        let masked = self.reveal.is_none();
         let time = |moment: Option<Moment>| moment.map(|Moment(millis)| millis.to_string());
         let query = [
             ("format", Some(format)),
@@ -159,11 +163,12 @@ impl ListArgs {
             ("bbox", self.bbox),
             ("from_ms", time(self.from)),
             ("until_ms", time(self.until)),
+            ("reveal", self.reveal),
         ];
         let client = Client::of(&context.config.data_dir)?;
         let answer = client.open(&format!("/v1/export/{}", list.name()), &query)?;
         let bytes = save(answer, &self.out)?;
-        let done = json!({ "export": self.out, "list": list.name(), "bytes": bytes });
+        let done = json!({ "export": self.out, "list": list.name(), "bytes": bytes, "masked": masked });
         context.output.result(&done, |value| format!("已导出 / exported\n{}", fields(value)));
         Ok(ExitCode::SUCCESS)
     }

@@ -31,6 +31,9 @@ pub(super) struct MapArgs {
     /// 时刻或时段 / only then: a moment or an interval, such as 2026-11-01T00:00:00+08:00/..
     #[arg(long, value_name = "TIME")]
     datetime: Option<String>,
+    /// 理由，留痕；轨迹须有 / why, which is noted; tracks need it
+    #[arg(long, value_name = "REASON", required_if_eq("layer", "tracks"))]
+    reason: Option<String>,
     /// 目标文件 / file to write
     #[arg(long, value_name = "FILE")]
     out: PathBuf,
@@ -42,7 +45,8 @@ fn layers() -> PossibleValuesParser {
         PossibleValue::new(collection.name()).help(format!("{chinese} / {english}"))
     };
     let units = PossibleValue::new("units").help("力量位置 / last positions of units");
-    PossibleValuesParser::new(Collection::ALL.into_iter().map(layer).chain([units]))
+    let tracks = PossibleValue::new("tracks").help("轨迹，须说明理由 / where units were, for a stated reason");
+    PossibleValuesParser::new(Collection::ALL.into_iter().map(layer).chain([units, tracks]))
 }
 
 impl MapArgs {
@@ -53,6 +57,7 @@ impl MapArgs {
             ("region", self.region.map(|region| region.to_string())),
             ("bbox", self.bbox),
             ("datetime", self.datetime),
+            ("reason", self.reason),
             ("limit", Some(MAX_FEATURES.to_string())),
         ];
         // Before the file: what is refused must not leave one.

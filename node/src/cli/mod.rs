@@ -16,6 +16,7 @@ mod device;
 mod erase;
 mod event;
 mod export;
+mod grid;
 mod household;
 mod import;
 mod inspection;
@@ -209,6 +210,9 @@ enum Command {
     /// 人员 / members
     #[command(subcommand)]
     Member(member::MemberCommand),
+    /// 网格：登记 / grids: record them
+    #[command(subcommand)]
+    Grid(grid::GridCommand),
     /// 队伍 / teams
     #[command(subcommand)]
     Team(team::TeamCommand),
@@ -324,6 +328,7 @@ impl Cli {
             Command::Assessment(args) => args.run(&context),
             Command::Completeness(args) => args.run(&context),
             Command::Member(command) => command.run(&context),
+            Command::Grid(command) => command.run(&context),
             Command::Team(command) => command.run(&context),
             Command::Device(command) => command.run(&context),
             Command::Demo(_) | Command::Sim(_) | Command::Openapi(_) => Ok(ExitCode::SUCCESS),

@@ -3,13 +3,15 @@
 
 use axum::Json;
 use axum::extract::State;
+use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
 use townmesh_crdt::command::table;
 use townmesh_crdt::domain::device::DeviceKind;
 use townmesh_crdt::domain::household::ResidentKind;
 use townmesh_crdt::domain::position::Position;
-use townmesh_crdt::domain::region::RegionCode;
+use townmesh_crdt::domain::region::{RegionCode, RegionLevel};
+use townmesh_crdt::domain::town::GridKind;
 use townmesh_crdt::enrol::EnrolError;
 use townmesh_crdt::namespace::NamespaceKind;
 use utoipa::{IntoParams, ToSchema};
@@ -19,16 +21,16 @@ use super::assessment::check_period;
 use super::bounds::Params;
 use super::completeness::{self, Complete};
 use super::error::ApiError;
-use super::openapi::problems::{Noted, Wrong};
+use super::openapi::problems::{Clashing, Noted, Wrong};
 use super::reveal::{Asker, Asking, Reason, Shown};
 use crate::engine;
 use crate::message::Message;
 use crate::reveals::RevealKind;
 use crate::views::{
-    CauseGrouping, ContradictionFilter, Contradictions, GridPlan, HazardGrouping, HazardStatistics,
-    HazardStatisticsFilter, HotSpotFilter, HotSpots, IntervalFilter, IntervalGroup, IntervalGrouping, MAX_PERIODS,
-    Population, PopulationFilter, Proposals, ProposalsFilter, QueryError, Reader, Recurrence, RecurrenceFilter,
-    SpotSource, Square, Trend, TrendFilter, TrendStep,
+    CauseGrouping, ContradictionFilter, Contradictions, GridPlan, GridProposal, GridProposalFilter, HazardGrouping,
+    HazardStatistics, HazardStatisticsFilter, HotSpotFilter, HotSpots, IntervalFilter, IntervalGroup, IntervalGrouping,
+    MAX_PERIODS, Population, PopulationFilter, Proposals, ProposalsFilter, QueryError, Reader, Recurrence,
+    RecurrenceFilter, SpotSource, Square, Trend, TrendFilter, TrendStep,
 };
 
 /// Within so many days something counts as come back, where the caller names no number: a quarter.
@@ -441,6 +443,63 @@ pub(super) async fn grids(State(api): State<Api>, Params(query): Params<GridQuer
     let completeness = completeness::of(&api, Some(NamespaceKind::Registry), region).await?;
     let plan = api.readers().analyse(move |reader| reader.grid_plan(region, &tables)).await?;
     Ok(Json(PlannedGrids { plan, completeness }).into_response())
+}
+
+/// Which region is divided, and as what kind of ground.
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
+pub(super) struct GridProposalQuery {
+    /// A village or community.
+    region: RegionCode,
+    /// By the rule of this kind; by that of the region's own where nothing is said.
+    kind: Option<GridKind>,
+}
+
+/// A division of a region with how complete the data is.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct ProposedGrids {
+    #[serde(flatten)]
+    proposal: GridProposal,
+    completeness: Complete,
+}
+
+#[utoipa::path(
+    get,
+    path = "/v1/analysis/grids/proposal",
+    operation_id = "proposeGrids",
+    tag = "decisions",
+    summary = "网格划分建议 / a division of a region into grids, to be looked at before it is recorded",
+    params(GridProposalQuery),
+    responses(
+        (status = 200, description = "GeoJSON", body = ProposedGrids, content_type = "application/geo+json"),
+        Wrong,
+        Clashing
+    )
+)]
+pub(super) async fn grid_proposal(
+    State(api): State<Api>,
+    Params(query): Params<GridProposalQuery>,
+) -> Result<Response, ApiError> {
+    let GridProposalQuery { region, kind } = query;
+    if region.level() != RegionLevel::Village {
+        let (zh, en) = ("须为 12 位的村居代码", "the region must be a village or community, of 12 digits");
+        return Err(ApiError::bad_request(Message::new("region", zh, en)));
+    }
+    let tables = api.engine().read(table::tables).await??;
+    api.views_follow().await;
+    let completeness = completeness::of(&api, Some(NamespaceKind::Registry), Some(region)).await?;
+    let filter = GridProposalFilter { region, kind };
+    let proposal = api.readers().analyse(move |reader| reader.grid_proposal(filter, &tables)).await?;
+    let proposal = proposal.ok_or_else(|| {
+        let (zh, en) = ("网格划分标准中没有这一类型的上限", "the rule of grids says no upper bound for this kind");
+        let message = Message::new("no_grid_rule", zh, en);
+        let remedy =
+            ("在 grid_rule 表中补充，或用 kind 指定类型", "add it to the table grid_rule, or name another kind");
+        ApiError { status: StatusCode::CONFLICT, message: message.remedy(remedy.0, remedy.1) }
+    })?;
+    let answer = Json(ProposedGrids { proposal, completeness });
+    Ok(([(header::CONTENT_TYPE, "application/geo+json")], answer).into_response())
 }
 
 /// Where campaigns are looked for.

@@ -1,4 +1,6 @@
-//! Lists go out as files: every row that their filters leave, a page at a time.
+//! Lists go out as files: every row that their filters leave, a page at a time. Names and phones of members, and numbers that
+//! look like a person's where somebody wrote them into a text, are masked unless a reason is stated, which is noted before
+//! the first byte is sent.
 
 use std::io::Read as _;
 use std::sync::Arc;
@@ -11,6 +13,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use townmesh_crdt::domain::case::Lamp;
 use townmesh_crdt::domain::checklist::Grade;
+use townmesh_crdt::domain::person::{mask_name, mask_numbers, mask_phone};
 use townmesh_crdt::domain::region::RegionCode;
 use utoipa::{IntoParams, ToSchema};
 
@@ -22,11 +25,13 @@ use super::error::ApiError;
 use super::events::{EventQuery, Events};
 use super::households::HazardQuery;
 use super::lines::{self, Pieces};
-use super::openapi::problems::Sought;
+use super::openapi::problems::{Noted, Sought};
 use super::orders::OrderQuery;
+use super::reveal::{Asker, Asking, Reason, Shown};
 use super::town::{DeviceQuery, MemberQuery, TeamQuery};
 use crate::ledger::{ExportError, ListEnd, ListFormat, ListKind, ListWriter};
 use crate::message::{Explain as _, Message};
+use crate::reveals::RevealKind;
 use crate::views::{
     AlarmFilter, CaseFilter, DeviceEventFilter, DeviceFilter, DoorTagFilter, HazardFilter, InspectionFilter, Listed,
     MAX_LIMIT, OrderFilter, Page, QueryError, Reader,
@@ -80,6 +85,25 @@ pub(super) struct ListQuery {
     device: Option<String>,
     /// Door tags of this dwelling, or of that of this household.
     dwelling: Option<String>,
+    /// Why personal data is to be written in clear; masked without. What gates saw stays masked.
+    reveal: Option<String>,
+}
+
+/// What every list takes; its filters are read by the query of the list.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct OwnQuery {
+    format: Option<String>,
+    reveal: Option<String>,
+}
+
+impl OwnQuery {
+    /// What every list takes, and what is left of a query.
+    fn split(query: &str) -> Result<(Self, String), ApiError> {
+        let is_own = |part: &&str| matches!(part.split('=').next(), Some("format" | "reveal"));
+        let (own, rest): (Vec<_>, Vec<_>) = query.split('&').filter(|part| !part.is_empty()).partition(is_own);
+        Ok((Params::of(&own.join("&"))?, rest.join("&")))
+    }
 }
 
 /// Rows as a collection of GeoJSON.
@@ -221,15 +245,18 @@ fn values<T: Serialize>(listed: Listed<T>) -> Listed<Value> {
             description = "列表 / the list",
             pattern = "^(cases|orders|hazards|inspections|devices|events|door-tags|members|teams|regions)$"
         ),
-        ListQuery
+        ListQuery,
+        Asking
     ),
     responses(
         (status = 200, description = "CSV, XLSX, GeoJSON, GPX", content((String = "text/csv"), (Vec<u8> = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"), (ListFeatures = "application/geo+json"), (String = "application/gpx+xml"))),
-        Sought
+        Sought,
+        Noted
     )
 )]
 pub(super) async fn export(
     State(api): State<Api>,
+    asker: Asker,
     Named(name): Named<String>,
     RawQuery(query): RawQuery,
 ) -> Result<Response, ApiError> {
@@ -240,26 +267,31 @@ pub(super) async fn export(
             &format!("there is no such list; export one of: {known}"),
         )
     })?;
-    let query = query.unwrap_or_default();
-    let is_format = |part: &&str| part.split('=').next() == Some("format");
-    let format = query.split('&').find(is_format).map_or("csv", |part| part.split_once('=').unwrap_or_default().1);
-    let format = ListFormat::of_name(format).filter(|format| list.formats().contains(format)).ok_or_else(|| {
-        let known = list.formats().iter().map(|format| format.name()).collect::<Vec<_>>().join(", ");
-        let message =
-            Message::new("format", format!("此列表的格式须为 {known}"), format!("this list is written as {known}"));
-        ApiError::bad_request(message)
-    })?;
-    let rest = query.split('&').filter(|part| !is_format(part) && !part.is_empty()).collect::<Vec<_>>().join("&");
+    let (OwnQuery { format, reveal }, rest) = OwnQuery::split(&query.unwrap_or_default())?;
+    let format = ListFormat::of_name(format.as_deref().unwrap_or("csv"))
+        .filter(|format| list.formats().contains(format))
+        .ok_or_else(|| {
+            let known = list.formats().iter().map(|format| format.name()).collect::<Vec<_>>().join(", ");
+            let message =
+                Message::new("format", format!("此列表的格式须为 {known}"), format!("this list is written as {known}"));
+            ApiError::bad_request(message)
+        })?;
+    let reason = Reason::of(reveal)?;
+    let masked = if reason.is_some() { &[] } else { masks(list) };
     let source = Source::of(list, &rest)?;
     let place = api.bounds().heavy()?;
     let writer = ListWriter::new(list, format)?;
     api.views_follow().await;
     // The first page is read before anything is answered: what is wrong with a filter is an error, not half a file.
     let source = Arc::new(source);
-    let first = page(&api, &source, None).await?;
+    let first = page(&api, &source, None, masked).await?;
+    if let Some(reason) = reason {
+        // How many there are is known only at the end, when they have been shown.
+        api.note_reveal(asker, reason, Shown::many(RevealKind::Export, None)).await?;
+    }
     let (sender, body) = lines::body();
     tokio::spawn(async move {
-        if let Err(error) = send(&api, &source, first, writer, &sender).await {
+        if let Err(error) = send(&api, (&source, masked), first, writer, &sender).await {
             tracing::warn!(%error, "an export was not completed");
             let _ = sender.send(Err(std::io::ErrorKind::UnexpectedEof.into())).await;
         }
@@ -270,9 +302,47 @@ pub(super) async fn export(
     Ok((headers, body).into_response())
 }
 
-async fn page(api: &Api, source: &Arc<Source>, after: Option<String>) -> Result<Listed<Value>, ApiError> {
+async fn page(
+    api: &Api,
+    source: &Arc<Source>,
+    after: Option<String>,
+    masked: &'static [Masked],
+) -> Result<Listed<Value>, ApiError> {
     let source = Arc::clone(source);
-    api.readers().query(move |reader| source.page(reader, after)).await
+    let mut listed = api.readers().query(move |reader| source.page(reader, after)).await?;
+    for row in &mut listed.rows {
+        for (column, mask) in masked {
+            if let Some(Value::String(text)) = row.get_mut(column) {
+                *text = mask(text);
+            }
+        }
+    }
+    Ok(listed)
+}
+
+/// A column that says something of people, and what is left of it.
+type Masked = (&'static str, fn(&str) -> String);
+
+/// What a list says of people. Members are named by their codes in all the others.
+fn masks(list: ListKind) -> &'static [Masked] {
+    match list {
+        ListKind::Cases => &[("place", mask_numbers), ("description", mask_numbers)],
+        ListKind::Orders => &[("task", mask_numbers), ("result", mask_numbers)],
+        ListKind::Hazards => &[("address", mask_numbers), ("note", mask_numbers)],
+        ListKind::Inspections => &[("note", mask_numbers)],
+        ListKind::Devices => &[("name", mask_numbers), ("place", mask_numbers)],
+        ListKind::Events => &[("value", mask_numbers)],
+        ListKind::Members => &[("name", mask_name), ("phone", mask_phone)],
+        ListKind::Teams => &[("name", mask_numbers), ("phone", mask_mobile)],
+        ListKind::Regions => &[],
+    }
+}
+
+/// The phone of a desk is for everybody; a mobile one is somebody's.
+fn mask_mobile(phone: &str) -> String {
+    let digits: String = phone.chars().filter(char::is_ascii_digit).collect();
+    let is_mobile = digits.len() > 10 && digits.get(digits.len() - 11..).is_some_and(|last| last.starts_with('1'));
+    if is_mobile { mask_phone(phone) } else { phone.to_owned() }
 }
 
 /// Why an export broke off.
@@ -288,7 +358,7 @@ enum Broken {
 
 async fn send(
     api: &Api,
-    source: &Arc<Source>,
+    (source, masked): (&Arc<Source>, &'static [Masked]),
     first: Listed<Value>,
     mut writer: ListWriter,
     sender: &Pieces,
@@ -301,7 +371,8 @@ async fn send(
     loop {
         say(writer.rows(&listed.rows)?).await?;
         let Some(after) = listed.next else { break };
-        listed = page(api, source, Some(after)).await.map_err(|error| Broken::Read(error.message.explain().en))?;
+        listed =
+            page(api, source, Some(after), masked).await.map_err(|error| Broken::Read(error.message.explain().en))?;
     }
     let end = tokio::task::spawn_blocking(move || writer.end()).await.map_err(|_| Broken::Gone)??;
     let mut file = match end {

@@ -38,6 +38,7 @@
 //! | `/v1/analysis/recurrence`, `/v1/analysis/trend` | GET | what comes back at one place; cases by day, week, month |
 //! | `/v1/analysis/hazards`, `/v1/analysis/population` | GET | statistics of hazards and of people |
 //! | `/v1/analysis/contradictions`, `/v1/analysis/grids` | GET | what gates say and the registry does not; grids against their rule |
+//! | `/v1/analysis/grids/proposal` | GET | a division of a region into grids, as GeoJSON |
 //! | `/v1/analysis/intervals` | GET | how long it takes from the report to the order, to a person, to the scene |
 //! | `/v1/analysis/cases` | POST | opens a case for each contradiction or proposal, once |
 //! | `/v1/tables`, `/v1/tables/{table}` | GET, POST | the town's tables; the rows of one (JSON, CSV, XLSX), record some |
@@ -314,6 +315,7 @@ fn decisions() -> Router<Api> {
         .route("/v1/analysis/contradictions", get(analysis::contradictions))
         .route("/v1/analysis/intervals", get(analysis::intervals))
         .route("/v1/analysis/grids", get(analysis::grids))
+        .route("/v1/analysis/grids/proposal", get(analysis::grid_proposal))
         .route("/v1/analysis/cases", post(openings::open))
 }
 

@@ -72,10 +72,15 @@ impl Reason {
     /// [`ApiError`] if it is longer than a note of it may be, or says nothing: whoever gave it would take masked data for
     /// all there is.
     pub(super) fn of(stated: Option<String>) -> Result<Option<Self>, ApiError> {
+        let remedy = ("写明理由；不写 reveal 则打码", "state a reason; without reveal personal data is masked");
+        Self::read(stated, "reveal", remedy)
+    }
+
+    fn read(stated: Option<String>, parameter: &str, remedy: (&str, &str)) -> Result<Option<Self>, ApiError> {
         let Some(reason) = stated.map(|stated| stated.trim().to_owned()) else { return Ok(None) };
         if reason.is_empty() {
-            let message = Message::new("reason_empty", "reveal 的理由为空", "the reason given for reveal is empty");
-            let remedy = ("写明理由；不写 reveal 则打码", "state a reason; without reveal personal data is masked");
+            let zh = format!("{parameter} 的理由为空");
+            let message = Message::new("reason_empty", zh, format!("the reason given for {parameter} is empty"));
             return Err(ApiError::bad_request(message.remedy(remedy.0, remedy.1)));
         }
         if reason.chars().count() > MAX_REASON {
@@ -96,9 +101,18 @@ impl Reason {
     /// # Errors
     /// [`ApiError`] without one.
     pub(super) fn required(stated: Option<String>, zh: &str, en: &str) -> Result<Self, ApiError> {
-        Self::of(stated)?.ok_or_else(|| {
-            let message = Message::new("reason_missing", zh, en);
-            let message = message.remedy("在网址中加上 reveal=理由", "add reveal=<reason> to the address");
+        Self::required_as("reveal", stated, zh, en)
+    }
+
+    /// The same where the parameter has another name.
+    ///
+    /// # Errors
+    /// As [`Self::required`].
+    pub(super) fn required_as(parameter: &str, stated: Option<String>, zh: &str, en: &str) -> Result<Self, ApiError> {
+        let remedy = (format!("在网址中加上 {parameter}=理由"), format!("add {parameter}=<reason> to the address"));
+        let (remedy_zh, remedy_en) = (remedy.0.as_str(), remedy.1.as_str());
+        Self::read(stated, parameter, (remedy_zh, remedy_en))?.ok_or_else(|| {
+            let message = Message::new("reason_missing", zh, en).remedy(remedy_zh, remedy_en);
             ApiError { status: StatusCode::FORBIDDEN, message }
         })
     }

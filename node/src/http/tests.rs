@@ -36,6 +36,7 @@ mod lists;
 mod map;
 mod orders;
 mod organisation;
+mod personal;
 mod photos;
 mod reveals;
 mod revocations;

@@ -30,7 +30,7 @@ use crate::engine;
 use crate::message::Message;
 use crate::moment::Moment;
 use crate::reveals::RevealKind;
-use crate::views::{Coverage, CoverageFilter, Listed, Page, TrackFilter, TrackRow};
+use crate::views::{self, CoordinateProperties, Coverage, CoverageFilter, Listed, Page, TrackFilter, TrackRow};
 
 /// A point as a receiver gives it.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -178,12 +178,6 @@ pub(super) struct TrackProperties {
     beside: CoordinateProperties,
 }
 
-/// What belongs to each place of a line, in the same order, as GPS tools read it.
-#[derive(Debug, Serialize, ToSchema)]
-pub(super) struct CoordinateProperties {
-    times: Vec<String>,
-}
-
 #[utoipa::path(
     get,
     path = "/v1/tracks/{id}",
@@ -234,10 +228,8 @@ fn as_json(row: TrackRow, points: &[TrackPoint]) -> ShownTrack {
 
 /// A line with its times beside it, as GPS tools read it.
 fn geojson(row: TrackRow, points: &[TrackPoint]) -> TrackFeature {
-    let places = points.iter().filter_map(|point| point.position());
-    let line: Vec<[f64; 2]> = places.map(|at| [at.longitude(), at.latitude()]).collect();
-    let times = points.iter().map(|point| Moment(point.time_ms()).to_string()).collect();
-    let properties = TrackProperties { row, beside: CoordinateProperties { times } };
+    let (line, beside) = views::line(points);
+    let properties = TrackProperties { row, beside };
     // A line has two places at least.
     let geometry = match line.as_slice() {
         [only] => TrackGeometry::Point { coordinates: *only },

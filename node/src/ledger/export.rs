@@ -7,9 +7,8 @@ use townmesh_crdt::domain::household::{Household, Resident};
 use townmesh_crdt::domain::person::PersonalData;
 
 use super::column::Column;
-use super::formula;
 use super::regions::RegionTable;
-use super::sheet::{Sheet, SheetCell, write_workbook};
+use super::sheet::{MOST_SHEET_ROWS, Sheet, SheetCell, write_workbook};
 
 /// The byte order mark, without which spreadsheets take UTF-8 for the local encoding.
 pub(super) const BOM: &str = "\u{FEFF}";
@@ -59,8 +58,6 @@ pub enum ExportError {
     Io(#[from] io::Error),
 }
 
-const MOST_SHEET_ROWS: usize = 1_048_575;
-
 /// Writes households.
 ///
 /// # Errors
@@ -89,12 +86,7 @@ fn write_csv<'a>(
     writer.write_record(Column::written().map(Column::header))?;
     for exported in households {
         for row in rows(exported, regions) {
-            let cells = row.into_iter().map(|cell| match cell {
-                SheetCell::Text(text) => formula::escape(&text).into_owned(),
-                SheetCell::Number(number) => number.to_string(),
-                SheetCell::Blank => String::new(),
-            });
-            writer.write_record(cells)?;
+            writer.write_record(row.iter().map(SheetCell::to_csv))?;
         }
     }
     writer.flush()
@@ -109,7 +101,7 @@ fn write_xlsx<'a>(
     let mut sheet = Sheet::new("住户台账", &header)?;
     let rows = households.into_iter().flat_map(|exported| rows(exported, regions));
     for (written, row) in rows.enumerate() {
-        if written == MOST_SHEET_ROWS {
+        if written == MOST_SHEET_ROWS as usize {
             return Err(ExportError::TooManyRows);
         }
         sheet.row(row)?;

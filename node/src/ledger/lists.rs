@@ -11,12 +11,9 @@ use serde_json::{Value, json};
 
 use super::export::{BOM, ExportError};
 use super::list_columns::{ListColumn, columns};
-use super::sheet::SheetCell;
-use super::{formula, workbook_error};
+use super::sheet::{self, MOST_SHEET_ROWS};
+use super::workbook_error;
 use crate::paper::escape;
-
-/// Rows that fit below the header of a sheet.
-const MOST_SHEET_ROWS: u32 = 1_048_575;
 
 /// A list that can be written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -243,11 +240,7 @@ fn csv_rows(columns: &[ListColumn], rows: &[Value], with_header: bool) -> io::Re
         writer.write_record(columns.iter().map(|column| column.title))?;
     }
     for row in rows {
-        writer.write_record(columns.iter().map(|column| match column.cell(row) {
-            SheetCell::Text(text) => formula::escape(&text).into_owned(),
-            SheetCell::Number(number) => number.to_string(),
-            SheetCell::Blank => String::new(),
-        }))?;
+        writer.write_record(columns.iter().map(|column| column.cell(row).to_csv()))?;
     }
     writer.flush()?;
     drop(writer);
@@ -257,16 +250,10 @@ fn csv_rows(columns: &[ListColumn], rows: &[Value], with_header: bool) -> io::Re
 /// A workbook whose rows are written to a temporary file as soon as the next one begins.
 fn workbook(list: ListKind) -> Result<State, ExportError> {
     let mut workbook = Box::new(Workbook::new());
-    let (text, bold) = (Format::new().set_num_format("@"), Format::new().set_bold().set_num_format("@"));
+    let header: Vec<&str> = columns(list).iter().map(|column| column.title).collect();
     let sheet = workbook.add_worksheet_with_constant_memory().map_err(workbook_error)?;
-    sheet.set_name(list.chinese()).map_err(workbook_error)?;
-    sheet.set_freeze_panes(1, 0).map_err(workbook_error)?;
-    for (column, listed) in (0_u16..).zip(columns(list)) {
-        let width = listed.title.chars().count().clamp(6, 30) as f64 * 2.0;
-        sheet.set_column_width(column, width).map_err(workbook_error)?;
-        sheet.write_string_with_format(0, column, listed.title, &bold).map_err(workbook_error)?;
-    }
-    Ok(State::Xlsx { workbook, text: Box::new(text), next_row: 1 })
+    let text = Box::new(sheet::begin(sheet, list.chinese(), &header)?);
+    Ok(State::Xlsx { workbook, text, next_row: 1 })
 }
 
 fn sheet_rows(
@@ -281,38 +268,10 @@ fn sheet_rows(
         if *next_row > MOST_SHEET_ROWS {
             return Err(ExportError::TooManyRows);
         }
-        for (column, listed) in (0_u16..).zip(columns) {
-            match listed.cell(row) {
-                SheetCell::Text(cell) => {
-                    // A cell has a bound of its own, in UTF-16 units; what is cut ends with a sign of it.
-                    sheet.write_string_with_format(*next_row, column, cut(cell), text).map_err(workbook_error)?;
-                }
-                SheetCell::Number(number) => {
-                    sheet.write_number(*next_row, column, number).map_err(workbook_error)?;
-                }
-                SheetCell::Blank => {}
-            }
-        }
+        sheet::write_row(sheet, *next_row, columns.iter().map(|column| column.cell(row)), text)?;
         *next_row += 1;
     }
     Ok(())
-}
-
-/// Most UTF-16 units of a cell.
-const MOST_CELL_UNITS: usize = 32_767;
-
-fn cut(text: String) -> String {
-    if text.encode_utf16().count() <= MOST_CELL_UNITS {
-        return text;
-    }
-    let mut left = MOST_CELL_UNITS - 1;
-    let fits = |character: &char| {
-        let units = character.len_utf16();
-        let fits = units <= left;
-        left = left.saturating_sub(units);
-        fits
-    };
-    text.chars().take_while(fits).chain(['…']).collect()
 }
 
 /// A row as a feature: all that it says beside its place.
@@ -466,7 +425,7 @@ mod tests {
     fn a_cell_that_is_too_long_is_cut_and_says_so() {
         let long = "𠮷".repeat(20_000);
         let rows = cells(&written(ListKind::Teams, ListFormat::Xlsx, &[vec![team("a", &long)]]));
-        assert!(rows[1][1].ends_with('…') && rows[1][1].encode_utf16().count() <= MOST_CELL_UNITS);
+        assert!(rows[1][1].ends_with('…') && rows[1][1].encode_utf16().count() <= 32_767);
     }
 
     proptest! {

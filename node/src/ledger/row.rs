@@ -12,7 +12,7 @@ use townmesh_crdt::domain::input::{
     AREA_DM2, MAX_LINE_CHARS, ROOMS, check_card, is_document_number, is_likely, is_masked,
 };
 use townmesh_crdt::domain::key::normalise;
-use townmesh_crdt::domain::person::{MAX_TEXT_BYTES, PersonalData};
+use townmesh_crdt::domain::person::{HIDDEN_NUMBER, MAX_TEXT_BYTES, PersonalData};
 use townmesh_crdt::domain::phone::check_phone;
 use townmesh_crdt::domain::position::Position;
 use townmesh_crdt::domain::region::RegionCode;
@@ -109,7 +109,8 @@ impl<'a> Check<'a> {
             if cell.contains(|c: char| c.is_control() && !is_line_break(c)) {
                 self.fault(column, ProblemKind::ControlCharacter);
             }
-            if personal && is_masked(cell) {
+            let hides_a_number = column == Column::Note && cell.contains(HIDDEN_NUMBER);
+            if hides_a_number || (personal && is_masked(cell)) {
                 self.fault(column, ProblemKind::Masked);
             }
         }

@@ -7,7 +7,7 @@ use serde_json::{Map, Value as JsonValue};
 use townmesh_crdt::domain::books::BookKind;
 use townmesh_crdt::domain::columns::Column;
 use townmesh_crdt::domain::key;
-use townmesh_crdt::domain::person::PersonalData;
+use townmesh_crdt::domain::person::{PersonalData, mask_numbers};
 use townmesh_crdt::domain::region::RegionCode;
 use townmesh_crdt::id::DocumentId;
 use townmesh_crdt::value::Fields;
@@ -234,8 +234,13 @@ fn entry(row: &Row<'_>, book: BookKind, reveal: bool) -> rusqlite::Result<BookRo
     })
 }
 
-/// A plate with its door tells who somebody is.
+/// Hides the plate of a vehicle, and numbers that look like a person's where somebody wrote them into a text.
 fn mask(book: BookKind, columns: &mut Map<String, JsonValue>) {
+    for column in book.columns().iter().filter(|column| column.has_lines()) {
+        if let Some(JsonValue::String(text)) = columns.get_mut(column.name) {
+            *text = mask_numbers(text);
+        }
+    }
     let Some(JsonValue::String(plate)) = columns.get_mut("plate").filter(|_| book == BookKind::Vehicle) else { return };
     *plate = masked_plate(plate);
 }

@@ -159,8 +159,9 @@ impl Reader {
         }
         query.between("e.time_ms", filter.from_ms, filter.until_ms);
         query.equals("e.kind", filter.kind.as_deref());
-        // Days first: both tables are then read in the order of their indexes.
-        let order = Order { columns: &["y.day", "e.time_ms", "e.event"], descending: true };
+        // Days first: both tables are then read in the order of their indexes. A device that was moved has its day in two
+        // villages, where the same event may have been recorded in both.
+        let order = Order { columns: &["y.day", "e.time_ms", "e.event", "e.row"], descending: true };
         query.list(&self.connection, (EVENT, EVENTS), &order, page, event_row)
     }
 
@@ -174,7 +175,7 @@ impl Reader {
         query.and::<Value>("e.alarm = 1", []);
         query.region("y.region", filter.region);
         query.between("e.time_ms", filter.from_ms, filter.until_ms);
-        let order = Order { columns: &["e.time_ms", "e.event"], descending: true };
+        let order = Order { columns: &["e.time_ms", "e.event", "e.row"], descending: true };
         let from = "device_event e JOIN device_day y ON y.row = e.row";
         query.list(&self.connection, (EVENT, from), &order, page, event_row)
     }

@@ -2,7 +2,8 @@
 //!
 //! A feature tells nothing about residents: a dwelling shows its door and its mark, not who or how many live behind it, and
 //! numbers that look like a person's are masked where somebody wrote them into a place. It does tell which member
-//! answers for a grid, and where units are.
+//! answers for a grid, and where units are. Where they were is told for a stated reason only
+//! ([`Reader::track_features`]).
 
 use rusqlite::Row;
 use serde::Serialize;
@@ -12,7 +13,7 @@ use townmesh_crdt::domain::device::{DeviceKind, Protocol};
 use townmesh_crdt::domain::dwelling::DwellingUse;
 use townmesh_crdt::domain::hazard::{DoorMark, HazardState};
 use townmesh_crdt::domain::person::mask_numbers;
-use townmesh_crdt::domain::polygon::Polygon;
+use townmesh_crdt::domain::polygon::{Polygon, line_meets};
 use townmesh_crdt::domain::position::Position;
 use townmesh_crdt::domain::region::{RegionCode, RegionKind};
 use townmesh_crdt::domain::town::{Grid, GridKind};
@@ -21,6 +22,7 @@ use townmesh_crdt::policy::DocumentKind;
 
 use super::query::{BoundingBox, Listed, Order, Page, Query, position, word};
 use super::reader::{QueryError, Reader};
+use super::tracks::CoordinateProperties;
 use crate::moment::Moment;
 
 /// Most features of a page: what one tile of the map shows.
@@ -79,6 +81,8 @@ pub struct Feature {
 pub enum Geometry {
     /// A point.
     Point([f64; 2]),
+    /// A line.
+    LineString(Vec<[f64; 2]>),
     /// An area: its outline against the clock, the first corner again at the end.
     Polygon([Vec<[f64; 2]>; 1]),
 }
@@ -200,6 +204,26 @@ pub enum Properties {
         name: String,
         /// When it was there, by its clock.
         at: Moment,
+    },
+    /// Of a unit on a day, by its track.
+    Track {
+        /// The unit.
+        node: String,
+        /// The region whose events it was recorded with.
+        region: String,
+        /// The town's day.
+        day: String,
+        /// First point.
+        from: Moment,
+        /// Last point.
+        until: Moment,
+        /// Points.
+        count: u64,
+        /// How far it went, in metres; what lies in gaps of more than ten minutes is not counted.
+        metres: u64,
+        /// What belongs to each place of its line.
+        #[serde(rename = "coordinateProperties")]
+        beside: CoordinateProperties,
     },
 }
 
@@ -496,21 +520,30 @@ impl Geometry {
     }
 
     fn of_outline(polygon: &Polygon) -> Self {
-        let mut ring: Vec<[f64; 2]> = polygon.corners().iter().copied().map(coordinates).collect();
-        if twice_the_area(polygon) < 0 {
-            ring.reverse();
-        }
-        ring.extend(ring.first().copied());
-        Self::Polygon([ring])
+        Self::Polygon([ring(polygon)])
     }
+}
+
+/// An outline against the clock, the first corner again at the end.
+pub(super) fn ring(polygon: &Polygon) -> Vec<[f64; 2]> {
+    let mut ring: Vec<[f64; 2]> = polygon.corners().iter().copied().map(coordinates).collect();
+    if twice_the_area(polygon) < 0 {
+        ring.reverse();
+    }
+    ring.extend(ring.first().copied());
+    ring
 }
 
 impl Geometry {
     /// Whether some of it lies in a box.
-    fn meets(&self, bounds: BoundingBox) -> bool {
+    pub(super) fn meets(&self, bounds: BoundingBox) -> bool {
         let place = |[longitude, latitude]: &[f64; 2]| Position::from_degrees(*latitude, *longitude);
         match self {
             Self::Point(point) => place(point).is_some_and(|point| bounds.contains(point)),
+            Self::LineString(line) => {
+                let places = || line.iter().filter_map(place);
+                bounds.parts().iter().any(|(low, high)| line_meets(places(), *low, *high))
+            }
             Self::Polygon([ring]) => {
                 let corners = ring.iter().skip(1).filter_map(place).collect();
                 let polygon = Polygon::new(corners).ok();

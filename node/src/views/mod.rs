@@ -45,8 +45,9 @@ pub use analysis::{
     TrendPoint, TrendSeries, TrendStep,
 };
 pub use analysis::{
-    ContradictionFilter, Contradictions, Fit, GridFit, GridPlan, IntervalFilter, IntervalGroup, IntervalGrouping,
-    Overlap, Rental, RentalFault, Spread, StrangeVehicle, Uncovered, UnknownPeople,
+    Area, ContradictionFilter, Contradictions, Fit, GridFit, GridPlan, GridProposal, GridProposalFilter,
+    IntervalFilter, IntervalGroup, IntervalGrouping, Overlap, ProposedGrid, ProposedProperties, Rental, RentalFault,
+    Spread, StrangeVehicle, Uncovered, UnknownPeople,
 };
 pub use assessment::{Assessment, AssessmentFilter, Counts, Figure, GroupAssessment, GroupBy, Percent, Rates};
 pub use books::{BookFilter, BookRow};
@@ -70,7 +71,10 @@ pub use requests::{RequestFilter, RequestRow};
 pub use schema::Start;
 pub use scores::{PartScore, Score, ScoreFilter, Scores};
 pub use town::{MemberRow, RegionCount, RegionRow, TeamRow};
-pub use tracks::{Coverage, CoverageFilter, GridCoverage, TrackFilter, TrackRow};
+pub use tracks::{
+    CoordinateProperties, Coverage, CoverageFilter, DEFAULT_TRACKS, GridCoverage, MAX_TRACKS, TrackFilter, TrackRow,
+    line,
+};
 pub use writer::{SHOWN, Views};
 
 /// Why the views cannot be opened or written.

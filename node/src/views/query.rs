@@ -5,6 +5,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use rusqlite::types::Value;
 use rusqlite::{Connection, Row, params_from_iter};
 use serde::{Deserialize, Serialize};
+use townmesh_crdt::domain::polygon::Polygon;
 use townmesh_crdt::domain::position::Position;
 use townmesh_crdt::domain::region::RegionCode;
 use townmesh_crdt::policy::DocumentKind;
@@ -56,6 +57,34 @@ pub struct BoundingBox {
 }
 
 impl BoundingBox {
+    /// The box around places on one side of the 180th meridian; `None` without any.
+    pub(super) fn around(places: &[Position]) -> Option<Self> {
+        let latitudes = places.iter().map(|place| place.e7().0);
+        let longitudes = places.iter().map(|place| place.e7().1);
+        let southwest = Position::from_e7(latitudes.clone().min()?, longitudes.clone().min()?)?;
+        let northeast = Position::from_e7(latitudes.max()?, longitudes.max()?)?;
+        Some(Self { southwest, northeast })
+    }
+
+    /// The ground that two boxes share, of which neither crosses the 180th meridian; `None` where that has no area.
+    pub(super) fn common(&self, other: &Self) -> Option<Self> {
+        let corners = |one: &Self| (one.southwest.e7(), one.northeast.e7());
+        let (((south, west), (north, east)), ((below, left), (above, right))) = (corners(self), corners(other));
+        let (south, west, north, east) = (south.max(below), west.max(left), north.min(above), east.min(right));
+        if south >= north || west >= east {
+            return None;
+        }
+        Some(Self { southwest: Position::from_e7(south, west)?, northeast: Position::from_e7(north, east)? })
+    }
+
+    /// Its outline against the clock; not of a box that crosses the 180th meridian.
+    pub(super) fn outline(&self) -> Option<Polygon> {
+        let ((south, west), (north, east)) = (self.southwest.e7(), self.northeast.e7());
+        let corners = [(south, west), (south, east), (north, east), (north, west)];
+        let corners = corners.into_iter().filter_map(|(latitude, longitude)| Position::from_e7(latitude, longitude));
+        Polygon::new(corners.collect()).ok()
+    }
+
     /// Whether a position lies in it, on its edge included.
     pub fn contains(&self, position: Position) -> bool {
         let ((south, west), (north, east)) = (self.southwest.e7(), self.northeast.e7());
@@ -104,7 +133,7 @@ impl Page {
 }
 
 /// A query under construction: the text is made of literals only, every value is bound.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct Query {
     conditions: Vec<String>,
     values: Vec<Value>,

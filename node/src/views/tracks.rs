@@ -1,5 +1,7 @@
 //! Where units were: lists, the points of one, and how much of each grid was patrolled.
 
+mod features;
+
 use std::collections::{BTreeSet, HashMap};
 
 use rusqlite::{OptionalExtension as _, Row};
@@ -12,9 +14,12 @@ use townmesh_crdt::domain::town::Grid;
 use townmesh_crdt::domain::track::{self, TrackPoint};
 use townmesh_crdt::id::DocumentId;
 
+pub use features::{DEFAULT_TRACKS, MAX_TRACKS};
+
 use super::assessment::Percent;
 use super::query::{Listed, Order, Page, Query};
 use super::reader::{QueryError, Reader};
+use crate::moment::Moment;
 
 /// Points of a day, one every second.
 const MOST_POINTS: usize = 100_000;
@@ -61,6 +66,20 @@ pub struct TrackRow {
     pub count: u64,
     /// How far it went, in metres; what lies in gaps of more than ten minutes is not counted.
     pub metres: u64,
+}
+
+/// What belongs to each place of a line, in the same order, as GPS tools read it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, utoipa::ToSchema)]
+pub struct CoordinateProperties {
+    /// When the unit was there.
+    pub times: Vec<String>,
+}
+
+/// A track as it is drawn: its places, longitude before latitude, and what belongs to each.
+pub fn line(points: &[TrackPoint]) -> (Vec<[f64; 2]>, CoordinateProperties) {
+    let placed = points.iter().filter_map(|point| Some((point.position()?, Moment(point.time_ms()).to_string())));
+    let (places, times) = placed.map(|(at, time)| ([at.longitude(), at.latitude()], time)).unzip();
+    (places, CoordinateProperties { times })
 }
 
 /// Of when and where.

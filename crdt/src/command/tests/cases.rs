@@ -1,12 +1,13 @@
 //! Cases.
 
 use super::*;
+use crate::clock::MAX_AHEAD;
 use crate::command::case::{self, Actor, CaseRef, NewCase, Reporter};
 use crate::command::erasure::{self, Subject};
 use crate::command::read::PersonalState;
 use crate::command::{CommandError, Outcome};
 use crate::domain::case::{
-    Action, Assignment, Case, CaseState, ConflictKind, LimitClock, OrderRef, Report, Severity, Source,
+    Action, Assignment, Case, CaseState, ConflictKind, Conveying, LimitClock, Means, OrderRef, Report, Severity, Source,
 };
 use crate::domain::person::PersonalData;
 use crate::domain::role::Role;
@@ -291,4 +292,31 @@ fn an_event_of_another_case_or_of_no_form_is_shown_but_has_no_effect() {
     let read = case::read(&mut town.one, &case.namespace, case.document).unwrap().unwrap();
     assert_eq!((read.unreadable, read.case.timeline.len(), read.case.further_reports.len()), (1, 2, 0));
     assert_eq!(read.case.state, Some(CaseState::Reported));
+}
+
+#[test]
+fn an_order_is_told_on_after_it_was_written_give_or_take_what_clocks_differ() {
+    let mut town = Town::new(41);
+    let case = to_verify(&mut town);
+    let node = &mut town.one;
+    let order = fold(node, &case).orders[0].clone();
+    let told = |at_ms: u64| Action::Convey {
+        order: order.id,
+        conveying: Conveying {
+            means: Means::Radio,
+            speaker: "pqy-1".into(),
+            to: "csd-7".into(),
+            at_ms,
+            read_back: false,
+            words: None,
+        },
+    };
+    let dispatcher = actor(Role::Dispatcher, "pqy-1");
+    let refused = case::act(node, &case, &dispatcher, told(order.sent_at - MAX_AHEAD - 1), NOW).unwrap_err();
+    assert_eq!(refused.code(), "told_before_sent");
+    let (chinese, english) = (refused.chinese(), refused.to_string());
+    assert!(chinese.contains("派出") && english.contains("cannot have been handed on at 20"), "{chinese} {english}");
+    assert!(fold(node, &case).orders[0].conveyed.is_empty(), "it left nothing");
+    act(node, &case, Role::Dispatcher, "pqy-1", told(order.sent_at - MAX_AHEAD));
+    assert_eq!(fold(node, &case).orders[0].conveyed.len(), 1);
 }

@@ -59,6 +59,11 @@ pub struct Column {
 }
 
 impl Column {
+    /// Whether its text may have lines: then somebody wrote it in words of their own.
+    pub const fn has_lines(&self) -> bool {
+        self.lines
+    }
+
     /// A column of this type.
     pub(crate) const fn of<T: Cell>(
         number: FieldId,

@@ -25,7 +25,7 @@ impl Time {
     }
 
     /// Day, hour and minute of the town's clock; seconds and thousandths where it has some, so that nothing is lost in a file.
-    fn local(self) -> String {
+    pub(crate) fn local(self) -> String {
         let local = self.0.saturating_add(i64::from(UTC_OFFSET_MINUTES) * MINUTE_MS);
         let (minutes, rest) = (local.rem_euclid(DAY_MS) / MINUTE_MS, local.rem_euclid(MINUTE_MS));
         let clock = format!("{} {:02}:{:02}", self.day(), minutes / 60, minutes % 60);

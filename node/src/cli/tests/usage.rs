@@ -28,6 +28,7 @@ fn wrong_values_of_flags_end_with_code_2() {
         "export cases --out x.pdf",
         "export --region 110115005001 cases --out x.csv",
         "export case 410-ZYP-76KT --reason x --out x.zip",
+        "map tracks --out x",
         "verify x.zip --peers",
         "verify x.zip --town 123",
         "order sheet 1",

@@ -5,7 +5,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::Layer;
-use crate::views::{DEFAULT_FEATURES, MAX_FEATURES};
+use crate::reveals::MAX_REASON;
 
 pub(super) const GEO_JSON: &str = "application/geo+json";
 pub(super) const OPEN_API: &str = "application/vnd.oai.openapi+json;version=3.0";
@@ -90,10 +90,12 @@ pub(super) fn collection(layer: Layer, links: &Links) -> Value {
 /// The description for programs: OpenAPI 3.0.
 pub(super) fn open_api(links: &Links) -> Value {
     let id = json!({ "name": "id", "in": "path", "required": true, "schema": { "type": "string" } });
-    let get = |summary: &str, parameters: Vec<Value>, media_type: &str| {
+    let get = |summary: &str, mut parameters: Vec<Value>, media_type: &str, asks_why: bool| {
+        parameters.push(reason(asks_why));
         let ok = json!({ "description": summary, "content": { media_type: { "schema": { "type": "object" } } } });
         let problem = json!({ "$ref": "#/components/responses/Problem" });
-        let answers = json!({ "200": ok, "400": problem, "401": problem, "404": problem, "default": problem });
+        let answers =
+            json!({ "200": ok, "400": problem, "401": problem, "403": problem, "404": problem, "default": problem });
         json!({ "get": { "summary": summary, "parameters": parameters, "responses": answers } })
     };
     let problem = json!({
@@ -101,16 +103,17 @@ pub(super) fn open_api(links: &Links) -> Value {
         "content": { "application/problem+json": { "schema": { "type": "object" } } },
     });
     let mut paths = json!({
-        "/": get("where everything is", vec![], JSON),
-        "/api": get("this description", vec![], OPEN_API),
-        "/conformance": get("which parts of the standard are kept", vec![], JSON),
-        "/collections": get("what there is on the map", vec![], JSON),
+        "/": get("where everything is", vec![], JSON, false),
+        "/api": get("this description", vec![], OPEN_API, false),
+        "/conformance": get("which parts of the standard are kept", vec![], JSON, false),
+        "/collections": get("what there is on the map", vec![], JSON, false),
     });
     for layer in Layer::all() {
         let (path, (_, title)) = (format!("/collections/{}", layer.name()), layer.title());
-        paths[format!("{path}/items")] = get(title, item_parameters(layer), GEO_JSON);
-        paths[format!("{path}/items/{{id}}")] = get(title, vec![id.clone()], GEO_JSON);
-        paths[path] = get(title, vec![], JSON);
+        let asks_why = layer == Layer::Tracks;
+        paths[format!("{path}/items")] = get(title, item_parameters(layer), GEO_JSON, asks_why);
+        paths[format!("{path}/items/{{id}}")] = get(title, vec![id.clone()], GEO_JSON, asks_why);
+        paths[path] = get(title, vec![], JSON, false);
     }
     json!({
         "openapi": "3.0.3",
@@ -125,6 +128,16 @@ pub(super) fn open_api(links: &Links) -> Value {
     })
 }
 
+/// Why somebody asks, as a parameter.
+fn reason(required: bool) -> Value {
+    let description = match required {
+        true => "why: it is noted with the name of who asks, before anything is shown",
+        false => "counts for nothing here; GIS programs put it behind every path",
+    };
+    let schema = json!({ "type": "string", "maxLength": MAX_REASON });
+    json!({ "name": "reason", "in": "query", "required": required, "description": description, "schema": schema })
+}
+
 fn item_parameters(layer: Layer) -> Vec<Value> {
     let query = |name: &str, description: &str, schema: Value| {
         json!({
@@ -132,7 +145,8 @@ fn item_parameters(layer: Layer) -> Vec<Value> {
             "style": "form", "explode": false,
         })
     };
-    let limit = json!({ "type": "integer", "minimum": 1, "maximum": MAX_FEATURES, "default": DEFAULT_FEATURES });
+    let (usual, most) = layer.page_size();
+    let limit = json!({ "type": "integer", "minimum": 1, "maximum": most, "default": usual });
     let numbers =
         |count: u8| json!({ "type": "array", "minItems": count, "maxItems": count, "items": { "type": "number" } });
     let numbers = json!({ "oneOf": [numbers(4), numbers(6)] });

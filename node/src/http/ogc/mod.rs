@@ -9,11 +9,14 @@
 //! | `/ogc/collections/{collection}/items` | features: `bbox`, `datetime`, `region`, `limit`, and `next` among the links |
 //! | `/ogc/collections/{collection}/items/{id}` | one feature |
 //!
+//! Any path takes `reason`, and tracks are shown for one only ([`tracks`]): `OAPIF:http://127.0.0.1:8470/ogc?reason=...`.
+//!
 //! It tells nothing about residents; [`Feature`] says what it does tell. Against the standard (`/req/core/fc-bbox-response`)
 //! a `bbox` leaves out what has no place: a ledger may hold a hundred thousand doors without one.
 
 mod description;
 mod parameters;
+mod tracks;
 mod units;
 
 use axum::extract::{OriginalUri, State};
@@ -27,12 +30,13 @@ use townmesh_crdt::id::DocumentId;
 use super::Api;
 use super::bounds::{Named, Params};
 use super::error::ApiError;
+use super::reveal::Asker;
 use crate::engine;
 use crate::moment::Moment;
-use crate::views::{Collection, Feature, Listed};
+use crate::views::{Collection, DEFAULT_FEATURES, DEFAULT_TRACKS, Feature, Listed, MAX_FEATURES, MAX_TRACKS};
 use description::{GEO_JSON, Link, Links, OPEN_API};
-use parameters::ItemQuery;
 pub(crate) use parameters::escaped;
+use parameters::{ItemQuery, Stated};
 
 /// A collection of this API.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,11 +45,13 @@ enum Layer {
     Stored(Collection),
     /// 力量: where each unit was last.
     Units,
+    /// 轨迹: where each unit was, by day.
+    Tracks,
 }
 
 impl Layer {
     fn all() -> impl Iterator<Item = Self> {
-        Collection::ALL.into_iter().map(Self::Stored).chain([Self::Units])
+        Collection::ALL.into_iter().map(Self::Stored).chain([Self::Units, Self::Tracks])
     }
 
     fn named(name: &str) -> Result<Self, ApiError> {
@@ -58,6 +64,7 @@ impl Layer {
         match self {
             Self::Stored(collection) => collection.name(),
             Self::Units => "units",
+            Self::Tracks => "tracks",
         }
     }
 
@@ -65,6 +72,15 @@ impl Layer {
         match self {
             Self::Stored(collection) => collection.title(),
             Self::Units => ("力量位置", "last positions of units"),
+            Self::Tracks => ("轨迹（须说明理由）", "where units were, by day, for a stated reason"),
+        }
+    }
+
+    /// Features of a page: where no number is given, and at most.
+    fn page_size(self) -> (u32, u32) {
+        match self {
+            Self::Stored(_) | Self::Units => (DEFAULT_FEATURES, MAX_FEATURES),
+            Self::Tracks => (DEFAULT_TRACKS, MAX_TRACKS),
         }
     }
 
@@ -85,39 +101,29 @@ pub(super) fn router() -> Router<Api> {
         .route("/collections/{collection}/items/{id}", get(item))
 }
 
-pub(super) async fn landing(headers: HeaderMap, Params(none): Params<NoParameters>) -> Response {
-    let NoParameters {} = none;
+pub(super) async fn landing(headers: HeaderMap, Params(_): Params<Stated>) -> Response {
     Json(description::landing(&Links::of(&headers))).into_response()
 }
 
-async fn conformance(Params(none): Params<NoParameters>) -> Response {
-    let NoParameters {} = none;
+async fn conformance(Params(_): Params<Stated>) -> Response {
     Json(description::conformance()).into_response()
 }
 
-async fn api_description(headers: HeaderMap, Params(none): Params<NoParameters>) -> Response {
-    let NoParameters {} = none;
+async fn api_description(headers: HeaderMap, Params(_): Params<Stated>) -> Response {
     ([(header::CONTENT_TYPE, OPEN_API)], description::open_api(&Links::of(&headers)).to_string()).into_response()
 }
 
-async fn collections(headers: HeaderMap, Params(none): Params<NoParameters>) -> Response {
-    let NoParameters {} = none;
+async fn collections(headers: HeaderMap, Params(_): Params<Stated>) -> Response {
     Json(description::collections(&Links::of(&headers))).into_response()
 }
 
 async fn collection(
     headers: HeaderMap,
     Named(name): Named<String>,
-    Params(none): Params<NoParameters>,
+    Params(_): Params<Stated>,
 ) -> Result<Response, ApiError> {
-    let NoParameters {} = none;
     Ok(Json(description::collection(Layer::named(&name)?, &Links::of(&headers))).into_response())
 }
-
-/// A query without any parameter; the standard wants every other one refused.
-#[derive(Debug, serde::Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct NoParameters {}
 
 /// A page of features (RFC 7946, with the members that OGC 17-069r4 adds).
 #[derive(Debug, Serialize)]
@@ -139,6 +145,7 @@ struct LinkedFeature {
 
 async fn items(
     State(api): State<Api>,
+    asker: Asker,
     OriginalUri(uri): OriginalUri,
     headers: HeaderMap,
     Named(name): Named<String>,
@@ -148,7 +155,7 @@ async fn items(
     let query = ItemQuery::read(pairs, layer.has_regions())?;
     let links = Links::of(&headers);
     let time_stamp = Moment(engine::now().cast_signed());
-    let listed = page(&api, layer, &query).await?;
+    let listed = page(&api, asker, layer, &query).await?;
     let mut answer = FeatureCollection {
         time_stamp,
         number_returned: listed.rows.len(),
@@ -164,24 +171,25 @@ async fn items(
     Ok(geo_json(&answer))
 }
 
-async fn page(api: &Api, layer: Layer, query: &ItemQuery) -> Result<Listed<Feature>, ApiError> {
+async fn page(api: &Api, asker: Asker, layer: Layer, query: &ItemQuery) -> Result<Listed<Feature>, ApiError> {
     let (filter, page) = (query.filter.clone(), query.page.clone());
     match layer {
         Layer::Stored(collection) => {
             api.readers().query(move |reader| reader.features(collection, &filter, &page)).await
         }
         Layer::Units => units::page(api, filter, page).await,
+        Layer::Tracks => tracks::page(api, asker, query.reason.clone(), filter, page).await,
     }
 }
 
 async fn item(
     State(api): State<Api>,
+    asker: Asker,
     OriginalUri(uri): OriginalUri,
     headers: HeaderMap,
     Named((name, id)): Named<(String, String)>,
-    Params(none): Params<NoParameters>,
+    Params(stated): Params<Stated>,
 ) -> Result<Response, ApiError> {
-    let NoParameters {} = none;
     let layer = Layer::named(&name)?;
     let feature = match layer {
         Layer::Stored(collection) => match id.parse::<DocumentId>() {
@@ -189,6 +197,7 @@ async fn item(
             Err(_) => None,
         },
         Layer::Units => units::one(&api, id).await?,
+        Layer::Tracks => tracks::one(&api, asker, stated.reason, &id).await?,
     };
     let feature = feature.ok_or_else(|| ApiError::not_found("没有这个要素", "there is no such feature"))?;
     let links = Links::of(&headers);

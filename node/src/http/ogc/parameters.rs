@@ -12,6 +12,8 @@ use crate::views::{BoundingBox, FeatureFilter, MAX_FEATURES, Page};
 pub(super) struct ItemQuery {
     pub(super) filter: FeatureFilter,
     pub(super) page: Page,
+    /// Why; only tracks ask for it.
+    pub(super) reason: Option<String>,
     /// As they came, for the link to the next page.
     pairs: Vec<(String, String)>,
 }
@@ -29,6 +31,7 @@ impl ItemQuery {
                 "datetime" => (query.filter.from_ms, query.filter.until_ms) = interval(value)?,
                 "limit" => query.page.limit = Some(limit(value)?),
                 "after" => query.page.after = Some(value.clone()),
+                "reason" => query.reason = Some(value.clone()),
                 "region" if has_regions => {
                     let wrong = |_| wrong(name, "须为 12 位或更短的区划代码", "must be the code of a region");
                     query.filter.region = Some(value.parse().map_err(wrong)?);
@@ -46,6 +49,14 @@ impl ItemQuery {
         let pairs = same.map(|(name, value)| (name.as_str(), value.as_str())).chain([("after", cursor)]);
         pairs.map(|(name, value)| format!("{}={}", escaped(name), escaped(value))).collect::<Vec<_>>().join("&")
     }
+}
+
+/// What any path takes: GIS programs put what stands in the address of the map behind every path of it.
+#[derive(Debug, Default, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(in crate::http) struct Stated {
+    /// Why; only tracks ask for it.
+    pub(super) reason: Option<String>,
 }
 
 /// A text as it stands in the path or the query of a URL (RFC 3986, 2.3: unreserved characters stay).

@@ -149,3 +149,54 @@ async fn any_time_can_be_asked_for() {
         }
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_division_is_proposed_and_recorded_as_it_was_proposed() {
+    let node = Node::start().await;
+    for number in 0..120 {
+        let place =
+            json!({ "lat": 39.70 + f64::from(number % 10) * 1e-4, "lon": 116.30 + f64::from(number / 10) * 1e-4 });
+        let household = json!({ "region": REGION, "address": format!("{number}号"), "position": place });
+        assert_eq!(node.post("/v1/households", &json!({ "household": household })).await.0, StatusCode::CREATED);
+    }
+    node.household("无处").await;
+    let mark = json!({ "region": REGION, "code": "p01", "kind": "community" });
+    assert_eq!(node.post("/v1/grids", &mark).await.0, StatusCode::CREATED);
+    node.fetch("/v1/members").await;
+    let path = "/v1/analysis/grids/proposal";
+    let (status, proposal) = node.fetch(&format!("{path}?region={REGION}&kind=village")).await;
+    assert_eq!(status, StatusCode::OK, "{proposal}");
+    assert_eq!((&proposal["type"], &proposal["keeps_rule"]), (&json!("FeatureCollection"), &json!(true)), "{proposal}");
+    assert_eq!((&proposal["households"], &proposal["unplaced"]), (&json!(120), &json!(1)), "{proposal}");
+    let grids = proposal["features"].as_array().unwrap();
+    let told: Vec<_> =
+        grids.iter().map(|grid| (&grid["properties"]["code"], &grid["properties"]["households"])).collect();
+    assert_eq!(told, [(&json!("P02"), &json!(60)), (&json!("P03"), &json!(60))], "P01 is taken: {proposal}");
+    for grid in grids {
+        let ring = grid["geometry"]["coordinates"][0].as_array().unwrap();
+        assert_eq!((ring.len(), ring.first()), (5, ring.last()), "{grid}");
+        let corner = |place: &Value| json!({ "lat": place[1], "lon": place[0] });
+        let polygon: Vec<Value> = ring.iter().skip(1).map(corner).collect();
+        let properties = &grid["properties"];
+        let record = json!({ "region": properties["region"], "code": properties["code"], "kind": properties["kind"], "polygon": polygon });
+        assert_eq!(node.post("/v1/grids", &record).await.0, StatusCode::CREATED);
+    }
+    node.fetch("/v1/members").await;
+    let (_, plan) = node.fetch(&format!("/v1/analysis/grids?region={REGION}")).await;
+    assert_eq!((&plan["overlaps"], &plan["uncovered"]), (&json!([]), &json!({})), "{plan}");
+    let kept: Vec<_> =
+        plan["grids"].as_array().unwrap().iter().map(|grid| (&grid["households"], &grid["fit"])).collect();
+    assert_eq!(&kept[..2], [(&json!(60), &json!("fits")), (&json!(60), &json!("fits"))], "{plan}");
+    let (_, empty) = node.fetch(&format!("{path}?region=110115005002")).await;
+    assert_eq!((&empty["features"], &empty["households"]), (&json!([]), &json!(0)), "{empty}");
+    let (_, fields) = node.fetch(&format!("{path}?region={REGION}&kind=outside")).await;
+    assert_eq!((&fields["keeps_rule"], &fields["most_hectares"]), (&json!(true), &json!(20)), "{fields}");
+    for (query, status, wanted) in [
+        ("", StatusCode::BAD_REQUEST, "query"),
+        ("region=110115005", StatusCode::BAD_REQUEST, "region"),
+        (&format!("region={REGION}&kind=park"), StatusCode::CONFLICT, "no_grid_rule"),
+    ] {
+        let (found, answer) = node.fetch(&format!("{path}?{query}")).await;
+        assert_eq!((found, code(&answer)), (status, wanted), "{answer}");
+    }
+}

@@ -78,6 +78,9 @@ async fn an_order_told_by_radio_and_given_to_a_person_is_shown_so() {
     let at = crate::engine::now().cast_signed() - 60_000;
     let (status, refused) = act("pq-1", "dispatcher", told(at + 24 * 3_600_000)).await;
     assert_eq!((status, code(&refused)), (StatusCode::UNPROCESSABLE_ENTITY, "in_future"), "{refused}");
+    let (status, refused) = act("pq-1", "dispatcher", told(at - 24 * 3_600_000)).await;
+    assert_eq!((status, code(&refused)), (StatusCode::UNPROCESSABLE_ENTITY, "told_before_sent"), "{refused}");
+    assert!(refused["message_zh"].as_str().unwrap().contains("不可能"), "{refused}");
     assert_eq!(act("pq-1", "dispatcher", told(at)).await.0, StatusCode::OK);
     assert_eq!(
         act("nq-1", "back_office", json!({ "assign": { "order": named, "person": "P17" } })).await.0,

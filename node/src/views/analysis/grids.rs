@@ -11,7 +11,7 @@ use townmesh_crdt::domain::region::RegionCode;
 use townmesh_crdt::domain::tables::{GridRuleRow, Tables};
 use townmesh_crdt::domain::town::{Grid, GridKind};
 
-use super::super::query::{Query, position};
+use super::super::query::{BoundingBox, Query, position};
 use super::super::reader::{QueryError, Reader};
 use super::cut;
 
@@ -24,7 +24,7 @@ const MOST: usize = 200;
 const MOST_COMPARED: usize = 100_000;
 /// An outline of more corners is not looked through for sides that cross: that takes the square of their number.
 const MOST_CROSSED: usize = 500;
-const HECTARE_M2: f64 = 10_000.0;
+pub(super) const HECTARE_M2: f64 = 10_000.0;
 
 /// Whether a grid keeps the rule.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, utoipa::ToSchema)]
@@ -161,7 +161,8 @@ impl Reader {
                 position: position(row)?,
             })
         })?;
-        let boxes: Vec<_> = grids.iter().map(|drawn| drawn.grid.polygon.as_ref().and_then(bounds)).collect();
+        let around = |outline: &Polygon| BoundingBox::around(outline.corners());
+        let boxes: Vec<_> = grids.iter().map(|drawn| drawn.grid.polygon.as_ref().and_then(around)).collect();
         for household in households {
             let Some(place) = household.position else {
                 plan.unplaced += 1;
@@ -186,55 +187,16 @@ impl Reader {
     }
 }
 
-/// South, west, north and east of an outline.
-#[derive(Clone, Copy)]
-struct Box4 {
-    south: i32,
-    west: i32,
-    north: i32,
-    east: i32,
-}
-
-impl Box4 {
-    fn contains(&self, place: Position) -> bool {
-        let (latitude, longitude) = place.e7();
-        (self.south..=self.north).contains(&latitude) && (self.west..=self.east).contains(&longitude)
-    }
-
-    /// What both share.
-    fn common(&self, other: &Self) -> Option<Self> {
-        let common = Self {
-            south: self.south.max(other.south),
-            west: self.west.max(other.west),
-            north: self.north.min(other.north),
-            east: self.east.min(other.east),
-        };
-        (common.south < common.north && common.west < common.east).then_some(common)
-    }
-
-    /// Places in it, in rows and columns, none on its sides.
-    fn places(self) -> impl Iterator<Item = Position> {
-        let step = |from: i32, to: i32, place: i64| {
-            let along = (i64::from(to) - i64::from(from)) * (2 * place + 1) / (2 * STEPS);
-            i32::try_from(i64::from(from) + along).unwrap_or(from)
-        };
-        let row = move |y: i64| {
-            (0..STEPS)
-                .filter_map(move |x| Position::from_e7(step(self.south, self.north, y), step(self.west, self.east, x)))
-        };
-        (0..STEPS).flat_map(row)
-    }
-}
-
-fn bounds(outline: &Polygon) -> Option<Box4> {
-    let latitudes = || outline.corners().iter().map(|corner| corner.e7().0);
-    let longitudes = || outline.corners().iter().map(|corner| corner.e7().1);
-    Some(Box4 {
-        south: latitudes().min()?,
-        west: longitudes().min()?,
-        north: latitudes().max()?,
-        east: longitudes().max()?,
-    })
+/// Places in a box, in rows and columns, none on its sides.
+fn places(ground: BoundingBox) -> impl Iterator<Item = Position> {
+    let ((south, west), (north, east)) = (ground.southwest.e7(), ground.northeast.e7());
+    let step = |from: i32, to: i32, place: i64| {
+        let along = (i64::from(to) - i64::from(from)) * (2 * place + 1) / (2 * STEPS);
+        i32::try_from(i64::from(from) + along).unwrap_or(from)
+    };
+    let row =
+        move |y: i64| (0..STEPS).filter_map(move |x| Position::from_e7(step(south, north, y), step(west, east, x)));
+    (0..STEPS).flat_map(row)
 }
 
 /// Pairs that share ground, found by places that lie in both; and whether there was more to compare than is reasonable.
@@ -244,12 +206,13 @@ fn overlaps(grids: &[Drawn]) -> (Vec<Overlap>, bool) {
     for (place, one) in grids.iter().enumerate() {
         for other in grids.iter().skip(place + 1) {
             let (Some(a), Some(b)) = (&one.grid.polygon, &other.grid.polygon) else { continue };
-            let Some(common) = bounds(a).zip(bounds(b)).and_then(|(a, b)| a.common(&b)) else { continue };
+            let around = |outline: &Polygon| BoundingBox::around(outline.corners());
+            let Some(common) = around(a).zip(around(b)).and_then(|(a, b)| a.common(&b)) else { continue };
             let corners_of = |outline: &Polygon| outline.corners().len();
             let Some(rest) = left.checked_sub(corners_of(a) + corners_of(b)) else { return (overlaps, true) };
             left = rest;
-            let both = common.places().filter(|place| a.contains(*place) && b.contains(*place)).count() as f64;
-            let ground = Polygon::new(corners(common)).map_or(0.0, |ground| ground.area_m2());
+            let both = places(common).filter(|place| a.contains(*place) && b.contains(*place)).count() as f64;
+            let ground = common.outline().map_or(0.0, |ground| ground.area_m2());
             let shared = both / (STEPS * STEPS) as f64 * ground;
             let percent = (shared * 100.0 / a.area_m2().min(b.area_m2()).max(1.0)).round().min(100.0) as u64;
             if percent > 0 {
@@ -261,15 +224,10 @@ fn overlaps(grids: &[Drawn]) -> (Vec<Overlap>, bool) {
     (overlaps, false)
 }
 
-fn corners(of: Box4) -> Vec<Position> {
-    let corners = [(of.south, of.west), (of.south, of.east), (of.north, of.east), (of.north, of.west)];
-    corners.into_iter().filter_map(|(latitude, longitude)| Position::from_e7(latitude, longitude)).collect()
-}
-
 fn fit(drawn: &Drawn, tables: &Tables) -> GridFit {
     let Drawn { region, grid, households } = drawn;
     let rule = tables.typed::<GridRuleRow>().find(|rule| rule.kind.is_some() && rule.kind == grid.kind);
-    let hectares = grid.polygon.as_ref().map(|outline| (outline.area_m2() / HECTARE_M2 * 100.0).round() / 100.0);
+    let hectares = grid.polygon.as_ref().map(hectares);
     let inspectors = grid.inspectors.len() as u64;
     let (fit, inspectors_needed) = match (&rule, hectares) {
         (Some(rule), Some(hectares)) => judged(rule, hectares, *households, inspectors),
@@ -289,12 +247,17 @@ fn fit(drawn: &Drawn, tables: &Tables) -> GridFit {
     }
 }
 
+/// The area of an outline in hectares, with two digits.
+pub(super) fn hectares(outline: &Polygon) -> f64 {
+    (outline.area_m2() / HECTARE_M2 * 100.0).round() / 100.0
+}
+
 fn crosses_itself(outline: &Polygon) -> bool {
     outline.corners().len() <= MOST_CROSSED && outline.crosses_itself()
 }
 
 /// One inspector for so many households, or for so much ground.
-fn judged(rule: &GridRuleRow, hectares: f64, households: u64, inspectors: u64) -> (Fit, u64) {
+pub(super) fn judged(rule: &GridRuleRow, hectares: f64, households: u64, inspectors: u64) -> (Fit, u64) {
     let by_households = rule.most_households.map_or(0, |most| households.div_ceil(u64::from(most.max(1))));
     let by_ground = rule.most_hectares.map_or(0, |most| (hectares / f64::from(most.max(1))).ceil() as u64);
     let needed = by_households.max(by_ground).max(1);

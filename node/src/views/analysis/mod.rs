@@ -7,6 +7,8 @@
 //! never by the numbers of rows, and no answer depends on the order of arrival.
 
 mod contradictions;
+mod division;
+mod grid_proposal;
 mod grids;
 mod hazards;
 mod hours;
@@ -25,6 +27,7 @@ use super::query::Query;
 use super::reader::{QueryError, Reader};
 
 pub use contradictions::{ContradictionFilter, Contradictions, Rental, RentalFault, StrangeVehicle, UnknownPeople};
+pub use grid_proposal::{Area, GridProposal, GridProposalFilter, ProposedGrid, ProposedProperties};
 pub use grids::{Fit, GridFit, GridPlan, Overlap, Uncovered};
 pub use hazards::{
     HazardCounts, HazardGroup, HazardGrouping, HazardKind, HazardStatistics, HazardStatisticsFilter, Hundredths,

@@ -310,11 +310,6 @@ impl Scope<'_> {
     /// The box around the grid.
     fn bounds(&self) -> Option<BoundingBox> {
         let Ground::Grid(ground) = &self.ground else { return None };
-        let corners = ground.corners();
-        let latitudes = corners.iter().map(|corner| corner.e7().0);
-        let longitudes = corners.iter().map(|corner| corner.e7().1);
-        let southwest = Position::from_e7(latitudes.clone().min()?, longitudes.clone().min()?)?;
-        let northeast = Position::from_e7(latitudes.max()?, longitudes.max()?)?;
-        Some(BoundingBox { southwest, northeast })
+        BoundingBox::around(ground.corners())
     }
 }

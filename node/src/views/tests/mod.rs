@@ -7,6 +7,7 @@ mod devices_and_cases;
 mod door_tags;
 mod features;
 mod file;
+mod pages;
 mod registry;
 mod scores;
 mod tables;

@@ -1,6 +1,7 @@
 //! Where units were. The points of a day stay together, as they travel: a year of them as rows would be most of the file.
 
 use townmesh_crdt::command::track::TrackRecord;
+use townmesh_crdt::domain::position::Position;
 use townmesh_crdt::domain::track;
 
 use super::{Batch, Slot};
@@ -22,6 +23,8 @@ impl Batch<'_> {
             &(track::metres(&record.points).round() as i64),
             &track::encode(&record.points),
         ];
-        self.run(TRACK, values)
+        self.run(TRACK, values)?;
+        let places: Vec<Position> = record.points.iter().filter_map(|point| point.position()).collect();
+        self.position(slot, &places)
     }
 }
