@@ -324,6 +324,8 @@ impl Explain for CommandError {
             | Self::NotFound { .. }
             | Self::KeysMissing(_)
             | Self::CaseFull
+            | Self::MergeIntoItself
+            | Self::MergedAlready { .. }
             | Self::Rows(_)
             | Self::TableFixed(_)
             | Self::TableFull

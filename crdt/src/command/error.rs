@@ -129,6 +129,17 @@ pub enum CommandError {
         /// The severity.
         severity: Severity,
     },
+    /// A case that would be hidden behind itself.
+    #[error("a case cannot be merged into itself, nor into one that was merged into it: name another case")]
+    MergeIntoItself,
+    /// A case that stands for nothing by itself any more.
+    #[error("case {into} was merged into {leads_to} itself: name that one")]
+    MergedAlready {
+        /// As given.
+        into: DocumentId,
+        /// Where it went.
+        leads_to: DocumentId,
+    },
     /// The case holds as many events as a fold looks at.
     #[error("the case holds {MAX_EVENTS} events and takes no more: report what is left as a new case")]
     CaseFull,
@@ -213,6 +224,8 @@ impl CommandError {
             Self::TableFixed(_) => "table_fixed",
             Self::TableFull => "table_full",
             Self::NoLimit { .. } => "no_limit",
+            Self::MergeIntoItself => "merge_into_itself",
+            Self::MergedAlready { .. } => "merged_already",
             Self::CaseFull => "case_full",
             Self::ConflictSettled => "settled",
             Self::ConflictChanged => "conflict_changed",
@@ -271,6 +284,8 @@ impl CommandError {
                     severity.chinese()
                 )
             }
+            Self::MergeIntoItself => "案卷不能并入自身，也不能并入已并入它的案卷，请填另一件案卷的编号".into(),
+            Self::MergedAlready { into, leads_to } => format!("案卷 {into} 已并入 {leads_to}，请填后者的编号"),
             Self::CaseFull => format!("本案记录已满（{MAX_EVENTS} 条），请另立新案"),
             Self::ConflictSettled => "该冲突已裁定或已不存在，请重新查看列表".into(),
             Self::ConflictChanged => "查看之后该冲突的内容已有变化，请重新查看再裁定".into(),

@@ -16,6 +16,7 @@ mod device;
 mod erase;
 mod event;
 mod export;
+mod hazard;
 mod household;
 mod import;
 mod inspection;
@@ -169,6 +170,9 @@ enum Command {
     /// 入户检查 / inspections
     #[command(subcommand)]
     Inspection(inspection::InspectionCommand),
+    /// 隐患：列出、整改、复查、关联案卷 / hazards: list, put right, recheck, link to a case
+    #[command(subcommand)]
+    Hazard(hazard::HazardCommand),
     /// 案卷 / cases
     #[command(subcommand)]
     Case(case::CaseCommand),
@@ -302,6 +306,7 @@ impl Cli {
             Command::Reveals(args) => args.run(&context),
             Command::Household(command) => command.run(&context),
             Command::Inspection(command) => command.run(&context),
+            Command::Hazard(command) => command.run(&context),
             Command::Case(command) => command.run(&context),
             Command::Order(command) => command.run(&context),
             Command::Handover(args) => args.run(&context),

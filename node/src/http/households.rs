@@ -98,6 +98,12 @@ pub(super) struct ResidentPlace {
     resident: Option<ResidentId>,
 }
 
+impl ResidentPlace {
+    pub(super) fn new(document: DocumentId, namespace: &Namespace, resident: Option<ResidentId>) -> Self {
+        Self { document, namespace: namespace.to_string(), resident }
+    }
+}
+
 /// Where an inspection was recorded.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct InspectionPlace {
@@ -243,7 +249,7 @@ pub(super) async fn show(
 }
 
 /// The namespace of a document, or the error that says that it is not here.
-fn existing(
+pub(super) fn existing(
     replica: &mut Replica,
     kind: DocumentKind,
     document: DocumentId,
@@ -307,7 +313,7 @@ pub(super) async fn add_resident(
     let job = move |replica: &mut Replica, now| {
         let namespace = household_namespace(replica, id)?;
         let outcome = household::add_resident(replica, &namespace, id, &resident, now)?;
-        Ok(outcome.map(|resident| ResidentPlace { document: id, namespace: namespace.to_string(), resident }))
+        Ok(outcome.map(|resident| ResidentPlace::new(id, &namespace, resident)))
     };
     Ok(recorded(&api.engine().record(job).await?))
 }

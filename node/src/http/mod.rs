@@ -12,9 +12,11 @@
 //! | `/v1/households` | GET, POST | list and search; record |
 //! | `/v1/households/{id}` | GET, PATCH | one; edit |
 //! | `/v1/households/{id}/residents` | POST | add somebody |
+//! | `/v1/households/{id}/residents/{resident}` | PATCH | edit somebody: moved out, another phone, a mistake |
 //! | `/v1/inspections` | GET, POST | of one household; record |
 //! | `/v1/photos`, `/v1/photos/{hash}` | POST, GET | a photo of a household or region; for a stated reason |
 //! | `/v1/hazards`, `/v1/hazards/{id}/steps` | GET, POST | list; take a step |
+//! | `/v1/hazards/{id}/case` | POST | note which case was made of a hazard |
 //! | `/v1/cases`, `/v1/cases/{id}`, `/v1/cases/{id}/actions` | GET, POST | list, report; one; act |
 //! | `/v1/cases/{id}/evidence` | GET | a zip that proves the case outside the town; for a stated reason in clear, with photos |
 //! | `/v1/cases/import` | POST | a list of calls to the hotline (12345), CSV or XLSX |
@@ -85,6 +87,7 @@ mod evidence;
 mod export;
 mod export_lists;
 mod georeport;
+mod hazard_case;
 mod hotline;
 mod households;
 mod import;
@@ -102,6 +105,7 @@ mod positions;
 mod problems;
 mod ratify;
 mod readers;
+mod residents;
 mod reveal;
 mod revoke;
 mod server;
@@ -120,7 +124,7 @@ use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::http::StatusCode;
 use axum::middleware::{from_fn, from_fn_with_state};
-use axum::routing::{get, post};
+use axum::routing::{get, patch, post};
 use townmesh_crdt::enrol::Authority;
 
 pub use access::{Access, ApiFile};
@@ -244,11 +248,13 @@ fn registry() -> Router<Api> {
         .route("/v1/households", get(households::list).post(households::record))
         .route("/v1/households/{id}", get(households::show).patch(households::edit))
         .route("/v1/households/{id}/residents", post(households::add_resident))
+        .route("/v1/households/{id}/residents/{resident}", patch(residents::edit))
         .route("/v1/inspections", get(households::inspections).post(households::inspect))
         .route("/v1/photos", post(photos::record).layer(DefaultBodyLimit::max(photos::PHOTO_BYTES)))
         .route("/v1/photos/{hash}", get(photos::show))
         .route("/v1/hazards", get(households::hazards))
         .route("/v1/hazards/{id}/steps", post(households::hazard_step))
+        .route("/v1/hazards/{id}/case", post(hazard_case::link))
         .route("/v1/conflicts", get(conflicts::list))
         .route("/v1/conflicts/settled", get(conflicts::settled))
         .route("/v1/conflicts/settled/{id}/undo", post(conflicts::undo))

@@ -35,6 +35,7 @@ mod map;
 mod orders;
 mod organisation;
 mod photos;
+mod registry;
 mod reveals;
 mod revocations;
 mod tables;
