@@ -53,7 +53,9 @@ fn does_an_order(story: &Story<'_>, handler: &Person<'_>, desks: &Desks<'_>, vil
     let shown = desks.inspector.comes_to_see_case(&case, "to_verify")?;
     says(&shown, "/orders/0/result", json!("已清运两车"))?;
     says(&shown, "/orders/0/done_by", json!(handler.code))?;
-    says(&shown, "/folded/orders/0/photos/0", kept["value"]["photo"].clone())?;
+    let timeline = json!({ "rows": shown["timeline"] });
+    let told = row(&timeline, "step", &json!("order_done"))?;
+    says(told, "/action/order_done/photos/0", kept["value"]["photo"].clone())?;
     Ok(case)
 }
 

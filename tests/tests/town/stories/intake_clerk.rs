@@ -61,10 +61,11 @@ fn imports_the_hotline(story: &Story<'_>, clerk: &Person<'_>, village: &str) -> 
 
 fn takes_a_form(clerk: &Person<'_>, village: &str) -> anyhow::Result<String> {
     let form = format!(
-        "service_code=wiring&jurisdiction_id={village}&address_string={}&description={}&last_name={}&phone=13700137000",
+        "service_code=wiring&jurisdiction_id={village}&address_string={}&description={}&last_name={}&first_name={}&phone=13700137000",
         quoted("幸福路8号"),
         quoted("电线私拉乱接"),
         quoted("张"),
+        quoted("小明"),
     );
     let headers = [("Content-Type", "application/x-www-form-urlencoded"), ("Idempotency-Key", "form-1")];
     let send = || -> anyhow::Result<Value> {

@@ -1,10 +1,13 @@
 //! The technician keeps the nodes running: sees how they are, who lacks what, removes a vehicle that was stolen, and who
 //! has not heard of that.
 
+use std::time::Duration;
+
 use serde_json::{Value, json};
 use townmesh_node::demo::plan::{CENTER, VEHICLE_1, VILLAGE_1};
+use townmesh_tests::process::{run_to_end, said};
 
-use super::story::{Person, Story, has, refusal, row, says};
+use super::story::{Person, Story, has, refusal, row, same, says};
 use super::work::Desks;
 
 pub(super) fn day(story: &Story<'_>) -> anyhow::Result<()> {
@@ -49,7 +52,7 @@ fn waiting(told: &Value, node: &str) -> anyhow::Result<Option<u64>> {
 }
 
 fn sees_what_waits(story: &Story<'_>, technician: &Person<'_>, village: &str) -> anyhow::Result<()> {
-    let nothing_waits = |told: &Value| super::story::same("waiting", &waiting(told, VILLAGE_1)?, &Some(0));
+    let nothing_waits = |told: &Value| same("waiting", &waiting(told, VILLAGE_1)?, &Some(0));
     technician.looks_until("/v1/delivery", nothing_waits)?;
     story.cut_off(VILLAGE_1);
     let desks = Desks::at(story, CENTER)?;
@@ -70,13 +73,18 @@ fn removes_a_vehicle(story: &Story<'_>, technician: &Person<'_>, village: &str) 
     let known = vehicle.reports(village, "桥头", "丢失之前的记录")?;
     technician.comes_to_see_case(&known, "reported")?;
     let key = story.folder.join("keys").join("authority.key").display().to_string();
-    let elsewhere = refusal(409, "not_enrolled", "本镇没有节点 vehicle-7", "?");
+    let elsewhere = refusal(
+        409,
+        "not_enrolled",
+        "本镇没有节点 vehicle-7",
+        "no node vehicle-7 is enrolled here: check its id, or synchronise with the center",
+    );
     technician.runs_in_vain(&["revoke", "vehicle-7", "--authority", &key], &elsewhere)?;
-    let itself = refusal(409, "itself", "节点不能注销自己", "?");
+    let itself = refusal(409, "itself", "节点不能注销自己", "this node does not remove itself: do it on another node");
     technician.runs_in_vain(&["revoke", CENTER, "--authority", &key], &itself)?;
-    let forged = story.file("forged.key", "no key")?;
-    technician
-        .runs_in_vain(&["revoke", VEHICLE_1, "--authority", &forged], &refusal(409, "key_file_damaged", "?", "?"))?;
+    let other = another_towns_authority(story)?;
+    let stranger = refusal(400, "other_town", "授权机构密钥属于另一个镇", "the authority belongs to another town");
+    technician.runs_in_vain(&["revoke", VEHICLE_1, "--authority", &other], &stranger)?;
 
     story.cut_off(VILLAGE_1);
     technician.runs(&["revoke", VEHICLE_1, "--authority", &key])?;
@@ -91,8 +99,7 @@ fn removes_a_vehicle(story: &Story<'_>, technician: &Person<'_>, village: &str) 
     row(&at_village.sees("/v1/delivery")?, "name", &json!(VEHICLE_1))?;
     let lost = vehicle.reports(village, "桥头", "丢失之后的记录")?;
     story.links_return();
-    technician
-        .looks_until("/v1/delivery", |told| super::story::same("waiting", &waiting(told, VILLAGE_1)?, &Some(0)))?;
+    technician.looks_until("/v1/delivery", |told| same("waiting", &waiting(told, VILLAGE_1)?, &Some(0)))?;
     at_village.looks_until("/v1/delivery", |told| {
         anyhow::ensure!(row(told, "name", &json!(VEHICLE_1)).is_err(), "{VILLAGE_1} has heard: {told}");
         Ok(())
@@ -101,4 +108,14 @@ fn removes_a_vehicle(story: &Story<'_>, technician: &Person<'_>, village: &str) 
     says(&technician.case(&known)?, "/state", json!("reported"))?;
     let nowhere = refusal(404, "not_found", "本节点没有此案卷", "there is no such case here");
     technician.may_not_see(&format!("/v1/cases/{lost}"), &nowhere)
+}
+
+/// Whoever may enrol and remove in a town of their own has no say in this one.
+fn another_towns_authority(story: &Story<'_>) -> anyhow::Result<String> {
+    let (keys, data_dir) = (story.folder.join("other-keys"), story.folder.join("other-center"));
+    let words = ["town", "create", "--name", "other", "--out", &keys.display().to_string()].map(str::to_owned);
+    let words = words.into_iter().chain(["--data-dir".to_owned(), data_dir.display().to_string()]).collect::<Vec<_>>();
+    let output = run_to_end(&words.iter().map(String::as_str).collect::<Vec<_>>(), Duration::from_secs(30))?;
+    anyhow::ensure!(output.status.success(), "another town is not founded: {}", said(&output));
+    Ok(keys.join("authority.key").display().to_string())
 }

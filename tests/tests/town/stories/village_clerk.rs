@@ -134,10 +134,12 @@ fn sees_somebody_move(
 fn may_not(story: &Story<'_>, clerk: &Person<'_>, village: &str) -> anyhow::Result<()> {
     let other = story.person(VILLAGE_2, "cwy-2", "village_clerk")?;
     let home = json!({ "household": { "region": village, "address": "1号" } });
-    other.is_refused("/v1/households", home, &refusal(403, "denied", "?", "?"))?;
+    let out_of_scope = "this node may not record that: the node's certificate has no scope for this namespace";
+    other.is_refused("/v1/households", home, &refusal(403, "denied", "本节点无权记录此内容", out_of_scope))?;
     let rule =
         json!({ "rows": [{ "category": "rubble", "severity": "general", "amount": 40, "unit": "working_days" }] });
-    clerk.is_refused("/v1/tables/limit", rule, &refusal(403, "denied", "?", "?"))
+    let rules = "this node may not record that: tables that rule the whole town are changed on a center";
+    clerk.is_refused("/v1/tables/limit", rule, &refusal(403, "denied", "本节点无权记录此内容", rules))
 }
 
 /// A hundred doors, of which a phone, an area and a name are wrong.
