@@ -322,7 +322,7 @@ const SEAL: &str = "加密数据无法打开，可能已损坏或此人信息已
 fn record_code(error: &RecordError) -> &'static str {
     match error {
         RecordError::Denied(_) => "denied",
-        RecordError::NoKey(_) => "key_missing",
+        RecordError::NoKey(_) => "no_key",
         RecordError::UnknownNamespace(_) => "unknown_namespace",
         RecordError::TooLarge { .. } => "too_large",
         RecordError::Store(_) => "store",

@@ -89,8 +89,8 @@ fn command_status(code: &str) -> StatusCode {
         "denied" | "role_not_held" => StatusCode::FORBIDDEN,
         "disk_low" => StatusCode::INSUFFICIENT_STORAGE,
         "store" | "read_only" => StatusCode::SERVICE_UNAVAILABLE,
-        "key_missing" | "unknown_namespace" | "person_key_missing" | "no_room" | "erased" | "wrong_state"
-        | "own_work" | "alias" | "settled" | "conflict_changed" | "not_undoable" => StatusCode::CONFLICT,
+        "no_key" | "unknown_namespace" | "person_key_missing" | "no_room" | "erased" | "wrong_state" | "own_work"
+        | "alias" | "settled" | "conflict_changed" | "not_undoable" => StatusCode::CONFLICT,
         "too_large" => StatusCode::PAYLOAD_TOO_LARGE,
         _ => StatusCode::UNPROCESSABLE_ENTITY,
     }

@@ -81,8 +81,11 @@ impl Town {
 
 fn node(founded: &Founded, rng: &mut ChaCha8Rng, name: &str, role: NodeRole) -> Replica {
     let regions = if role == NodeRole::Center { vec![] } else { vec![LANGFA.to_owned()] };
-    let place = Place { name: name.into(), role, regions, carries: vec![], acts_as: None };
-    let invite = enrol::invite(&founded.authority, &place, &founded.secrets, NOW, rng).unwrap();
+    node_at(founded, rng, &Place { name: name.into(), role, regions, carries: vec![], acts_as: None })
+}
+
+fn node_at(founded: &Founded, rng: &mut ChaCha8Rng, place: &Place) -> Replica {
+    let invite = enrol::invite(&founded.authority, place, &founded.secrets, NOW, rng).unwrap();
     let joined = enrol::redeem(&invite, rng).unwrap();
     let opening = Opening {
         store: Store::open_backend(InMemoryBackend::new()).unwrap(),
@@ -95,7 +98,7 @@ fn node(founded: &Founded, rng: &mut ChaCha8Rng, name: &str, role: NodeRole) -> 
     };
     let mut replica = Replica::open(opening, NOW).unwrap();
     replica.keep_secrets(&invite.secrets);
-    if role == NodeRole::Center {
+    if place.role == NodeRole::Center {
         replica.record_statements(founded.statements.clone(), NOW).unwrap();
     }
     replica.commit(NOW).unwrap();

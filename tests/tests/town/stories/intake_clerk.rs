@@ -4,7 +4,7 @@
 use serde_json::{Value, json};
 use townmesh_node::demo::plan::{CENTER, VILLAGE_1};
 
-use super::story::{Person, Story, quoted, refusal, rows, same, says, text, wrong_role, wrong_state};
+use super::story::{Person, Story, has, quoted, refusal, same, says, text, wrong_role, wrong_state};
 use super::work::{Desks, file};
 
 pub(super) fn day(story: &Story<'_>) -> anyhow::Result<()> {
@@ -47,9 +47,7 @@ fn imports_the_hotline(story: &Story<'_>, clerk: &Person<'_>, village: &str) -> 
         &(again["created"].as_u64(), again["unchanged"].as_u64()),
         &(Some(0), Some(2)),
     )?;
-    let listed = clerk.looks_until(&format!("/v1/cases?text={}", quoted("飞线充电")), |told| {
-        rows(told).and_then(|rows| same("rows", &rows.len(), &1))
-    })?;
+    let listed = clerk.looks_until(&format!("/v1/cases?text={}", quoted("飞线充电")), |told| has(told, 1))?;
     let case = text(&listed, "/rows/0/document")?;
     let shown = clerk.case(&case)?;
     says(&shown, "/category", json!("wiring"))?;
@@ -145,18 +143,14 @@ fn decides_apart(story: &Story<'_>, clerk: &Person<'_>, village: &str) -> anyhow
             says(shown, "/folded/conflicts/0/kind", json!("contrary_intake"))
         })?;
     }
-    let inbox = clerk.looks_until(&format!("/v1/conflicts?document={case}"), |told| {
-        rows(told).and_then(|rows| same("rows", &rows.len(), &1))
-    })?;
+    let inbox = clerk.looks_until(&format!("/v1/conflicts?document={case}"), |told| has(told, 1))?;
     let (id, revision) = (text(&inbox, "/rows/0/id")?, &inbox["rows"][0]["revision"]);
     let settle = format!("/v1/conflicts/{id}/settle");
     let choice = |by: &Person<'_>| json!({ "revision": revision, "action": "settle", "actor": by.actor() });
     clerk.is_refused(&settle, choice(clerk), &wrong_role("待立案"))?;
     let duty_head = story.person(CENTER, "zb-1", "duty_head")?;
     duty_head.records(&settle, choice(&duty_head))?;
-    at_village.looks_until(&format!("/v1/conflicts?document={case}"), |told| {
-        rows(told).and_then(|rows| same("rows", &rows.len(), &0))
-    })?;
+    at_village.looks_until(&format!("/v1/conflicts?document={case}"), |told| has(told, 0))?;
     Ok(())
 }
 
