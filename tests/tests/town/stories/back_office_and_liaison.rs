@@ -4,7 +4,7 @@
 use serde_json::json;
 use townmesh_node::demo::plan::{CENTER, VILLAGE_1};
 
-use super::story::{Person, Story, by_the_case, has, role_not_held, row, says, text, wrong_role};
+use super::story::{Person, Story, by_the_case, by_what_stands, has, role_not_held, row, says, text, wrong_role};
 use super::work::{Desks, acknowledge, dispatch, done, lead_close, order, report_in, verify};
 
 pub(super) fn day(story: &Story<'_>) -> anyhow::Result<()> {
@@ -87,6 +87,6 @@ fn speaks_for_a_department(story: &Story<'_>, desks: &Desks<'_>, village: &str) 
 
 /// The other team's order is not done yet, as far as is known here.
 fn still_open(liaison: &Person<'_>, case: &str) -> anyhow::Result<()> {
-    let open = by_the_case("orders_open", ("仍有任务未完成", "orders are still open"), "处理中");
+    let open = by_what_stands("orders_open", ("仍有任务未完成", "orders are still open"), "处理中");
     liaison.cannot(case, lead_close("gd-9"), &open)
 }

@@ -6,7 +6,7 @@ use townmesh_node::demo::plan::{CENTER, VILLAGE_1};
 use townmesh_node::demo::work::now_ms;
 
 use super::story::{
-    Person, Story, by_the_case, has, refusal, role_not_held, row, same, says, text, wrong_role, wrong_state,
+    Person, Story, by_what_stands, has, refusal, role_not_held, row, same, says, text, wrong_role, wrong_state,
 };
 use super::work::Desks;
 
@@ -56,7 +56,7 @@ fn supervises(story: &Story<'_>, commander: &Person<'_>, village: &str) -> anyho
     commander.cannot(&case, reply.clone(), &wrong_role("处理中"))?;
     there.handler.comes_to_do(&case, reply.clone())?;
     let answered =
-        by_the_case("decided_already", ("另一方已作同样决定", "somebody else had decided the same"), "处理中");
+        by_what_stands("decided_already", ("另一方已作同样决定", "somebody else had decided the same"), "处理中");
     there.handler.cannot(&case, reply, &answered)?;
     commander.comes_to_see(&format!("/v1/cases/{case}"), "/supervised", json!(false))?;
     let closed = desks.closed(village, "仓库后门")?;

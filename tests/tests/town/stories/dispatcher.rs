@@ -4,7 +4,7 @@
 use serde_json::{Value, json};
 use townmesh_node::demo::plan::{CENTER, VILLAGE_1};
 
-use super::story::{Person, Story, by_the_case, has, refusal, row, rows, same, says, text, wrong_role, wrong_state};
+use super::story::{Person, Story, by_what_stands, has, refusal, row, rows, same, says, text, wrong_role, wrong_state};
 use super::work::{Desks, acknowledge, dispatch, order, orders};
 
 pub(super) fn day(story: &Story<'_>) -> anyhow::Result<()> {
@@ -98,8 +98,7 @@ fn takes_back(dispatcher: &Person<'_>, desks: &Desks<'_>, village: &str) -> anyh
     let shown = dispatcher.case(&case)?;
     says(&shown, "/state", json!("filed"))?;
     says(&shown, "/orders/0/status", json!("returned"))?;
-    let decided = by_the_case("wrong_state", ("当前状态不允许此操作", "the state does not allow this"), "待派遣");
-    dispatcher.cannot(&case, approve, &decided)?;
+    dispatcher.cannot(&case, approve, &wrong_state("待派遣"))?;
     let again = dispatcher.does(&case, dispatch(&["hw-1"]))?;
     desks.handler.does(&case, acknowledge(&again, 0)).map(drop)
 }
@@ -114,7 +113,7 @@ fn gives_time(dispatcher: &Person<'_>, desks: &Desks<'_>, village: &str) -> anyh
     dispatcher.does(&case, approve(&request))?;
     let shown = dispatcher.case(&case)?;
     anyhow::ensure!(due(&shown) > first, "expected a later deadline than {first:?}: {shown}");
-    let decided = by_the_case("request_decided", ("该申请已审批", "the request is decided already"), "处理中");
+    let decided = by_what_stands("request_decided", ("该申请已审批", "the request is decided already"), "处理中");
     dispatcher.cannot(&case, approve(&request), &decided)?;
     let halt = desks.handler.does(&case, json!({ "request_suspension": { "reason": "等待产权单位" } }))?;
     dispatcher.does(&case, approve(&halt))?;
@@ -167,6 +166,6 @@ fn settles_a_duplicate(
         says(row(&orders, "team", &json!("hw-7"))?, "/status", json!("called_off"))?;
         says(row(&orders, "team", &json!("zf-1"))?, "/status", json!("sent"))
     })?;
-    let called_off = by_the_case("order_closed", ("该任务已结束", "the order is finished already"), "处理中");
+    let called_off = by_what_stands("order_closed", ("该任务已结束", "the order is finished already"), "处理中");
     there.handler.cannot(&case, acknowledge(&local, 0), &called_off)
 }

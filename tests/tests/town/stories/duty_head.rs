@@ -4,7 +4,7 @@
 use serde_json::{Value, json};
 use townmesh_node::demo::plan::{CENTER, VILLAGE_1};
 
-use super::story::{Person, Story, by_the_case, refusal, same, says, wrong_role, wrong_state};
+use super::story::{Person, Story, by_the_case, by_what_stands, refusal, same, says, wrong_role, wrong_state};
 use super::work::{Desks, file, verify};
 
 pub(super) fn day(story: &Story<'_>) -> anyhow::Result<()> {
@@ -73,7 +73,7 @@ fn voids(story: &Story<'_>, head: &Person<'_>, desks: &Desks<'_>, village: &str)
     let colleague = story.person(CENTER, "zb-2", "duty_head")?;
     let reason = json!({ "decline": { "request": request, "reason": "并非重复" } });
     colleague.does(&case, reason)?;
-    let decided = by_the_case("request_decided", ("该申请已审批", "the request is decided already"), "待派遣");
+    let decided = by_what_stands("request_decided", ("该申请已审批", "the request is decided already"), "待派遣");
     colleague.cannot(&case, approve(&request), &decided)?;
     says(&head.case(&case)?, "/state", json!("filed"))?;
     let again = desks.dispatcher.does(&case, json!({ "request_void": { "reason": "现场没有问题" } }))?;

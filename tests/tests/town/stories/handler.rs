@@ -4,7 +4,7 @@
 use serde_json::{Value, json};
 use townmesh_node::demo::plan::{CENTER, VEHICLE_1};
 
-use super::story::{Person, Story, by_the_case, has, role_not_held, row, says, text, wrong_role};
+use super::story::{Person, Story, by_the_case, by_what_stands, has, role_not_held, row, says, text, wrong_role};
 use super::work::{Desks, acknowledge, dispatch, done, lead_close, order, report_in, verify};
 
 const PHOTO: &[u8] = b"\xff\xd8\xff\xe0 a clean street";
@@ -63,12 +63,12 @@ fn works_with_others(handler: &Person<'_>, desks: &Desks<'_>, village: &str) -> 
     let (case, event) = desks.dispatched(village, "北口", &["wd-1", "xf-1"])?;
     handler.comes_to_see_case(&case, "handling")?;
     handler.does(&case, done(&event, 0, "路已清"))?;
-    let open = by_the_case("orders_open", ("仍有任务未完成", "orders are still open"), "处理中");
+    let open = by_what_stands("orders_open", ("仍有任务未完成", "orders are still open"), "处理中");
     handler.cannot(&case, lead_close("wd-1"), &open)?;
     handler.does(&case, done(&event, 1, "消防通道已畅通"))?;
     let not_lead = by_the_case("not_lead", ("只有牵头单位可以办结", "only the leading team may do this"), "处理中");
     handler.cannot(&case, lead_close("xf-1"), &not_lead)?;
-    let finished = by_the_case("order_closed", ("该任务已结束", "the order is finished already"), "处理中");
+    let finished = by_what_stands("order_closed", ("该任务已结束", "the order is finished already"), "处理中");
     handler.cannot(&case, done(&event, 1, "又一次"), &finished)?;
     handler.does(&case, lead_close("wd-1"))?;
     says(&handler.case(&case)?, "/state", json!("to_verify"))

@@ -4,7 +4,10 @@
 use serde_json::{Value, json};
 use townmesh_node::demo::plan::{CENTER, VEHICLE_1, VILLAGE_1};
 
-use super::story::{Person, Story, by_the_case, has, quoted, refusal, row, rows, same, says, text, wrong_role};
+use super::story::{
+    Person, Story, by_the_case, by_what_stands, has, quoted, refusal, row, rows, same, says, text, wrong_role,
+    wrong_state,
+};
 use super::work::{Desks, dispatch, done, file, lead_close, report_in, verify};
 
 /// What a phone makes of a charger in a hallway, as far as the town looks at it.
@@ -139,7 +142,7 @@ fn answers(story: &Story<'_>, inspector: &Person<'_>, village: &str) -> anyhow::
     inspector.cannot(
         &case,
         answer,
-        &by_the_case("decided_already", ("另一方已作同样决定", "somebody else had decided the same"), "待受理"),
+        &by_what_stands("decided_already", ("另一方已作同样决定", "somebody else had decided the same"), "待受理"),
     )?;
     intake.comes_to_see(&format!("/v1/cases/{case}"), "/folded/checks/0/answer/1", json!(true))?;
     Ok(())
@@ -167,8 +170,7 @@ fn does_not_handle_own_finding(story: &Story<'_>, inspector: &Person<'_>, villag
 fn verifies(story: &Story<'_>, inspector: &Person<'_>, village: &str) -> anyhow::Result<()> {
     let desks = Desks::at(story, VILLAGE_1)?;
     let (case, event) = desks.dispatched(village, "团结巷尾", &["hw-1"])?;
-    let early = by_the_case("wrong_state", ("当前状态不允许此操作", "the state does not allow this"), "处理中");
-    inspector.cannot(&case, verify(true), &early)?;
+    inspector.cannot(&case, verify(true), &wrong_state("处理中"))?;
     // Somebody who lends a hand as a handler has handled it.
     let helper = story.person(VILLAGE_1, "xcy-4", "inspector")?;
     helper.as_role("handler").does(&case, done(&event, 0, "已清运"))?;

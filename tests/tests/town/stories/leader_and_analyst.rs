@@ -96,7 +96,8 @@ fn analyses(analyst: &Person<'_>, village: &str) -> anyhow::Result<()> {
     let told = analyst.looks_until(&spots, |told| says(told, "/rows/0/cases", json!(3)))?;
     let square = text(&told, "/rows/0/square")?;
     let there = analyst.sees(&format!("{spots}&of=cases&square={square}"))?;
-    has(&there, 3)?;
+    says(&there, "/rows/0/weight", json!(3))?;
+    has(&analyst.sees("/v1/cases?bbox=116.3320,39.7411,116.3322,39.7413")?, 3)?;
     let trend = analyst.sees(&format!("/v1/analysis/trend?{}&step=day&region={village}", period()))?;
     ensure!(rows(&trend)?.iter().any(|row| row["category"] == "street_stall"), "expected the stalls in {trend}");
     ensure!(trend["completeness"]["rows"].is_array(), "every answer says how complete it is: {trend}");

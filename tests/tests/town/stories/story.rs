@@ -49,10 +49,15 @@ pub(super) fn refusal(status: u16, code: &str, zh: &str, en: &str) -> Refusal {
     Refusal { status, code: code.to_owned(), zh: zh.to_owned(), en: en.to_owned() }
 }
 
-/// That the rules of a case refuse a step, for a reason, in a state (as it is called in Chinese).
+/// That the rules of a case refuse somebody a step, for a reason, in a state (as it is called in Chinese).
 pub(super) fn by_the_case(code: &str, reason: (&str, &str), state: &str) -> Refusal {
     let (zh, en) = reason;
     refusal(422, code, &format!("{zh}（当前状态：{state}）"), &format!("the case does not allow this: {en}"))
+}
+
+/// That a step comes too late or too early: the same, with the status of what clashes.
+pub(super) fn by_what_stands(code: &str, reason: (&str, &str), state: &str) -> Refusal {
+    Refusal { status: 409, ..by_the_case(code, reason, state) }
 }
 
 /// That the role may not take the step.
@@ -62,7 +67,7 @@ pub(super) fn wrong_role(state: &str) -> Refusal {
 
 /// That the step does not lead on from this state.
 pub(super) fn wrong_state(state: &str) -> Refusal {
-    by_the_case("wrong_state", ("当前状态不允许此操作", "the state does not allow this"), state)
+    by_what_stands("wrong_state", ("当前状态不允许此操作", "the state does not allow this"), state)
 }
 
 /// That nobody acts in this role on the node.
