@@ -91,6 +91,9 @@ fn command_status(code: &str) -> StatusCode {
         "store" | "read_only" => StatusCode::SERVICE_UNAVAILABLE,
         "no_key" | "unknown_namespace" | "person_key_missing" | "no_room" | "erased" | "wrong_state" | "own_work"
         | "alias" | "settled" | "conflict_changed" | "not_undoable" => StatusCode::CONFLICT,
+        // As `wrong_state`: the case has gone on, or not far enough.
+        "request_decided" | "order_closed" | "orders_open" | "decided_already" | "overtaken" | "beaten"
+        | "rests_on" => StatusCode::CONFLICT,
         "too_large" => StatusCode::PAYLOAD_TOO_LARGE,
         _ => StatusCode::UNPROCESSABLE_ENTITY,
     }

@@ -5,6 +5,7 @@ use axum::response::Response;
 use serde::{Deserialize, Serialize};
 use townmesh_crdt::command::{CommandError, hazard};
 use townmesh_crdt::id::DocumentId;
+use townmesh_crdt::namespace::Namespace;
 use townmesh_crdt::policy::DocumentKind;
 use townmesh_crdt::replica::Replica;
 use utoipa::ToSchema;
@@ -15,6 +16,19 @@ use super::cases::CaseName;
 use super::error::ApiError;
 use super::households::{Recorded, existing, recorded};
 use super::openapi::problems::{Missing, Written};
+
+/// The registry that a hazard lies in. Beside it lie documents of other kinds, which nobody must step on: the id of a hazard
+/// follows from what it says.
+pub(super) fn hazard_namespace(replica: &mut Replica, document: DocumentId) -> Result<Namespace, CommandError> {
+    let namespace = existing(replica, DocumentKind::Hazard, document, "hazard", "隐患")?;
+    let key = hazard::read(replica, &namespace, document)?.and_then(|found| found.record.natural_key());
+    let own = key.map(|key| replica.document_id(&namespace, DocumentKind::Hazard, &key)).transpose()?;
+    if own == Some(document) {
+        Ok(namespace)
+    } else {
+        Err(CommandError::NotFound { thing: "hazard", chinese: "隐患", document })
+    }
+}
 
 /// Which case.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -53,7 +67,7 @@ pub(super) async fn link(
 ) -> Result<Response, ApiError> {
     let case = api.case_named(input.case).await?;
     let job = move |replica: &mut Replica, now| {
-        let namespace = existing(replica, DocumentKind::Hazard, id, "hazard", "隐患")?;
+        let namespace = hazard_namespace(replica, id)?;
         existing(replica, DocumentKind::Case, case, "case", "案卷")?;
         let outcome = hazard::link_case(replica, &namespace, id, case, now)?;
         Ok::<_, CommandError>(outcome.map(|document| LinkedPlace { case, document, namespace: namespace.to_string() }))

@@ -26,6 +26,7 @@ use utoipa::{IntoParams, ToSchema};
 use super::Api;
 use super::bounds::{Named, Params, Payload};
 use super::error::ApiError;
+use super::hazard_case::hazard_namespace;
 use super::locate::namespace_of;
 use super::openapi::problems::{Missing, Noted, Sought, Written, Wrong};
 use super::reveal::{Asker, Asking, Reason, Shown};
@@ -443,7 +444,7 @@ pub(super) async fn hazard_step(
     Payload(input): Payload<StepInput>,
 ) -> Result<Response, ApiError> {
     let job = move |replica: &mut Replica, now| {
-        let namespace = existing(replica, DocumentKind::Hazard, id, "hazard", "隐患")?;
+        let namespace = hazard_namespace(replica, id)?;
         let at = input.at_ms.unwrap_or_else(|| i64::try_from(now).unwrap_or(i64::MAX));
         let outcome = hazard::step(replica, &namespace, id, input.step, &input.by, at, now)?;
         Ok(outcome.map(|state| HazardPlace { document: id, namespace: namespace.to_string(), state }))

@@ -47,7 +47,7 @@ async fn an_edit_that_fits_no_resident_is_refused_by_name() {
         (format!("{household}/residents/{resident}"), format!("{household}/residents/{}", "0".repeat(16)));
     for (path, edit, status, expected) in [
         (&own, json!({ "set": { "moved_out": "2026-02-28" } }), StatusCode::UNPROCESSABLE_ENTITY, "day_order"),
-        (&own, json!({ "set": { "kind": "tourist" } }), StatusCode::UNPROCESSABLE_ENTITY, "word_unknown"),
+        (&own, json!({ "set": { "kind": "unknown_99" } }), StatusCode::UNPROCESSABLE_ENTITY, "word_unknown"),
         (&own, json!({ "clear": ["left"] }), StatusCode::UNPROCESSABLE_ENTITY, "unknown_field"),
         (&own, json!({ "sets": {} }), StatusCode::UNPROCESSABLE_ENTITY, "body"),
         (&nobody, json!({}), StatusCode::NOT_FOUND, "not_found"),
@@ -90,6 +90,9 @@ async fn a_hazard_names_the_case_that_was_made_of_it() {
         let (path, body) = link(&wrong);
         assert_eq!(node.post(&path, &body).await.0, status, "{wrong}");
     }
-    let nowhere = format!("/v1/hazards/{household}/case");
-    assert_eq!(node.post(&nowhere, &json!({ "case": case })).await.0, StatusCode::NOT_FOUND);
+    // A household lies beside its hazards, and is none.
+    let nowhere = |path: &str| format!("/v1/hazards/{household}/{path}");
+    assert_eq!(node.post(&nowhere("case"), &json!({ "case": case })).await.0, StatusCode::NOT_FOUND);
+    let step = json!({ "step": "take_up", "by": "xc-1" });
+    assert_eq!(node.post(&nowhere("steps"), &step).await.0, StatusCode::NOT_FOUND);
 }

@@ -46,13 +46,19 @@ fn files(head: &Person<'_>, desks: &Desks<'_>, village: &str) -> anyhow::Result<
 
 fn is_told_what_the_table_lacks(head: &Person<'_>, desks: &Desks<'_>, village: &str) -> anyhow::Result<()> {
     let case = desks.accepted(village, "西街")?;
+    // What the table says of the general case holds for graver ones that it does not name.
+    let other = desks.accepted(village, "西街口")?;
+    head.does(&other, file("other", "urgent"))?;
+    says(&head.case(&other)?, "/folded/clock/minutes", json!(3 * 8 * 60))?;
     let no_limit = refusal(
         422,
         "no_limit",
-        "类别“other”（紧急）没有设定时限，请在时限表中补充，或写明分钟数和计时方式",
-        "no limit is set for category other with severity urgent: add it to the table of limits, or name minutes and clock",
+        "类别“facility”（一般）没有设定时限，请在时限表中补充，或写明分钟数和计时方式",
+        "no limit is set for category facility with severity general: add it to the table of limits, or name minutes and clock",
     );
-    head.cannot(&case, file("other", "urgent"), &no_limit)?;
+    let row = json!({ "rows": [{ "category": "facility", "severity": "general", "amount": 3, "unit": "working_days", "retired": true }] });
+    head.records("/v1/tables/limit", row)?;
+    head.cannot(&case, file("facility", "general"), &no_limit)?;
     let answer: Result<Value, _> = head.records(
         &format!("/v1/cases/{case}/actions"),
         json!({ "actor": head.actor(), "action": file("weather", "general") }),
