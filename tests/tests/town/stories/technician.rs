@@ -86,9 +86,9 @@ fn removes_a_vehicle(story: &Story<'_>, technician: &Person<'_>, village: &str) 
     let stranger = refusal(400, "other_town", "授权机构密钥属于另一个镇", "the authority belongs to another town");
     technician.runs_in_vain(&["revoke", VEHICLE_1, "--authority", &other], &stranger)?;
 
-    story.cut_off(VILLAGE_1);
+    story.cut_off(CENTER);
     technician.runs(&["revoke", VEHICLE_1, "--authority", &key])?;
-    // The town has done with it; the village has not heard.
+    // The center has done with it; the village has not heard, and takes what it brings.
     let told = technician.sees("/v1/delivery")?;
     anyhow::ensure!(row(&told, "name", &json!(VEHICLE_1)).is_err(), "nothing waits for it any more: {told}");
     technician.looks_until("/v1/delivery", |told| {
@@ -98,16 +98,21 @@ fn removes_a_vehicle(story: &Story<'_>, technician: &Person<'_>, village: &str) 
     let at_village = story.person(VILLAGE_1, "js-2", "technician")?;
     row(&at_village.sees("/v1/delivery")?, "name", &json!(VEHICLE_1))?;
     let lost = vehicle.reports(village, "桥头", "丢失之后的记录")?;
+    at_village.comes_to_see_case(&lost, "reported")?;
     story.links_return();
-    technician.looks_until("/v1/delivery", |told| same("waiting", &waiting(told, VILLAGE_1)?, &Some(0)))?;
     at_village.looks_until("/v1/delivery", |told| {
         anyhow::ensure!(row(told, "name", &json!(VEHICLE_1)).is_err(), "{VILLAGE_1} has heard: {told}");
         Ok(())
     })?;
-    // What it had brought before counts; what it records now is nobody's.
-    says(&technician.case(&known)?, "/state", json!("reported"))?;
-    let nowhere = refusal(404, "not_found", "本节点没有此案卷", "there is no such case here");
-    technician.may_not_see(&format!("/v1/cases/{lost}"), &nowhere)
+    // What it had brought before counts; what came after is kept, says why it is void, and counts nowhere.
+    for one in [technician, &at_village] {
+        one.looks_until(&format!("/v1/cases/{lost}"), |shown| {
+            says(shown, "/state", Value::Null)?;
+            says(shown, "/timeline/0/effect", json!({ "void": "revoked" }))
+        })?;
+        says(&one.case(&known)?, "/state", json!("reported"))?;
+    }
+    Ok(())
 }
 
 /// Whoever may enrol and remove in a town of their own has no say in this one.
