@@ -327,6 +327,8 @@ impl Explain for CommandError {
             | Self::KeysMissing(_)
             | Self::CaseFull
             | Self::ToldBeforeSent { .. }
+            | Self::MergeIntoItself
+            | Self::MergedAlready { .. }
             | Self::Rows(_)
             | Self::LifeCycle(_)
             | Self::TableFull

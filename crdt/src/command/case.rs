@@ -144,7 +144,8 @@ pub fn report(
 ///
 /// # Errors
 /// [`CommandError::NotFound`], [`CommandError::RoleNotHeld`], [`CommandError::Input`], [`CommandError::Event`],
-/// [`CommandError::ToldBeforeSent`], [`CommandError::CaseRefused`], [`CommandError::Record`].
+/// [`CommandError::ToldBeforeSent`], [`CommandError::MergeIntoItself`], [`CommandError::MergedAlready`],
+/// [`CommandError::CaseRefused`], [`CommandError::Record`].
 pub fn act(
     replica: &mut Replica,
     case: &CaseRef,
@@ -158,6 +159,9 @@ pub fn act(
     }
     let action = limited(&*table::tables(replica)?, action)?;
     check_conveying(&known, &action)?;
+    if let Action::Merge { into } = &action {
+        check_merge(replica, case.document, *into)?;
+    }
     let (event, recorded) = add(replica, case, known, actor, action, now)?;
     Ok(Outcome::Changed(Acted { case: case.clone(), event }, recorded))
 }
@@ -328,6 +332,23 @@ fn stored(replica: &mut Replica, namespace: &Namespace, document: DocumentId) ->
         }
     }
     Ok(stored)
+}
+
+/// That a case is merged into another one that is here and was not merged itself: nobody would find what leads nowhere, or
+/// back. Two who merge apart from each other still can; that is a conflict for people.
+fn check_merge(replica: &mut Replica, case: DocumentId, into: DocumentId) -> Result<(), CommandError> {
+    let cases = replica.namespaces().into_iter();
+    let cases = cases.filter(|(_, namespace, _, readable)| *readable && namespace.kind == NamespaceKind::Cases);
+    for (_, namespace, ..) in cases {
+        let Some(found) = read(replica, &namespace, into)? else { continue };
+        return match found.case.linked_to {
+            _ if into == case => Err(CommandError::MergeIntoItself),
+            Some(leads_to) if leads_to == case => Err(CommandError::MergeIntoItself),
+            Some(leads_to) => Err(CommandError::MergedAlready { into, leads_to }),
+            None => Ok(()),
+        };
+    }
+    Err(CommandError::NotFound { thing: "case", chinese: "案卷", document: into })
 }
 
 /// A filing with the limit of the town's table, where it names none.

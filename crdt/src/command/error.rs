@@ -134,6 +134,17 @@ pub enum CommandError {
         /// The severity.
         severity: Severity,
     },
+    /// A case that would be hidden behind itself.
+    #[error("a case cannot be merged into itself, nor into one that was merged into it: name another case")]
+    MergeIntoItself,
+    /// A case that stands for nothing by itself any more.
+    #[error("case {into} was merged into {leads_to} itself: name that one")]
+    MergedAlready {
+        /// As given.
+        into: DocumentId,
+        /// Where it went.
+        leads_to: DocumentId,
+    },
     /// The case holds as many events as a fold looks at.
     #[error("the case holds {MAX_EVENTS} events and takes no more: report what is left as a new case")]
     CaseFull,
@@ -236,6 +247,8 @@ impl CommandError {
             Self::LifeCycle(error) => error.code(),
             Self::TableFull => "table_full",
             Self::NoLimit { .. } => "no_limit",
+            Self::MergeIntoItself => "merge_into_itself",
+            Self::MergedAlready { .. } => "merged_already",
             Self::CaseFull => "case_full",
             Self::DwellingGone(_) => "dwelling_gone",
             Self::TagsFull => "tags_full",
@@ -297,6 +310,8 @@ impl CommandError {
                     severity.chinese()
                 )
             }
+            Self::MergeIntoItself => "案卷不能并入自身，也不能并入已并入它的案卷，请填另一件案卷的编号".into(),
+            Self::MergedAlready { into, leads_to } => format!("案卷 {into} 已并入 {leads_to}，请填后者的编号"),
             Self::CaseFull => format!("本案记录已满（{MAX_EVENTS} 条），请另立新案"),
             Self::DwellingGone(since) => format!("该房屋已于 {since} 拆除：如仍在或已重建，请在制作时写明"),
             Self::TagsFull => format!("该房屋的门牌（含停用的）已有 {MAX_TAGS} 块，不能再制作"),
@@ -344,7 +359,7 @@ const SEAL: &str = "加密数据无法打开，可能已损坏或此人信息已
 fn record_code(error: &RecordError) -> &'static str {
     match error {
         RecordError::Denied(_) => "denied",
-        RecordError::NoKey(_) => "key_missing",
+        RecordError::NoKey(_) => "no_key",
         RecordError::UnknownNamespace(_) => "unknown_namespace",
         RecordError::TooLarge { .. } => "too_large",
         RecordError::Store(_) => "store",

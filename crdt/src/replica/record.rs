@@ -81,7 +81,7 @@ impl Replica {
     /// The id of the document with this natural key.
     ///
     /// # Errors
-    /// [`RecordError::UnknownNamespace`], [`RecordError::NoKey`].
+    /// [`RecordError::UnknownNamespace`], [`RecordError::NoKey`], [`RecordError::Denied`] where the key will never come.
     pub fn document_id(
         &mut self,
         namespace: &Namespace,
@@ -90,7 +90,11 @@ impl Replica {
     ) -> Result<DocumentId, RecordError> {
         let family = self.trust.family(namespace).ok_or_else(|| RecordError::UnknownNamespace(namespace.clone()))?;
         let founding = family.key;
-        let keys = self.keyring.keys(namespace, founding).ok_or_else(|| RecordError::NoKey(namespace.clone()))?;
+        let Some(keys) = self.keyring.keys(namespace, founding) else {
+            // Whoever may not write there waits in vain for its key.
+            policy::may_write(&self.own, namespace)?;
+            return Err(RecordError::NoKey(namespace.clone()));
+        };
         Ok(keys.document_id(kind as u8, natural_key))
     }
 

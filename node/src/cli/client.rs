@@ -96,6 +96,16 @@ impl Client {
         self.json(answer)
     }
 
+    /// Patches with JSON.
+    ///
+    /// # Errors
+    /// As [`Self::fetch`].
+    pub(super) fn patch(&self, path: &str, body: &impl Serialize) -> Result<Value, Failure> {
+        let request = self.asking(self.agent.patch(self.url(path)));
+        let answer = self.answer(request.send_json(body))?;
+        self.json(answer)
+    }
+
     /// Posts JSON where the answer has no body.
     ///
     /// # Errors

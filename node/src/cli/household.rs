@@ -1,16 +1,17 @@
-//! `household`: record, list, show.
+//! `household`: record, edit, list, show.
 
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Args, Subcommand};
+use serde_json::{Value, json};
 use townmesh_crdt::command::household::HouseholdInput;
 use townmesh_crdt::domain::dwelling::DwellingUse;
 use townmesh_crdt::domain::household::{Household, Relation, Resident, ResidentKind};
 use townmesh_crdt::domain::person::PersonalData;
 use townmesh_crdt::domain::position::Position;
 use townmesh_crdt::domain::region::RegionCode;
-use townmesh_crdt::id::DocumentId;
+use townmesh_crdt::id::{DocumentId, ResidentId};
 
 use super::client::Client;
 use super::output::{fields, recorded, table};
@@ -27,6 +28,8 @@ pub(super) const MAX_INPUT: u64 = 1 << 20;
 pub(super) enum HouseholdCommand {
     /// 登记或更新一户 / record a household, or what is new about it
     Record(RecordArgs),
+    /// 修改一户，或其中一名居民 / edit a household, or somebody in it
+    Edit(EditArgs),
     /// 列出、搜索 / list and search
     List(ListArgs),
     /// 查看一户 / show one
@@ -70,6 +73,21 @@ pub(super) struct RecordArgs {
     /// 居民：name=…,id=…,phone=…,kind=…,relation=…，可多次给出 / a resident, repeatable
     #[arg(long = "resident", value_name = "PERSON")]
     residents: Vec<String>,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct EditArgs {
+    /// 户的编号 / its id
+    id: DocumentId,
+    /// 改为修改此居民：编号 / instead edits this resident: their id
+    #[arg(long, value_name = "ID")]
+    resident: Option<ResidentId>,
+    /// 新值（JSON），如 '{"rooms":6}'、'{"moved_out":"2026-11-27"}' / new values as JSON
+    #[arg(long, value_name = "JSON", default_value = "{}", value_parser = |text: &str| serde_json::from_str::<Value>(text))]
+    set: Value,
+    /// 清空此项，可多次给出 / clears this field, repeatable
+    #[arg(long = "clear", value_name = "FIELD")]
+    cleared: Vec<String>,
 }
 
 #[derive(Debug, Args)]
@@ -130,6 +148,11 @@ impl HouseholdCommand {
             Self::Record(args) => {
                 let answer = client.post("/v1/households", &args.input()?)?;
                 context.output.result(&answer, recorded);
+            }
+            Self::Edit(EditArgs { id, resident, set, cleared }) => {
+                let within = resident.map(|resident| format!("/residents/{resident}")).unwrap_or_default();
+                let edit = json!({ "set": set, "clear": cleared });
+                context.output.result(&client.patch(&format!("/v1/households/{id}{within}"), &edit)?, recorded);
             }
             Self::List(args) => {
                 let mut query = vec![

@@ -17,6 +17,7 @@ mod erase;
 mod event;
 mod export;
 mod grid;
+mod hazard;
 mod household;
 mod import;
 mod inspection;
@@ -178,6 +179,9 @@ enum Command {
     /// 门牌二维码：制作、查看、停用、更换 / door tags: issue, list, show, retire, replace
     #[command(subcommand)]
     Tag(tag::TagCommand),
+    /// 隐患：列出、整改、复查、关联案卷 / hazards: list, put right, recheck, link to a case
+    #[command(subcommand)]
+    Hazard(hazard::HazardCommand),
     /// 案卷 / cases
     #[command(subcommand)]
     Case(case::CaseCommand),
@@ -316,6 +320,7 @@ impl Cli {
             Command::Household(command) => command.run(&context),
             Command::Inspection(command) => command.run(&context),
             Command::Tag(command) => command.run(&context),
+            Command::Hazard(command) => command.run(&context),
             Command::Case(command) => command.run(&context),
             Command::Order(command) => command.run(&context),
             Command::Handover(args) => args.run(&context),

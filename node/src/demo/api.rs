@@ -8,6 +8,8 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
+use crate::message::Message;
+
 /// Largest answer that is read: the dump of a whole town.
 const MAX_ANSWER: u64 = 1 << 30;
 /// Most lines of an answer that are kept.
@@ -43,8 +45,10 @@ pub enum ApiError {
         call: String,
         /// HTTP status.
         status: u16,
-        /// The answer's text.
+        /// The beginning of the answer's text.
         reason: String,
+        /// What it says, where it is a problem as the API describes them.
+        message: Option<Box<Message>>,
     },
 }
 
@@ -140,6 +144,33 @@ impl Api {
         lines.map(parse).collect()
     }
 
+    /// Asks anything, with headers beside the token; the bytes of the answer. GET takes no body.
+    ///
+    /// # Errors
+    /// [`ApiError::NoAnswer`], [`ApiError::Refused`].
+    pub fn ask(
+        &self,
+        (method, path): (&str, &str),
+        headers: &[(&str, &str)],
+        body: &[u8],
+    ) -> Result<Vec<u8>, ApiError> {
+        let (call, address) = (format!("{method} {path}"), format!("{}{path}", self.base));
+        let own = ("Authorization", self.bearer());
+        let headers = || headers.iter().copied().chain([(own.0, own.1.as_str())]);
+        let answer = match method {
+            "GET" => {
+                headers().fold(self.agent.get(address), |request, (name, value)| request.header(name, value)).call()
+            }
+            method => {
+                let request = if method == "PATCH" { self.agent.patch(address) } else { self.agent.post(address) };
+                headers().fold(request, |request, (name, value)| request.header(name, value)).send(body)
+            }
+        };
+        let mut bytes = Vec::new();
+        accepted(answer, &call)?.read_to_end(&mut bytes).map_err(|error| broken(&call, error))?;
+        Ok(bytes)
+    }
+
     /// Copies a resource as it is; returns its size in bytes.
     ///
     /// # Errors
@@ -178,8 +209,9 @@ fn accepted(answer: Answer, call: &str) -> Result<impl Read + use<>, ApiError> {
     let mut text = Vec::new();
     // What cannot be read of an error's text is left out; its status says enough.
     let _ = reader.by_ref().take(16 << 10).read_to_end(&mut text);
+    let message = serde_json::from_slice(&text).ok();
     let reason = String::from_utf8_lossy(&text).chars().take(MAX_REASON).collect();
-    Err(ApiError::Refused { call: call.to_owned(), status: status.as_u16(), reason })
+    Err(ApiError::Refused { call: call.to_owned(), status: status.as_u16(), reason, message })
 }
 
 fn read<T: DeserializeOwned>(answer: Answer, call: &str) -> Result<T, ApiError> {

@@ -26,6 +26,7 @@ use utoipa::{IntoParams, ToSchema};
 use super::Api;
 use super::bounds::{Named, Params, Payload};
 use super::error::ApiError;
+use super::hazard_case::hazard_namespace;
 use super::locate::namespace_of;
 use super::openapi::problems::{Missing, Noted, Sought, Written, Wrong};
 use super::reveal::{Asker, Asking, Reason, Shown};
@@ -96,6 +97,12 @@ pub(super) struct ResidentPlace {
     namespace: String,
     /// Null where the input says nothing of anybody.
     resident: Option<ResidentId>,
+}
+
+impl ResidentPlace {
+    pub(super) fn new(document: DocumentId, namespace: &Namespace, resident: Option<ResidentId>) -> Self {
+        Self { document, namespace: namespace.to_string(), resident }
+    }
 }
 
 /// Where an inspection was recorded.
@@ -243,7 +250,7 @@ pub(super) async fn show(
 }
 
 /// The namespace of a document, or the error that says that it is not here.
-fn existing(
+pub(super) fn existing(
     replica: &mut Replica,
     kind: DocumentKind,
     document: DocumentId,
@@ -307,7 +314,7 @@ pub(super) async fn add_resident(
     let job = move |replica: &mut Replica, now| {
         let namespace = household_namespace(replica, id)?;
         let outcome = household::add_resident(replica, &namespace, id, &resident, now)?;
-        Ok(outcome.map(|resident| ResidentPlace { document: id, namespace: namespace.to_string(), resident }))
+        Ok(outcome.map(|resident| ResidentPlace::new(id, &namespace, resident)))
     };
     Ok(recorded(&api.engine().record(job).await?))
 }
@@ -437,7 +444,7 @@ pub(super) async fn hazard_step(
     Payload(input): Payload<StepInput>,
 ) -> Result<Response, ApiError> {
     let job = move |replica: &mut Replica, now| {
-        let namespace = existing(replica, DocumentKind::Hazard, id, "hazard", "隐患")?;
+        let namespace = hazard_namespace(replica, id)?;
         let at = input.at_ms.unwrap_or_else(|| i64::try_from(now).unwrap_or(i64::MAX));
         let outcome = hazard::step(replica, &namespace, id, input.step, &input.by, at, now)?;
         Ok(outcome.map(|state| HazardPlace { document: id, namespace: namespace.to_string(), state }))

@@ -12,6 +12,7 @@
 //! | `/v1/households` | GET, POST | list and search; record |
 //! | `/v1/households/{id}` | GET, PATCH | one; edit |
 //! | `/v1/households/{id}/residents` | POST | add somebody |
+//! | `/v1/households/{id}/residents/{resident}` | PATCH | edit somebody: moved out, another phone, a mistake |
 //! | `/v1/inspections` | GET, POST | of one household; record |
 //! | `/v1/photos`, `/v1/photos/{hash}` | POST, GET | a photo of a household or region; for a stated reason |
 //! | `/v1/hazards`, `/v1/hazards/{id}/steps` | GET, POST | list; take a step |
@@ -19,6 +20,7 @@
 //! | `/v1/door-tags/issue-all` | POST | issue one for each dwelling of a region that has none |
 //! | `/v1/door-tags/{tag}`, `.../retire`, `.../replace` | GET, POST | one, by what was scanned or typed; retire; replace |
 //! | `/v1/public/door-tags/{tag}` | GET | what the public is told of one: its mark and village |
+//! | `/v1/hazards/{id}/case` | POST | note which case was made of a hazard |
 //! | `/v1/cases`, `/v1/cases/{id}`, `/v1/cases/{id}/actions` | GET, POST | list, report; one; act |
 //! | `/v1/cases/{id}/evidence` | GET | a zip that proves the case outside the town; for a stated reason in clear, with photos |
 //! | `/v1/cases/import` | POST | a list of calls to the hotline (12345), CSV or XLSX |
@@ -91,6 +93,7 @@ mod evidence;
 mod export;
 mod export_lists;
 mod georeport;
+mod hazard_case;
 mod hotline;
 mod households;
 mod import;
@@ -109,6 +112,7 @@ mod positions;
 mod problems;
 mod ratify;
 mod readers;
+mod residents;
 mod reveal;
 mod revoke;
 mod server;
@@ -127,7 +131,7 @@ use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::http::StatusCode;
 use axum::middleware::{from_fn, from_fn_with_state};
-use axum::routing::{get, post};
+use axum::routing::{get, patch, post};
 use townmesh_crdt::enrol::Authority;
 
 pub use access::{Access, ApiFile};
@@ -251,6 +255,7 @@ fn registry() -> Router<Api> {
         .route("/v1/households", get(households::list).post(households::record))
         .route("/v1/households/{id}", get(households::show).patch(households::edit))
         .route("/v1/households/{id}/residents", post(households::add_resident))
+        .route("/v1/households/{id}/residents/{resident}", patch(residents::edit))
         .route("/v1/inspections", get(households::inspections).post(households::inspect))
         .route("/v1/photos", post(photos::record).layer(DefaultBodyLimit::max(photos::PHOTO_BYTES)))
         .route("/v1/photos/{hash}", get(photos::show))
@@ -262,6 +267,7 @@ fn registry() -> Router<Api> {
         .route("/v1/door-tags/{tag}/retire", post(door_tags::retire))
         .route("/v1/door-tags/{tag}/replace", post(door_tags::replace))
         .route("/v1/public/door-tags/{tag}", get(door_tags::public))
+        .route("/v1/hazards/{id}/case", post(hazard_case::link))
         .route("/v1/conflicts", get(conflicts::list))
         .route("/v1/conflicts/settled", get(conflicts::settled))
         .route("/v1/conflicts/settled/{id}/undo", post(conflicts::undo))

@@ -38,6 +38,7 @@ mod orders;
 mod organisation;
 mod personal;
 mod photos;
+mod registry;
 mod reveals;
 mod revocations;
 mod tables;

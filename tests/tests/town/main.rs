@@ -12,6 +12,7 @@ mod networks;
 mod outage;
 mod refusals;
 mod small_town;
+mod stories;
 
 use std::process::ExitCode;
 
@@ -22,7 +23,7 @@ const RATES: &[Need] = &[Need::Root, Need::Tool("ip"), networks::NAMESPACES, Nee
 const FILTERS: &[Need] = &[Need::Root, Need::Tool("ip"), networks::NAMESPACES, Need::Tool("nft")];
 const TMPFS: &[Need] = &[Need::Root, Need::Tool("mount"), disk::TMPFS];
 
-const SCENARIOS: [Scenario; 17] = [
+const SCENARIOS: [Scenario; 21] = [
     Scenario {
         name: "a_center_two_villages_and_a_vehicle_converge_after_an_outage",
         needs: &[],
@@ -73,6 +74,22 @@ const SCENARIOS: [Scenario; 17] = [
         name: "any_request_is_answered_as_described",
         needs: &[Need::Works(&[api::TOOL, "--version"], &[])],
         play: api::any_request_is_answered_as_described,
+    },
+    Scenario { name: "a_day_of_the_village_clerk_and_the_inspector", needs: &[], play: stories::of_the_registry },
+    Scenario {
+        name: "a_day_of_the_intake_clerk_the_duty_head_the_dispatcher_and_the_handler",
+        needs: &[],
+        play: stories::of_a_case,
+    },
+    Scenario {
+        name: "a_day_of_the_commander_the_lane_chief_the_back_office_and_the_liaison",
+        needs: &[],
+        play: stories::of_command,
+    },
+    Scenario {
+        name: "a_day_of_the_leader_the_analyst_the_auditor_and_the_technician",
+        needs: &[],
+        play: stories::of_those_who_look,
     },
     Scenario { name: "the_demo_goes_well", needs: &[], play: demo::goes_well },
     Scenario { name: "the_demo_notices_a_lost_record", needs: &[], play: demo::notices_a_lost_record },

@@ -11,7 +11,7 @@ use crate::domain::case::{
 };
 use crate::domain::person::PersonalData;
 use crate::domain::role::Role;
-use crate::id::RecordId;
+use crate::id::{DocumentId, RecordId};
 
 pub(super) fn rubbish(natural_key: Option<&[u8]>) -> NewCase {
     NewCase {
@@ -252,6 +252,26 @@ fn an_action_that_is_not_allowed_is_refused_with_the_reason_and_leaves_nothing()
     let nothing = CaseRef { document: DocumentId([1; 16]), ..case };
     let error = case::act(&mut town.one, &nothing, &actor(Role::DutyHead, "zbz-1"), Action::Close, NOW);
     assert!(matches!(error, Err(CommandError::NotFound { .. })));
+}
+
+#[test]
+fn a_case_is_merged_into_another_one_that_stands_by_itself() {
+    let mut town = Town::new(96);
+    let one = &mut town.one;
+    let [first, second, third] = [report(one), report(one), report(one)];
+    let mut merge = |case: &CaseRef, into: DocumentId| {
+        let merged = case::act(one, case, &actor(Role::IntakeClerk, "sly-1"), Action::Merge { into }, NOW);
+        one.commit(NOW).unwrap();
+        merged.map(drop).map_err(|error| error.code())
+    };
+    assert_eq!(merge(&second, second.document), Err("merge_into_itself"));
+    assert_eq!(merge(&second, DocumentId([9; 16])), Err("not_found"));
+    assert_eq!(merge(&second, first.document), Ok(()));
+    assert_eq!(merge(&first, second.document), Err("merge_into_itself"), "neither would be seen any more");
+    assert_eq!(merge(&third, second.document), Err("merged_already"));
+    assert_eq!(merge(&third, first.document), Ok(()));
+    let states = [&first, &second, &third].map(|case| fold(&mut town.one, case).state);
+    assert_eq!(states, [CaseState::Reported, CaseState::Linked, CaseState::Linked].map(Some));
 }
 
 #[test]

@@ -87,7 +87,6 @@ fn node(founded: &Founded, rng: &mut ChaCha8Rng, name: &str, role: NodeRole) -> 
 }
 
 fn node_at(founded: &Founded, rng: &mut ChaCha8Rng, place: &Place) -> Replica {
-    let role = place.role;
     let invite = enrol::invite(&founded.authority, place, &founded.secrets, NOW, rng).unwrap();
     let joined = enrol::redeem(&invite, rng).unwrap();
     let opening = Opening {
@@ -101,7 +100,7 @@ fn node_at(founded: &Founded, rng: &mut ChaCha8Rng, place: &Place) -> Replica {
     };
     let mut replica = Replica::open(opening, NOW).unwrap();
     replica.keep_secrets(&invite.secrets);
-    if role == NodeRole::Center {
+    if place.role == NodeRole::Center {
         replica.record_statements(founded.statements.clone(), NOW).unwrap();
     }
     replica.commit(NOW).unwrap();

@@ -5,7 +5,9 @@ use super::*;
 use crate::change::record_id;
 use crate::command::CommandError;
 use crate::command::case::{self, CaseRef};
+use crate::command::household::{self, HouseholdInput};
 use crate::domain::case::{Action, Case, CaseEvent, CaseState, Effect, VoidReason};
+use crate::domain::household::Household;
 use crate::domain::role::Role;
 use crate::entry::Lane;
 use crate::id::RecordId;
@@ -57,6 +59,24 @@ fn a_role_that_the_certificate_does_not_list_is_refused_before_anything_is_recor
     let refused = case::report(&mut town.two, &actor(Role::DutyHead, "zbz-1"), rubbish(None), NOW);
     assert!(matches!(refused, Err(CommandError::RoleNotHeld { role: Role::DutyHead })));
     assert_eq!(fold(&mut town.two, &case).timeline.len(), 1);
+}
+
+#[test]
+fn whoever_only_carries_is_told_that_they_may_not_write_and_waits_for_no_key() {
+    let mut town = with_vehicle(54);
+    let place = Place {
+        name: "carrier".into(),
+        role: NodeRole::Carrier,
+        regions: vec![],
+        carries: vec![LANGFA.into()],
+        acts_as: None,
+    };
+    let mut carrier = node_at(&town.founded, &mut ChaCha8Rng::seed_from_u64(55), &place);
+    meet(&mut town.center, &mut carrier);
+    let household = Household { region: Some(langfa()), address: Some("1号".into()), ..Household::default() };
+    let input = HouseholdInput { household, residents: vec![] };
+    let refused = household::record(&mut carrier, &input, Lane::Work, NOW).unwrap_err();
+    assert_eq!(refused.code(), "denied", "{refused}");
 }
 
 #[test]

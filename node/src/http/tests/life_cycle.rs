@@ -79,7 +79,7 @@ async fn a_draft_is_looked_through_published_and_gone_by() {
     let act = |role: &str| json!({ "actor": { "by": "p-1", "role": role }, "action": "accept" });
     let path = format!("/v1/cases/{id}/actions");
     let (status, answer) = node.post(&path, &act("intake_clerk")).await;
-    assert_eq!((status, code(&answer)), (StatusCode::CONFLICT, "wrong_role"), "{answer}");
+    assert_eq!((status, code(&answer)), (StatusCode::UNPROCESSABLE_ENTITY, "wrong_role"), "{answer}");
     assert_eq!(node.post(&path, &act("duty_head")).await.0, StatusCode::OK);
     let (_, shown) = node.fetch(&format!("/v1/cases/{id}")).await;
     let editions: Vec<u64> =
