@@ -56,7 +56,10 @@ pub const CHECKERS: [(&str, Checker); 21] = [
     ("periods follow on each other", periods),
     ("who was erased is read nowhere", erased),
     ("an invite that was used twice is known to all", redeemed),
-    ("what was written in tables and books is shown by every holder, if need be as one side of a conflict", rows::acknowledged),
+    (
+        "what was written in tables and books is shown by every holder, if need be as one side of a conflict",
+        rows::acknowledged,
+    ),
     ("what somebody replaced is shown nowhere", rows::replaced),
     ("what somebody recorded who may not has no effect", rows::overreached),
     ("a conflict is the same everywhere", rows::conflicts),

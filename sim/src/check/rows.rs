@@ -47,7 +47,8 @@ impl Seen {
         if !open.is_empty() {
             self.open.insert((namespace, document), open);
         }
-        let settled = conflict::settled(reading).into_iter().map(|done| (done.conflict, done.choice.value, done.stands));
+        let settled =
+            conflict::settled(reading).into_iter().map(|done| (done.conflict, done.choice.value, done.stands));
         let settled: Vec<_> = settled.collect();
         if !settled.is_empty() {
             self.settled.insert(document, settled);
@@ -263,32 +264,29 @@ pub(super) fn settled(town: &TownView) -> Vec<String> {
 /// was answered is that they are not.
 pub(super) fn merged(town: &TownView) -> Vec<String> {
     let all = expected(town);
-    let mut of_document: BTreeMap<DocumentId, Vec<(Two, Option<&str>, &Expected)>> = BTreeMap::new();
-    for one in all.iter().filter(|one| one.cell.column == ANSWER) {
-        let Some(two) = Two::of_key(&one.cell.record) else { continue };
-        of_document.entry(one.cell.document).or_default().push((two, one.only(), one));
-    }
+    let pair = |one: &&Expected<'_>| (one.cell.column == ANSWER).then(|| Two::of_key(&one.cell.record))?;
+    let pairs: Vec<(Two, &Expected<'_>)> = all.iter().filter_map(|one| Some((pair(&one)?, one))).collect();
     let mut found = Vec::new();
-    for (document, pairs) in of_document {
-        for (two, answer, one) in &pairs {
-            let [first, second] = two.ids();
-            let is_alone = |(other, ..): &&(Two, Option<&str>, &Expected)| {
-                other == two || !other.ids().iter().any(|id| [first, second].contains(id))
-            };
-            let (true, Some(answer)) = (pairs.iter().all(|pair| is_alone(&pair)), answer) else { continue };
-            let expected = [Answer::KeepFirst, Answer::KeepSecond, Answer::Distinct].into_iter();
-            let Some(answer) = expected.into_iter().find(|known| known.to_string() == *answer) else { continue };
-            let shown = match answer {
-                Answer::KeepFirst => [first, first],
-                Answer::KeepSecond => [second, second],
-                Answer::Distinct | Answer::Unknown(_) => [first, second],
-            };
-            for node in holders(town, &one.cell.namespace) {
-                let told = [first, second].map(|id| node.seen.shown_as.get(&(document, id)).copied());
-                if told != shown.map(Some) {
-                    let words = format!("{} shows two residents of {document} otherwise than", node.name);
-                    found.push(format!("{words} as {answer} was answered"));
-                }
+    for (two, one) in &pairs {
+        let [first, second] = two.ids();
+        let document = one.cell.document;
+        let joins = |(other, by): &(Two, &Expected<'_>)| {
+            by.cell.document == document && other != two && other.ids().iter().any(|id| [first, second].contains(id))
+        };
+        // Where more than two are one, who is shown depends on all that was answered.
+        let Some(answer) = one.only().filter(|_| !pairs.iter().any(joins)) else { continue };
+        let shown = if answer == Answer::KeepFirst.to_string() {
+            [first, first]
+        } else if answer == Answer::KeepSecond.to_string() {
+            [second, second]
+        } else {
+            [first, second]
+        };
+        for node in holders(town, &one.cell.namespace) {
+            let told = [first, second].map(|id| node.seen.shown_as.get(&(document, id)).copied());
+            if told != shown.map(Some) {
+                let words = format!("{} shows two residents of {document} otherwise than", node.name);
+                found.push(format!("{words} as {answer:?} was answered"));
             }
         }
     }
@@ -298,11 +296,10 @@ pub(super) fn merged(town: &TownView) -> Vec<String> {
 /// Where a unit was is read by the centers that it knew and by itself, by nobody else, and stands nowhere in the clear.
 pub(super) fn tracks(town: &TownView) -> Vec<String> {
     let mut found = Vec::new();
-    let units: BTreeMap<DocumentId, _> =
-        town.rows.tracks.iter().map(|track| (track.document, track.unit)).collect();
     for node in &town.nodes {
         let is_center = node.role == NodeRole::Center;
-        let others = node.seen.tracks.keys().filter(|document| units.get(document) != Some(&node.id) && !is_center);
+        let others =
+            node.seen.tracks.keys().filter(|document| town.rows.units.get(document) != Some(&node.id) && !is_center);
         found.extend(others.map(|document| format!("{} reads the track {document}", node.name)));
         found.extend(node.seen.bare_tracks.iter().map(|what| format!("{}: {what}", node.name)));
     }

@@ -7,8 +7,8 @@ use townmesh_crdt::entry::Lane;
 use townmesh_crdt::id::{CertificateId, DocumentId, EntryId, NodeId, RecordId};
 use townmesh_crdt::namespace::Namespace;
 
-use super::*;
 use super::rows::tests as filled;
+use super::*;
 use crate::world::{Ack, Content, Rows, Stated, Stats};
 
 pub(super) const SPACE: NamespaceId = NamespaceId([1; 16]);

@@ -169,7 +169,8 @@ impl Desk<'_> {
         let document = self.task.replica.document_id(&namespace, DocumentKind::Table, &kind.natural_key())?;
         let shown = shown::cells(&self.read(&(document, namespace.clone(), DocumentKind::Table))?);
         let imports = self.task.dice.chance(12);
-        let count = if imports { BY_HAND + 1 + self.task.dice.below(8) as usize } else { 1 + self.subject as usize % 2 };
+        let count =
+            if imports { BY_HAND + 1 + self.task.dice.below(8) as usize } else { 1 + self.subject as usize % 2 };
         let (mut rows, mut writes) = (Vec::new(), Vec::new());
         for place in 0..count {
             // By hand the few rows that matter now.
@@ -376,8 +377,7 @@ impl Desk<'_> {
             let undoable = |done: &conflict::Done| done.undoable && is_text(&reading, &done.subject);
             let done: Vec<_> = done.into_iter().filter(|(done, _)| undoable(done)).collect();
             let Some((done, record)) = self.task.dice.one_of(&done).cloned() else { continue };
-            let outcome =
-                conflict::undo(self.task.replica, (&namespace, kind, document), done.id, self.task.now)?;
+            let outcome = conflict::undo(self.task.replica, (&namespace, kind, document), done.id, self.task.now)?;
             let Some(recorded) = outcome.recorded() else { return Ok(Done::Staged(None)) };
             // The one that was shown is put back last.
             let mut values: Vec<String> = Vec::new();
@@ -419,7 +419,11 @@ impl Desk<'_> {
         let content = Content { document: recorded.document, record: None, mark: None };
         // Of a night there are two, and of points that are known already nobody says which were new.
         let is_whole = outcome.value().documents.len() == 1 && outcome.value().repeated == 0;
-        Ok(if is_whole { Done::Track(recorded, namespace, seconds) } else { Done::Staged(Some((recorded, namespace, content))) })
+        Ok(if is_whole {
+            Done::Track(recorded, namespace, seconds)
+        } else {
+            Done::Staged(Some((recorded, namespace, content)))
+        })
     }
 }
 
@@ -439,7 +443,11 @@ fn answerable(reading: &Reading) -> Vec<(OpenConflict, Vec<u8>)> {
             };
             let is_left = |subject: &str| ["note", "owner"].contains(&subject);
             let open = open.into_iter().filter(|conflict| !is_left(&conflict.subject));
-            open.map(|conflict| { let record = pair(&conflict).unwrap_or_default(); (conflict, record) }).collect()
+            open.map(|conflict| {
+                let record = pair(&conflict).unwrap_or_default();
+                (conflict, record)
+            })
+            .collect()
         }
         Reading::Inspections(_)
         | Reading::Hazard(_)

@@ -11,7 +11,7 @@ use townmesh_crdt::policy::DocumentKind;
 
 use super::desk::{self, Desk, Done, Known, Stroke};
 use super::ledger::{Ack, Claim, Content};
-use super::rows::{Cell, Tracked, Written};
+use super::rows::{Cell, How, Tracked, Written};
 use super::work::Task;
 use super::{Node, World};
 use crate::dice::Dice;
@@ -78,7 +78,8 @@ impl World {
 
     fn at_the_desk(&mut self, number: usize, work: Work, region: &str, (subject, dice): (u64, Dice)) {
         // What is staged is finished first, so that it is known where that stands which comes now.
-        let has_staged = self.nodes.get(number).and_then(|node| node.replica.as_ref()).is_some_and(|it| it.has_staged());
+        let has_staged =
+            self.nodes.get(number).and_then(|node| node.replica.as_ref()).is_some_and(|it| it.has_staged());
         if has_staged && !self.commit(number) {
             return;
         }
@@ -89,11 +90,12 @@ impl World {
         let Some(replica) = node.replica.as_mut().filter(|replica| !replica.has_failed()) else { return };
         let (Ok(code), Some(town)) = (region.parse(), town) else { return };
         let (canary, by) = (Self::canary(seed, region), format!("m{number}-0"));
+        let held = replica.logs().map(|state| (state.log, state.folded.min(state.height))).collect();
         let task = Task { replica, dice, now: local, region: code, canary, by, events };
         let place = desk::place(node.spec.position(now));
         let mut desk = Desk { task, subject, part: desk::part_of(now), town, known, place };
         let done = desk.run(work);
-        self.done(number, work, done);
+        self.done(number, work, &held, done);
     }
 
     /// What of all that was written can lie where people of a region look.
@@ -103,19 +105,23 @@ impl World {
         near.map(|(document, (namespace, kind))| (*document, namespace.clone(), *kind)).collect()
     }
 
-    fn done(&mut self, number: usize, work: Work, done: Result<Done, CommandError>) {
+    fn done(&mut self, number: usize, work: Work, held: &BTreeMap<LogId, u64>, done: Result<Done, CommandError>) {
         match done {
             Ok(Done::Staged(Some((recorded, namespace, content)))) => {
                 if work == Work::Tenant {
                     self.ledger.rows.note(content.document, &namespace, DocumentKind::Household);
                 }
+                if work == Work::Track {
+                    self.ledger.rows.units.insert(content.document, recorded.log.author);
+                }
                 let (log, seq) = (recorded.log, recorded.seq);
                 self.claim(number, Claim::Record(ack(number, namespace, (log, seq), content)));
             }
             Ok(Done::Staged(None)) => {}
-            Ok(Done::Stroke(stroke)) => self.stroke(number, stroke),
+            Ok(Done::Stroke(stroke)) => self.stroke(number, held, stroke),
             Ok(Done::Track(recorded, namespace, seconds)) => {
                 let centers = self.known_centers(number);
+                self.ledger.rows.units.insert(recorded.document, recorded.log.author);
                 let content = Content { document: recorded.document, record: None, mark: None };
                 let ack = ack(number, namespace, (recorded.log, recorded.seq), content);
                 let track = Tracked {
@@ -146,32 +152,26 @@ impl World {
         centers.filter(|id| replica.is_some_and(|replica| replica.trust().current(id).is_some())).collect()
     }
 
-    /// Values were staged: they are entered in the books with all that their author had heard.
-    fn stroke(&mut self, number: usize, stroke: Stroke) {
+    /// Values were staged: they are entered in the books with all that their author had heard, whose logs went so far.
+    fn stroke(&mut self, number: usize, held: &BTreeMap<LogId, u64>, stroke: Stroke) {
         let Some(node) = self.nodes.get(number) else { return };
-        let Some(replica) = node.replica.as_ref() else { return };
         let namespace = stroke.namespace.id(&node.town);
         let (by, own) = ((number, node.openings), node.id());
-        let folded: BTreeMap<LogId, u64> = replica
-            .logs()
-            .filter(|state| state.log.namespace == namespace)
-            .map(|state| (state.log, state.folded.min(state.height)))
-            .collect();
+        let is_own = |log: &LogId| log.namespace == namespace && log.author == own && log.lane == stroke.lane;
         let before: BTreeMap<LogId, u64> =
-            folded.iter().filter(|(log, _)| log.author == own && log.lane == stroke.lane).map(|(log, at)| (*log, *at)).collect();
+            held.iter().filter(|(log, _)| is_own(log)).map(|(log, height)| (*log, *height)).collect();
         let log = LogId { namespace, author: own, epoch: node.epoch, lane: stroke.lane };
         let after = before.get(&log).copied().unwrap_or(0) + 1;
         let knows = |one: &Written| {
             let is_pending = one.by == by && one.ack.is_none();
-            is_pending || folded.get(&one.log).is_some_and(|height| *height >= one.seq)
+            is_pending || held.get(&one.log).is_some_and(|height| *height >= one.seq)
         };
         let rows = &mut self.ledger.rows;
         rows.note(stroke.document, &stroke.namespace, stroke.kind);
         let mut written = Vec::new();
         for write in stroke.writes {
             let shown = stroke.shown.get(&(write.record.clone(), write.column.clone()));
-            let cell =
-                Cell { namespace, document: stroke.document, record: write.record, column: write.column };
+            let cell = Cell { namespace, document: stroke.document, record: write.record, column: write.column };
             let knew = rows.heard(&cell, knows);
             let nothing = vec![String::new()];
             let shown = shown.unwrap_or(&nothing).iter().map(String::as_str).collect();
@@ -179,6 +179,12 @@ impl World {
             let seq = after + write.entry;
             let one = Written { cell, value: write.value, how: write.how, knew, sure, log, seq, ack: None, by };
             written.push((one, write.entry));
+        }
+        for (one, _) in &written {
+            self.stats.values += 1;
+            self.stats.unsure += u64::from(!one.sure);
+            self.stats.settled += u64::from(matches!(one.how, How::Settled(_)));
+            self.stats.undone += u64::from(one.how == How::Undid);
         }
         // None of them knows of another.
         let writes = written.into_iter().map(|(one, entry)| (rows.add(one), entry)).collect();
@@ -191,7 +197,8 @@ impl World {
     pub(super) fn stroked(&mut self, number: usize, stroked: &Stroked) -> Vec<Ack> {
         let Some(node) = self.nodes.get(number) else { return vec![] };
         let (own, id) = (node.id(), stroked.namespace.id(&node.town));
-        let lanes: Vec<_> = stroked.writes.iter().filter_map(|(one, _)| Some(self.ledger.rows.all.get(*one)?.log.lane)).collect();
+        let lanes: Vec<_> =
+            stroked.writes.iter().filter_map(|(one, _)| Some(self.ledger.rows.all.get(*one)?.log.lane)).collect();
         let Some(lane) = lanes.first().copied() else { return vec![] };
         let grew = node.heights().into_iter().filter(|(log, height)| {
             let is_own = log.author == own && log.namespace == id && log.lane == lane;
@@ -200,7 +207,8 @@ impl World {
         let grew: Vec<(LogId, u64)> = grew.collect();
         let [(log, _)] = grew[..] else { return vec![] };
         let first = stroked.before.get(&log).copied().unwrap_or(0) + 1;
-        let acks = (0..stroked.entries).map(|entry| ack(number, stroked.namespace.clone(), (log, first + entry), stroked.content));
+        let acks = (0..stroked.entries)
+            .map(|entry| ack(number, stroked.namespace.clone(), (log, first + entry), stroked.content));
         let known = self.ledger.acks.len();
         for (written, entry) in &stroked.writes {
             if let Some(one) = self.ledger.rows.all.get_mut(*written) {

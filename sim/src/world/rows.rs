@@ -85,8 +85,12 @@ pub struct Rows {
     pub documents: BTreeMap<DocumentId, (Namespace, DocumentKind)>,
     /// Where units were.
     pub tracks: Vec<Tracked>,
+    /// Whose track is which document.
+    pub units: BTreeMap<DocumentId, NodeId>,
     /// Values that somebody signed who may not.
     pub overreached: BTreeSet<String>,
+    /// The logs of such values.
+    pub overreaching: BTreeSet<LogId>,
 }
 
 impl Rows {

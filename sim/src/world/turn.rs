@@ -216,7 +216,7 @@ impl World {
                 }
                 Some(Output::Unreadable { log, seq, reason }) => {
                     self.trace.tell(self.now, || format!("node {number} cannot read entry {seq}: {reason}"));
-                    let known = self.ledger.forks.contains_key(&log);
+                    let known = self.ledger.forks.contains_key(&log) || self.ledger.rows.overreaching.contains(&log);
                     let rotten = self.nodes.get(number).is_some_and(|node| node.lost_at.is_some());
                     if !known && !rotten {
                         let what = format!("{} keeps entry {seq} without effect: {reason}", self.name(number));

@@ -48,6 +48,7 @@ pub(crate) fn fill(town: &mut TownView) {
     rows.add(Written { how: How::Settled(CONFLICT), ..written(cell("team"), "y", &[2, 3], 2) });
     rows.add(written(answer_cell(), "keep_first", &[], 2));
     rows.note(DOCUMENT, &Namespace::registry("110115005001"), DocumentKind::Enterprise);
+    rows.units.insert(TRACK, NodeId([1; 32]));
     rows.tracks.push(Tracked {
         namespace: SPACE,
         document: TRACK,

@@ -141,6 +141,7 @@ impl World {
             return false;
         }
         self.ledger.rows.overreached.insert(value);
+        self.ledger.rows.overreaching.insert(log);
         self.wake(number, 5);
         true
     }

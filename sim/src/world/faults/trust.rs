@@ -102,7 +102,8 @@ impl World {
         let Ok(Some(read)) = household::read(replica, &namespace, document) else { return false };
         let Some(resident) = dice.one_of(&read.residents).map(|one| one.id) else { return false };
         // Whoever is one person with them goes, too. A tenant may stand there once more, recorded by another office.
-        let shown = read.residents.iter().find(|one| one.id == resident).and_then(|one| one.alias_of).unwrap_or(resident);
+        let shown =
+            read.residents.iter().find(|one| one.id == resident).and_then(|one| one.alias_of).unwrap_or(resident);
         let same = read.residents.iter().filter(|one| one.id == shown || one.alias_of == Some(shown));
         let same: Vec<&ResidentRecord> = same.collect();
         let words = same.iter().filter_map(|one| one.resident.personal.as_ref()?.phone.clone());
