@@ -6,6 +6,7 @@ mod changes;
 mod devices_and_cases;
 mod features;
 mod file;
+mod orders;
 mod registry;
 mod scores;
 mod tables;
