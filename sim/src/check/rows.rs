@@ -194,14 +194,26 @@ pub(super) fn overreached(town: &TownView) -> Vec<String> {
             }
         }
     }
-    let tables = |one: &&Written| {
+    let is_wrong = |one: &&Written| {
         let kind = town.rows.documents.get(&one.cell.document).map(|(_, kind)| *kind);
         let by = town.nodes.iter().find(|node| node.id == one.log.author).map(|node| node.role);
-        kind == Some(DocumentKind::Table) && one.ack.is_some() && by != Some(NodeRole::Center)
+        one.ack.is_some() && !kind.zip(by).is_some_and(|(kind, by)| may_record(by, kind))
     };
-    let wrong = town.rows.all.iter().filter(tables);
-    found.extend(wrong.map(|one| format!("a node that is no center was let write {}", place(town, &one.cell))));
+    let wrong = town.rows.all.iter().filter(is_wrong);
+    found.extend(wrong.map(|one| format!("a node was let write {} that may not", place(town, &one.cell))));
     found
+}
+
+/// Who records what, by the rules of the town written down anew.
+fn may_record(role: NodeRole, kind: DocumentKind) -> bool {
+    let for_centers = [DocumentKind::Table, DocumentKind::Consequence].contains(&kind);
+    let commands = [DocumentKind::Response, DocumentKind::Campaign, DocumentKind::Problem].contains(&kind);
+    match role {
+        NodeRole::Center => true,
+        NodeRole::Village => !for_centers,
+        NodeRole::Patrol => !for_centers && !commands,
+        NodeRole::Carrier => false,
+    }
 }
 
 /// A conflict that is seen anywhere is seen everywhere, with the same sides.

@@ -175,6 +175,11 @@ const LIES: &[(&str, usize, Damage)] = &[
         let town_wide = Namespace::town();
         town.rows.documents.insert(DOCUMENT, (town_wide, townmesh_crdt::policy::DocumentKind::Table));
     }),
+    ("a vehicle was let open a response", 16, |town| {
+        filled::fill(town);
+        town.nodes[0].role = NodeRole::Patrol;
+        town.rows.documents.insert(DOCUMENT, (Namespace::town(), townmesh_crdt::policy::DocumentKind::Response));
+    }),
     ("one member sees a conflict that others do not", 17, |town| {
         town.nodes[1].seen.open.insert((SPACE, DOCUMENT), BTreeMap::from([(filled::CONFLICT, "1".into())]));
     }),
