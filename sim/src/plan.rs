@@ -239,7 +239,7 @@ pub enum Fault {
     Flood,
     /// 23: two offices edit one household in the same millisecond.
     AtOnce,
-    /// 30: whom an entry of a book names is erased.
+    /// 30: whom an entry of a book names is erased, or somebody who was recorded twice.
     EraseInBook,
     /// 24: a node signs what its certificate does not allow it.
     Overreach {

@@ -8,7 +8,7 @@ use townmesh_crdt::command::{book, household};
 use townmesh_crdt::domain::books::{BookKind, PERSON_FIELD};
 use townmesh_crdt::domain::household::Resident;
 use townmesh_crdt::enrol;
-use townmesh_crdt::id::DocumentId;
+use townmesh_crdt::id::{DocumentId, ResidentId};
 use townmesh_crdt::namespace::Namespace;
 use townmesh_crdt::policy::DocumentKind;
 use townmesh_crdt::replica::{Replica, Work};
@@ -83,7 +83,7 @@ impl World {
     /// A resident is erased by an authority at the center.
     pub(in crate::world) fn erase(&mut self, mut dice: Dice) -> bool {
         let (center, seed) = (0, self.options.seed);
-        let (authority, local) = (self.founded.authority.clone(), self.clock(center));
+        let local = self.clock(center);
         let Some(code) = dice.one_of(&self.roster.regions).cloned() else { return false };
         let namespace = Namespace::registry(&code);
         let Some(node) = self.nodes.get_mut(center) else { return false };
@@ -98,21 +98,35 @@ impl World {
             events: 12,
         };
         let Ok(Some(document)) = task.some(&namespace, DocumentKind::Household) else { return false };
-        let Task { replica, mut dice, .. } = task;
-        let Ok(Some(read)) = household::read(replica, &namespace, document) else { return false };
-        let Some(resident) = dice.one_of(&read.residents).map(|one| one.id) else { return false };
-        // Whoever is one person with them goes, too. A tenant may stand there once more, recorded by another office.
+        let Task { mut dice, .. } = task;
+        self.erase_resident(&namespace, document, |all| dice.one_of(all).map(|one| one.id))
+    }
+
+    /// Somebody of a household is erased, and whoever is one person with them.
+    fn erase_resident(
+        &mut self,
+        namespace: &Namespace,
+        document: DocumentId,
+        choose: impl FnOnce(&[ResidentRecord]) -> Option<ResidentId>,
+    ) -> bool {
+        let (center, authority) = (0, self.founded.authority.clone());
+        let local = self.clock(center);
+        let Some(node) = self.nodes.get_mut(center) else { return false };
+        let Some(replica) = node.replica.as_mut() else { return false };
+        let Ok(Some(read)) = household::read(replica, namespace, document) else { return false };
+        let Some(resident) = choose(&read.residents) else { return false };
         let shown =
             read.residents.iter().find(|one| one.id == resident).and_then(|one| one.alias_of).unwrap_or(resident);
         let same = read.residents.iter().filter(|one| one.id == shown || one.alias_of == Some(shown));
         let same: Vec<&ResidentRecord> = same.collect();
+        // A tenant may stand there once more, recorded by another office.
         let words = same.iter().filter_map(|one| one.resident.personal.as_ref()?.phone.clone());
         let words = words.filter(|phone| !phone.starts_with(TENANT)).collect();
         let mut keys = Vec::new();
         for one in &same {
-            keys.extend(keys_of(replica, &namespace, document, (one.id.as_bytes(), Resident::PERSONAL)));
+            keys.extend(keys_of(replica, namespace, document, (one.id.as_bytes(), Resident::PERSONAL)));
         }
-        if erasure::erase(replica, &authority, &namespace, document, Subject::Resident(resident), local).is_err() {
+        if erasure::erase(replica, &authority, namespace, document, Subject::Resident(resident), local).is_err() {
             return false;
         }
         let erased = Erased { namespace: namespace.id(&authority.town), document, keys, words };
@@ -121,8 +135,25 @@ impl World {
         true
     }
 
-    /// Whom an entry of a book names is erased by an authority at the center.
+    /// Somebody is erased who was recorded twice, where the center knows of one.
+    fn erase_merged(&mut self, dice: &mut Dice) -> bool {
+        let known = self.ledger.rows.documents.iter().filter(|(_, (_, kind))| *kind == DocumentKind::Household);
+        let known: Vec<(DocumentId, Namespace)> =
+            known.map(|(document, (namespace, _))| (*document, namespace.clone())).collect();
+        known.into_iter().any(|(document, namespace)| {
+            self.erase_resident(&namespace, document, |all| {
+                let merged: Vec<ResidentId> =
+                    all.iter().filter(|one| one.alias_of.is_some()).map(|one| one.id).collect();
+                dice.one_of(&merged).copied()
+            })
+        })
+    }
+
+    /// Whom an entry of a book names is erased by an authority at the center, or somebody who was recorded twice.
     pub(in crate::world) fn erase_in_book(&mut self, dice: &mut Dice) -> bool {
+        if dice.chance(40) && self.erase_merged(dice) {
+            return true;
+        }
         let (center, authority) = (0, self.founded.authority.clone());
         let local = self.clock(center);
         let books = self.ledger.rows.documents.iter().filter_map(|(document, (namespace, kind))| {
