@@ -8,6 +8,7 @@ mod door_tags;
 mod features;
 mod file;
 mod pages;
+mod orders;
 mod registry;
 mod scores;
 mod tables;
