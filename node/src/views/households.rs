@@ -314,8 +314,7 @@ impl Reader {
         query.equals("z.state", filter.state);
         query.equals("z.grade", filter.grade);
         query.within("h.row", DocumentKind::Household, filter.bounds);
-        // A hazard whose time is not known comes last; nothing lies beyond a NULL.
-        let order = Order { columns: &["coalesce(z.changed_ms, 0)", "z.row"], descending: true };
+        let order = Order { columns: &["z.changed_ms", "z.row"], descending: true };
         query.list(&self.connection, (HAZARD, HAZARDS), &order, page, hazard_row)
     }
 }

@@ -181,7 +181,7 @@ fn told(text: &str) -> Vec<&'static str> {
 async fn no_file_tells_of_anybody_without_a_reason_and_none_in_clear_without_a_note() {
     let node = Node::start().await;
     node.planted().await;
-    let noted = async || node.fetch("/v1/reveals").await.1["rows"].as_array().unwrap().clone();
+    let noted = async || node.fetch("/v1/reveals?limit=500").await.1["rows"].as_array().unwrap().clone();
     for (path, _) in exports() {
         let text = node.exported(&path).await;
         assert_eq!(told(&text), Vec::<&str>::new(), "{path} without a reason: {text}");
