@@ -296,7 +296,8 @@ pub(super) fn merged(town: &TownView) -> Vec<String> {
         };
         for node in holders(town, &one.cell.namespace) {
             let told = [first, second].map(|id| node.seen.shown_as.get(&(document, id)).copied());
-            if told != shown.map(Some) {
+            // Whom a removed node recorded is not there, and is nobody's alias.
+            if !told.contains(&None) && told != shown.map(Some) {
                 let words = format!("{} shows two residents of {document} otherwise than", node.name);
                 found.push(format!("{words} as {answer:?} was answered"));
             }

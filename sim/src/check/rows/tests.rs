@@ -149,6 +149,20 @@ fn a_settlement_that_somebody_contradicted_may_be_open_again() {
 }
 
 #[test]
+fn nobody_is_one_with_a_resident_who_is_not_there() {
+    let [first, second] = residents().ids();
+    let without = |gone: ResidentId| {
+        filled(|town| {
+            for node in &mut town.nodes[..2] {
+                tell_apart(node);
+                node.seen.shown_as.remove(&(DOCUMENT, gone));
+            }
+        })
+    };
+    assert_eq!([without(first), without(second)], [vec![], vec![]]);
+}
+
+#[test]
 fn a_track_is_read_by_the_centers_that_its_unit_knew() {
     let read = |role: NodeRole, knew: bool, reads: bool| {
         filled(|town| {
