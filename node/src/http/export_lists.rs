@@ -332,6 +332,7 @@ fn masks(list: ListKind) -> &'static [Masked] {
         ListKind::Inspections => &[("note", mask_numbers)],
         ListKind::Devices => &[("name", mask_numbers), ("place", mask_numbers)],
         ListKind::Events => &[("value", mask_numbers)],
+        ListKind::DoorTags => &[("address", mask_numbers)],
         ListKind::Members => &[("name", mask_name), ("phone", mask_phone)],
         ListKind::Teams => &[("name", mask_numbers), ("phone", mask_mobile)],
         ListKind::Regions => &[],

@@ -459,6 +459,9 @@ fn answerable(reading: &Reading) -> Vec<(OpenConflict, Vec<u8>)> {
         | Reading::Member(_)
         | Reading::Team(_)
         | Reading::Track(_)
+        | Reading::LifeCycle(_)
+        | Reading::Dwelling(_)
+        | Reading::DoorTags(_)
         | Reading::Nothing => vec![],
     }
 }
@@ -479,6 +482,9 @@ fn settled_records(reading: &Reading) -> Vec<Vec<u8>> {
         | Reading::Member(_)
         | Reading::Team(_)
         | Reading::Track(_)
+        | Reading::LifeCycle(_)
+        | Reading::Dwelling(_)
+        | Reading::DoorTags(_)
         | Reading::Nothing => return vec![],
     };
     settled.iter().map(|settled| settled.at.record.clone()).collect()
@@ -500,6 +506,9 @@ fn is_text(reading: &Reading, subject: &str) -> bool {
         | Reading::Member(_)
         | Reading::Team(_)
         | Reading::Track(_)
+        | Reading::LifeCycle(_)
+        | Reading::Dwelling(_)
+        | Reading::DoorTags(_)
         | Reading::Nothing => false,
     }
 }

@@ -67,6 +67,9 @@ pub(crate) fn cells(reading: &Reading) -> Shown {
         | Reading::Member(_)
         | Reading::Team(_)
         | Reading::Track(_)
+        | Reading::LifeCycle(_)
+        | Reading::Dwelling(_)
+        | Reading::DoorTags(_)
         | Reading::Nothing => Shown::new(),
     }
 }

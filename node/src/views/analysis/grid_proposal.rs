@@ -116,7 +116,7 @@ impl Reader {
             let Some(rule) = rule.filter(|rule| rule.most_households.or(rule.most_hectares).is_some()) else {
                 return Ok(None);
             };
-            let (doors, unplaced) = self.doors(filter.region)?;
+            let (doors, unplaced) = self.doors_placed(filter.region)?;
             let households = doors.iter().map(|door| door.households).sum();
             let used = self.codes_of_grids(filter.region)?;
             let mut codes = (1_u32..).map(|number| format!("P{number:02}")).filter(|code| !used.contains(code));
@@ -158,7 +158,7 @@ impl Reader {
     }
 
     /// Where how many households are, and how many are nobody knows where.
-    fn doors(&self, region: RegionCode) -> Result<(Vec<Door>, u64), QueryError> {
+    fn doors_placed(&self, region: RegionCode) -> Result<(Vec<Door>, u64), QueryError> {
         let mut query = Query::default();
         query.region("h.region", Some(region));
         query.and::<Value>("h.address <> ''", []);

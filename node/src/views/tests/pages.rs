@@ -9,7 +9,7 @@ use townmesh_crdt::command::read::{CaseRecord, DeviceDayRecord, InspectionRecord
 use townmesh_crdt::command::track::TrackRecord;
 use townmesh_crdt::domain::books::BookKind;
 use townmesh_crdt::domain::case::{
-    Action, Assignment, CaseEvent, FoldInput, LimitClock, Report, Severity, Source, TransitionTable, fold,
+    Action, Assignment, CaseEvent, FoldInput, LifeCycle, LimitClock, Report, Severity, Source, fold,
 };
 use townmesh_crdt::domain::date::Day;
 use townmesh_crdt::domain::device::Device;
@@ -71,12 +71,17 @@ fn case(number: u32, minute: u64) -> Reading {
         .into_iter()
         .map(|(step, seen, role, action)| {
             let seen = (seen > 0).then_some(RecordId([seen; 16])).into_iter().collect();
-            let event = CaseEvent { case: id(number), by: "x".into(), role, seen, note: None, action };
+            let event = CaseEvent { case: id(number), by: "x".into(), role, seen, note: None, action, rules: None };
             let time = (minute * 60_000) << 16;
             (RecordId([step; 16]), FoldInput { event, time, author: NodeId([1; 32]), void: None })
         })
         .collect();
-    Reading::Case(CaseRecord { id: id(number), case: fold(&events, &TransitionTable::default()), unreadable: 0 })
+    Reading::Case(CaseRecord {
+        id: id(number),
+        case: fold(&events, &LifeCycle::default()),
+        unreadable: 0,
+        steps: vec![],
+    })
 }
 
 /// The same events of one device, as another village may have them.
