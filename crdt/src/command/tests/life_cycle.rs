@@ -8,7 +8,7 @@ use super::*;
 use crate::command::case::{self, CaseRef};
 use crate::command::life_cycle::{self, EditionNote, Publishing};
 use crate::command::{CommandError, Outcome, conflict, table};
-use crate::domain::case::{Action, Case, Effect, Promise, Step, TransitionTable};
+use crate::domain::case::{Action, Case, Effect, Promise, Reason, Step, TransitionTable};
 use crate::domain::role::Role;
 use crate::domain::tables::{TableKind, TransitionRow};
 use crate::policy::{Denied, DocumentKind};
@@ -198,18 +198,27 @@ fn what_a_removed_center_published_unseen_counts_for_nothing() {
     let founded = enrol::found(&[LANGFA.to_owned()], "2025", "2025-11", NOW, &mut rng);
     let mut one = node(&founded, &mut rng, "center-1", NodeRole::Center);
     let mut two = node(&founded, &mut rng, "center-2", NodeRole::Center);
+    let mut third = node(&founded, &mut rng, "center-3", NodeRole::Center);
     meet(&mut one, &mut two);
+    meet(&mut one, &mut third);
     draft(&mut two, &[duty_heads_accept()]);
     meet(&mut one, &mut two);
     publish(&mut two).unwrap();
-    let case = report(&mut two);
-    accept(&mut two, &case, Role::DutyHead).unwrap();
+    meet(&mut two, &mut third);
+    assert!(table::tables(&mut third).unwrap().life_cycle().in_force().is_some());
+    let case = report(&mut third);
+    accept(&mut third, &case, Role::DutyHead).unwrap();
     one.revoke(&founded.authority, two.node(), true, NOW).unwrap();
     one.commit(NOW).unwrap();
-    meet(&mut one, &mut two);
-    assert!(table::tables(&mut one).unwrap().life_cycle().in_force().is_none());
-    let standing = report(&mut one);
-    assert_eq!(accept(&mut one, &standing, Role::DutyHead), Err("wrong_role"));
+    meet(&mut one, &mut third);
+    for replica in [&mut one, &mut third] {
+        let tables = table::tables(replica).unwrap();
+        assert!(tables.life_cycle().in_force().is_none());
+        assert_eq!(tables.life_cycle().published().len(), 1, "it is told, and rules nothing");
+        let folded = folded(replica, &case);
+        let Effect::None { reason, .. } = folded.timeline[1].effect else { panic!("{folded:?}") };
+        assert_eq!((reason, folded.timeline[1].edition), (Reason::WrongRole, 0));
+    }
 }
 
 #[test]

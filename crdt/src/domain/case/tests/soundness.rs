@@ -50,8 +50,8 @@ fn steps_that_go_before_each_other_are_named_and_so_is_what_nobody_can_settle() 
     assert_eq!(
         unsound,
         [
-            Unsound::BeatEachOther(Step::OrderDone, Step::ApproveVoid),
             Unsound::BeatEachOther(Step::ApproveVoid, Step::OrderDone),
+            Unsound::BeatEachOther(Step::OrderDone, Step::ApproveVoid),
         ]
     );
     let instead = shipped.meetings().iter().filter(|met| met.first != Step::OrderDone).cloned().chain([opposite]);
