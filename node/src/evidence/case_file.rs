@@ -271,6 +271,7 @@ fn event_json(fact: &Fact, placed: Option<&TimelineEntry>) -> Value {
         "note": event.note,
         "seen": event.seen,
         "action": event.action,
+        "edition": placed.map(|entry| entry.edition),
         "effect": placed.map(|entry| entry.effect),
         "effect_zh": zh,
         "effect_en": en,

@@ -127,7 +127,7 @@ async fn following_is_bounded_and_wrong_wishes_are_refused() {
     let node = Node::start().await;
     for (query, last, expected) in [
         ("?after=nonsense", None, "change_id"),
-        ("?kinds=dwelling", None, "kinds"),
+        ("?kinds=blob", None, "kinds"),
         ("?kinds=houses", None, "kinds"),
         ("?region=town", None, "query"),
         ("?colour=red", None, "query"),

@@ -287,7 +287,7 @@ async fn a_duplicate_dispatch_is_settled_by_whoever_may_and_stays() {
     let case = node.dispatched_twice().await;
     let conflict = node.conflict(&case).await;
     assert_eq!((&conflict["kind"], &conflict["place"]), (&json!("duplicate_dispatch"), &json!("村口")), "{conflict}");
-    assert_eq!(conflict["actions"][0]["needs"]["role"], json!(["dispatcher", "duty_head", "commander"]));
+    assert_eq!(conflict["actions"][0]["needs"]["role"], json!(["duty_head", "dispatcher", "commander"]));
     let side = conflict["sides"].as_array().unwrap().iter().find(|side| side["orders"][0]["team"] == "south").unwrap();
     assert_eq!((&side["said"][0]["by"], &side["chinese"]), (&json!("pqy-south"), &json!("派遣：south")));
     let keep = |role: Option<&str>| {

@@ -52,7 +52,7 @@ async fn the_shipped_rules_are_read_back_from_the_file_that_they_are_exported_to
 async fn a_draft_is_looked_through_published_and_gone_by() {
     let node = Node::start().await;
     node.draft(json!({ "step": "accept", "who": "duty_head" })).await;
-    node.draft(json!({ "step": "order_done", "guards": null })).await;
+    node.draft(json!({ "step": "order_done", "guards": "none" })).await;
     let draft = node.life_cycle().await["draft"].take();
     assert_eq!((&draft["differs"], &draft["broken"]), (&json!(true), &json!(["finder_handles_not"])), "{draft}");
     let changed: Vec<(&Value, &Value)> = draft["changes"]["rules"]
@@ -105,15 +105,13 @@ async fn rules_that_nobody_could_work_by_are_refused_in_both_languages() {
     let node = Node::start().await;
     node.draft(json!({ "step": "close", "retired": true })).await;
     let draft = node.life_cycle().await["draft"].take();
-    assert_eq!(draft["unsound"][0]["chinese"], "案卷进入“待结案”后无法离开", "{draft}");
+    let stuck = |one: &Value| one["chinese"] == "案卷进入“待结案”后无法离开";
+    assert!(draft["unsound"].as_array().unwrap().iter().any(stuck), "{draft}");
     assert_eq!(draft["changes"]["rules"][0]["after"], Value::Null);
     let (status, answer) = node.publish(&[]).await;
     assert_eq!((status, code(&answer)), (StatusCode::UNPROCESSABLE_ENTITY, "unsound"), "{answer}");
     let english = answer["message_en"].as_str().unwrap();
-    assert!(
-        english.contains("a case cannot leave “to be closed”") || english.contains("a case cannot leave"),
-        "{english}"
-    );
+    assert!(english.contains("a case cannot leave"), "{english}");
     for (input, expected) in [
         (json!({ "by": "zhz-1" }), StatusCode::UNPROCESSABLE_ENTITY),
         (

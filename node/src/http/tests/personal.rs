@@ -156,7 +156,7 @@ fn exports() -> Vec<(String, bool)> {
     for list in ListKind::ALL {
         let filter = if list == ListKind::Events { "&device=gate-1" } else { "" };
         for format in list.formats() {
-            let tells = !matches!(list, ListKind::Regions | ListKind::Hazards);
+            let tells = !matches!(list, ListKind::Regions | ListKind::Hazards | ListKind::DoorTags);
             paths.push((format!("/v1/export/{}?format={}{filter}", list.name(), format.name()), tells));
         }
     }
