@@ -190,7 +190,12 @@ impl TryFrom<String> for EditionName {
     operation_id = "showEdition",
     tag = "tables",
     summary = "办理流程的一个版本 / one edition of the rules of cases",
-    params(("edition" = String, Path, description = "版本编号，或 shipped / id of an edition, or shipped")),
+    params((
+        "edition" = String,
+        Path,
+        description = "版本编号，或 shipped / id of an edition, or shipped",
+        pattern = "^(shipped|[0-9a-fA-F]{32})$"
+    )),
     responses(
         (status = 200, description = "结果 / what was asked for", body = ShownEdition),
         Sought
@@ -222,7 +227,12 @@ pub(super) async fn edition(
     operation_id = "restoreEdition",
     tag = "tables",
     summary = "把一个版本写回草稿 / write an edition into the draft",
-    params(("edition" = String, Path, description = "版本编号，或 shipped / id of an edition, or shipped")),
+    params((
+        "edition" = String,
+        Path,
+        description = "版本编号，或 shipped / id of an edition, or shipped",
+        pattern = "^(shipped|[0-9a-fA-F]{32})$"
+    )),
     responses(
         (status = 200, description = "结果 / what was asked for", body = Imported),
         Written,

@@ -127,8 +127,11 @@ const GUARDED: &[(Promise, Guard, &[Step])] = &[
     (Promise::OthersAudit, Guard::NotFinder, &[Step::AuditValid, Step::AuditInvalid]),
 ];
 
+/// A promise, and the pairs of steps that must meet so.
+type Kept = (Promise, Outcome, &'static [(Step, Step)]);
+
 /// Meetings by which promises are kept.
-const MET: &[(Promise, Outcome, &[(Step, Step)])] = &[
+const MET: &[Kept] = &[
     (Promise::FailureStands, Outcome::Beats, &[(Step::VerifyFail, Step::Close), (Step::VerifyFail, Step::VerifyPass)]),
     (
         Promise::WorkNotVoided,

@@ -39,7 +39,10 @@ fn reads_the_figures(story: &Story<'_>, leader: &Person<'_>, village: &str) -> a
     desks.duty_head.does(&closed, json!({ "reopen": { "cause": "recurrence" } }))?;
     let again = desks.closed(village, "丁地")?;
     let assessed = format!("/v1/assessment?{}&by=region", period());
-    let told = leader.looks_until(&assessed, |told| same("filed", &told["total"]["filed"].as_u64(), &Some(4)))?;
+    let told = leader.looks_until(&assessed, |told| {
+        same("filed", &told["total"]["filed"].as_u64(), &Some(4))?;
+        same("closed", &told["total"]["closed"].as_u64(), &Some(1))
+    })?;
     says(&told, "/total/closed", json!(1))?;
     says(&told, "/total/overdue", json!(0))?;
     says(&told, "/groups/0/group", json!(village))?;
