@@ -277,9 +277,9 @@ pub fn default_scopes(role: NodeRole, regions: &[String], carries: &[String]) ->
     let regional = [NamespaceKind::Registry, NamespaceKind::Cases, NamespaceKind::Events];
     let scope = |kind, region: &str, access| Scope { kind, region: region.to_owned(), access };
     let mut scopes = vec![];
-    // What rules the town and what commands it travels with the cases that go by it, also where only a carrier comes by.
-    let town = if role == Carrier { Access::Carry } else { Access::Hold };
-    scopes.push(scope(NamespaceKind::Town, "", town));
+    if role != Carrier {
+        scopes.push(scope(NamespaceKind::Town, "", Access::Hold));
+    }
     match role {
         Center => {
             scopes.extend(regional.map(|kind| scope(kind, "", Access::Hold)));
@@ -340,8 +340,7 @@ mod tests {
                 }
             };
             expect(Namespace::auth(), Some(Access::Hold));
-            let town = if role == NodeRole::Carrier { Access::Carry } else { Access::Hold };
-            expect(Namespace::town(), Some(town));
+            expect(Namespace::town(), (role != NodeRole::Carrier).then_some(Access::Hold));
             for region in [&own, &other] {
                 let access = if is_center || *region == own { Access::Hold } else { Access::Carry };
                 expect(Namespace::registry(region), Some(access));

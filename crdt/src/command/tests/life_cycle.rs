@@ -165,34 +165,6 @@ fn an_edition_is_written_into_the_draft_again_to_be_published_once_more() {
 }
 
 #[test]
-fn rules_come_by_a_carrier_with_the_cases_that_go_by_them() {
-    let mut rng = ChaCha8Rng::seed_from_u64(176);
-    let founded = enrol::found(&[LANGFA.to_owned()], "2025", "2025-11", NOW, &mut rng);
-    let mut center = node(&founded, &mut rng, "center", NodeRole::Center);
-    let mut one = node(&founded, &mut rng, "one", NodeRole::Village);
-    let place = Place {
-        name: "carrier".into(),
-        role: NodeRole::Carrier,
-        regions: vec![],
-        carries: vec![LANGFA.to_owned()],
-        acts_as: None,
-    };
-    let mut carrier = node_at(&founded, &mut rng, &place);
-    meet(&mut center, &mut one);
-    meet(&mut center, &mut carrier);
-    let case = report(&mut one);
-    meet(&mut one, &mut center);
-    draft(&mut center, &[duty_heads_accept()]);
-    publish(&mut center).unwrap();
-    accept(&mut center, &case, Role::DutyHead).unwrap();
-    meet(&mut center, &mut carrier);
-    meet(&mut carrier, &mut one);
-    let folded = folded(&mut one, &case);
-    assert_eq!((folded.waiting.len(), folded.timeline.len()), (0, 2), "{folded:?}");
-    assert_eq!(folded.timeline[1].edition, 1);
-}
-
-#[test]
 fn what_a_removed_center_published_unseen_counts_for_nothing() {
     let mut rng = ChaCha8Rng::seed_from_u64(177);
     let founded = enrol::found(&[LANGFA.to_owned()], "2025", "2025-11", NOW, &mut rng);

@@ -10,7 +10,8 @@
 //!   stand that none replaces, they were published apart: the newest is in force, and one more settles it.
 //! - An edition whose author could not publish it (a removed center) is *void*: events that name it go by the newest of those
 //!   before it that is not. What stands past a fork of its author's log is not there until an authority ratifies it.
-//! - An event that names an edition which is not held, or which rests on one that is not, *waits*.
+//! - An event that names an edition which is not held, or which rests on one that is not, *waits*. Carriers do not carry what
+//!   rules the town: a village that only they reach waits for new rules until anybody else comes by.
 //! - An event that names none goes by the table that the program ships, which therefore never changes.
 //!
 //! What this does not stop: a node that was told of new rules and goes on by old ones looks like one that was not told. Each event
