@@ -210,15 +210,21 @@ pub fn publish(
 /// has beside them is taken out.
 ///
 /// # Errors
-/// [`CommandError::LifeCycle`] where there is no such edition; [`CommandError::Record`].
+/// [`CommandError::LifeCycle`] where there is no such edition; [`CommandError::Input`] where it has a word of a newer version;
+/// [`CommandError::Record`].
 pub fn restore(replica: &mut Replica, id: Option<RecordId>, now: Millis) -> Result<Imported, CommandError> {
     let tables = table::tables(replica)?;
     let table = tables.life_cycle().table_of(id).ok_or(LifeCycleError::NoSuchEdition)?;
     let rules = table.rules().map(|rule| TransitionRow::of_rule(rule).to_fields());
     let meetings = table.meetings().iter().map(|met| MeetingRow::of_meeting(met).to_fields());
+    let rows = [(TableKind::Transition, rules.collect()), (TableKind::Meeting, meetings.collect::<Vec<_>>())];
+    let rows = rows.map(|(kind, rows)| (kind, table::standing_alone(&tables, kind, rows)));
+    // Both tables or neither.
+    for (kind, rows) in &rows {
+        rows.iter().try_for_each(|row| kind.check(row))?;
+    }
     let mut restored = Imported::default();
-    for (kind, rows) in [(TableKind::Transition, rules.collect()), (TableKind::Meeting, meetings.collect::<Vec<_>>())] {
-        let rows = table::standing_alone(&tables, kind, rows);
+    for (kind, rows) in rows {
         let Imported { created, changed, unchanged } = table::record(replica, kind, &rows, now)?;
         restored.created += created;
         restored.changed += changed;

@@ -16,7 +16,7 @@ use townmesh_crdt::domain::hazard::{DoorMark, DoorSign};
 use townmesh_crdt::domain::number::SpokenNumber;
 use townmesh_crdt::domain::region::RegionCode;
 use townmesh_crdt::id::{DocumentId, TagId};
-use townmesh_crdt::namespace::{Namespace, NamespaceKind};
+use townmesh_crdt::namespace::Namespace;
 use townmesh_crdt::policy::DocumentKind;
 use townmesh_crdt::replica::Replica;
 use townmesh_crdt::store::LogState;
@@ -403,7 +403,7 @@ fn reads(replica: &Replica, region: RegionCode) -> bool {
 /// Up to when everything is here that others held of a registry; `None` where it is not read here, where entries of it are
 /// held that its documents do not show yet, and where a node that writes there was never heard.
 fn complete_to(replica: &mut Replica, region: &str) -> Option<u64> {
-    let namespace = Namespace { kind: NamespaceKind::Registry, region: region.to_owned(), period: String::new() };
+    let namespace = Namespace::registry(region);
     if !region.parse().is_ok_and(|region| reads(replica, region)) {
         return None;
     }

@@ -55,43 +55,22 @@ pub fn settled(reading: &Reading) -> Vec<Done> {
     if let Reading::Case(record) = reading {
         return of_case(record.id, &record.case);
     }
-    let Some(document) = document_of(reading) else { return vec![] };
-    settlements(reading).iter().map(|one| of_field(document, one)).collect()
+    let Some((document, settlements)) = settlements(reading) else { return vec![] };
+    settlements.iter().map(|one| of_field(document, one)).collect()
 }
 
-fn settlements(reading: &Reading) -> &[Settlement] {
-    match reading {
-        Reading::Household(record) => &record.settled,
-        Reading::Hazard(record) => &record.settled,
-        Reading::Device(record) => &record.settled,
-        Reading::Region(record) => &record.settled,
-        Reading::Grid(record) => &record.settled,
-        Reading::Member(record) => &record.settled,
-        Reading::Team(record) => &record.settled,
-        Reading::Table(record) => &record.settled,
-        Reading::Book(entry) => &entry.settled,
-        Reading::Case(_)
-        | Reading::LifeCycle(_)
-        | Reading::Dwelling(_)
-        | Reading::DoorTags(_)
-        | Reading::Inspections(_)
-        | Reading::DeviceDay(_)
-        | Reading::Track(_)
-        | Reading::Nothing => &[],
-    }
-}
-
-fn document_of(reading: &Reading) -> Option<DocumentId> {
+/// The settlements of a document whose fields are settled by ordinary edits.
+fn settlements(reading: &Reading) -> Option<(DocumentId, &[Settlement])> {
     Some(match reading {
-        Reading::Household(record) => record.id,
-        Reading::Hazard(record) => record.id,
-        Reading::Device(record) => record.id,
-        Reading::Region(record) => record.id,
-        Reading::Grid(record) => record.id,
-        Reading::Member(record) => record.id,
-        Reading::Team(record) => record.id,
-        Reading::Table(record) => record.id,
-        Reading::Book(entry) => entry.id,
+        Reading::Household(record) => (record.id, &record.settled),
+        Reading::Hazard(record) => (record.id, &record.settled),
+        Reading::Device(record) => (record.id, &record.settled),
+        Reading::Region(record) => (record.id, &record.settled),
+        Reading::Grid(record) => (record.id, &record.settled),
+        Reading::Member(record) => (record.id, &record.settled),
+        Reading::Team(record) => (record.id, &record.settled),
+        Reading::Table(record) => (record.id, &record.settled),
+        Reading::Book(entry) => (entry.id, &entry.settled),
         Reading::Case(_)
         | Reading::LifeCycle(_)
         | Reading::Dwelling(_)
@@ -189,7 +168,8 @@ pub fn undo(
     let reading = Of { namespace, kind, document }.read(replica)?;
     let not_found = CommandError::NotFound { thing: "settlement in", chinese: "裁定", document };
     let done = settled(&reading).into_iter().find(|done| done.id == settlement).ok_or(not_found)?;
-    let made = settlements(&reading).iter().find(|one| of_field(document, one).id == settlement);
+    let made = settlements(&reading).map(|(_, settlements)| settlements).unwrap_or_default();
+    let made = made.iter().find(|one| of_field(document, one).id == settlement);
     let Some(made) = made else { return Err(CommandError::NotUndoable) };
     if !made.stands {
         return Err(CommandError::ConflictChanged);
