@@ -95,6 +95,20 @@ pub enum Work {
     Position,
     /// A photo is recorded.
     Photo,
+    /// A center edits or imports rows of a table of the town.
+    Table,
+    /// An entry of a book: an enterprise, a shift, a campaign, a message.
+    Book,
+    /// A tenant is recorded whom the next office may be recording, too.
+    Tenant,
+    /// A conflict is settled.
+    Settle,
+    /// A settlement is taken back.
+    Undo,
+    /// A unit records where it was.
+    Track,
+    /// A second center joins the town.
+    Center,
 }
 
 /// Weights of the kinds of work, by who does it: offices and centers, vehicles.
@@ -110,6 +124,11 @@ const WORK: [(Work, u32, u32); 10] = [
     (Work::Position, 0, 4),
     (Work::Photo, 1, 1),
 ];
+
+/// What came to the domain later: kind of work, how often it happens in a node-day. Drawn with dice of their own, so that the
+/// other steps of a seed stay as they were.
+const LATER_WORK: [(Work, u64); 6] =
+    [(Work::Table, 14), (Work::Book, 30), (Work::Tenant, 10), (Work::Settle, 24), (Work::Undo, 6), (Work::Track, 8)];
 
 /// What goes wrong. The number is the row of FAULTS.md.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -220,6 +239,24 @@ pub enum Fault {
     Flood,
     /// 23: two offices edit one household in the same millisecond.
     AtOnce,
+    /// 30: whom an entry of a book names is erased, or somebody who was recorded twice.
+    EraseInBook,
+    /// 24: a node signs what its certificate does not allow it.
+    Overreach {
+        /// What.
+        what: Overreach,
+    },
+}
+
+/// What some node may not record although it may write there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub enum Overreach {
+    /// A row of a table, by another node than a center.
+    Table,
+    /// A response plan that is opened by a vehicle.
+    Response,
+    /// What followed from a rating, by another node than a center.
+    Consequence,
 }
 
 /// What only newer versions know.
@@ -267,7 +304,7 @@ pub const SLOTS: [(u32, &str, &str); 9] = [
     (31, "a node that returns after a namespace was dropped", "retention; the return after an erasure is simulated"),
 ];
 
-const KINDS: [Kind; 30] = [
+const KINDS: [Kind; 32] = [
     Kind { row: 1, name: "kill", rate: 60, most: 10_000, draw: |dice, _| Fault::Kill { minutes: dice.below(30) } },
     Kind { row: 2, name: "power cut", rate: 60, most: 10_000, draw: |dice, _| power_cut(dice, 0) },
     Kind { row: 3, name: "power cut in recovery", rate: 30, most: 10_000, draw: |dice, _| power_cut(dice, 3) },
@@ -310,6 +347,8 @@ const KINDS: [Kind; 30] = [
     Kind { row: 25, name: "newer version", rate: 100, most: 10_000, draw: |dice, _| newer(dice) },
     Kind { row: 11, name: "flooder", rate: 8, most: 1, draw: |_, _| Fault::Flood },
     Kind { row: 23, name: "edits at once", rate: 60, most: 10_000, draw: |_, _| Fault::AtOnce },
+    Kind { row: 30, name: "erasure in a book", rate: 60, most: 200, draw: |_, _| Fault::EraseInBook },
+    Kind { row: 24, name: "overreach", rate: 60, most: 10_000, draw: |dice, _| overreach(dice) },
 ];
 
 fn power_cut(dice: &mut Dice, depth: u32) -> Fault {
@@ -351,6 +390,10 @@ fn newer(dice: &mut Dice) -> Fault {
     Fault::Newer { what: [Newer::Message, Newer::Card, Newer::Item][dice.below(3) as usize] }
 }
 
+fn overreach(dice: &mut Dice) -> Fault {
+    Fault::Overreach { what: [Overreach::Table, Overreach::Response, Overreach::Consequence][dice.below(3) as usize] }
+}
+
 /// The schedule of one run.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Plan {
@@ -369,6 +412,7 @@ impl Plan {
             let is_vehicle = crate::world::roster::is_vehicle(options.nodes, node);
             work_of(&options, node, is_vehicle, length, &mut steps);
         }
+        later_work_of(&options, length, &mut steps);
         faults_of(&options, length, &mut steps);
         steps.sort_by_key(|step| (step.at, step.node, step.dice));
         Self { options, steps }
@@ -404,6 +448,30 @@ pub(crate) fn work_of(options: &Options, node: usize, is_vehicle: bool, length: 
             steps.push(Step { at, node, what: What::Work(*work), dice: dice.serial() });
         }
         made += burst;
+    }
+}
+
+/// Swarm style, as faults are: some towns settle much, others import all day. Most have a second center, so that there are
+/// two that edit one table.
+fn later_work_of(options: &Options, length: Millis, steps: &mut Vec<Step>) {
+    let node_hours = options.nodes as u64 * u64::from(options.hours);
+    for (number, (work, a_day)) in (0..).zip(LATER_WORK) {
+        let mut dice = Dice::of(options.seed, "later work", number);
+        if dice.chance(20) {
+            continue;
+        }
+        let strength = [50, 100, 250][dice.below(3) as usize];
+        let count = node_hours * a_day * strength * u64::from(options.load) / (24 * 10_000);
+        for _ in 0..count {
+            let node = dice.below(options.nodes as u32) as usize;
+            let (at, serial) = (DEPLOYMENT + dice.long(length), dice.serial());
+            steps.push(Step { at, node, what: What::Work(work), dice: serial });
+        }
+    }
+    let mut dice = Dice::of(options.seed, "second center", 0);
+    if options.load > 0 && dice.chance(70) {
+        let (at, serial) = (DEPLOYMENT + dice.long(length / 6), dice.serial());
+        steps.push(Step { at, node: 0, what: What::Work(Work::Center), dice: serial });
     }
 }
 

@@ -145,6 +145,11 @@ impl fmt::Display for Report {
             stats.claims_checked,
             stats.refused
         )?;
+        writeln!(
+            f,
+            "  {} values in tables and books ({} by people who had not been shown all of them), {} conflicts settled, {} values put back",
+            stats.values, stats.unsure, stats.settled, stats.undone
+        )?;
         let ratio = stats.bytes as f64 / outcome.appended_bytes.max(1) as f64;
         writeln!(
             f,

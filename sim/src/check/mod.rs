@@ -5,6 +5,7 @@
 //! open after a fault, a sound disk fails a write, an entry that was just acknowledged cannot be shown, a log is said
 //! to have forked that did not, or a node says *equal* of a peer that lacks something.
 
+pub(crate) mod rows;
 #[cfg(test)]
 mod tests;
 pub(crate) mod view;
@@ -40,7 +41,7 @@ const MOST: usize = 5;
 type Checker = fn(&TownView) -> Vec<String>;
 
 /// Every checker, with what it demands.
-pub const CHECKERS: [(&str, Checker); 14] = [
+pub const CHECKERS: [(&str, Checker); 21] = [
     ("acknowledged records are on every holder", acknowledged),
     ("holders hold the same", equal_holders),
     ("what is forged is nowhere", forgeries),
@@ -55,6 +56,16 @@ pub const CHECKERS: [(&str, Checker); 14] = [
     ("periods follow on each other", periods),
     ("who was erased is read nowhere", erased),
     ("an invite that was used twice is known to all", redeemed),
+    (
+        "what was written in tables and books is shown by every holder, if need be as one side of a conflict",
+        rows::acknowledged,
+    ),
+    ("what somebody replaced is shown nowhere", rows::replaced),
+    ("what somebody recorded who may not has no effect", rows::overreached),
+    ("a conflict is the same everywhere", rows::conflicts),
+    ("a conflict that was settled stays so", rows::settled),
+    ("residents who were merged are one everywhere", rows::merged),
+    ("a track is read by centers and its unit alone", rows::tracks),
 ];
 
 /// Applies every checker.

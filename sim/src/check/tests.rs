@@ -7,15 +7,16 @@ use townmesh_crdt::entry::Lane;
 use townmesh_crdt::id::{CertificateId, DocumentId, EntryId, NodeId, RecordId};
 use townmesh_crdt::namespace::Namespace;
 
+use super::rows::tests as filled;
 use super::*;
-use crate::world::{Ack, Content, Stated, Stats};
+use crate::world::{Ack, Content, Rows, Stated, Stats};
 
-const SPACE: NamespaceId = NamespaceId([1; 16]);
-const DOCUMENT: DocumentId = DocumentId([2; 16]);
+pub(super) const SPACE: NamespaceId = NamespaceId([1; 16]);
+pub(super) const DOCUMENT: DocumentId = DocumentId([2; 16]);
 const CARD: CardKey = CardKey { kind: CardKind::Beacon as u8, key: [1; 32] };
 const RECORD: RecordId = RecordId([3; 16]);
 
-fn log(author: u8) -> LogId {
+pub(super) fn log(author: u8) -> LogId {
     LogId { namespace: SPACE, author: NodeId([author; 32]), epoch: 1, lane: Lane::Work }
 }
 
@@ -54,11 +55,12 @@ fn node(number: u8, access: Access) -> NodeView {
         redeemed: BTreeSet::new(),
         unerased: vec![],
         auth_bytes: BTreeMap::from([(NodeId([1; 32]), 1_000)]),
+        seen: rows::Seen::default(),
     }
 }
 
 /// The first node wrote two entries; the second reads them, the third carries them.
-fn sound() -> TownView {
+pub(super) fn sound() -> TownView {
     TownView {
         nodes: vec![node(1, Access::Hold), node(2, Access::Hold), node(3, Access::Carry)],
         acks: vec![ack(1, 1), ack(1, 2)],
@@ -72,6 +74,7 @@ fn sound() -> TownView {
         stats: Stats { sessions: 1, bytes: 100, largest: 50, ..Stats::default() },
         appended_bytes: 100,
         beacons: 0,
+        rows: Rows::default(),
     }
 }
 
@@ -151,6 +154,63 @@ const LIES: &[(&str, usize, Damage)] = &[
         town.stated.push(stated(Said::Redeemed(CertificateId([5; 32])), false));
         town.nodes[0].redeemed.insert(CertificateId([5; 32]));
     }),
+    ("a holder does not show a value", 14, |town| {
+        filled::fill(town);
+        town.nodes[1].seen.cells.clear();
+    }),
+    ("a holder shows one that was replaced", 15, |town| {
+        filled::fill(town);
+        town.nodes[1].seen.cells.insert(filled::cell("standard"), vec!["b".into(), "a".into()]);
+    }),
+    ("a holder shows one that nobody wrote", 15, |town| {
+        filled::fill(town);
+        town.nodes[1].seen.cells.insert(filled::cell("standard"), vec!["b".into(), "".into()]);
+    }),
+    ("what somebody wrote who may not is shown", 16, |town| {
+        town.rows.overreached.insert("z".into());
+        town.nodes[0].seen.cells.insert(filled::cell("grade"), vec!["z".into()]);
+    }),
+    ("a village was let write a table", 16, |town| {
+        filled::fill(town);
+        let town_wide = Namespace::town();
+        town.rows.documents.insert(DOCUMENT, (town_wide, townmesh_crdt::policy::DocumentKind::Table));
+    }),
+    ("a vehicle was let open a response", 16, |town| {
+        filled::fill(town);
+        town.nodes[0].role = NodeRole::Patrol;
+        town.rows.documents.insert(DOCUMENT, (Namespace::town(), townmesh_crdt::policy::DocumentKind::Response));
+    }),
+    ("one member sees a conflict that others do not", 17, |town| {
+        town.nodes[1].seen.open.insert((SPACE, DOCUMENT), BTreeMap::from([(filled::CONFLICT, "1".into())]));
+    }),
+    ("members see other sides of a conflict", 17, |town| {
+        for (node, revision) in town.nodes.iter_mut().zip(["1", "2"]) {
+            node.seen.open.insert((SPACE, DOCUMENT), BTreeMap::from([(filled::CONFLICT, revision.into())]));
+        }
+    }),
+    ("a settled conflict is open", 18, |town| {
+        filled::fill(town);
+        town.nodes.iter_mut().for_each(|node| {
+            node.seen.open.insert((SPACE, DOCUMENT), BTreeMap::from([(filled::CONFLICT, "1".into())]));
+        });
+    }),
+    ("one member does not tell of a settlement", 18, |town| {
+        filled::fill(town);
+        town.nodes[1].seen.settled.clear();
+    }),
+    ("one member shows a merged resident", 19, |town| {
+        filled::fill(town);
+        filled::tell_apart(&mut town.nodes[1]);
+    }),
+    ("the unit does not read its track", 20, |town| {
+        filled::fill(town);
+        town.nodes[0].seen.tracks.clear();
+    }),
+    ("another office reads it", 20, |town| {
+        filled::fill(town);
+        town.nodes[1].seen.tracks.insert(filled::TRACK, [1].into());
+    }),
+    ("a carrier has it in the clear", 20, |town| town.nodes[2].seen.bare_tracks.push("on its disk".into())),
 ];
 
 #[test]

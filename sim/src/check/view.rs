@@ -19,7 +19,8 @@ use townmesh_crdt::replica::Replica;
 use townmesh_crdt::shelf::Row;
 use townmesh_crdt::store::CardKey;
 
-use crate::world::{Ack, Erased, MARK, Node, OF_A_REMOVED_NODE, Said, Stated, Stats, World};
+use super::rows::Seen;
+use crate::world::{Ack, Erased, MARK, Node, OF_A_REMOVED_NODE, Rows, STEPS, Said, Stated, Stats, World};
 
 /// Documents read at once.
 const PAGE: usize = 256;
@@ -69,6 +70,8 @@ pub struct NodeView {
     pub unerased: Vec<String>,
     /// Bytes that each author has in `auth` as it is held here.
     pub auth_bytes: BTreeMap<NodeId, u64>,
+    /// What it shows of tables, books, conflicts and tracks.
+    pub seen: Seen,
 }
 
 /// The whole town.
@@ -98,6 +101,8 @@ pub struct TownView {
     pub appended_bytes: u64,
     /// Beacons that were due.
     pub beacons: u64,
+    /// What was written in cells of tables and books.
+    pub rows: Rows,
 }
 
 impl TownView {
@@ -110,7 +115,7 @@ impl TownView {
         ledger.stated.iter().for_each(|stated| count_again(&mut acks, stated));
         let (stated, flooders) = (ledger.stated.clone(), ledger.flooders.clone());
         let removed = world.nodes().iter().filter_map(|node| Some((node.id(), node.removed.clone()?))).collect();
-        let unheard = unheard(world);
+        let (unheard, rows) = (unheard(world), world.ledger().rows.clone());
         let stats = world.stats();
         let beacons = world.beacons_due();
         let mut nodes = Vec::new();
@@ -120,7 +125,21 @@ impl TownView {
             appended_bytes += states.map(|state| state.bytes).sum::<u64>();
             nodes.push(node_view(node, &names, &canaries, &forks, &stated));
         }
-        Self { nodes, acks, forks, forged, removed, unheard, stated, flooders, names, stats, appended_bytes, beacons }
+        Self {
+            nodes,
+            acks,
+            forks,
+            forged,
+            removed,
+            unheard,
+            stated,
+            flooders,
+            names,
+            stats,
+            appended_bytes,
+            beacons,
+            rows,
+        }
     }
 }
 
@@ -174,7 +193,11 @@ fn node_view(
         redeemed: BTreeSet::new(),
         unerased: vec![],
         auth_bytes: BTreeMap::new(),
+        seen: Seen::default(),
     };
+    if node.disk.current().contains(&bare_track()) {
+        view.seen.bare_tracks.push("a track stands on its disk in the clear".into());
+    }
     let Some(replica) = node.replica.as_mut() else {
         view.broken.push("it is not running".into());
         return view;
@@ -334,10 +357,13 @@ fn read_documents(
         after = Some(*last);
         for (document, code) in page {
             let Some(kind) = DocumentKind::from_code(code) else { continue };
-            let words = match read::of_kind(replica, namespace, kind, document) {
-                Ok(reading) => format!("{reading:?}"),
+            let reading = match read::of_kind(replica, namespace, kind, document) {
+                Ok(reading) => reading,
                 Err(error) => return view.broken.push(error.to_string()),
             };
+            view.seen.take(id, document, &reading);
+            // Who reads a track differs, and is looked at by itself.
+            let words = if kind == DocumentKind::Track { String::new() } else { format!("{reading:?}") };
             let told = erased.iter().filter(|one| one.document == document).flat_map(|one| &one.words);
             let shown = told.filter(|word| words.contains(word.as_str()));
             view.unerased.extend(shown.map(|word| format!("it shows {word} of a person who was erased")));
@@ -349,6 +375,10 @@ fn read_documents(
             hasher.update(words.as_bytes());
             if kind.form() == Form::Records {
                 for record in replica.records(id, document).unwrap_or_default() {
+                    let bare = bare_track();
+                    if kind == DocumentKind::Track && record.bytes.windows(bare.len()).any(|bytes| bytes == bare) {
+                        view.seen.bare_tracks.push(format!("the track {document} is not sealed"));
+                    }
                     hasher.update(&record.id.0);
                     hasher.update(&[u8::from(record.void)]);
                     view.records.insert((document, record.id), record.void);
@@ -361,6 +391,11 @@ fn read_documents(
             view.documents.insert((id, document), hasher.finalize().into());
         }
     }
+}
+
+/// What stands in each track of the simulator: its steps to the north as the format of tracks writes them, a byte each.
+fn bare_track() -> Vec<u8> {
+    STEPS.iter().map(|step| (step << 1 ^ step >> 31) as u8).collect()
 }
 
 /// Numbers of the marks in a text.

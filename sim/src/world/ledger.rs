@@ -8,6 +8,9 @@ use townmesh_crdt::id::{CertificateId, DocumentId, EntryId, KeyId, NamespaceId, 
 use townmesh_crdt::namespace::Namespace;
 use townmesh_crdt::seal::PersonKeyPlace;
 
+use super::later::Stroked;
+use super::rows::{Rows, Tracked};
+
 /// What was recorded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Content {
@@ -68,6 +71,10 @@ pub(crate) enum Claim {
     },
     /// Something was stated in `auth`.
     Said(Said),
+    /// Values in cells.
+    Stroke(Stroked),
+    /// A unit's track; of which entry it is is told by the claim.
+    Track(Ack, Tracked),
 }
 
 /// What an authority stated, or a newcomer.
@@ -155,6 +162,8 @@ pub(crate) struct Ledger {
     pub(crate) flooders: BTreeSet<NodeId>,
     /// Cards of a newer version, and how new the newest was.
     pub(crate) newer_cards: BTreeMap<[u8; 32], u64>,
+    /// What was written in cells of tables and books.
+    pub(crate) rows: Rows,
 }
 
 impl Ledger {

@@ -1,7 +1,9 @@
 //! The world: one thread, one queue of events in order of time, and every production replica of a town.
 
 mod cases;
+mod desk;
 mod faults;
+mod later;
 mod ledger;
 mod links;
 pub(crate) mod meter;
@@ -9,7 +11,9 @@ mod net;
 mod node;
 mod rest;
 pub(crate) mod roster;
+mod rows;
 mod setup;
+pub(crate) mod shown;
 #[cfg(test)]
 mod tests;
 mod trace;
@@ -24,13 +28,15 @@ use townmesh_crdt::enrol::{Authority, Founded};
 use townmesh_crdt::id::{NamespaceId, NodeId};
 use townmesh_crdt::namespace::Namespace;
 
+pub(crate) use desk::STEPS;
 pub use ledger::{Ack, Content, Erased, Said, Stated};
 pub(crate) use ledger::{Ledger, MARK, OF_A_REMOVED_NODE};
 pub(crate) use node::Node;
+pub use rows::{Cell, How, Rows, Tracked, Written};
 
 use crate::check::Violation;
 use crate::dice::Dice;
-use crate::plan::{DEPLOYMENT, HOUR, MINUTE, Options, Plan, Step, What};
+use crate::plan::{DEPLOYMENT, HOUR, MINUTE, Options, Plan, Step, What, Work};
 use net::{Conn, ConnId};
 use roster::Roster;
 use trace::Trace;
@@ -86,6 +92,14 @@ pub struct Stats {
     pub claims_checked: u64,
     /// Commits.
     pub commits: u64,
+    /// Values that were written in cells of tables and books, or answered about residents.
+    pub values: u64,
+    /// Of those, written by somebody to whom what had arrived was not all shown: less is demanded of them.
+    pub unsure: u64,
+    /// Conflicts that were settled.
+    pub settled: u64,
+    /// Settlements that were taken back.
+    pub undone: u64,
 }
 
 /// What is to happen.
@@ -327,6 +341,10 @@ impl World {
         let Some(step) = self.steps.get(number).cloned() else { return };
         let mut dice = Dice::new(step.dice);
         match step.what {
+            What::Work(Work::Center) => self.second_center(step.node, &mut dice),
+            What::Work(work @ (Work::Table | Work::Book | Work::Tenant | Work::Settle | Work::Undo | Work::Track)) => {
+                self.later_work(step.node, work, dice)
+            }
             What::Work(work) => {
                 // People at a cloned machine do not know that it is one.
                 let clone = self.nodes.iter().position(|node| node.clone_of == Some(step.node));

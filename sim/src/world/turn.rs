@@ -9,7 +9,7 @@ use townmesh_crdt::id::{KeyId, NodeId};
 use townmesh_crdt::namespace::Namespace;
 use townmesh_crdt::replica::{OpenError, Output};
 
-use super::ledger::{Claim, OF_A_REMOVED_NODE};
+use super::ledger::{Ack, Claim, OF_A_REMOVED_NODE};
 use super::net::ConnId;
 use super::node::{Damage, Unopened};
 use super::{BEGIN, Event, World};
@@ -126,29 +126,42 @@ impl World {
         let removed = node.removed.is_some();
         for claim in std::mem::take(&mut node.pending) {
             match claim {
-                Claim::Record(mut ack) => {
-                    let Some(node) = self.nodes.get(number) else { return };
-                    let header = node.header(&ack.log, ack.seq);
-                    ack.entry = header.map(|header| header.id());
-                    ack.at = self.now;
-                    self.stats.acknowledged += 1;
-                    self.trace.event(self.now, "ack", (number as u64, ack.seq), &ack.log.to_bytes());
-                    let Some(header) = header else {
-                        let what =
-                            format!("{} cannot show entry {} that it has just saved", self.name(number), ack.seq);
-                        return self.violate("what is acknowledged is there", what);
-                    };
-                    self.watch_record(number, &header, &ack.namespace);
-                    // Nobody is promised what a removed node records.
-                    if removed {
-                        ack.excused = Some(OF_A_REMOVED_NODE[1]);
-                    }
-                    self.ledger.acks.push(ack);
+                Claim::Record(ack) => self.promise(number, ack, removed),
+                Claim::Stroke(stroked) => {
+                    let acks = self.stroked(number, &stroked);
+                    acks.into_iter().for_each(|ack| self.promise(number, ack, removed));
+                }
+                Claim::Track(ack, mut track) => {
+                    track.ack = self.ledger.acks.len();
+                    self.promise(number, ack, removed);
+                    self.ledger.rows.tracks.push(track);
                 }
                 Claim::Removal { node, kept, keys } => self.removed(number, node, kept, keys),
                 Claim::Said(said) => self.said(number, said),
             }
         }
+    }
+
+    /// A record is durable, and whoever made it is told so.
+    fn promise(&mut self, number: usize, mut ack: Ack, removed: bool) {
+        let Some(node) = self.nodes.get(number) else { return };
+        let header = node.header(&ack.log, ack.seq);
+        ack.entry = header.map(|header| header.id());
+        ack.at = self.now;
+        self.stats.acknowledged += 1;
+        self.trace.event(self.now, "ack", (number as u64, ack.seq), &ack.log.to_bytes());
+        match header {
+            Some(header) => self.watch_record(number, &header, &ack.namespace),
+            None => {
+                let what = format!("{} cannot show entry {} that it has just saved", self.name(number), ack.seq);
+                self.violate("what is acknowledged is there", what);
+            }
+        }
+        // Nobody is promised what a removed node records.
+        if removed {
+            ack.excused = Some(OF_A_REMOVED_NODE[1]);
+        }
+        self.ledger.acks.push(ack);
     }
 
     /// The removal of a node is durable at the center.
@@ -203,7 +216,7 @@ impl World {
                 }
                 Some(Output::Unreadable { log, seq, reason }) => {
                     self.trace.tell(self.now, || format!("node {number} cannot read entry {seq}: {reason}"));
-                    let known = self.ledger.forks.contains_key(&log);
+                    let known = self.ledger.forks.contains_key(&log) || self.ledger.rows.overreaching.contains(&log);
                     let rotten = self.nodes.get(number).is_some_and(|node| node.lost_at.is_some());
                     if !known && !rotten {
                         let what = format!("{} keeps entry {seq} without effect: {reason}", self.name(number));

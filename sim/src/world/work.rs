@@ -107,7 +107,7 @@ impl World {
     }
 
     /// A rule that refuses is an answer; a store that fails is one only where the disk is failing.
-    fn command_failed(&mut self, number: usize, work: Work, error: &CommandError) {
+    pub(super) fn command_failed(&mut self, number: usize, work: Work, error: &CommandError) {
         self.stats.refused += 1;
         let excused = self.nodes.get(number).is_some_and(|node| node.disk_fault.is_some() || node.disk.is_off());
         if matches!(error, CommandError::Store(_)) && !excused {
@@ -131,7 +131,15 @@ impl Task<'_> {
             Work::Device => self.device(0),
             Work::Member => self.member(),
             Work::Photo => self.photo(),
-            Work::Position => Ok(None),
+            // At a desk of their own.
+            Work::Position
+            | Work::Table
+            | Work::Book
+            | Work::Tenant
+            | Work::Settle
+            | Work::Undo
+            | Work::Track
+            | Work::Center => Ok(None),
         }
     }
 

@@ -54,6 +54,19 @@ impl World {
         Some(spec)
     }
 
+    /// The town opens a second center, which edits the same tables as the first.
+    pub(in crate::world) fn second_center(&mut self, number: usize, dice: &mut Dice) {
+        let host = self.nodes.get(number).filter(|node| node.is_up() && node.removed.is_none());
+        let Some(host) = host.filter(|node| node.spec.role == NodeRole::Center) else { return };
+        let spec = Spec { name: format!("{}-second", host.spec.name), ..host.spec.clone() };
+        let (authority, local) = (self.founded.authority.clone(), self.clock(number));
+        let mut rng = dice.clone().into_rng();
+        let Some(replica) = self.nodes.get_mut(number).and_then(|node| node.replica.as_mut()) else { return };
+        let Ok(invite) = enrol::invite_at(replica, &authority, &spec.place(), local, &mut rng) else { return };
+        self.wake(number, 5);
+        self.join(&Arc::new(invite), spec, dice, 2);
+    }
+
     /// Somebody redeems an invite; their node starts so many minutes later.
     fn join(&mut self, invite: &Arc<Invite>, spec: Spec, dice: &mut Dice, minutes: u64) -> bool {
         let Ok(joined) = enrol::redeem(invite, &mut Dice::new(dice.serial()).into_rng()) else { return false };
@@ -66,13 +79,15 @@ impl World {
         true
     }
 
-    /// A newcomer is reached as a vehicle is: by radio, and now and then by the center.
+    /// A newcomer is reached as a vehicle is: by radio, and now and then by the center. A center is reached as the first is.
     fn link(&mut self, number: usize) {
         let Some(own) = self.nodes.get(number).map(|node| node.spec.clone()) else { return };
         for (other, spec) in self.roster.specs.iter().enumerate() {
             let shares = own.regions.iter().any(|code| spec.regions.contains(code) || spec.carries.contains(code));
             let kind = match spec.role {
+                NodeRole::Center | NodeRole::Village if own.role == NodeRole::Center => LinkKind::Wire,
                 NodeRole::Center => LinkKind::Mobile,
+                NodeRole::Patrol | NodeRole::Carrier if own.role == NodeRole::Center => LinkKind::Mobile,
                 NodeRole::Village | NodeRole::Patrol | NodeRole::Carrier if shares => LinkKind::Radio,
                 NodeRole::Village | NodeRole::Patrol | NodeRole::Carrier => continue,
             };

@@ -57,6 +57,8 @@ impl World {
             Fault::Newer { what } => self.newer(number, what, &mut dice),
             Fault::Flood => self.flood(number, &mut dice),
             Fault::AtOnce => self.edit_at_once(number, &mut dice),
+            Fault::EraseInBook => self.erase_in_book(&mut dice),
+            Fault::Overreach { what } => self.overreach(number, what, &mut dice),
         };
         if took_place {
             self.trace.tell(self.now, || words);

@@ -1,23 +1,29 @@
 //! What nodes of a newer version say: messages, cards and items that this version does not know. And entries written by
 //! hand, for a node that fills `auth`.
 
-use townmesh_crdt::change::{Item, encode_items, record_id};
+use townmesh_crdt::certificate::NodeRole;
+use townmesh_crdt::change::{Assertion, Change, Item, encode_items, record_id};
 use townmesh_crdt::clock::HybridTime;
 use townmesh_crdt::codec::BodyCodec;
 use townmesh_crdt::command::inspection;
+use townmesh_crdt::domain::books::{BookKind, Consequence, ConsequenceKind, Response};
 use townmesh_crdt::domain::checklist::Checklist;
+use townmesh_crdt::domain::columns::{Lines, Time};
 use townmesh_crdt::domain::inspection::Inspection;
+use townmesh_crdt::domain::tables::{CampaignItemRow, CampaignTemplate, TableKind};
 use townmesh_crdt::entry::{self, Entry, Header, Lane, LogId};
 use townmesh_crdt::id::{DocumentId, EntryId, KeyId};
 use townmesh_crdt::namespace::Namespace;
 use townmesh_crdt::policy::DocumentKind;
 use townmesh_crdt::store::CardKey;
 use townmesh_crdt::sync::Run;
+use townmesh_crdt::value::Fields;
 
 use crate::dice::Dice;
-use crate::plan::Newer;
+use crate::plan::{Newer, Overreach};
 use crate::world::ledger::{Ack, Claim, Content};
-use crate::world::{Event, Node, World};
+use crate::world::rows::CELL;
+use crate::world::{BEGIN, Event, Node, World};
 
 /// Codes that no version knows yet.
 const NEWER_CARD: u8 = 200;
@@ -105,10 +111,45 @@ impl World {
         true
     }
 
+    /// A node signs what it may write where it writes it, but not in this kind of document.
+    pub(in crate::world) fn overreach(&mut self, number: usize, what: Overreach, dice: &mut Dice) -> bool {
+        let local = self.clock(number);
+        let Some(node) = self.nodes.get_mut(number).filter(|node| node.removed.is_none()) else { return false };
+        let may = match node.spec.role {
+            NodeRole::Village => what == Overreach::Response,
+            NodeRole::Patrol => false,
+            NodeRole::Center | NodeRole::Carrier => true,
+        };
+        let namespace = Namespace::town();
+        let Some(replica) = node.replica.as_mut().filter(|_| !may) else { return false };
+        let secrets = replica.secrets();
+        let own: Vec<_> = secrets.iter().filter(|(known, _)| *known == namespace.family()).collect();
+        // After a removal it would have to choose among keys.
+        let ([(_, secret)], true) = (own.as_slice(), self.ledger.removals.is_empty()) else { return false };
+        let value = format!("{CELL}{:016x}", dice.serial());
+        let (kind, key, record, fields) = overreached(what, &value, dice);
+        let Ok(document) = replica.document_id(&namespace, kind, &key) else { return false };
+        let change = Change { deps: vec![], assertions: vec![Assertion { record, fields, supersedes: [].into() }] };
+        let plain = encode_items(&[Item::Change { kind: kind as u8, document, change }]);
+        let (keys, id) = (secret.namespace_keys(&namespace), namespace.id(&node.town));
+        let log = LogId { namespace: id, author: node.id(), epoch: dice.serial(), lane: Lane::Work };
+        let mut rng = dice.clone().into_rng();
+        let written = by_hand(node, (log, 1, log.origin()), HybridTime::at(local), keys.key_id, |header, codec| {
+            keys.seal_body(&codec.compress(&plain), &header.to_bytes(), &mut rng).ok()
+        });
+        if written.and_then(|entry| node.replica.as_mut()?.ingest(Run::new(vec![entry])?).ok()).is_none() {
+            return false;
+        }
+        self.ledger.rows.overreached.insert(value);
+        self.ledger.rows.overreaching.insert(log);
+        self.wake(number, 5);
+        true
+    }
+
     /// An enrolled node fills `auth`: log after log, each beyond what one may hold.
     pub(in crate::world) fn flood(&mut self, number: usize, dice: &mut Dice) -> bool {
         let local = self.clock(number);
-        let is_center = |node: &Node| node.spec.role == townmesh_crdt::certificate::NodeRole::Center;
+        let is_center = |node: &Node| node.spec.role == NodeRole::Center;
         let Some(node) = self.nodes.get_mut(number).filter(|node| node.is_up() && !is_center(node)) else {
             return false;
         };
@@ -138,6 +179,31 @@ impl World {
         self.ledger.flooders.insert(author);
         self.wake(number, 5);
         true
+    }
+}
+
+/// A document that a node may not write: what it is, its key, a record of it, and what that says.
+fn overreached(what: Overreach, value: &str, dice: &mut Dice) -> (DocumentKind, Vec<u8>, Vec<u8>, Fields) {
+    let code = Some(format!("{}-0", dice.below(8)));
+    match what {
+        Overreach::Table => {
+            let (template, code) = (Some(CampaignTemplate::FiveMusts), Some(format!("own-{}", dice.below(8))));
+            let (chinese, english) = (Some(value.to_owned()), Some(value.to_owned()));
+            let row = CampaignItemRow { template, code, chinese, english, ..CampaignItemRow::default() }.fields();
+            let table = TableKind::CampaignItem;
+            (DocumentKind::Table, table.natural_key(), table.row_key(&row).unwrap_or_default(), row)
+        }
+        Overreach::Response => {
+            let reason = Some(Lines(value.to_owned()));
+            let entry = Response { code, plan: Some("汛情".into()), reason, ..Response::default() }.fields();
+            (DocumentKind::Response, BookKind::Response.natural_key(&entry).unwrap_or_default(), vec![], entry)
+        }
+        Overreach::Consequence => {
+            let (kind, from) = (Some(ConsequenceKind::Praise), Some(Time(BEGIN as i64).day()));
+            let reason = Some(Lines(value.to_owned()));
+            let entry = Consequence { subject: code, kind, from, reason, ..Consequence::default() }.fields();
+            (DocumentKind::Consequence, BookKind::Consequence.natural_key(&entry).unwrap_or_default(), vec![], entry)
+        }
     }
 }
 

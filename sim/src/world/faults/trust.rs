@@ -3,7 +3,9 @@
 use townmesh_crdt::certificate::{Claim as Stated, NodeRole, Statement};
 use townmesh_crdt::change::Item;
 use townmesh_crdt::command::erasure::{self, Subject};
-use townmesh_crdt::command::household;
+use townmesh_crdt::command::read::ResidentRecord;
+use townmesh_crdt::command::{book, household};
+use townmesh_crdt::domain::books::{BookKind, PERSON_FIELD};
 use townmesh_crdt::domain::household::Resident;
 use townmesh_crdt::enrol;
 use townmesh_crdt::id::{DocumentId, ResidentId};
@@ -11,10 +13,11 @@ use townmesh_crdt::namespace::Namespace;
 use townmesh_crdt::policy::DocumentKind;
 use townmesh_crdt::replica::{Replica, Work};
 use townmesh_crdt::seal::{self, PersonKeyPlace};
-use townmesh_crdt::value::Value;
+use townmesh_crdt::value::{FieldId, Value};
 
 use crate::dice::Dice;
 use crate::plan::Fault;
+use crate::world::desk::TENANT;
 use crate::world::ledger::{Claim, Erased, Said};
 use crate::world::work::Task;
 use crate::world::{Node, World};
@@ -80,7 +83,7 @@ impl World {
     /// A resident is erased by an authority at the center.
     pub(in crate::world) fn erase(&mut self, mut dice: Dice) -> bool {
         let (center, seed) = (0, self.options.seed);
-        let (authority, local) = (self.founded.authority.clone(), self.clock(center));
+        let local = self.clock(center);
         let Some(code) = dice.one_of(&self.roster.regions).cloned() else { return false };
         let namespace = Namespace::registry(&code);
         let Some(node) = self.nodes.get_mut(center) else { return false };
@@ -95,15 +98,79 @@ impl World {
             events: 12,
         };
         let Ok(Some(document)) = task.some(&namespace, DocumentKind::Household) else { return false };
-        let Task { replica, mut dice, .. } = task;
-        let Ok(Some(read)) = household::read(replica, &namespace, document) else { return false };
-        let Some(resident) = dice.one_of(&read.residents).map(|one| one.id) else { return false };
-        let told = read.residents.iter().filter(|one| one.id == resident);
-        let words = told.filter_map(|one| one.resident.personal.as_ref()?.phone.clone()).collect();
-        let keys = keys_of(replica, &namespace, document, resident);
-        if erasure::erase(replica, &authority, &namespace, document, Subject::Resident(resident), local).is_err() {
+        let Task { mut dice, .. } = task;
+        self.erase_resident(&namespace, document, |all| dice.one_of(all).map(|one| one.id))
+    }
+
+    /// Somebody of a household is erased, and whoever is one person with them.
+    fn erase_resident(
+        &mut self,
+        namespace: &Namespace,
+        document: DocumentId,
+        choose: impl FnOnce(&[ResidentRecord]) -> Option<ResidentId>,
+    ) -> bool {
+        let (center, authority) = (0, self.founded.authority.clone());
+        let local = self.clock(center);
+        let Some(node) = self.nodes.get_mut(center) else { return false };
+        let Some(replica) = node.replica.as_mut() else { return false };
+        let Ok(Some(read)) = household::read(replica, namespace, document) else { return false };
+        let Some(resident) = choose(&read.residents) else { return false };
+        let shown =
+            read.residents.iter().find(|one| one.id == resident).and_then(|one| one.alias_of).unwrap_or(resident);
+        let same = read.residents.iter().filter(|one| one.id == shown || one.alias_of == Some(shown));
+        let same: Vec<&ResidentRecord> = same.collect();
+        // A tenant may stand there once more, recorded by another office.
+        let words = same.iter().filter_map(|one| one.resident.personal.as_ref()?.phone.clone());
+        let words = words.filter(|phone| !phone.starts_with(TENANT)).collect();
+        let mut keys = Vec::new();
+        for one in &same {
+            keys.extend(keys_of(replica, namespace, document, (one.id.as_bytes(), Resident::PERSONAL)));
+        }
+        if erasure::erase(replica, &authority, namespace, document, Subject::Resident(resident), local).is_err() {
             return false;
         }
+        let erased = Erased { namespace: namespace.id(&authority.town), document, keys, words };
+        node.pending.push(Claim::Said(Said::Erased(erased)));
+        self.wake(center, 5);
+        true
+    }
+
+    /// Somebody is erased who was recorded twice, where the center knows of one.
+    fn erase_merged(&mut self, dice: &mut Dice) -> bool {
+        let known = self.ledger.rows.documents.iter().filter(|(_, (_, kind))| *kind == DocumentKind::Household);
+        let known: Vec<(DocumentId, Namespace)> =
+            known.map(|(document, (namespace, _))| (*document, namespace.clone())).collect();
+        known.into_iter().any(|(document, namespace)| {
+            self.erase_resident(&namespace, document, |all| {
+                let merged: Vec<ResidentId> =
+                    all.iter().filter(|one| one.alias_of.is_some()).map(|one| one.id).collect();
+                dice.one_of(&merged).copied()
+            })
+        })
+    }
+
+    /// Whom an entry of a book names is erased by an authority at the center, or somebody who was recorded twice.
+    pub(in crate::world) fn erase_in_book(&mut self, dice: &mut Dice) -> bool {
+        if dice.chance(40) && self.erase_merged(dice) {
+            return true;
+        }
+        let (center, authority) = (0, self.founded.authority.clone());
+        let local = self.clock(center);
+        let books = self.ledger.rows.documents.iter().filter_map(|(document, (namespace, kind))| {
+            let book = BookKind::of_document(*kind).filter(|book| book.names_person())?;
+            Some((*document, namespace.clone(), book))
+        });
+        let books: Vec<_> = books.collect();
+        let Some((document, namespace, kind)) = dice.one_of(&books).cloned() else { return false };
+        let Some(node) = self.nodes.get_mut(center) else { return false };
+        let Some(replica) = node.replica.as_mut() else { return false };
+        let Ok(Some(entry)) = book::read(replica, &namespace, kind, document) else { return false };
+        let Some(person) = entry.person else { return false };
+        let keys = keys_of(replica, &namespace, document, (&[], PERSON_FIELD));
+        if erasure::erase(replica, &authority, &namespace, document, Subject::BookPerson, local).is_err() {
+            return false;
+        }
+        let words = person.phone.into_iter().collect();
         let erased = Erased { namespace: namespace.id(&authority.town), document, keys, words };
         node.pending.push(Claim::Said(Said::Erased(erased)));
         self.wake(center, 5);
@@ -129,12 +196,13 @@ impl World {
     }
 }
 
-/// Where the keys lie of everything that entries held here say of a resident, read from what is stored.
+/// Where the keys lie of everything that entries held here say of a person who stands in a field of a record, read from
+/// what is stored.
 fn keys_of(
     replica: &Replica,
     namespace: &Namespace,
     document: DocumentId,
-    resident: ResidentId,
+    (record, field): (&[u8], FieldId),
 ) -> Vec<PersonKeyPlace> {
     let id = replica.namespace_id(namespace);
     let numbers = replica.store().namespaces().unwrap_or_default();
@@ -143,9 +211,9 @@ fn keys_of(
     let mut keys = Vec::new();
     for stored in items {
         let Item::Change { change, .. } = stored.item else { continue };
-        let of_resident = change.assertions.iter().filter(|assertion| assertion.record == resident.as_bytes());
-        for assertion in of_resident {
-            if let Some(Value::Bytes(sealed)) = assertion.fields.get(&Resident::PERSONAL) {
+        let of_person = change.assertions.iter().filter(|assertion| assertion.record == record);
+        for assertion in of_person {
+            if let Some(Value::Bytes(sealed)) = assertion.fields.get(&field) {
                 keys.extend(seal::personal_place(sealed));
             }
         }
