@@ -42,7 +42,7 @@ impl LateCards {
 }
 
 /// Whether the cards of a kind are published by the node that their key names.
-fn is_of_node(kind: u8) -> bool {
+pub(super) fn is_of_node(kind: u8) -> bool {
     [CardKind::Beacon as u8, CardKind::Position as u8, CardKind::Refusal as u8].contains(&kind)
 }
 
@@ -122,9 +122,7 @@ impl Replica {
         } else {
             self.stage_card(key, version, bytes.clone());
         }
-        for session in self.sessions.values_mut().filter(|session| session.certificate.is_some()) {
-            session.cards_behind.insert(key);
-        }
+        self.pass_card_on(key);
         self.accept_card(key, version, bytes);
         match CardKind::from_code(key.kind) {
             Some(CardKind::Beacon) => self.compare_claims(&NodeId(key.key)),
@@ -278,14 +276,43 @@ impl Replica {
         }
     }
 
+    /// Whether a card is to be asked for.
+    pub(super) fn wants_card(&self, key: &CardKey, version: u64, now: Millis) -> bool {
+        let ahead = |version: u64| key.kind == CardKind::Position as u8 && self.is_ahead(version, now);
+        let older = |held: u64| held < version || (held > version && ahead(held));
+        !ahead(version) && self.cards.get(key).is_none_or(|(held, _)| older(*held))
+    }
+
+    /// Whether this version of a card is held, or a newer one.
+    pub(super) fn holds_card(&self, key: &CardKey, version: u64) -> bool {
+        self.cards.get(key).is_some_and(|(held, _)| *held >= version)
+    }
+
+    /// A card of a peer arrived: taken over if it is new, and if not, a sign that the peer need not have sent it.
+    pub(super) fn take_card(
+        &mut self,
+        peer: NodeId,
+        (key, version): (CardKey, u64),
+        bytes: Vec<u8>,
+        now: Millis,
+    ) -> Result<(), CardError> {
+        let was_held = self.cards.get(&key).is_some_and(|(held, _)| *held == version);
+        let is_new = self.ingest_card(key, version, bytes, now)?;
+        // One that claims to be newer, and is not taken, is not what the peer should have.
+        let has_ours = is_new || self.cards.get(&key).is_some_and(|(held, _)| *held <= version);
+        if has_ours && let Some(session) = self.sessions.get_mut(&peer) {
+            session.peer_has_card(&key);
+        }
+        if was_held && is_of_node(key.kind) {
+            self.heard_again(peer, NodeId(key.key));
+        }
+        Ok(())
+    }
+
     /// Which cards the peer should send, and which of ours it lacks, from its list.
     pub(super) fn compare_cards(&self, theirs: &[(CardKey, u64)], now: Millis) -> (Vec<CardKey>, Vec<CardKey>) {
         let theirs: BTreeMap<CardKey, u64> = theirs.iter().copied().collect();
-        let ahead = |key: &CardKey, version: u64| key.kind == CardKind::Position as u8 && self.is_ahead(version, now);
-        let wanted = theirs.iter().filter(|(key, version)| {
-            let older = |held: u64| held < **version || (held > **version && ahead(key, held));
-            !ahead(key, **version) && self.cards.get(key).is_none_or(|(held, _)| older(*held))
-        });
+        let wanted = theirs.iter().filter(|(key, version)| self.wants_card(key, **version, now));
         let lacking =
             self.cards_that_count().filter(|(key, (version, _))| theirs.get(key).is_none_or(|held| held < version));
         (wanted.map(|(key, _)| *key).collect(), lacking.map(|(key, _)| *key).collect())

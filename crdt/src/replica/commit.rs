@@ -16,6 +16,7 @@ impl Replica {
     /// [`StoreError`]; nothing of what was staged is saved then, and this replica records nothing more.
     pub fn commit(&mut self, now: Millis) -> Result<(), StoreError> {
         self.check_writable()?;
+        self.tell_news(now);
         self.restate(now)?;
         if let Err(error) = self.finish_open_entries() {
             // Items of an entry that does not come to be are in the batch.
@@ -36,6 +37,8 @@ impl Replica {
             self.heed_left_out()?;
         }
         self.tell_sessions();
+        // Else what waits from now on would count from the next commit.
+        self.tell_news(now);
         let adopted = self.adopt_branches()?;
         if !adopted.is_empty() {
             self.commit(now)?;
@@ -126,9 +129,9 @@ impl Replica {
     }
 
     /// When [`Self::commit`] wants to be called even if nothing happens: for the next beacon, if there is anything to say,
-    /// for cards of others, and for what is to be stated again.
+    /// for cards of others, for what is to be stated again, and for what peers are to be told.
     pub fn poll_timeout(&self) -> Millis {
-        self.next_beacon().min(self.late_cards.due()).min(self.restating.due())
+        self.next_beacon().min(self.late_cards.due()).min(self.restating.due()).min(self.news_due())
     }
 
     /// Writes also what could have waited. A node that is about to stop calls it, so that after its next start it need

@@ -133,15 +133,10 @@ impl Replica {
                     session.cards_behind.extend(lacking);
                 }
             }
-            Message::Card { key, version, bytes } => {
-                let is_new = self.ingest_card(key, version, bytes, now)?;
-                let has_ours = is_new || self.cards.get(&key).is_some_and(|(held, _)| *held <= version);
-                if has_ours && let Some(session) = self.sessions.get_mut(&peer) {
-                    session.cards_behind.remove(&key);
-                }
-            }
+            Message::Card { key, version, bytes } => self.take_card(peer, (key, version), bytes, now)?,
             Message::CardRequest(keys) => {
                 if let Some(session) = self.sessions.get_mut(&peer) {
+                    keys.iter().for_each(|key| session.ways.lead_here(&NodeId(key.key)));
                     session.cards_behind.extend(keys.into_iter().filter(|key| self.cards.contains_key(key)));
                 }
             }
@@ -161,12 +156,15 @@ impl Replica {
             Message::Chunk { namespace, bytes } => self.ingest_chunk(peer, namespace, bytes)?,
             Message::ChunkOffer { namespace, hashes } => self.take_offer(peer, namespace, &hashes)?,
             Message::ChunkLack { namespace, hashes } => self.lacks_chunks(peer, namespace, &hashes),
+            Message::News(news) => self.take_news(peer, news, now),
+            Message::Elsewhere { author } => self.take_elsewhere(peer, author),
             Message::LogRequest { log, from } => {
                 if self.logs.contains_key(&log)
                     && let Some(session) = self.sessions.get_mut(&peer)
                     && let Some(space) = session.spaces.get_mut(&log.namespace).filter(|space| space.known)
                 {
                     space.cursors.insert(log, from.saturating_sub(1));
+                    session.ways.lead_here(&log.author);
                     let kind = self.trust.namespaces().get(&log.namespace).map(|namespace| namespace.kind);
                     kind.map(|kind| session.behind.insert((priority(log.lane, kind), log)));
                 }
@@ -368,7 +366,11 @@ impl Replica {
                 session.progress.entries_received += count;
                 session.peer_has(&last.log, last.seq);
             }
-            Ingested::Known | Ingested::OverQuota | Ingested::NoRoom => session.peer_has(&last.log, last.seq),
+            Ingested::Known => {
+                session.peer_has(&last.log, last.seq);
+                self.heard_again(peer, last.log.author);
+            }
+            Ingested::OverQuota | Ingested::NoRoom => session.peer_has(&last.log, last.seq),
             Ingested::Early => session.note_early(last.log),
             Ingested::Gap { .. } if session.is_early(&last.log) => {}
             // Runs of another branch that were under way when it was asked for from where the two part: asking for what
@@ -377,18 +379,21 @@ impl Replica {
             Ingested::Gap { height } => {
                 session.say(Message::LogRequest { log: last.log, from: height.saturating_add(1) })
             }
-            Ingested::Diverged => {
-                // To find the fork, or to get the branch that is ratified.
-                let fork = self.forks.get(&last.log);
-                let from = fork.map_or(Some(1), |fork| fork.is_behind().then_some(fork.seq()));
-                if let Some(from) = from
-                    && session.diverged.insert(last.log)
-                {
-                    session.say(Message::LogRequest { log: last.log, from });
-                }
-            }
+            Ingested::Diverged => self.ask_for_branch(peer, last.log),
         }
         Ok(())
+    }
+
+    /// A peer holds another branch of a log: asks for it, once, to find the fork or to get the branch that is ratified.
+    pub(super) fn ask_for_branch(&mut self, peer: NodeId, log: LogId) {
+        let fork = self.forks.get(&log);
+        let from = fork.map_or(Some(1), |fork| fork.is_behind().then_some(fork.seq()));
+        if let Some(from) = from
+            && let Some(session) = self.sessions.get_mut(&peer)
+            && session.diverged.insert(log)
+        {
+            session.say(Message::LogRequest { log, from });
+        }
     }
 
     fn take_summary(&mut self, peer: NodeId, shared: Digest, auth: Digest) {

@@ -143,7 +143,7 @@ impl Replica {
         shelves.into_iter().for_each(|(shelf, count)| _ = space.shelves.entry(shelf).or_insert(count));
     }
 
-    fn shares(&mut self, peer: &NodeId, namespace: NamespaceId) -> bool {
+    pub(super) fn shares(&mut self, peer: &NodeId, namespace: NamespaceId) -> bool {
         namespace == self.namespace_id(&Namespace::auth()) || self.interest(peer).contains(&namespace)
     }
 
@@ -232,7 +232,7 @@ impl Replica {
         if let Some(space) = session.spaces.get_mut(&namespace) {
             space.known = true;
         }
-        ours.iter().for_each(|(log, height)| session.grew(log, kind, *height));
+        ours.iter().for_each(|(log, height)| session.bring(log, kind, *height));
         our_shelves.iter().for_each(|(shelf, count)| session.shelf_grew(namespace, *shelf, *count));
         self.announce_totals(peer);
     }

@@ -37,6 +37,7 @@ mod quota;
 mod ratification;
 mod receipts;
 mod record;
+mod relaying;
 mod renewal;
 mod restating;
 #[cfg(test)]

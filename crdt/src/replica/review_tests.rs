@@ -12,6 +12,7 @@ mod limits;
 mod newer;
 mod ratifications;
 mod regressions;
+mod relaying;
 mod restating;
 mod revocations;
 mod rotation;
@@ -380,9 +381,11 @@ impl World {
                     self.commit(to);
                 }
             }
-            if !moved {
+            if !moved && self.members.iter_mut().all(|member| member.replica().news_due() == Millis::MAX) {
                 return;
             }
+            // What waits for its moment is told.
+            self.now += if moved { 0 } else { 1_000 };
         }
     }
 

@@ -10,11 +10,8 @@ use crate::entry::{Entry, LogId};
 use crate::id::NodeId;
 use crate::namespace::Namespace;
 use crate::store::StoreError;
-use crate::sync::session::Priority;
+use crate::sync::session::{Priority, URGENT};
 use crate::sync::{Message, Run, Session};
-
-/// Entries of this priority and above go before persons' keys: everything in the urgent lane.
-const BEFORE_KEYS: Priority = 7;
 
 impl Replica {
     /// The next message for a peer; `None` when there is nothing to say for now. Receiving, committing and sessions
@@ -58,13 +55,14 @@ impl Replica {
             let next = if auth_left && session.sent_auth { self.urgent_beside_auth(session).or(next) } else { next };
             let keys = session.shelves_behind.first().copied();
             if auth_done
-                && next.is_none_or(|(priority, _)| priority > BEFORE_KEYS)
+                // Urgent entries go before cards, and before persons' keys.
+                && next.is_none_or(|(priority, _)| priority > URGENT)
                 && let Some(card) = self.next_card(peer)
             {
                 return Ok(Some(card));
             }
             let message = match (next, keys) {
-                (Some((priority, log)), keys) if priority <= BEFORE_KEYS || keys.is_none() => {
+                (Some((priority, log)), keys) if priority <= URGENT || keys.is_none() => {
                     self.next_run(peer, priority, log)?
                 }
                 (_, Some((namespace, shelf))) => self.next_key_run(peer, namespace, shelf)?,
@@ -87,7 +85,7 @@ impl Replica {
             return None;
         }
         let urgent = session.behind.iter().skip_while(|(priority, _)| *priority == 0);
-        let mut urgent = urgent.take_while(|(priority, _)| *priority <= BEFORE_KEYS);
+        let mut urgent = urgent.take_while(|(priority, _)| *priority <= URGENT);
         urgent.find(|(_, log)| !auth.contains(&log.author)).copied()
     }
 
@@ -161,7 +159,11 @@ impl Replica {
         if let Some(message) = self.next_chunk_message(peer) {
             return Ok(Some(message));
         }
-        if self.sessions.get(&peer).is_none_or(|session| session.idle || session.digests_due) {
+        if self
+            .sessions
+            .get(&peer)
+            .is_none_or(|session| session.idle || session.digests_due || !session.ways.are_quiet())
+        {
             return Ok(None);
         }
         let auth = self.namespace_id(&Namespace::auth());

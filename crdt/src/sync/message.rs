@@ -21,16 +21,19 @@
 //! | 13 | chunk offer | namespace, [hash...] that the sender holds |
 //! | 14 | bucket digests | see [`super::frontier`] |
 //! | 15 | chunk lack | namespace, [hash...] that the sender was asked for and does not hold |
+//! | 16 | news | see [`super::news`] |
+//! | 17 | elsewhere | author of whom the sender hears sooner from others |
 
 use minicbor::{Decoder, Encoder};
 
 use super::frontier::{self, BucketDigest, Frontier};
 use super::keys::{self, KeyRun};
+use super::news::News;
 use super::run::Run;
 use crate::bounds;
 use crate::card::{MAX_CARD, MAX_CARDS};
 use crate::entry::{LOG_ID_LEN, LogId};
-use crate::id::NamespaceId;
+use crate::id::{NamespaceId, NodeId};
 use crate::store::CardKey;
 use crate::trust::MAX_CHAIN;
 
@@ -140,6 +143,13 @@ pub enum Message {
         /// Hashes of the sealed chunks.
         hashes: Vec<[u8; 32]>,
     },
+    /// What the sender passes on if it is asked.
+    News(News),
+    /// The sender hears sooner from others of what an author publishes: it need not be sent that, but for what is urgent.
+    Elsewhere {
+        /// Whose entries and cards.
+        author: NodeId,
+    },
 }
 
 /// Why a message is not acceptable. The session ends; nothing of the message has effect.
@@ -189,11 +199,11 @@ fn encode_chunks(e: &mut Encoder<&mut Vec<u8>>, code: u8, namespace: NamespaceId
     hashes.iter().try_for_each(|hash| e.bytes(hash).map(|_| ()))
 }
 
-fn encode_card_key(e: &mut Encoder<&mut Vec<u8>>, key: &CardKey) -> Written {
+pub(super) fn encode_card_key(e: &mut Encoder<&mut Vec<u8>>, key: &CardKey) -> Written {
     e.u8(key.kind)?.bytes(&key.key)?.ok()
 }
 
-fn decode_card_key(d: &mut Decoder<'_>) -> Result<CardKey, MessageError> {
+pub(super) fn decode_card_key(d: &mut Decoder<'_>) -> Result<CardKey, MessageError> {
     Ok(CardKey { kind: d.u8()?, key: MessageError::fixed(d)? })
 }
 
@@ -260,6 +270,11 @@ impl Message {
                 frontier::encode_digests(e, digests)
             }
             Self::LogRequest { log, from } => e.array(3)?.u8(12)?.bytes(&log.to_bytes())?.u64(*from)?.ok(),
+            Self::News(news) => {
+                e.array(3)?.u8(16)?;
+                news.encode(e)
+            }
+            Self::Elsewhere { author } => e.array(2)?.u8(17)?.bytes(&author.0)?.ok(),
         }
     }
 
@@ -278,8 +293,8 @@ impl Message {
             0 | 2 => 6,
             4 => keys::PARTS,
             6 => 5,
-            8..=15 => 3,
-            1 | 3 | 5 | 7 => 2,
+            8..=16 => 3,
+            1 | 3 | 5 | 7 | 17 => 2,
             _ => return Ok(None),
         };
         MessageError::exactly(Some(parts as u64), expected)?;
@@ -313,7 +328,7 @@ impl Message {
         }
     }
 
-    /// Codes 5 to 15.
+    /// Codes 5 to 17.
     fn decode_other(code: u8, d: &mut Decoder<'_>) -> Result<Self, MessageError> {
         match code {
             5 => {
@@ -360,6 +375,8 @@ impl Message {
                 MessageError::bounded(Some(bytes.len() as u64), bounds::BLOB_CHUNK + 64, "bytes in a chunk")?;
                 Ok(Self::Chunk { namespace, bytes: bytes.to_vec() })
             }
+            16 => News::decode(d).map(Self::News),
+            17 => Ok(Self::Elsewhere { author: NodeId(MessageError::fixed(d)?) }),
             _ => {
                 let log = LogId::from_bytes(&MessageError::fixed::<LOG_ID_LEN>(d)?)
                     .ok_or(MessageError::Malformed("unknown lane"))?;
@@ -374,7 +391,7 @@ mod tests {
     use super::*;
     use crate::clock::HybridTime;
     use crate::entry::{Entry, Lane, tests::any_header};
-    use crate::id::{CertificateId, EntryId, NodeId};
+    use crate::id::{CertificateId, EntryId};
     use crate::seal::ShelfId;
     use crate::shelf::{BLOCK, Row, ShelfSeal};
     use crate::sync::frontier::{Buckets, LogHeight};
@@ -457,6 +474,13 @@ mod tests {
             (namespace(), vec(any::<[u8; 32]>(), 0..3))
                 .prop_map(|(namespace, hashes)| Message::ChunkLack { namespace, hashes }),
             (any_header(), any::<u64>()).prop_map(|(header, from)| Message::LogRequest { log: header.log, from }),
+            (vec((any_header(), any::<(u64, [u8; 32])>()), 0..4), vec((any_card_key(), any::<u64>()), 0..4)).prop_map(
+                |(logs, cards)| {
+                    let logs = logs.into_iter().map(|(header, (seq, head))| (header.log, seq, EntryId(head))).collect();
+                    Message::News(News { logs, cards })
+                }
+            ),
+            any::<[u8; 32]>().prop_map(|author| Message::Elsewhere { author: NodeId(author) }),
         ]
     }
 

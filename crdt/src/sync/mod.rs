@@ -12,7 +12,8 @@
 //!    - A frontier is answered, unless one was sent already, by a frontier of those of its buckets that differ. What
 //!      either side held when it first spoke of the namespace stands, for the other, in the buckets not listed.
 //!    - Frontiers come in pages, so any number of logs can be listed.
-//! 4. From then on each entry is passed on as soon as it is durable. A node with nothing left to send says so with
+//! 4. From then on each entry is passed on as soon as it is durable, to whoever has it sooner from others as [`Message::News`]
+//!    after a moment. A node with nothing left to send says so with
 //!    [`Message::Summary`], from which both see whether they are equal.
 //!
 //! Nothing about a session survives it: the next one begins with what is durable on both sides.
@@ -20,11 +21,13 @@
 pub mod frontier;
 pub mod keys;
 pub mod message;
+pub mod news;
 pub mod run;
 pub mod session;
 
 pub use frontier::{Buckets, Frontier, LogHeight};
 pub use keys::KeyRun;
 pub use message::{Message, MessageError};
+pub use news::News;
 pub use run::{Run, RunEntry};
 pub use session::{Progress, Session};

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use super::frontier::Buckets;
 use super::message::{Digest, Message};
+use super::news::Ways;
 use crate::bounds;
 use crate::entry::{Lane, LogId};
 use crate::id::{CertificateId, NamespaceId};
@@ -84,6 +85,9 @@ pub(crate) struct Page {
 /// The more urgent, the lesser: first by lane, then by what it is about.
 pub(crate) type Priority = u8;
 
+/// Entries of this priority and above are urgent: the urgent lane and `auth`.
+pub(crate) const URGENT: Priority = 7;
+
 pub(crate) fn priority(lane: Lane, kind: NamespaceKind) -> Priority {
     let about = match kind {
         NamespaceKind::Auth => return 0,
@@ -139,6 +143,8 @@ pub struct Session {
     pub(crate) progress: Progress,
     /// Cards that the peer lacks; their newest versions are sent, so a slow peer gets none twice.
     pub(crate) cards_behind: BTreeSet<CardKey>,
+    /// By which ways the peer hears of whom.
+    pub(crate) ways: Ways,
     /// Logs that were asked for from their beginning because they do not agree.
     pub(crate) diverged: BTreeSet<LogId>,
     /// Logs of `auth` that came before their author's certificate.
@@ -175,6 +181,7 @@ impl Session {
             chunks_wanted: VecDeque::new(),
             progress: Progress::default(),
             cards_behind: BTreeSet::new(),
+            ways: Ways::default(),
             diverged: BTreeSet::new(),
             early: BTreeSet::new(),
             early_digests: BTreeMap::new(),
@@ -202,6 +209,7 @@ impl Session {
         self.spaces.retain(|namespace, _| interest.contains(namespace));
         self.pages.retain(|page| interest.contains(&page.namespace));
         self.behind.retain(|(_, log)| interest.contains(&log.namespace));
+        self.ways.logs.retain(|log| interest.contains(&log.namespace));
         self.shelves_behind.retain(|(namespace, _)| interest.contains(namespace));
         self.digests_sent.retain(|namespace| interest.contains(namespace));
         if !interest.is_subset(&self.interest) {
@@ -274,13 +282,32 @@ impl Session {
         }
     }
 
-    /// A log of ours grew to `height`.
-    pub(crate) fn grew(&mut self, log: &LogId, kind: NamespaceKind, height: u64) {
-        if let Some(space) = self.spaces.get(&log.namespace).filter(|space| space.known)
-            && space.cursors.get(log).copied().unwrap_or(0) < height
-        {
+    /// Whether entries of a log may be sent, and some up to `height` were not.
+    pub(crate) fn lacks(&self, log: &LogId, height: u64) -> bool {
+        let space = self.spaces.get(&log.namespace).filter(|space| space.known);
+        space.is_some_and(|space| space.cursors.get(log).copied().unwrap_or(0) < height)
+    }
+
+    /// A log of ours goes to `height`: the peer is sent what it lacks.
+    pub(crate) fn bring(&mut self, log: &LogId, kind: NamespaceKind, height: u64) {
+        if self.lacks(log, height) {
             self.behind.insert((priority(log.lane, kind), *log));
         }
+    }
+
+    /// A log of ours grew to `height`: the peer is sent it, or told of it if it has it sooner from others.
+    pub(crate) fn grew(&mut self, log: &LogId, kind: NamespaceKind, height: u64) {
+        if priority(log.lane, kind) > URGENT && self.ways.lead_elsewhere(&log.author) && self.lacks(log, height) {
+            self.ways.logs.insert(*log);
+        } else {
+            self.bring(log, kind, height);
+        }
+    }
+
+    /// The peer has this version of a card, or a newer one.
+    pub(crate) fn peer_has_card(&mut self, key: &CardKey) {
+        self.cards_behind.remove(key);
+        self.ways.cards.remove(key);
     }
 
     /// A shelf of ours grew to `count` keys.

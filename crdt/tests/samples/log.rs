@@ -25,7 +25,7 @@ use townmesh_crdt::seal::{FamilySecret, PersonKeyPlace};
 use townmesh_crdt::shelf::{BLOCK, Row, ShelfSeal};
 use townmesh_crdt::store::CardKey;
 use townmesh_crdt::sync::frontier::BUCKETS;
-use townmesh_crdt::sync::{Buckets, Frontier, KeyRun, LogHeight, Message, Run};
+use townmesh_crdt::sync::{Buckets, Frontier, KeyRun, LogHeight, Message, News, Run};
 use townmesh_crdt::value::{Fields, Value};
 
 use super::{Sample, cbor, damaged, hostile_cbor, prolonged, sample};
@@ -108,6 +108,8 @@ fn valid_messages() -> Vec<(&'static str, Message)> {
         ("chunk", Message::Chunk { namespace, bytes: vec![0; 100] }),
         ("log-request", Message::LogRequest { log: log(), from: 0 }),
         ("chunk-lack", Message::ChunkLack { namespace, hashes: vec![[1; 32]; 2] }),
+        ("news", Message::News(News { logs: vec![(log(), u64::MAX, EntryId([1; 32]))], cards: vec![(card, 1)] })),
+        ("elsewhere", Message::Elsewhere { author: log().author }),
     ]
 }
 

@@ -60,12 +60,17 @@ impl World {
         match replica.fold(local) {
             Ok(unfinished) => {
                 let staged = replica.has_staged();
+                let due = replica.poll_timeout().saturating_sub(local);
                 let unwritten = replica.has_unwritten();
                 if more || unfinished || staged {
                     self.wake(number, 3);
                 } else if unwritten {
                     let at = *node.write_at.get_or_insert(self.now + WRITE_BEHIND);
                     self.wake(number, at.saturating_sub(self.now));
+                }
+                // What is due later, or has nothing to do, the round wakes for.
+                if (1..MINUTE).contains(&due) {
+                    self.wake(number, due);
                 }
             }
             Err(error) => {
