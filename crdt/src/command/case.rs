@@ -13,6 +13,7 @@ use crate::change::record_id;
 use crate::clock::{HybridTime, MAX_AHEAD, Millis};
 use crate::domain::case::{Action, Case, CaseEvent, Effect, FoldInput, Report, VoidReason, fold};
 use crate::domain::date::Day;
+use crate::domain::key;
 use crate::domain::input::{self, Fault, Holder, InputError};
 use crate::domain::person::PersonalData;
 use crate::domain::region::RegionCode;
@@ -273,6 +274,21 @@ impl Stored {
     fn fold(&self) -> Case {
         fold(&self.events, self.tables.life_cycle())
     }
+
+    /// A member's code as it stands in this case already, if it does: rules such as that the finder does not handle compare
+    /// codes, and nobody gets past them by writing their own in capitals.
+    fn as_known(&self, code: &str) -> String {
+        let normal = key::normalise(code);
+        let known = self.events.values().flat_map(|input| {
+            let assigned = match &input.event.action {
+                Action::Assign { person, .. } => Some(person),
+                _ => None,
+            };
+            std::iter::once(&input.event.by).chain(assigned)
+        });
+        let mut known = known.filter(|known| key::normalise(known) == normal);
+        known.next().map_or_else(|| code.to_owned(), String::clone)
+    }
 }
 
 /// A record of a case as this node holds it.
@@ -404,10 +420,14 @@ fn add(
     check_role(replica, actor)?;
     actor.check().map_err(|error| error.within("actor"))?;
     action.check_input().map_err(|error| error.within("action"))?;
+    let action = match action {
+        Action::Assign { order, person } => Action::Assign { order, person: known.as_known(&person) },
+        other => other,
+    };
     let before = known.fold();
     let event = CaseEvent {
         case: case.document,
-        by: actor.by.clone(),
+        by: known.as_known(&actor.by),
         role: actor.role,
         seen: before.heads,
         note: actor.note.clone(),
