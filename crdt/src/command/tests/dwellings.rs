@@ -94,7 +94,8 @@ fn what_two_offices_say_of_a_dwelling_is_settled_in_the_inbox_and_taken_back() {
     dwelling::record(&mut town.two, &rental, Lane::Work, NOW).unwrap();
     town.meet();
     let at = (&registry(), DocumentKind::Dwelling, document);
-    let reading = |replica: &mut Replica| read::of_kind(replica, &registry(), DocumentKind::Dwelling, document).unwrap();
+    let reading =
+        |replica: &mut Replica| read::of_kind(replica, &registry(), DocumentKind::Dwelling, document).unwrap();
     let open = conflict::open(&reading(&mut town.one));
     let conflict = open.iter().find(|one| one.subject == "usage").unwrap();
     let side = conflict.sides.iter().find(|side| side.value == "rental").unwrap().side;

@@ -46,7 +46,11 @@ async fn a_dwelling_is_recorded_found_edited_and_its_owner_masked() {
     let (_, shown) = node.fetch(&path).await;
     assert_eq!((&shown["use"], &shown["rooms"], &shown["storeys"]), (&json!("workshop"), &json!(6), &Value::Null));
     assert_eq!((&shown["owner"]["name"], &shown["owner"]["phone"]), (&json!("丙*"), &json!("138****8000")));
-    assert_eq!((&shown["mark"], &shown["behind"][0]["document"]), (&json!("red"), &json!(household)), "of its household");
+    assert_eq!(
+        (&shown["mark"], &shown["behind"][0]["document"]),
+        (&json!("red"), &json!(household)),
+        "of its household"
+    );
     let (_, told) = node.fetch(&format!("{path}?reveal=核实")).await;
     assert_eq!(told["owner"]["phone"], "13800138000");
     for (query, found) in [
@@ -106,7 +110,8 @@ async fn nothing_is_written_into_a_document_of_another_kind() {
         assert_eq!(node.post(&format!("{path}/residents"), &tenant).await.0, StatusCode::NOT_FOUND);
     }
     for wrong in [&household, &enterprise, &hazard] {
-        let edit = node.request("PATCH", &format!("/v1/dwellings/{wrong}"), json!({ "set": { "rooms": 3 } }).to_string());
+        let edit =
+            node.request("PATCH", &format!("/v1/dwellings/{wrong}"), json!({ "set": { "rooms": 3 } }).to_string());
         assert_eq!(node.send(edit).await.0, StatusCode::NOT_FOUND);
     }
     assert_eq!(node.visit(&hazard, 1, Value::Null).await.0, StatusCode::NOT_FOUND);
