@@ -6,7 +6,7 @@ use serde::Serialize;
 use townmesh_crdt::domain::date::Day;
 use townmesh_crdt::domain::dwelling::DwellingUse;
 use townmesh_crdt::domain::hazard::DoorMark;
-use townmesh_crdt::domain::person::PersonalData;
+use townmesh_crdt::domain::person::{PersonalData, mask_numbers};
 use townmesh_crdt::domain::position::Position;
 use townmesh_crdt::domain::region::RegionCode;
 use townmesh_crdt::id::DocumentId;
@@ -64,7 +64,7 @@ pub struct DwellingRow {
     pub grid: Option<String>,
     /// Where the door is.
     pub position: Option<Position>,
-    /// Remarks.
+    /// Remarks; numbers that look like a person's are masked unless revealed.
     pub note: Option<String>,
     /// Since when it is gone.
     pub gone: Option<Day>,
@@ -178,7 +178,7 @@ fn dwelling_row(row: &Row<'_>, reveal: bool) -> rusqlite::Result<DwellingRow> {
         built: row.get("built")?,
         grid: row.get("grid")?,
         position: position(row)?,
-        note: row.get("note")?,
+        note: row.get::<_, Option<String>>("note")?.map(|note| if reveal { note } else { mask_numbers(&note) }),
         gone: word(row, "gone")?,
         owner: shown(personal(row, "owner_name", "owner_id_number", "owner_phone")?, reveal),
         owner_state: row.get("owner_state")?,
