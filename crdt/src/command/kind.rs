@@ -81,11 +81,12 @@ fn is_named(
         return Ok(tags.first().map(|tag| tag.dwelling).and_then(named) == Some(document));
     }
     let fields = content.fields(ITSELF);
-    let key = match kind {
-        DocumentKind::Household => Household::read(&fields).natural_key(),
-        DocumentKind::Dwelling => Dwelling::read(&fields).natural_key(),
-        DocumentKind::Hazard => Hazard::read(&fields).natural_key(),
-        other => BookKind::of_document(other).and_then(|book| book.natural_key(&fields)),
+    let key = match BookKind::of_document(kind) {
+        Some(book) => book.natural_key(&fields),
+        None if kind == DocumentKind::Household => Household::read(&fields).natural_key(),
+        None if kind == DocumentKind::Dwelling => Dwelling::read(&fields).natural_key(),
+        None if kind == DocumentKind::Hazard => Hazard::read(&fields).natural_key(),
+        None => None,
     };
     // Without the key of the registry nothing of it is read at all.
     Ok(key.and_then(|key| replica.document_id(namespace, kind, &key).ok()) == Some(document))
