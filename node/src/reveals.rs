@@ -35,6 +35,8 @@ pub const MAX_LINE: usize = 32 << 10;
 pub enum RevealKind {
     /// One household.
     Household,
+    /// One dwelling: whom it belongs to.
+    Dwelling,
     /// One case: who reported it.
     Case,
     /// An evidence pack of a case: who reported it, and its photos.

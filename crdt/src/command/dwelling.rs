@@ -10,12 +10,12 @@ use serde::Serialize;
 use super::entity::{ITSELF, news};
 use super::household::{Edit, owner_id, written};
 use super::people::{self, Person, Place, Slot};
-use super::read::{Conflict, PersonalState};
-use super::{CommandError, Outcome, labels};
+use super::read::{self, Conflict, PersonalState, Settlement};
+use super::{CommandError, Outcome, kind, labels};
 use crate::clock::Millis;
 use crate::document::Content;
 use crate::domain::dwelling::Dwelling;
-use crate::domain::person::PersonalData;
+use crate::domain::person::{PersonalData, mask_numbers};
 use crate::domain::record::apply;
 use crate::entry::Lane;
 use crate::id::DocumentId;
@@ -39,6 +39,18 @@ pub struct DwellingRecord {
     pub owner_state: PersonalState,
     /// What people recorded differently without knowing of each other.
     pub conflicts: Vec<Conflict>,
+    /// What was settled, the latest first.
+    pub settled: Vec<Settlement>,
+}
+
+impl DwellingRecord {
+    /// The same with its owner masked, and numbers that somebody wrote into the remarks, too.
+    pub fn masked(mut self) -> Self {
+        self.dwelling.note = self.dwelling.note.as_deref().map(mask_numbers);
+        self.dwelling.owner = self.dwelling.owner.map(|owner| owner.masked());
+        read::mask(&mut self.conflicts, &mut self.settled);
+        self
+    }
 }
 
 /// Records a dwelling: makes its document, or writes what it does not say yet. What the input leaves out stays.
@@ -131,9 +143,24 @@ pub fn read(
     let owner = people::open(replica, place, owner_slot(document), &content)?;
     let mut conflicts = labels::conflicts(&content, ITSELF, labels::DWELLING);
     conflicts.extend(owner.conflicts(None));
-    labels::sign(replica, place.id, document, labels::said_in(&mut conflicts))?;
+    let mut settled = settlements(replica, place, &content)?;
+    let said = labels::said_in(&mut conflicts).chain(labels::said_in_settled(&mut settled));
+    labels::sign(replica, place.id, document, said)?;
     let dwelling = Dwelling { owner: owner.data, ..Dwelling::read(&content.fields(ITSELF)) };
-    Ok(Some(DwellingRecord { id: document, dwelling, owner_state: owner.state, conflicts }))
+    Ok(Some(DwellingRecord { id: document, dwelling, owner_state: owner.state, conflicts, settled }))
+}
+
+/// What was settled in a dwelling, the latest first.
+fn settlements(replica: &mut Replica, place: Place<'_>, content: &Content) -> Result<Vec<Settlement>, StoreError> {
+    let mut found = Vec::new();
+    for settled in content.settled(|_, _| false).into_iter().filter(|settled| settled.record == ITSELF) {
+        if settled.field == Dwelling::OWNER {
+            found.extend(people::settlements(replica, place, owner_slot(place.document), content, &settled)?);
+        } else {
+            found.extend(labels::settlement(content, &settled, labels::DWELLING));
+        }
+    }
+    Ok(found)
 }
 
 fn existing<'a>(
@@ -141,11 +168,9 @@ fn existing<'a>(
     namespace: &'a Namespace,
     document: DocumentId,
 ) -> Result<(Place<'a>, Arc<Content>), CommandError> {
+    kind::require(replica, namespace, DocumentKind::Dwelling, document, ("dwelling", "房屋"))?;
     let place = Place::new(replica, namespace, document);
     let content = replica.content(place.id, document)?;
-    if content.records.is_empty() {
-        return Err(CommandError::NotFound { thing: "dwelling", chinese: "房屋", document });
-    }
     Ok((place, content))
 }
 

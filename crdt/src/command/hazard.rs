@@ -2,7 +2,7 @@
 
 use super::entity::{self, ITSELF};
 use super::read::FieldsRecord;
-use super::{CommandError, Outcome, table};
+use super::{CommandError, Outcome, kind, table};
 use crate::clock::Millis;
 use crate::document::Content;
 use crate::domain::checklist::Checklist;
@@ -93,6 +93,7 @@ fn prevailing(content: &Content) -> Option<HazardState> {
 }
 
 fn existing(replica: &mut Replica, namespace: &Namespace, document: DocumentId) -> Result<Hazard, CommandError> {
+    kind::require(replica, namespace, DocumentKind::Hazard, document, ("hazard", "隐患"))?;
     let found = read(replica, namespace, document)?;
     Ok(found.ok_or(CommandError::NotFound { thing: "hazard", chinese: "隐患", document })?.record)
 }

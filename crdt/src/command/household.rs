@@ -15,7 +15,7 @@ use super::entity::{ITSELF, news};
 use super::matching::{self, Candidate, Given};
 use super::people::{self, Place, Slot};
 use super::read::{HouseholdRecord, PersonalState, ResidentRecord, Settlement};
-use super::{CommandError, Outcome, duplicates, labels};
+use super::{CommandError, Outcome, duplicates, kind, labels};
 use crate::change::RecordKey;
 use crate::clock::Millis;
 use crate::document::Content;
@@ -343,11 +343,9 @@ fn existing<'a>(
     namespace: &'a Namespace,
     document: DocumentId,
 ) -> Result<(Place<'a>, Arc<Content>), CommandError> {
+    kind::require(replica, namespace, DocumentKind::Household, document, ("household", "住户"))?;
     let place = Place::new(replica, namespace, document);
     let content = replica.content(place.id, document)?;
-    if content.records.is_empty() {
-        return Err(CommandError::NotFound { thing: "household", chinese: "住户", document });
-    }
     Ok((place, content))
 }
 

@@ -4,13 +4,14 @@ use serde::Serialize;
 
 use super::hazard::{self, Finding};
 use super::read::{InspectionRecord, InspectionsRecord};
-use super::{CommandError, Outcome, table};
+use super::{CommandError, Outcome, kind, table, town};
 use crate::change::record_id;
 use crate::clock::Millis;
 use crate::domain::inspection::Inspection;
+use crate::domain::town::Grid;
 use crate::entry::Lane;
 use crate::id::{DocumentId, RecordId};
-use crate::namespace::Namespace;
+use crate::namespace::{Namespace, NamespaceKind};
 use crate::policy::DocumentKind;
 use crate::replica::{RecordError, Replica};
 use crate::store::StoreError;
@@ -18,7 +19,7 @@ use crate::store::StoreError;
 /// What an inspection was recorded as.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct InspectionIds {
-    /// The document with the household's inspections.
+    /// The document with the inspections of the household, or of another subject.
     pub document: DocumentId,
     /// The inspection.
     pub inspection: RecordId,
@@ -26,7 +27,38 @@ pub struct InspectionIds {
     pub hazards: Vec<DocumentId>,
 }
 
-/// The document that holds the inspections of a household.
+/// Where the inspections of a household, dwelling, enterprise or grid are recorded: in the registry of its region, which the
+/// village writes in. A grid itself lies in the namespace of the town.
+///
+/// # Errors
+/// [`CommandError::NotFound`] where nothing of the kind is here, [`CommandError::Store`].
+pub fn registry_of(replica: &mut Replica, subject: DocumentId) -> Result<Namespace, CommandError> {
+    let known = replica.namespaces().into_iter();
+    let registries = known.filter(|(_, namespace, _, readable)| *readable && namespace.kind == NamespaceKind::Registry);
+    for (id, namespace, ..) in registries {
+        if replica.content(id, subject)?.records.is_empty() {
+            continue;
+        }
+        let kind = kind::of(replica, &namespace, DocumentKind::Household, subject)?;
+        if matches!(kind, DocumentKind::Household | DocumentKind::Dwelling | DocumentKind::Enterprise) {
+            return Ok(namespace);
+        }
+    }
+    let unknown = CommandError::NotFound {
+        thing: "household, dwelling, enterprise or grid",
+        chinese: "住户、房屋、企业或网格",
+        document: subject,
+    };
+    let grid = town::read::<Grid>(replica, subject)?.map(|found| found.record);
+    // Other documents of the town have fields under the same numbers: the id tells a grid.
+    let Some((region, key)) = grid.and_then(|grid| grid.region.zip(grid.natural_key())) else { return Err(unknown) };
+    if replica.document_id(&Namespace::town(), DocumentKind::Grid, &key)? != subject {
+        return Err(unknown);
+    }
+    Ok(Namespace::registry(&region.to_string()))
+}
+
+/// The document that holds the inspections of a household, or of another subject.
 ///
 /// # Errors
 /// [`RecordError::UnknownNamespace`], [`RecordError::NoKey`].
@@ -38,7 +70,7 @@ pub fn document_of(
     replica.document_id(namespace, DocumentKind::Inspection, household.as_bytes())
 }
 
-/// Records an inspection in the registry of the household's region and opens or refreshes a hazard for each answer
+/// Records an inspection in the registry of its subject ([`registry_of`]) and opens or refreshes a hazard for each answer
 /// that says so. Recording the same inspection twice stages nothing the second time.
 ///
 /// # Errors

@@ -86,6 +86,7 @@ pub(super) const DWELLING: &[Label] = &[
     label(Dwelling::GRID, "grid", "网格", "grid", plain),
     label(Dwelling::BUILT, "built", "建成年份", "year built", plain),
     label(Dwelling::NOTE, "note", "备注", "remarks", plain),
+    label(Dwelling::GONE, "gone", "拆除日期", "gone since", text!(Day)),
 ];
 
 pub(super) const RESIDENT: &[Label] = &[

@@ -23,6 +23,7 @@ mod error;
 pub mod hazard;
 pub mod household;
 pub mod inspection;
+pub mod kind;
 mod labels;
 pub mod life_cycle;
 mod matching;

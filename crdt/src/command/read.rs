@@ -8,7 +8,7 @@ use super::dwelling::{self, DwellingRecord};
 use super::entity::{self, Entity};
 use super::life_cycle::{self, EditionNote};
 use super::track::{self, TrackRecord};
-use super::{case, device, hazard, household, inspection, table};
+use super::{case, device, hazard, household, inspection, kind, table};
 use crate::change::{AssertionId, RecordKey};
 use crate::clock::Millis;
 use crate::domain::books::BookKind;
@@ -341,6 +341,7 @@ pub fn document(replica: &mut Replica, item: &FeedItem) -> Result<Reading, ReadE
         // Of a newer version, or of a period that nobody has opened in what this node has seen so far.
         return Ok(Reading::Nothing);
     };
+    let kind = kind::of(replica, &namespace, kind, item.document)?;
     of_kind(replica, &namespace, kind, item.document)
 }
 
@@ -404,13 +405,18 @@ impl HouseholdRecord {
         for one in &mut self.residents {
             one.resident.personal = one.resident.personal.take().map(|person| person.masked());
         }
-        let conflicts = self.conflicts.iter_mut().filter(|conflict| conflict.personal);
-        conflicts.flat_map(|conflict| &mut conflict.values).for_each(ConflictValue::mask);
-        for settled in self.settled.iter_mut().filter(|settled| settled.personal) {
-            settled.choice.mask();
-            settled.sides.iter_mut().for_each(ConflictValue::mask);
-        }
+        mask(&mut self.conflicts, &mut self.settled);
         self
+    }
+}
+
+/// Masks what is personal of what was recorded differently, and of what was settled.
+pub(super) fn mask(conflicts: &mut [Conflict], settled: &mut [Settlement]) {
+    let conflicts = conflicts.iter_mut().filter(|conflict| conflict.personal);
+    conflicts.flat_map(|conflict| &mut conflict.values).for_each(ConflictValue::mask);
+    for settled in settled.iter_mut().filter(|settled| settled.personal) {
+        settled.choice.mask();
+        settled.sides.iter_mut().for_each(ConflictValue::mask);
     }
 }
 

@@ -49,7 +49,7 @@ coded! {
 record! {
     /// A hazard (隐患) in a household.
     pub struct Hazard {
-        /// The household (or dwelling) that it is in; part of the natural key.
+        /// The household, dwelling, enterprise or grid that it is in; part of the natural key.
         1 HOUSEHOLD household: Option<DocumentId>,
         /// Checklist pack; part of the natural key.
         2 CHECKLIST checklist: Option<u16>,

@@ -52,7 +52,7 @@ pub struct PhotoHashError;
 #[cbor(map)]
 #[serde(deny_unknown_fields)]
 pub struct Inspection {
-    /// The household (or dwelling, enterprise) that was visited.
+    /// The document of what was visited: a household, dwelling, enterprise or grid.
     #[n(0)]
     pub household: DocumentId,
     /// Who inspected: a member's code, or a name where there is none.

@@ -157,6 +157,15 @@ impl Replica {
         Ok(content)
     }
 
+    /// The codes of the kinds as which a document was written; of a sound one there is one.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub(crate) fn kinds(&self, namespace: NamespaceId, document: DocumentId) -> Result<BTreeSet<u8>, StoreError> {
+        let Some(number) = self.numbers.get(&namespace) else { return Ok(BTreeSet::new()) };
+        Ok(self.all_items(*number, document)?.iter().filter_map(|item| item.item.kind()).collect())
+    }
+
     /// Who made these assertions of a document, as far as they are known.
     ///
     /// # Errors

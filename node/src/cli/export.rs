@@ -44,6 +44,8 @@ enum ExportCommand {
     Cases(ListArgs),
     /// 派遣单 / orders
     Orders(ListArgs),
+    /// 房屋 / dwellings
+    Dwellings(ListArgs),
     /// 隐患 / hazards
     Hazards(ListArgs),
     /// 检查记录 / inspections
@@ -68,6 +70,7 @@ impl ExportCommand {
             Self::Case(args) => args.run(context),
             Self::Cases(args) => args.run(context, ListKind::Cases),
             Self::Orders(args) => args.run(context, ListKind::Orders),
+            Self::Dwellings(args) => args.run(context, ListKind::Dwellings),
             Self::Hazards(args) => args.run(context, ListKind::Hazards),
             Self::Inspections(args) => args.run(context, ListKind::Inspections),
             Self::Devices(args) => args.run(context, ListKind::Devices),

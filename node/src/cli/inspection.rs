@@ -21,14 +21,14 @@ use crate::message::Message;
 pub(super) enum InspectionCommand {
     /// 记录一次检查 / record an inspection
     Record(RecordArgs),
-    /// 列出一户的检查 / list those of a household
+    /// 列出一户、一处房屋、企业或网格的检查 / list those of a household, dwelling, enterprise or grid
     List {
-        /// 户的编号 / id of the household
+        /// 户、房屋、企业或网格的编号 / id of what was inspected
         household: DocumentId,
     },
     /// 查看一次检查 / show one
     Show {
-        /// 户的编号 / id of the household
+        /// 户、房屋、企业或网格的编号 / id of what was inspected
         household: DocumentId,
         /// 检查的编号 / id of the inspection
         id: String,
@@ -40,7 +40,7 @@ pub(super) struct RecordArgs {
     /// JSON 文件，代替其他参数 / a JSON file instead of the other flags
     #[arg(long, value_name = "FILE", conflicts_with_all = ["household", "by", "checklist", "answers", "note", "photos"])]
     file: Option<PathBuf>,
-    /// 户的编号 / id of the household
+    /// 户、房屋、企业或网格的编号 / id of the household, dwelling, enterprise or grid
     #[arg(long, required_unless_present = "file")]
     household: Option<DocumentId>,
     /// 检查人编号 / code of who inspected

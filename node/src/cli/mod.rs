@@ -13,6 +13,7 @@ mod client;
 mod conflict;
 mod delivery;
 mod device;
+mod dwelling;
 mod erase;
 mod event;
 mod export;
@@ -173,6 +174,9 @@ enum Command {
     /// 住户 / households
     #[command(subcommand)]
     Household(household::HouseholdCommand),
+    /// 房屋 / dwellings
+    #[command(subcommand)]
+    Dwelling(dwelling::DwellingCommand),
     /// 入户检查 / inspections
     #[command(subcommand)]
     Inspection(inspection::InspectionCommand),
@@ -318,6 +322,7 @@ impl Cli {
             Command::Verify(args) => args.run(&context),
             Command::Reveals(args) => args.run(&context),
             Command::Household(command) => command.run(&context),
+            Command::Dwelling(command) => command.run(&context),
             Command::Inspection(command) => command.run(&context),
             Command::Tag(command) => command.run(&context),
             Command::Hazard(command) => command.run(&context),

@@ -9,7 +9,7 @@
 //! | `changed`, `removed` | the document of this kind and region; many changes of one document may be one event |
 //! | `anew` | what was missed is not known any longer, as after each start of the node: read everything again, following goes on from here |
 //!
-//! What the map shows as a dwelling is a `household`; a hazard is where its household is. Units have no document, their
+//! What the map shows as a dwelling is a `household`, or a `dwelling` without any; a hazard is where what was inspected is. Units have no document, their
 //! positions are asked for.
 
 use std::collections::VecDeque;

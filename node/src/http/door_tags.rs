@@ -107,7 +107,10 @@ pub(super) async fn issue(State(api): State<Api>, Payload(input): Payload<IssueI
     let IssueInput { dwelling, entrance, stands } = input;
     let job = move |replica: &mut Replica, now| {
         let unknown = CommandError::NotFound { thing: "dwelling", chinese: "房屋", document: dwelling };
-        let namespace = namespace_of(replica, DocumentKind::Dwelling, dwelling)?.ok_or(unknown)?;
+        let namespace = match namespace_of(replica, DocumentKind::Dwelling, dwelling)? {
+            Some(namespace) => namespace,
+            None => namespace_of(replica, DocumentKind::Household, dwelling)?.ok_or(unknown)?,
+        };
         door_tag::issue(replica, &namespace, Issue { dwelling, entrance, stands }, now)
     };
     Ok(recorded(&api.engine().record(job).await?))

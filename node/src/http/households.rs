@@ -5,7 +5,6 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
-use serde_json::json;
 use townmesh_crdt::command::household::{self, Edit, HouseholdInput};
 use townmesh_crdt::command::inspection::InspectionIds;
 use townmesh_crdt::command::{CommandError, Outcome, hazard, inspection};
@@ -33,7 +32,8 @@ use super::reveal::{Asker, Asking, Reason, Shown};
 use crate::message::Message;
 use crate::reveals::RevealKind;
 use crate::views::{
-    BoundingBox, HazardFilter, HazardRow, HouseholdDetail, HouseholdFilter, HouseholdRow, InspectionRow, Listed, Page,
+    BoundingBox, HazardFilter, HazardRow, HouseholdDetail, HouseholdFilter, HouseholdRow, InspectionFilter,
+    InspectionRow, Listed, Page,
 };
 
 /// What a command came to, as every POST answers: 201 for something new, 200 otherwise; `value` names what was recorded,
@@ -319,12 +319,26 @@ pub(super) async fn add_resident(
     Ok(recorded(&api.engine().record(job).await?))
 }
 
-/// Whose inspections.
-#[derive(Debug, Deserialize, IntoParams)]
+/// Which inspections.
+#[derive(Debug, Default, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
-#[serde(deny_unknown_fields)]
+#[serde(default, deny_unknown_fields)]
 pub(super) struct InspectionQuery {
-    household: DocumentId,
+    /// Of this household, dwelling, enterprise or grid.
+    household: Option<DocumentId>,
+    region: Option<RegionCode>,
+    from_ms: Option<i64>,
+    until_ms: Option<i64>,
+    limit: Option<u32>,
+    after: Option<String>,
+}
+
+impl InspectionQuery {
+    /// What it asks for, and which part of that.
+    pub(super) fn parts(self) -> (InspectionFilter, Page) {
+        let Self { household, region, from_ms, until_ms, limit, after } = self;
+        (InspectionFilter { region, subject: household, from_ms, until_ms }, Page { limit, after })
+    }
 }
 
 #[utoipa::path(
@@ -332,10 +346,10 @@ pub(super) struct InspectionQuery {
     path = "/v1/inspections",
     operation_id = "listInspections",
     tag = "registry",
-    summary = "一户的检查 / inspections of one household",
+    summary = "检查记录：住户、房屋、企业、网格 / inspections, of one household, dwelling, enterprise or grid, or of a region",
     params(InspectionQuery),
     responses(
-        (status = 200, description = "结果 / what was asked for", body = Rows<InspectionRow>),
+        (status = 200, description = "结果 / what was asked for", body = Listed<InspectionRow>),
         Wrong
     )
 )]
@@ -344,8 +358,9 @@ pub(super) async fn inspections(
     Params(query): Params<InspectionQuery>,
 ) -> Result<Response, ApiError> {
     api.views_follow().await;
-    let rows = api.readers().query(move |reader| reader.inspections(query.household)).await?;
-    Ok(Json(json!(Rows { rows })).into_response())
+    let (filter, page) = query.parts();
+    let listed = api.readers().query(move |reader| reader.inspections_in(&filter, &page)).await?;
+    Ok(Json(listed).into_response())
 }
 
 #[utoipa::path(
@@ -364,7 +379,7 @@ pub(super) async fn inspections(
 )]
 pub(super) async fn inspect(State(api): State<Api>, Payload(done): Payload<Inspection>) -> Result<Response, ApiError> {
     let job = move |replica: &mut Replica, now| {
-        let namespace = household_namespace(replica, done.household)?;
+        let namespace = inspection::registry_of(replica, done.household)?;
         let outcome = inspection::record(replica, &namespace, &done, now)?;
         Ok(outcome.map(|ids| {
             let InspectionIds { document, inspection, hazards } = ids;

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use townmesh_crdt::command::kind;
 use townmesh_crdt::id::DocumentId;
 use townmesh_crdt::namespace::Namespace;
 use townmesh_crdt::policy::{DocumentKind, Form};
@@ -14,7 +15,7 @@ use super::Api;
 const PATIENCE: Duration = Duration::from_millis(500);
 const PAUSE: Duration = Duration::from_millis(10);
 
-/// The readable namespace that holds a document of this kind.
+/// The readable namespace that holds a document of this kind; `None` also where the document is of another one.
 ///
 /// # Errors
 /// [`StoreError`].
@@ -27,7 +28,10 @@ pub(super) fn namespace_of(
     let readable = readable.filter(|(_, namespace, _, readable)| *readable && namespace.kind == kind.namespace());
     for (id, namespace, ..) in readable {
         let is_there = match kind.form() {
-            Form::Fields => !replica.content(id, document)?.records.is_empty(),
+            Form::Fields => {
+                !replica.content(id, document)?.records.is_empty()
+                    && kind::of(replica, &namespace, kind, document)? == kind
+            }
             Form::Records => !replica.records(id, document)?.is_empty(),
         };
         if is_there {

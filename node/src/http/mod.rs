@@ -16,6 +16,7 @@
 //! | `/v1/inspections` | GET, POST | of one household; record |
 //! | `/v1/photos`, `/v1/photos/{hash}` | POST, GET | a photo of a household or region; for a stated reason |
 //! | `/v1/hazards`, `/v1/hazards/{id}/steps` | GET, POST | list; take a step |
+//! | `/v1/dwellings`, `/v1/dwellings/{id}` | GET, POST, PATCH | list and search; record; one; edit |
 //! | `/v1/door-tags` | GET, POST | list; issue one for a door |
 //! | `/v1/door-tags/issue-all` | POST | issue one for each dwelling of a region that has none |
 //! | `/v1/door-tags/{tag}`, `.../retire`, `.../replace` | GET, POST | one, by what was scanned or typed; retire; replace |
@@ -86,6 +87,7 @@ mod conflicts;
 mod delivery;
 mod door_tags;
 mod dump;
+mod dwellings;
 mod erase;
 mod error;
 mod events;
@@ -261,6 +263,8 @@ fn registry() -> Router<Api> {
         .route("/v1/photos/{hash}", get(photos::show))
         .route("/v1/hazards", get(households::hazards))
         .route("/v1/hazards/{id}/steps", post(households::hazard_step))
+        .route("/v1/dwellings", get(dwellings::list).post(dwellings::record))
+        .route("/v1/dwellings/{id}", get(dwellings::show).patch(dwellings::edit))
         .route("/v1/door-tags", get(door_tags::list).post(door_tags::issue))
         .route("/v1/door-tags/issue-all", post(door_tags::issue_all))
         .route("/v1/door-tags/{tag}", get(door_tags::show))

@@ -7,6 +7,7 @@ use axum::extract::rejection::BytesRejection;
 use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
+use townmesh_crdt::command::inspection;
 use townmesh_crdt::command::photo::{self, NewPhoto, Photo};
 use townmesh_crdt::domain::inspection::PhotoHash;
 use townmesh_crdt::domain::region::RegionCode;
@@ -18,7 +19,7 @@ use utoipa::{IntoParams, ToSchema};
 use super::Api;
 use super::bounds::{Named, Params};
 use super::error::ApiError;
-use super::households::{Recorded, household_namespace, recorded};
+use super::households::{Recorded, recorded};
 use super::openapi::problems::{Missing, Noted, Sought, Written};
 use super::reveal::{Asker, Asking, Reason, Shown};
 use crate::message::Message;
@@ -69,10 +70,11 @@ pub(super) async fn record(
         let message = Message::new("query", "须写明 household 或 region 之一", "name either a household or a region");
         return Err(ApiError::bad_request(message));
     }
-    let new = NewPhoto { household, resident, bytes: bytes.into() };
+    // Where the subject lies is found below; a grid, too, whose document lies elsewhere than its photos.
+    let new = NewPhoto { household: household.filter(|_| resident.is_some()), resident, bytes: bytes.into() };
     let job = move |replica: &mut Replica, now| {
         let namespace = match (household, region) {
-            (Some(household), _) => household_namespace(replica, household)?,
+            (Some(subject), _) => inspection::registry_of(replica, subject)?,
             (None, region) => Namespace::registry(&region.map(|region| region.to_string()).unwrap_or_default()),
         };
         let outcome = photo::record(replica, &namespace, &new, now)?;

@@ -23,6 +23,7 @@ mod books;
 mod changes;
 mod conflicts;
 mod door_tags;
+mod dwellings;
 mod erasures;
 mod evidence;
 mod exports;

@@ -5,6 +5,7 @@ use townmesh_crdt::domain::case::{CaseState, Lamp, Means, OrderKind, OrderStatus
 use townmesh_crdt::domain::checklist::Grade;
 use townmesh_crdt::domain::device::{DeviceKind, Protocol};
 use townmesh_crdt::domain::door_tag::TagRetirement;
+use townmesh_crdt::domain::dwelling::DwellingUse;
 use townmesh_crdt::domain::hazard::HazardState;
 use townmesh_crdt::domain::region::RegionKind;
 use townmesh_crdt::domain::role::Role;
@@ -44,9 +45,19 @@ mod words {
             }
         )+ };
     }
-    of!(case_state: CaseState, lamp: Lamp, means: Means, order_kind: OrderKind, order_status: OrderStatus,
+    of!(case_state: CaseState, dwelling_use: DwellingUse, lamp: Lamp, means: Means, order_kind: OrderKind, order_status: OrderStatus,
         severity: Severity, source: Source, grade: Grade, device_kind: DeviceKind, protocol: Protocol,
         hazard_state: HazardState, region_kind: RegionKind, role: Role, tag_retirement: TagRetirement, team_kind: TeamKind);
+
+    /// The mark on a door.
+    pub(super) fn door_mark(key: &str) -> Option<&'static str> {
+        match key {
+            "green" => Some("绿"),
+            "yellow" => Some("黄"),
+            "red" => Some("红"),
+            _ => None,
+        }
+    }
 
     /// Whether a door tag counts.
     pub(super) fn tag_state(key: &str) -> Option<&'static str> {
@@ -113,6 +124,27 @@ const ORDERS: &[ListColumn] = &[
     plain("/done_by", "处置人"),
     time("/done_ms", "完成时间"),
     plain("/case", "案卷标识"),
+];
+
+const DWELLINGS: &[ListColumn] = &[
+    plain("/region", "村居代码"),
+    plain("/address", "门牌号"),
+    word("/use", "居住类型", words::dwelling_use),
+    plain("/rooms", "间数"),
+    plain("/storeys", "层数"),
+    plain("/area_dm2", "面积（平方分米）"),
+    plain("/built", "建成年份"),
+    plain("/grid", "网格"),
+    word("/mark", "隐患标记", words::door_mark),
+    plain("/households", "户数"),
+    plain("/owner/name", "房主"),
+    plain("/owner/phone", "房主电话"),
+    plain("/gone", "拆除日期"),
+    plain("/conflicts", "待裁定冲突"),
+    LATITUDE,
+    LONGITUDE,
+    plain("/note", "备注"),
+    plain("/document", "房屋标识"),
 ];
 
 const HAZARDS: &[ListColumn] = &[
@@ -229,6 +261,7 @@ pub(super) const fn columns(list: ListKind) -> &'static [ListColumn] {
     match list {
         ListKind::Cases => CASES,
         ListKind::Orders => ORDERS,
+        ListKind::Dwellings => DWELLINGS,
         ListKind::Hazards => HAZARDS,
         ListKind::Inspections => INSPECTIONS,
         ListKind::Devices => DEVICES,

@@ -22,6 +22,8 @@ pub enum ListKind {
     Cases,
     /// Orders to teams.
     Orders,
+    /// Dwellings.
+    Dwellings,
     /// Hazards.
     Hazards,
     /// Inspections of a region.
@@ -42,9 +44,10 @@ pub enum ListKind {
 
 impl ListKind {
     /// Every list.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::Cases,
         Self::Orders,
+        Self::Dwellings,
         Self::Hazards,
         Self::Inspections,
         Self::Devices,
@@ -60,6 +63,7 @@ impl ListKind {
         match self {
             Self::Cases => "cases",
             Self::Orders => "orders",
+            Self::Dwellings => "dwellings",
             Self::Hazards => "hazards",
             Self::Inspections => "inspections",
             Self::Devices => "devices",
@@ -76,6 +80,7 @@ impl ListKind {
         match self {
             Self::Cases => "案卷",
             Self::Orders => "派遣单",
+            Self::Dwellings => "房屋",
             Self::Hazards => "隐患",
             Self::Inspections => "检查记录",
             Self::Devices => "设备",
@@ -96,7 +101,7 @@ impl ListKind {
     pub const fn formats(self) -> &'static [ListFormat] {
         match self {
             Self::Cases | Self::Devices => &[ListFormat::Csv, ListFormat::Xlsx, ListFormat::GeoJson, ListFormat::Gpx],
-            Self::Hazards | Self::Events | Self::DoorTags | Self::Regions => {
+            Self::Dwellings | Self::Hazards | Self::Events | Self::DoorTags | Self::Regions => {
                 &[ListFormat::Csv, ListFormat::Xlsx, ListFormat::GeoJson]
             }
             Self::Orders | Self::Inspections | Self::Members | Self::Teams => &[ListFormat::Csv, ListFormat::Xlsx],
@@ -306,6 +311,7 @@ fn waypoints(list: ListKind, rows: &[Value], with_header: bool) -> Vec<u8> {
         ListKind::Devices => ("/code", &["/name", "/place"]),
         ListKind::Cases
         | ListKind::Orders
+        | ListKind::Dwellings
         | ListKind::Hazards
         | ListKind::Inspections
         | ListKind::Events

@@ -96,8 +96,10 @@ pub struct ConflictPlace {
 }
 
 /// What is selected beside the rows of a conflict or settlement, by which documents are named.
-const DOCUMENT: &str = "d.document, d.kind AS document_kind, coalesce(h.address, c.place) AS words, c.number";
+const DOCUMENT: &str =
+    "d.document, d.kind AS document_kind, coalesce(h.address, w.address, c.place) AS words, c.number";
 const WITH_DOCUMENT: &str = "x JOIN document d ON d.row = x.row LEFT JOIN household h ON h.row = x.row \
+                             LEFT JOIN dwelling w ON w.row = x.row \
                              LEFT JOIN case_file c ON c.row = x.row";
 
 impl Reader {

@@ -32,6 +32,8 @@ pub const DEFAULT_FEATURES: u32 = 100;
 /// A box that holds more than this is not looked up place by place: all there are of the kind, or of the period or region
 /// that is asked for, are compared with it until the page is full, which is soon.
 const CROWDED: i64 = 50_000;
+/// Begins a cursor within the second layer of a collection; no other one holds this character.
+const BESIDE: &str = "~";
 
 /// Things of one kind on the map.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -42,7 +44,7 @@ pub enum Collection {
     Grids,
     /// 房屋, with the mark on their door.
     Dwellings,
-    /// 隐患, where the household is that they are in.
+    /// 隐患, where what they are in is.
     Hazards,
     /// 案件.
     Cases,
@@ -137,9 +139,9 @@ pub enum Properties {
     Hazard {
         /// Village or community.
         region: String,
-        /// Document of the household.
+        /// Document of what was inspected.
         household: Option<String>,
-        /// Address of the household, where that has reached this node.
+        /// Its address, where that has reached this node.
         address: Option<String>,
         /// Number of the checklist.
         checklist: Option<u32>,
@@ -276,6 +278,11 @@ impl Collection {
         self.layer().time.is_some()
     }
 
+    /// Where the rest of its features stand, where they are of two kinds.
+    fn beside(self) -> Option<Layer> {
+        (self == Self::Dwellings).then_some(DWELLINGS_ALONE)
+    }
+
     fn layer(self) -> Layer {
         match self {
             Self::Regions => REGIONS,
@@ -311,7 +318,41 @@ impl Reader {
         page: &Page,
         crowded: i64,
     ) -> Result<Listed<Feature>, QueryError> {
-        let layer = collection.layer();
+        let limit = page.limit.unwrap_or(DEFAULT_FEATURES).clamp(1, MAX_FEATURES);
+        let after = page.after.as_deref();
+        let Some(beside) = collection.beside() else {
+            return self.layer_features(&collection.layer(), filter, (limit, after), crowded);
+        };
+        let of_beside = |limit: u32, after: Option<&str>| -> Result<Listed<Feature>, QueryError> {
+            let listed = self.layer_features(&beside, filter, (limit, after), crowded)?;
+            Ok(Listed { next: listed.next.map(|next| format!("{BESIDE}{next}")), ..listed })
+        };
+        if let Some(after) = after.and_then(|after| after.strip_prefix(BESIDE)) {
+            return of_beside(limit, Some(after).filter(|after| !after.is_empty()));
+        }
+        let mut listed = self.layer_features(&collection.layer(), filter, (limit, after), crowded)?;
+        if listed.next.is_some() {
+            return Ok(listed);
+        }
+        let left = limit.saturating_sub(u32::try_from(listed.rows.len()).unwrap_or(limit));
+        // With a full page nothing is read of the rest, not even whether there is any.
+        listed.next = Some(BESIDE.to_owned());
+        if left > 0 {
+            let rest = of_beside(left, None)?;
+            listed.rows.extend(rest.rows);
+            listed.next = rest.next;
+        }
+        Ok(listed)
+    }
+
+    /// A page of one layer.
+    fn layer_features(
+        &self,
+        layer: &Layer,
+        filter: &FeatureFilter,
+        (limit, after): (u32, Option<&str>),
+        crowded: i64,
+    ) -> Result<Listed<Feature>, QueryError> {
         let mut query = Query::default();
         query.region(layer.region, filter.region);
         if let Some(time) = layer.time {
@@ -324,10 +365,8 @@ impl Reader {
                 query.within(&format!("{}.row", layer.placed), layer.kind, Some(bounds));
             }
         }
-        let limit = page.limit.unwrap_or(DEFAULT_FEATURES).clamp(1, MAX_FEATURES);
         let order = Order { columns: layer.order, descending: false };
         let select = (layer.columns, layer.from);
-        let after = page.after.as_deref();
         let mut listed = query.list_some(&self.connection, select, &order, (limit, after), |row| layer.feature(row))?;
         if let Some(bounds) = filter.bounds {
             // The index knows only the box around an area. A page may get shorter by that, and never ends too early.
@@ -341,12 +380,16 @@ impl Reader {
     /// # Errors
     /// [`QueryError`].
     pub fn feature(&self, collection: Collection, id: DocumentId) -> Result<Option<Feature>, QueryError> {
-        let layer = collection.layer();
-        let mut query = Query::default();
-        query.equals("d.document", Some(id));
-        let select = format!("{} FROM {}", layer.columns, layer.from);
-        let found = query.all(&self.connection, &select, "LIMIT 1", |row| layer.feature(row))?;
-        Ok(found.into_iter().next())
+        for layer in [Some(collection.layer()), collection.beside()].into_iter().flatten() {
+            let mut query = Query::default();
+            query.equals("d.document", Some(id));
+            let select = format!("{} FROM {}", layer.columns, layer.from);
+            let found = query.all(&self.connection, &select, "LIMIT 1", |row| layer.feature(row))?;
+            if let Some(found) = found.into_iter().next() {
+                return Ok(Some(found));
+            }
+        }
+        Ok(None)
     }
 }
 
@@ -429,15 +472,26 @@ const DWELLINGS: Layer = Layer {
     },
 };
 
+/// Dwellings behind whose door no household is known: one that has households is shown as those.
+const DWELLINGS_ALONE: Layer = Layer {
+    kind: DocumentKind::Dwelling,
+    order: &["w.row"],
+    placed: "w",
+    from: "dwelling w JOIN document d ON d.row = w.row AND w.gone IS NULL AND w.address <> '' AND NOT EXISTS \
+           (SELECT 1 FROM household h WHERE h.region = w.region AND h.door = w.door)",
+    region: "w.region",
+    columns: "d.document, w.*, NULL AS tenant_limit",
+    ..DWELLINGS
+};
+
 const HAZARDS: Layer = Layer {
-    kind: DocumentKind::Household,
+    kind: DocumentKind::Hazard,
     order: &["z.row"],
-    placed: "h",
+    placed: "z",
     region: "z.region",
     time: Some("z.found_ms"),
-    columns: "d.document, z.*, h.address, h.latitude, h.longitude",
-    from: "hazard z JOIN document d ON d.row = z.row LEFT JOIN document e ON e.document = z.household \
-           LEFT JOIN household h ON h.row = e.row",
+    columns: "d.document, z.*",
+    from: "hazard z JOIN document d ON d.row = z.row",
     geometry: point,
     properties: |row| {
         Ok(Properties::Hazard {

@@ -98,7 +98,7 @@ pub struct ResidentRow {
 pub struct InspectionRow {
     /// The record.
     pub record: String,
-    /// The household's document.
+    /// The document of what was inspected.
     pub household: String,
     /// Who inspected.
     pub inspector: String,
@@ -114,6 +114,8 @@ pub struct InspectionRow {
     /// Photos, by the hashes that they are found by.
     #[schema(value_type = Vec<townmesh_crdt::domain::inspection::PhotoHash>)]
     pub photos: serde_json::Value,
+    /// Where the inspector stood.
+    pub position: Option<Position>,
     /// Remarks.
     pub note: Option<String>,
     /// Without effect: its author's certificate had been revoked.
@@ -127,9 +129,11 @@ pub struct HazardRow {
     pub document: String,
     /// Village or community.
     pub region: String,
-    /// The household's document.
+    /// The document of what was inspected.
     pub household: Option<String>,
-    /// The household's address, where it is known.
+    /// What that is: `household`, `dwelling`, `enterprise` or `grid`; null where it is not known here.
+    pub subject: Option<String>,
+    /// Its address, or its name where it has none.
     pub address: Option<String>,
     /// Number of the checklist.
     pub checklist: Option<u16>,
@@ -155,7 +159,7 @@ pub struct HazardRow {
     pub rechecked_by: Option<String>,
     /// When its state last changed, in milliseconds since 1970.
     pub changed_ms: Option<i64>,
-    /// Where its household is.
+    /// Where it is: at its door; on a grid, where the inspector stood.
     pub position: Option<Position>,
     /// Remarks.
     pub note: Option<String>,
@@ -166,6 +170,8 @@ pub struct HazardRow {
 pub struct InspectionFilter {
     /// In this region or within it.
     pub region: Option<RegionCode>,
+    /// Of this household, dwelling, enterprise or grid.
+    pub subject: Option<DocumentId>,
     /// From here on, in milliseconds since 1970.
     pub from_ms: Option<i64>,
     /// Before, in milliseconds since 1970.
@@ -181,7 +187,7 @@ pub struct HazardFilter {
     pub state: Option<HazardState>,
     /// Of this grade.
     pub grade: Option<Grade>,
-    /// Whose household is in this part of the map.
+    /// In this part of the map.
     pub bounds: Option<BoundingBox>,
 }
 
@@ -204,9 +210,8 @@ pub const MAX_INSPECTIONS: usize = 100;
 
 const HOUSEHOLD: &str = "d.document, n.name AS namespace, h.*";
 const HOUSEHOLDS: &str = "household h JOIN document d ON d.row = h.row JOIN namespace n ON n.number = d.namespace";
-const HAZARD: &str = "d.document, z.*, h.address, h.latitude, h.longitude";
-const HAZARDS: &str = "hazard z JOIN document d ON d.row = z.row LEFT JOIN document hd ON hd.document = z.household \
-                       LEFT JOIN household h ON h.row = hd.row";
+const HAZARD: &str = "d.document, z.*";
+const HAZARDS: &str = "hazard z JOIN document d ON d.row = z.row";
 
 impl Reader {
     /// Households by region and address.
@@ -250,10 +255,7 @@ impl Reader {
             let Some(household) = found.into_iter().next() else { return Ok(None) };
             let people = self.residents(document, reveal)?;
             let inspections = self.inspections(document)?;
-            let mut of_household = Query::default();
-            of_household.equals("z.household", Some(document));
-            let select = format!("{HAZARD} FROM {HAZARDS}");
-            let hazards = of_household.all(&self.connection, &select, "ORDER BY z.found_ms DESC, z.row", hazard_row)?;
+            let hazards = self.hazards_at(document)?;
             Ok(Some(HouseholdDetail { household, people, inspections, hazards }))
         })
     }
@@ -291,15 +293,24 @@ impl Reader {
         query.all(&self.connection, "* FROM inspection", &last, inspection_row)
     }
 
-    /// Inspections of a region, household by household.
+    /// The hazards of a household or of whatever else was inspected, the newest first.
+    pub(super) fn hazards_at(&self, subject: DocumentId) -> Result<Vec<HazardRow>, QueryError> {
+        let mut query = Query::default();
+        query.equals("z.household", Some(subject));
+        let select = format!("{HAZARD} FROM {HAZARDS}");
+        query.all(&self.connection, &select, "ORDER BY z.found_ms DESC, z.row", hazard_row)
+    }
+
+    /// Inspections, the newest first.
     ///
     /// # Errors
     /// [`QueryError`].
     pub fn inspections_in(&self, filter: &InspectionFilter, page: &Page) -> Result<Listed<InspectionRow>, QueryError> {
         let mut query = Query::default();
         query.region("d.region", filter.region);
+        query.equals("i.household", filter.subject);
         query.between("i.time_ms", filter.from_ms, filter.until_ms);
-        let order = Order { columns: &["i.row", "i.record"], descending: false };
+        let order = Order { columns: &["i.time_ms", "i.row", "i.record"], descending: true };
         let from = "inspection i JOIN document d ON d.row = i.row";
         query.list(&self.connection, ("i.*", from), &order, page, inspection_row)
     }
@@ -313,7 +324,7 @@ impl Reader {
         query.region("z.region", filter.region);
         query.equals("z.state", filter.state);
         query.equals("z.grade", filter.grade);
-        query.within("h.row", DocumentKind::Household, filter.bounds);
+        query.within("z.row", DocumentKind::Hazard, filter.bounds);
         let order = Order { columns: &["z.changed_ms", "z.row"], descending: true };
         query.list(&self.connection, (HAZARD, HAZARDS), &order, page, hazard_row)
     }
@@ -351,6 +362,7 @@ fn inspection_row(row: &Row<'_>) -> rusqlite::Result<InspectionRow> {
         answers: json(row, "answers")?,
         hazards: row.get("hazards")?,
         photos: json(row, "photos")?,
+        position: position(row)?,
         note: row.get("note")?,
         void: row.get("void")?,
     })
@@ -361,6 +373,7 @@ fn hazard_row(row: &Row<'_>) -> rusqlite::Result<HazardRow> {
         document: row.get("document")?,
         region: row.get("region")?,
         household: row.get("household")?,
+        subject: row.get("subject")?,
         address: row.get("address")?,
         checklist: row.get("checklist")?,
         item: row.get("item")?,
@@ -379,12 +392,12 @@ fn hazard_row(row: &Row<'_>) -> rusqlite::Result<HazardRow> {
     })
 }
 
-fn personal(row: &Row<'_>, name: &str, id_number: &str, phone: &str) -> rusqlite::Result<PersonalData> {
+pub(super) fn personal(row: &Row<'_>, name: &str, id_number: &str, phone: &str) -> rusqlite::Result<PersonalData> {
     let name: Option<String> = row.get(name)?;
     Ok(PersonalData { name: name.unwrap_or_default(), id_number: row.get(id_number)?, phone: row.get(phone)? })
 }
 
 /// Personal data as it is handed out.
-fn shown(personal: PersonalData, reveal: bool) -> PersonalData {
+pub(super) fn shown(personal: PersonalData, reveal: bool) -> PersonalData {
     if reveal { personal } else { personal.masked() }
 }

@@ -20,6 +20,7 @@ mod changes;
 mod conflicts;
 mod devices;
 mod door_tags;
+mod dwellings;
 mod features;
 mod households;
 mod organisation;
@@ -56,6 +57,7 @@ pub use changes::{Change, ChangeCursor, ChangeFilter, ChangeKind, Changes, Curso
 pub use conflicts::{ConflictFilter, ConflictPlace, ConflictRow, SettledRow};
 pub use devices::{AlarmFilter, DeviceEventFilter, DeviceEventRow, DeviceFilter, DeviceRow};
 pub use door_tags::{DoorTagDetail, DoorTagFilter, DoorTagRow, HouseholdBehind, MAX_DOORS, TagState};
+pub use dwellings::{DwellingDetail, DwellingFilter, DwellingRow};
 pub use features::{Collection, DEFAULT_FEATURES, Feature, FeatureFilter, Geometry, MAX_FEATURES, Properties};
 pub use households::{
     HazardFilter, HazardRow, HouseholdDetail, HouseholdFilter, HouseholdRow, InspectionFilter, InspectionRow,

@@ -18,7 +18,7 @@ use rusqlite::{Connection, ErrorCode, OpenFlags};
 use super::ViewError;
 
 /// Version of the tables. Another one in the file means: delete it and read the log from the start.
-const VERSION: i64 = 11;
+const VERSION: i64 = 12;
 /// Marks the file as a townmesh view (`PRAGMA application_id`): "tmvw".
 const APPLICATION_ID: i64 = 0x746d_7677;
 /// Pages of the write-ahead log after which it is copied into the file: 32 MB, so that an import syncs seldom.
@@ -31,7 +31,8 @@ const PREPARED: usize = 96;
 /// The tables. Words (states, kinds, uses) are the keys that JSON shows; times are milliseconds since 1970, days
 /// `2024-03-05`, positions units of 1e-7 degrees. `row` is the document's number in this file, `changed` the line of
 /// the feed that last named it; in `document` and `removed` it is the number of the change in this file. `door` is an address
-/// in its one spelling, by which the households behind a door find their dwelling. `device_hour` counts the
+/// in its one spelling, by which the households behind a door find their dwelling. `household` of an inspection or hazard is
+/// what was inspected, of whatever kind (`subject`); where that is, stands with the hazard. `device_hour` counts the
 /// events of a device's day by the hours of the town's day, so that a year of them is looked through without reading them.
 const TABLES: &str = "
 CREATE TABLE meta (name TEXT PRIMARY KEY, value INTEGER NOT NULL) STRICT, WITHOUT ROWID;
@@ -85,8 +86,11 @@ CREATE TABLE household (
 CREATE INDEX household_door ON household (region, address);
 CREATE INDEX household_plate ON household (region, door);
 CREATE TABLE dwelling (
-    row INTEGER PRIMARY KEY, region TEXT NOT NULL, address TEXT NOT NULL, door TEXT NOT NULL, latitude INTEGER,
-    longitude INTEGER, gone TEXT, mark TEXT NOT NULL) STRICT;
+    row INTEGER PRIMARY KEY, region TEXT NOT NULL, address TEXT NOT NULL, door TEXT NOT NULL, usage TEXT, rooms INTEGER,
+    storeys INTEGER, area_dm2 INTEGER, built INTEGER, grid TEXT, note TEXT, latitude INTEGER, longitude INTEGER, gone TEXT,
+    mark TEXT NOT NULL, owner_name TEXT, owner_id_number TEXT, owner_phone TEXT, owner_state TEXT NOT NULL,
+    conflicts INTEGER NOT NULL, changed INTEGER NOT NULL) STRICT;
+CREATE INDEX dwelling_door ON dwelling (region, address);
 CREATE INDEX dwelling_plate ON dwelling (region, door);
 CREATE TABLE door_tag (
     row INTEGER NOT NULL, tag TEXT NOT NULL, code TEXT NOT NULL, region TEXT NOT NULL, dwelling TEXT NOT NULL,
@@ -102,12 +106,15 @@ CREATE TABLE resident (
 CREATE TABLE inspection (
     row INTEGER NOT NULL, record TEXT NOT NULL, household TEXT NOT NULL, inspector TEXT NOT NULL,
     time_ms INTEGER NOT NULL, checklist INTEGER NOT NULL, answers TEXT NOT NULL, hazards INTEGER NOT NULL, note TEXT,
-    photos TEXT NOT NULL, void INTEGER NOT NULL, PRIMARY KEY (row, record)) STRICT, WITHOUT ROWID;
+    photos TEXT NOT NULL, void INTEGER NOT NULL, latitude INTEGER, longitude INTEGER,
+    PRIMARY KEY (row, record)) STRICT, WITHOUT ROWID;
 CREATE INDEX inspection_household ON inspection (household, time_ms);
+CREATE INDEX inspection_time ON inspection (time_ms, row, record);
 CREATE TABLE hazard (
     row INTEGER PRIMARY KEY, region TEXT NOT NULL, household TEXT, checklist INTEGER, item INTEGER,
     occurrence INTEGER NOT NULL, grade TEXT, state TEXT NOT NULL, case_document TEXT, found_by TEXT, found_ms INTEGER,
-    due_ms INTEGER, rectified_by TEXT, rechecked_by TEXT, changed_ms INTEGER, note TEXT) STRICT;
+    due_ms INTEGER, rectified_by TEXT, rechecked_by TEXT, changed_ms INTEGER, note TEXT, inspection TEXT, subject TEXT,
+    address TEXT, latitude INTEGER, longitude INTEGER) STRICT;
 CREATE INDEX hazard_household ON hazard (household);
 CREATE INDEX hazard_state ON hazard (state, region);
 CREATE INDEX hazard_found ON hazard (found_ms);
@@ -370,7 +377,7 @@ mod tests {
         let digest = blake3::hash(TABLES.as_bytes()).to_hex();
         assert_eq!(
             (VERSION, digest.get(..16)),
-            (11, Some("1e89cad2b1e63f32")),
+            (12, Some("181b17525b96bc12")),
             "raise VERSION, then note the new digest"
         );
     }

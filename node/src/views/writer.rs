@@ -5,6 +5,7 @@ mod case;
 mod device;
 mod door_tag;
 mod inbox;
+mod places;
 mod registry;
 mod table;
 mod town;
@@ -422,7 +423,7 @@ impl<'c> Batch<'c> {
             self.run("INSERT OR REPLACE INTO namespace (number, name) VALUES (?, ?)", &[&item.namespace, &name])?;
         }
         let id = document.to_string();
-        let known = self.row_of(&id)?;
+        let known = self.row_as(&id, kind)?;
         let row = match known {
             Some(row) => row,
             None => {
@@ -439,6 +440,17 @@ impl<'c> Batch<'c> {
         statement.query_row([document], |row| row.get(0)).optional()
     }
 
+    /// The row of a document that is known as this kind. One that was taken for another kind is read anew: what says of
+    /// what kind it is came later.
+    fn row_as(&mut self, document: &str, kind: DocumentKind) -> rusqlite::Result<Option<i64>> {
+        let mut statement = self.connection.prepare_cached("SELECT row, kind FROM document WHERE document = ?")?;
+        let found = statement.query_row([document], |row| Ok((row.get(0)?, row.get::<_, String>(1)?))).optional()?;
+        match found {
+            Some((row, known)) if known != kind.name() => self.remove_row(row).map(|()| None),
+            found => Ok(found.map(|(row, _)| row)),
+        }
+    }
+
     fn remove(&mut self, document: DocumentId) -> rusqlite::Result<()> {
         let row = self.row_of(&document.to_string())?;
         row.map_or(Ok(()), |row| self.remove_row(row))
@@ -446,6 +458,7 @@ impl<'c> Batch<'c> {
 
     fn remove_row(&mut self, row: i64) -> rusqlite::Result<()> {
         let household = self.household_of_hazard(row)?;
+        let document = self.document_of(row)?;
         self.changes += 1;
         self.removes = true;
         let removed = "INSERT INTO removed (changed, document, kind, region) \
@@ -455,6 +468,7 @@ impl<'c> Batch<'c> {
             self.run(&format!("DELETE FROM {table} WHERE row = ?"), &[&row])?;
         }
         self.run("DELETE FROM search WHERE rowid = ?", &[&row])?;
+        document.map_or(Ok(()), |document| self.place_hazards(&document))?;
         household.map_or(Ok(()), |household| self.refresh_mark(&household))
     }
 
@@ -466,14 +480,18 @@ impl<'c> Batch<'c> {
     /// Notes where a document is: the box around these corners; nowhere if there are none.
     fn position(&self, slot: Slot<'_>, corners: &[Position]) -> rusqlite::Result<()> {
         self.clear(slot, "position")?;
+        self.put_position(slot.row, slot.kind, corners)
+    }
+
+    fn put_position(&self, row: i64, kind: DocumentKind, corners: &[Position]) -> rusqlite::Result<()> {
         let latitudes = corners.iter().map(|corner| corner.e7().0);
         let longitudes = corners.iter().map(|corner| corner.e7().1);
         let (Some(south), Some(north)) = (latitudes.clone().min(), latitudes.max()) else { return Ok(()) };
         let (Some(west), Some(east)) = (longitudes.clone().min(), longitudes.max()) else { return Ok(()) };
-        let (kind, kind_end) = kind_axis(slot.kind);
+        let (kind, kind_end) = kind_axis(kind);
         self.run(
             "INSERT INTO position (row, south, north, west, east, kind, kind_end) VALUES (?, ?, ?, ?, ?, ?, ?)",
-            &[&slot.row, &south, &north, &west, &east, &kind, &kind_end],
+            &[&row, &south, &north, &west, &east, &kind, &kind_end],
         )
     }
 

@@ -168,6 +168,7 @@ pub fn open(reading: &Reading) -> Vec<OpenConflict> {
             open.extend(record.duplicates.iter().map(|duplicate| of_residents(record, duplicate)));
             open
         }
+        Reading::Dwelling(record) => fields(record.id, &record.conflicts),
         Reading::Hazard(record) => fields(record.id, &record.conflicts),
         Reading::Device(record) => fields(record.id, &record.conflicts),
         Reading::Region(record) => fields(record.id, &record.conflicts),
@@ -178,9 +179,7 @@ pub fn open(reading: &Reading) -> Vec<OpenConflict> {
         Reading::Book(entry) => fields(entry.id, &entry.conflicts),
         Reading::Case(record) => cases::open(record),
         Reading::LifeCycle(record) if record.newest.len() > 1 => vec![of_editions(record)],
-        // Dwellings are not edited by anybody yet: what two offices spell differently needs no decision.
         Reading::LifeCycle(_)
-        | Reading::Dwelling(_)
         | Reading::DoorTags(_)
         | Reading::Inspections(_)
         | Reading::DeviceDay(_)

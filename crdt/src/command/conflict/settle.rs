@@ -6,13 +6,14 @@ use super::super::book;
 use super::super::case::{self, Actor, CaseRef};
 use super::super::household::{self, Edit};
 use super::super::read::{self, At, Reading};
-use super::super::{CommandError, Outcome, duplicates, people, table};
+use super::super::{CommandError, Outcome, duplicates, dwelling, people, table};
 use super::{Done, InboxKind, OpenConflict, Place, Side, open, settled};
 use crate::change::AssertionId;
 use crate::clock::Millis;
 use crate::document::Content;
 use crate::domain::books::BookKind;
 use crate::domain::case::{Action, OrderRef};
+use crate::domain::dwelling::Dwelling;
 use crate::domain::household::{Household, Resident};
 use crate::domain::person::PersonalData;
 use crate::domain::same_person::{Answer, Two};
@@ -226,6 +227,10 @@ fn keep_personal(
     }
     if let Some(kind) = BookKind::of_document(of.kind) {
         return book::keep_person(replica, of.namespace, (kind, of.document), &personal, now);
+    }
+    if of.kind == DocumentKind::Dwelling {
+        let edit = Edit { set: Dwelling { owner: Some(personal), ..Dwelling::default() }, ..Edit::default() };
+        return Ok(dwelling::edit(replica, of.namespace, of.document, &edit, now)?.recorded().copied());
     }
     Ok(match conflict.resident {
         Some(resident) => {

@@ -63,6 +63,7 @@ pub fn settled(reading: &Reading) -> Vec<Done> {
 fn settlements(reading: &Reading) -> Option<(DocumentId, &[Settlement])> {
     Some(match reading {
         Reading::Household(record) => (record.id, &record.settled),
+        Reading::Dwelling(record) => (record.id, &record.settled),
         Reading::Hazard(record) => (record.id, &record.settled),
         Reading::Device(record) => (record.id, &record.settled),
         Reading::Region(record) => (record.id, &record.settled),
@@ -73,7 +74,6 @@ fn settlements(reading: &Reading) -> Option<(DocumentId, &[Settlement])> {
         Reading::Book(entry) => (entry.id, &entry.settled),
         Reading::Case(_)
         | Reading::LifeCycle(_)
-        | Reading::Dwelling(_)
         | Reading::DoorTags(_)
         | Reading::Inspections(_)
         | Reading::DeviceDay(_)

@@ -1,13 +1,15 @@
 //! Dwellings.
 
 use super::*;
-use crate::command::dwelling;
-use crate::command::household::Edit;
+use crate::command::conflict::{self, Asked, Choice};
+use crate::command::household::{self, Edit};
 use crate::command::read::PersonalState;
-use crate::command::{CommandError, Outcome};
+use crate::command::{CommandError, Outcome, dwelling, kind};
 use crate::domain::dwelling::{Dwelling, DwellingUse};
+use crate::domain::household::Household;
 use crate::domain::person::PersonalData;
 use crate::entry::Lane;
+use crate::policy::DocumentKind;
 
 fn owner(name: &str, phone: Option<&str>) -> PersonalData {
     PersonalData { name: name.into(), phone: phone.map(str::to_owned), id_number: None }
@@ -82,4 +84,46 @@ fn what_cannot_be_found_or_would_be_another_dwelling_is_refused() {
     let cleared = Edit { set: Dwelling::default(), clear: ["rooms".to_owned()].into() };
     dwelling::edit(&mut town.one, &registry(), document, &cleared, NOW).unwrap();
     assert_eq!(read(&mut town.one, document).dwelling.rooms, None);
+}
+
+#[test]
+fn what_two_offices_say_of_a_dwelling_is_settled_in_the_inbox_and_taken_back() {
+    let mut town = Town::new(63);
+    let document = dwelling::record(&mut town.one, &yard("12号"), Lane::Work, NOW).unwrap().into_value();
+    let rental = Dwelling { usage: Some(DwellingUse::Rental), ..yard("12号") };
+    dwelling::record(&mut town.two, &rental, Lane::Work, NOW).unwrap();
+    town.meet();
+    let at = (&registry(), DocumentKind::Dwelling, document);
+    let reading =
+        |replica: &mut Replica| read::of_kind(replica, &registry(), DocumentKind::Dwelling, document).unwrap();
+    let open = conflict::open(&reading(&mut town.one));
+    let conflict = open.iter().find(|one| one.subject == "usage").unwrap();
+    let side = conflict.sides.iter().find(|side| side.value == "rental").unwrap().side;
+    let asked = Asked { id: conflict.id, revision: conflict.revision.clone(), actor: None };
+    let settled = conflict::settle(&mut town.one, at, &asked, &Choice::Keep(side), NOW).unwrap().into_value();
+    town.one.commit(NOW).unwrap();
+    let usage = |replica: &mut Replica| dwelling::read(replica, &registry(), document).unwrap().unwrap().dwelling.usage;
+    assert_eq!(usage(&mut town.one), Some(DwellingUse::Rental));
+    assert!(conflict::open(&reading(&mut town.one)).iter().all(|one| one.subject != "usage"));
+    conflict::undo(&mut town.one, at, settled.done.unwrap().id, NOW).unwrap();
+    assert!(conflict::open(&reading(&mut town.one)).iter().any(|one| one.id == asked.id));
+}
+
+#[test]
+fn an_edit_that_says_another_kind_changes_what_a_document_is_on_no_node() {
+    let mut town = Town::new(64);
+    let document = dwelling::record(&mut town.one, &yard("12号"), Lane::Work, NOW).unwrap().into_value();
+    let edit = Edit { set: Household { rooms: Some(9), ..Household::default() }, ..Edit::default() };
+    let refused = household::edit_household(&mut town.one, &registry(), document, &edit, NOW);
+    assert!(matches!(refused, Err(CommandError::NotFound { thing: "household", .. })));
+    // What an older node may have staged all the same.
+    let edits = BTreeMap::from([(Vec::new(), edit.set.fields())]);
+    town.two.edit(&registry(), DocumentKind::Household, document, edits, Lane::Work, NOW).unwrap();
+    town.meet();
+    for replica in [&mut town.one, &mut town.two, &mut town.center] {
+        let kind = kind::of(replica, &registry(), DocumentKind::Household, document).unwrap();
+        assert_eq!(kind, DocumentKind::Dwelling);
+    }
+    let readings = town.readings();
+    assert!(matches!(readings.get(&document), Some(Reading::Dwelling(_))), "{readings:?}");
 }

@@ -32,6 +32,10 @@ impl Node {
             "residents": [{ "personal": { "name": NAMES[0], "id_number": ID_NUMBER, "phone": PHONES[0] } }],
         });
         let answer = self.created("/v1/households", &household).await;
+        let yard = json!({
+            "region": REGION, "address": "幸福路1号", "note": written, "owner": { "name": NAMES[1], "phone": PHONES[1] },
+        });
+        self.created("/v1/dwellings", &yard).await;
         let visit = json!({
             "household": answer["value"]["document"], "by": "xc-1", "time_ms": now(), "checklist": 1, "note": written,
             "answers": { "4": "hazard" },

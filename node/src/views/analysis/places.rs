@@ -196,8 +196,8 @@ impl Reader {
             query.region("z.region", filter.region);
             // Counted as a case above, where somebody took that in.
             query.and::<Value>(&format!("NOT {}", has_case(TAKEN_IN)), []);
-            let select = "z.row, z.checklist, z.item, z.region, z.found_ms AS time_ms, h.row AS household, h.latitude, \
-                 h.longitude, CASE WHEN z.state = 'closed' THEN z.changed_ms END AS ended_ms FROM hazard z JOIN document zd ON zd.row = z.row \
+            let select = "z.row, z.checklist, z.item, z.region, z.found_ms AS time_ms, h.row AS household, z.latitude, \
+                 z.longitude, CASE WHEN z.state = 'closed' THEN z.changed_ms END AS ended_ms FROM hazard z JOIN document zd ON zd.row = z.row \
                  LEFT JOIN document d ON d.document = z.household LEFT JOIN household h ON h.row = d.row";
             query.all(&self.connection, select, "ORDER BY z.found_ms, zd.document", |row| found.hazard(row))?;
         }

@@ -202,7 +202,7 @@ impl Reader {
 
     fn group(&self, run: &Run<'_>, tables: &Tables) -> Result<RecurrenceGroup, QueryError> {
         let Run { series, occurrences } = run;
-        let dwelling = self.dwelling(series.place.household())?;
+        let dwelling = self.dwelling_of(series.place.household())?;
         let named = &occurrences[occurrences.len().saturating_sub(MAX_NAMED)..];
         let cases = named.iter().map(|one| self.recurring_case(one)).collect::<Result<Vec<_>, _>>()?;
         let interval = |pair: &[Occurrence]| match pair {
@@ -254,7 +254,7 @@ impl Reader {
         Ok(found.into_iter().next().flatten())
     }
 
-    fn dwelling(&self, household: Option<i64>) -> Result<Option<Dwelling>, QueryError> {
+    fn dwelling_of(&self, household: Option<i64>) -> Result<Option<Dwelling>, QueryError> {
         let Some(household) = household else { return Ok(None) };
         let mut query = Query::default();
         query.and::<Value>("h.row = ?", [household.into()]);
@@ -287,7 +287,7 @@ impl Reader {
     ) -> Result<Vec<Cause>, QueryError> {
         let mut causes: BTreeMap<Option<String>, (Cause, BTreeMap<String, ()>)> = BTreeMap::new();
         for run in runs {
-            let dwelling = self.dwelling(run.series.place.household())?;
+            let dwelling = self.dwelling_of(run.series.place.household())?;
             let (apart, key, name) = match by {
                 CauseGrouping::Category => {
                     let code = code_of(&run.series.subject);

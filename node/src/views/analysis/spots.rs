@@ -283,8 +283,7 @@ impl Reader {
             // It is counted as the case.
             query.and::<Value>(&format!("NOT {}", has_case("1")), []);
         }
-        let select = "z.found_ms AS time_ms, h.latitude, h.longitude FROM hazard z \
-             LEFT JOIN document d ON d.document = z.household LEFT JOIN household h ON h.row = d.row";
+        let select = "z.found_ms AS time_ms, z.latitude, z.longitude FROM hazard z";
         self.spots_in_time(query, select, SpotSource::Hazards, ground)
     }
 

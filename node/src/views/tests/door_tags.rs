@@ -17,7 +17,13 @@ const YARD: u32 = 50;
 
 fn yard(address: &str) -> Reading {
     let dwelling = Dwelling { region: VILLAGE.parse().ok(), address: Some(address.into()), ..Dwelling::default() };
-    Reading::Dwelling(DwellingRecord { id: id(YARD), dwelling, owner_state: PersonalState::Open, conflicts: vec![] })
+    Reading::Dwelling(DwellingRecord {
+        id: id(YARD),
+        dwelling,
+        owner_state: PersonalState::Open,
+        conflicts: vec![],
+        settled: vec![],
+    })
 }
 
 fn tags(ids: &[u8]) -> Reading {

@@ -48,6 +48,7 @@ impl Batch<'_> {
         let words = entry.book.columns().iter().filter_map(|column| column.show(entry.fields.get(&column.number)?));
         let words: Vec<String> = words.map(|[text, ..]| text).collect();
         let person = person.map(|person| person.name.as_str());
-        self.words(slot, words.iter().map(String::as_str).chain(person))
+        self.words(slot, words.iter().map(String::as_str).chain(person))?;
+        self.place_hazards(&entry.id.to_string())
     }
 }

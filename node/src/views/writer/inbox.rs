@@ -65,6 +65,7 @@ impl Batch<'_> {
 fn region(reading: &Reading) -> Option<String> {
     match reading {
         Reading::Household(record) => key(record.region),
+        Reading::Dwelling(record) => key(record.dwelling.region),
         Reading::Case(record) => key(record.case.reported.as_ref().and_then(|reported| reported.report.region)),
         Reading::Grid(record) => key(record.record.region),
         Reading::Member(record) => key(record.record.region),
@@ -76,7 +77,6 @@ fn region(reading: &Reading) -> Option<String> {
         | Reading::Hazard(_)
         | Reading::DeviceDay(_)
         | Reading::Track(_)
-        | Reading::Dwelling(_)
         | Reading::DoorTags(_)
         | Reading::Table(_)
         | Reading::LifeCycle(_)

@@ -14,10 +14,10 @@ const HOUSEHOLD: &str = "INSERT OR REPLACE INTO household (row, region, address,
 const RESIDENT: &str = "INSERT INTO resident (row, resident, name, id_number, phone, kind, relation, moved_in, \
     moved_out, void, state) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
 const INSPECTION: &str = "INSERT INTO inspection (row, record, household, inspector, time_ms, checklist, answers, \
-    hazards, note, photos, void) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
+    hazards, note, photos, void, latitude, longitude) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
 const HAZARD: &str = "INSERT OR REPLACE INTO hazard (row, region, household, checklist, item, occurrence, grade, state, \
-    case_document, found_by, found_ms, due_ms, rectified_by, rechecked_by, changed_ms, note) \
-    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
+    case_document, found_by, found_ms, due_ms, rectified_by, rechecked_by, changed_ms, note, inspection) \
+    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
 
 impl Batch<'_> {
     pub(super) fn household(&mut self, slot: Slot<'_>, record: &HouseholdRecord) -> rusqlite::Result<()> {
@@ -59,7 +59,8 @@ impl Batch<'_> {
         let people = record.residents.iter().filter(|one| one.resident.void != Some(true));
         let names = people.filter_map(|one| one.resident.personal.as_ref()).map(|person| person.name.as_str());
         let words = [address].into_iter().chain(head.map(|head| head.name.as_str())).chain(names);
-        self.words(slot, words)
+        self.words(slot, words)?;
+        self.place_hazards(&record.id.to_string())
     }
 
     fn residents(&self, slot: Slot<'_>, residents: &[ResidentRecord]) -> rusqlite::Result<()> {
@@ -91,6 +92,7 @@ impl Batch<'_> {
         for one in &record.inspections {
             let inspection = &one.inspection;
             let hazards = inspection.hazards().count() as i64;
+            let (latitude, longitude) = coordinates(inspection.position);
             self.run(
                 INSPECTION,
                 &[
@@ -105,10 +107,14 @@ impl Batch<'_> {
                     &inspection.note,
                     &json(&inspection.photos)?,
                     &one.void,
+                    &latitude,
+                    &longitude,
                 ],
             )?;
         }
-        Ok(())
+        // All of a document are of one subject.
+        let subject = record.inspections.first().map(|one| one.inspection.household.to_string());
+        subject.map_or(Ok(()), |subject| self.place_hazards(&subject))
     }
 
     pub(super) fn hazard(&mut self, slot: Slot<'_>, record: &FieldsRecord<Hazard>) -> rusqlite::Result<()> {
@@ -134,8 +140,10 @@ impl Batch<'_> {
                 &hazard.rechecked_by,
                 &hazard.changed_at.or(hazard.found_at).unwrap_or(0),
                 &hazard.note,
+                &key(hazard.inspection),
             ],
         )?;
+        self.place_hazard(slot.row)?;
         if before != household {
             before.map_or(Ok(()), |before| self.refresh_mark(&before))?;
         }

@@ -34,7 +34,8 @@ impl Batch<'_> {
         let values: &[&dyn rusqlite::ToSql] =
             &[&slot.row, &region, &grid.code, &grid.name, &key(grid.kind), &grid.responsible, &json(grid)?];
         self.run(GRID, values)?;
-        self.position(slot, grid.polygon.as_ref().map(Polygon::corners).unwrap_or_default())
+        self.position(slot, grid.polygon.as_ref().map(Polygon::corners).unwrap_or_default())?;
+        self.place_hazards(&record.id.to_string())
     }
 
     pub(super) fn member(&mut self, slot: Slot<'_>, record: &FieldsRecord<Member>) -> rusqlite::Result<()> {
