@@ -13,8 +13,8 @@ use crate::change::record_id;
 use crate::clock::{HybridTime, MAX_AHEAD, Millis};
 use crate::domain::case::{Action, Case, CaseEvent, Effect, FoldInput, Report, VoidReason, fold};
 use crate::domain::date::Day;
-use crate::domain::key;
 use crate::domain::input::{self, Fault, Holder, InputError};
+use crate::domain::key;
 use crate::domain::person::PersonalData;
 use crate::domain::region::RegionCode;
 use crate::domain::role::Role;
@@ -115,7 +115,9 @@ pub fn report(
         return Err(InputError::new("natural_key", Fault::Blank).into());
     }
     check_reporter(&new)?;
-    if let Some(known) = reported_before(replica, &new)? {
+    if let Some(key) = &new.natural_key
+        && let Some((known, _)) = by_key(replica, new.region, key)?
+    {
         return Ok(Outcome::Unchanged(known));
     }
     if let Some(category) = &new.report.category {
@@ -187,16 +189,19 @@ pub fn read(
 
 /// The case of this natural key where the region's cases of any year here hold it: what is sent again after New Year, or
 /// without its time, is the same.
-fn reported_before(replica: &mut Replica, new: &NewCase) -> Result<Option<CaseRef>, CommandError> {
-    let Some(key) = &new.natural_key else { return Ok(None) };
-    let region = new.region.to_string();
+///
+/// # Errors
+/// [`CommandError::Record`], [`CommandError::Store`].
+pub fn by_key(replica: &mut Replica, region: RegionCode, key: &[u8]) -> Result<Option<(CaseRef, Case)>, CommandError> {
+    let region = region.to_string();
     let all = replica.trust().namespaces().values();
     let open = all.filter(|namespace| namespace.kind == NamespaceKind::Cases && namespace.region == region);
     let open: Vec<Namespace> = open.cloned().collect();
     for namespace in open {
         let document = replica.document_id(&namespace, DocumentKind::Case, key)?;
-        if stored(replica, &namespace, document)?.fold().reported.is_some() {
-            return Ok(Some(CaseRef { namespace, document }));
+        let case = stored(replica, &namespace, document)?.fold();
+        if case.reported.is_some() {
+            return Ok(Some((CaseRef { namespace, document }, case)));
         }
     }
     Ok(None)

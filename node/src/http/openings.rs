@@ -1,7 +1,8 @@
 //! Cases that decision support opens: one for each contradiction of the registry or proposal of a campaign, once.
 //!
-//! The case is found again by what it is about and the period, so that two centers that ask open one. What a gate saw is
-//! named masked: a case travels to teams that need not know whose car it is.
+//! The case is found again by what it is about, so that two centers that ask open one, in whatever period. Once it is over
+//! a further one is opened only for what was seen after that. What a gate saw is named masked: a case travels to teams that need
+//! not know whose car it is.
 
 use axum::Json;
 use axum::extract::State;
@@ -36,6 +37,8 @@ use crate::views::{
 const REGISTRY: &str = "registry";
 /// Most cases that one request opens, of all kinds together.
 const MOST: u32 = 50;
+/// How often one thing may become a case.
+const MOST_TURNS: u32 = 1_000;
 
 /// What cases are opened for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, ToSchema)]
@@ -59,7 +62,7 @@ pub(super) struct OpeningInput {
     /// As for the analysis that is asked.
     #[serde(default)]
     days: Option<u32>,
-    /// At most so many.
+    /// At most so many are opened.
     #[serde(default)]
     limit: Option<u32>,
     actor: Actor,
@@ -104,7 +107,8 @@ pub(super) async fn open(State(api): State<Api>, Payload(input): Payload<Opening
         Ground::Contradictions => contradictions(&api, &input).await?,
         Ground::Proposals => proposals(&api, &input).await?,
     };
-    let actor = input.actor;
+    let (actor, from_ms) = (input.actor, input.from_ms);
+    let most = input.limit.unwrap_or(MOST).min(MOST) as usize;
     let job = move |replica: &mut Replica, now| {
         // All or none: what one of them lacks is looked for before the first is recorded.
         let tables = table::tables(replica)?;
@@ -117,13 +121,48 @@ pub(super) async fn open(State(api): State<Api>, Payload(input): Payload<Opening
             let namespace = replica.period(&wanted, now)?;
             replica.may_record(&namespace, DocumentKind::Case, DocumentKind::Case.lane())?;
         }
-        openings
-            .into_iter()
-            .map(|opening| report(replica, &actor, opening, now))
-            .collect::<Result<Vec<OpenedCase>, _>>()
+        let mut rows: Vec<OpenedCase> = Vec::new();
+        let mut created = 0;
+        for opening in openings {
+            if created == most {
+                break;
+            }
+            let opened = open_once(replica, &actor, opening, from_ms, now)?;
+            created += usize::from(opened.outcome != Outcome::Unchanged(()).key());
+            rows.push(opened);
+        }
+        Ok(rows)
     };
     let rows = api.engine().record(job).await?;
     Ok(Json(Rows { rows }).into_response())
+}
+
+/// The case that was opened for this before, unless it was over when the period began; else a new one.
+fn open_once(
+    replica: &mut Replica,
+    actor: &Actor,
+    opening: Opening,
+    from_ms: i64,
+    now: u64,
+) -> Result<OpenedCase, CommandError> {
+    for turn in 1..MOST_TURNS {
+        let key = format!("{}:{turn}", opening.key);
+        let Some((found, case)) = case::by_key(replica, opening.region, key.as_bytes())? else {
+            return report(replica, actor, Opening { key, ..opening }, now);
+        };
+        let over = case.over_since().map(u64::cast_signed);
+        if over.is_none_or(|over| from_ms < over) {
+            let number = SpokenNumber::of_case(found.document);
+            return Ok(OpenedCase {
+                document: found.document,
+                number,
+                outcome: Outcome::Unchanged(()).key(),
+                region: opening.region,
+            });
+        }
+    }
+    let key = format!("{}:{MOST_TURNS}", opening.key);
+    report(replica, actor, Opening { key, ..opening }, now)
 }
 
 fn report(replica: &mut Replica, actor: &Actor, opening: Opening, now: u64) -> Result<OpenedCase, CommandError> {
@@ -151,14 +190,14 @@ async fn contradictions(api: &Api, input: &OpeningInput) -> Result<Vec<Opening>,
         until_ms: input.until_ms,
         region: input.region,
         days: super::analysis::living_days(input.days)?,
-        limit: Some(input.limit.unwrap_or(MOST).min(MOST)),
+        // Those that were opened before must not keep the others from it.
+        limit: Some(u32::MAX),
         reveal: false,
     };
     let found: Contradictions = api.readers().analyse(move |reader| reader.contradictions(&filter)).await?;
-    let (year, ..) = day_of(input.until_ms).calendar();
     let opening = |region: &str, key: &str, place: String, description: String| {
         let region = region.parse().ok()?;
-        let (key, category) = (format!("contradiction:{key}:{year}"), REGISTRY.to_owned());
+        let (key, category) = (format!("contradiction:{key}"), REGISTRY.to_owned());
         Some(Opening { region, key, category, place, position: None, description })
     };
     let vehicles = found.vehicles.iter().filter_map(|StrangeVehicle { region, plate, days, key, .. }| {
@@ -178,8 +217,7 @@ async fn contradictions(api: &Api, input: &OpeningInput) -> Result<Vec<Opening>,
         };
         opening(&rental.region, &rental.key, rental.address.clone(), text)
     });
-    let most = input.limit.unwrap_or(MOST).min(MOST) as usize;
-    Ok(vehicles.chain(people).chain(rentals).take(most).collect())
+    Ok(vehicles.chain(people).chain(rentals).collect())
 }
 
 async fn proposals(api: &Api, input: &OpeningInput) -> Result<Vec<Opening>, ApiError> {
@@ -189,11 +227,10 @@ async fn proposals(api: &Api, input: &OpeningInput) -> Result<Vec<Opening>, ApiE
         region: input.region,
         category: None,
         days: super::analysis::checked_days(input.days)?,
-        limit: Some(input.limit.unwrap_or(MOST).min(MOST)),
+        limit: Some(u32::MAX),
     };
     let tables = api.engine().read(table::tables).await??;
     let found = api.readers().analyse(move |reader| reader.proposals(&filter, &tables)).await?;
-    let (year, month, _) = day_of(input.until_ms).calendar();
     let opening = |proposal: &Proposal| {
         // A hazard of a checklist has no category of cases: what it calls for is a campaign, not a case.
         let Subject::Category(category) = &proposal.subject else { return None };
@@ -202,7 +239,7 @@ async fn proposals(api: &Api, input: &OpeningInput) -> Result<Vec<Opening>, ApiE
         let [reason, _] = &proposal.reason;
         Some(Opening {
             region: proposal.region.parse().ok()?,
-            key: format!("proposal:{}:{category}:{year:04}-{month:02}", proposal.square),
+            key: format!("proposal:{}:{category}", proposal.square),
             category: category.clone(),
             place: format!("方格 {}", proposal.square),
             position: proposal.centre,
@@ -215,8 +252,4 @@ async fn proposals(api: &Api, input: &OpeningInput) -> Result<Vec<Opening>, ApiE
 fn year_of(now: u64) -> String {
     let (year, ..) = Day::of_time(now.cast_signed(), UTC_OFFSET_MINUTES).calendar();
     format!("{year:04}")
-}
-
-fn day_of(time_ms: i64) -> Day {
-    Day::of_time(time_ms.saturating_sub(1), UTC_OFFSET_MINUTES)
 }

@@ -167,6 +167,37 @@ fn a_report_that_is_refused_leaves_nothing_behind() {
     assert!(!town.one.has_staged());
 }
 
+#[test]
+fn nobody_becomes_another_by_writing_their_code_otherwise() {
+    let mut town = Town::new(96);
+    let case = report(&mut town.one);
+    let claim = Action::HandleOnSpot { result: "已清理".into(), photos: vec![] };
+    for by in ["XCY-1", "ｘｃｙ－１"] {
+        let claim = act(&mut town.one, &case, Role::Inspector, by, claim.clone());
+        let audit = Action::Audit { claim, valid: true };
+        let audited = case::act(&mut town.one, &case, &actor(Role::IntakeClerk, by), audit, NOW);
+        assert!(matches!(audited, Err(CommandError::CaseRefused { .. })), "{by} audits what {by} did: {audited:?}");
+    }
+    let fold = fold(&mut town.one, &case);
+    assert_eq!(fold.finders.iter().collect::<Vec<_>>(), ["xcy-1"]);
+    assert!(fold.timeline.iter().all(|entry| entry.by == "xcy-1"), "{:?}", fold.timeline);
+    let audit = Action::Audit { claim: fold.on_spot[0].event, valid: true };
+    assert!(case::act(&mut town.one, &case, &actor(Role::IntakeClerk, "sly-1"), audit, NOW).is_ok());
+}
+
+#[test]
+fn a_case_is_over_since_nobody_has_anything_to_do() {
+    let mut town = Town::new(97);
+    let case = report(&mut town.one);
+    assert_eq!(fold(&mut town.one, &case).over_since(), None);
+    let refuse = Action::Refuse { reason: "不属实".into() };
+    case::act(&mut town.one, &case, &actor(Role::IntakeClerk, "sly-1"), refuse, NOW + 60_000).unwrap();
+    town.one.commit(NOW + 60_000).unwrap();
+    let comment = Action::Comment { text: "已告知".into() };
+    case::act(&mut town.one, &case, &actor(Role::IntakeClerk, "sly-1"), comment, NOW + 120_000).unwrap();
+    assert_eq!(fold(&mut town.one, &case).over_since(), Some(NOW + 60_000));
+}
+
 fn act(replica: &mut Replica, case: &CaseRef, role: Role, by: &str, action: Action) -> RecordId {
     let acted = case::act(replica, case, &actor(role, by), action, NOW).unwrap();
     replica.commit(NOW).unwrap();

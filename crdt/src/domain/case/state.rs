@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::action::{Action, BlobHash, Conveying, LimitClock, OrderRef, Report, Satisfaction, Severity};
 use super::event::MAX_SEEN;
 use super::step::{ConflictKind, Reason, Step, VoidReason};
+use crate::clock::{HybridTime, Millis};
 use crate::domain::codes::coded;
 use crate::domain::role::Role;
 use crate::id::{DocumentId, NodeId, RecordId};
@@ -444,6 +445,16 @@ impl OrderStatus {
 }
 
 impl Case {
+    /// Since when nobody has anything to do any more, in milliseconds since 1970; `None` while somebody has.
+    pub fn over_since(&self) -> Option<Millis> {
+        let is_over = |state: Option<CaseState>| state.is_some_and(|state| !state.is_open());
+        if !is_over(self.state) {
+            return None;
+        }
+        let over = self.timeline.iter().rev().take_while(|entry| is_over(entry.state));
+        over.last().map(|entry| HybridTime(entry.time).millis())
+    }
+
     /// Conflicts that nobody has settled.
     pub fn open_conflicts(&self) -> impl Iterator<Item = &Conflict> {
         self.conflicts.iter().filter(|conflict| conflict.settled_by.is_none())

@@ -413,6 +413,18 @@ async fn a_car_that_is_there_every_day_and_belongs_to_nobody_becomes_one_case() 
     let case = node.told(&format!("/v1/cases/{}", opened["rows"][0]["document"].as_str().unwrap())).await;
     assert_eq!((&case["source"], &case["category"]), (&json!("data"), &json!("registry")), "{case}");
     assert!(!case.to_string().contains("京A12345"), "a case travels: {case}");
+    // Once it is over, only what was seen after that is a case again; whatever the period, what is open is not.
+    let path = format!("/v1/cases/{}/actions", opened["rows"][0]["document"].as_str().unwrap());
+    let refuse =
+        json!({ "actor": { "by": "sly-1", "role": "intake_clerk" }, "action": { "refuse": { "reason": "已登记" } } });
+    let (status, answer) = node.post(&path, &refuse).await;
+    assert_eq!(status, StatusCode::OK, "{answer}");
+    let (_, again) = node.post("/v1/analysis/cases", &open).await;
+    assert_eq!(outcomes(&again), ["unchanged", "unchanged"], "the period began before it was over");
+    let mut earlier = open.clone();
+    earlier["until_ms"] = json!(today);
+    let (_, again) = node.post("/v1/analysis/cases", &earlier).await;
+    assert_eq!(outcomes(&again), ["unchanged", "unchanged"]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
