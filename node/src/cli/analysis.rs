@@ -10,7 +10,7 @@ use townmesh_crdt::domain::household::ResidentKind;
 use townmesh_crdt::domain::position::Position;
 use townmesh_crdt::domain::region::RegionCode;
 
-use super::assessment::{PeriodArgs, sentence, words};
+use super::assessment::{PeriodArgs, judged, sentence, words};
 use super::checks::{self, ContradictionArgs, GridArgs, IntervalArgs, OpenArgs};
 use super::client::Client;
 use super::output::table;
@@ -184,7 +184,7 @@ impl AnalysisCommand {
             }
         };
         let answer = client.fetch(&format!("/v1/analysis/{path}"), &query)?;
-        context.output.result(&answer, |answer| shown(answer) + &sentence(&answer["completeness"]));
+        context.output.result(&answer, |answer| shown(answer) + &judged(answer) + &sentence(&answer["completeness"]));
         Ok(ExitCode::SUCCESS)
     }
 }

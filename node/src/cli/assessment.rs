@@ -18,7 +18,8 @@ use super::{Context, Done};
 use crate::engine;
 use crate::views::{Figure, GroupBy};
 
-const DAY_MS: i64 = 86_400_000;
+const HOUR_MS: i64 = 3_600_000;
+const DAY_MS: i64 = 24 * HOUR_MS;
 
 /// Words of the views that a flag takes, each with what it is called.
 pub(super) fn words<'a>(known: impl IntoIterator<Item = (&'static str, [&'a str; 2])>) -> PossibleValuesParser {
@@ -132,7 +133,7 @@ fn scores(scored: &Value) -> String {
         .collect();
     let columns: Vec<(&str, &str)> =
         columns.iter().map(|(pointer, title)| (pointer.as_str(), title.as_str())).collect();
-    table(&json!({ "rows": rows }), &columns) + &sentence(&scored["completeness"])
+    table(&json!({ "rows": rows }), &columns) + &judged(scored) + &sentence(&scored["completeness"])
 }
 
 #[derive(Debug, Args)]
@@ -227,7 +228,22 @@ fn shown(assessed: &Value) -> String {
         ("/rates/valid_reports", "有效上报率 valid reports %"),
         ("/rates/missed_finding", "漏报率 missed %"),
     ];
-    table(&json!({ "rows": rows }), &columns) + &sentence(&assessed["completeness"])
+    table(&json!({ "rows": rows }), &columns) + &judged(assessed) + &sentence(&assessed["completeness"])
+}
+
+/// The regions of which the last hour or more is not known, so that deadlines of it are not judged.
+pub(super) fn judged(answer: &Value) -> String {
+    let now_ms = answer["now_ms"].as_i64().unwrap_or(0);
+    let regions = answer["judged_to"].as_object().into_iter().flatten();
+    let until = regions.filter_map(|(region, until)| Some((region, until.as_i64()?)));
+    let behind = until.filter(|(_, until)| now_ms.saturating_sub(*until) >= HOUR_MS);
+    let line = |(region, until): (&String, i64)| {
+        let until = moment(until);
+        format!(
+            "{region} 的时限只判定到 {until}，其后数据未到 / deadlines in {region} are judged up to {until}: what it did since is not here yet\n"
+        )
+    };
+    behind.map(line).collect()
 }
 
 /// How complete that is, in a few lines.
@@ -270,6 +286,15 @@ mod tests {
         let november = (1_793_462_400_000, 1_796_054_400_000);
         assert_eq!(args(Some("2026-11-01"), "2026-11-30").bounds(), november);
         assert_eq!(args(None, "2026-11-30").bounds(), november, "the month of the last day");
+    }
+
+    #[test]
+    fn it_is_said_up_to_when_a_region_that_is_cut_off_is_judged() {
+        let answer = json!({ "now_ms": HOUR_MS, "judged_to": { "110115005220": 0, "110115005221": 1 } });
+        let told = judged(&answer);
+        assert!(told.contains("deadlines in 110115005220 are judged up to 1970-01-01 08:00"), "{told}");
+        assert_eq!(told.lines().count(), 1, "a minute is nothing: {told}");
+        assert_eq!(judged(&json!({ "now_ms": HOUR_MS })), "");
     }
 
     #[test]

@@ -238,7 +238,8 @@ pub(super) async fn hazards(
     Params(query): Params<HazardStatisticsQuery>,
 ) -> Result<Response, ApiError> {
     let HazardStatisticsQuery { from_ms, until_ms, region, by } = query;
-    let filter = HazardStatisticsFilter { from_ms, until_ms, now_ms: now(), region, by };
+    let known = completeness::moments(&api, NamespaceKind::Registry, region).await?;
+    let filter = HazardStatisticsFilter { from_ms, until_ms, now_ms: now(), known, region, by };
     let tables = api.engine().read(table::tables).await??;
     let scope = Scope { from_ms, until_ms, region, kind: Some(NamespaceKind::Registry) };
     scope.answer(&api, move |reader, _| reader.hazard_statistics(&filter, &tables)).await

@@ -18,7 +18,9 @@ use super::error::ApiError;
 use super::openapi::problems::{Sought, Wrong};
 use crate::engine;
 use crate::message::Message;
-use crate::views::{Assessment, AssessmentFilter, CaseRow, Figure, GroupBy, Listed, Page, Score, ScoreFilter, Scores};
+use crate::views::{
+    Assessment, AssessmentFilter, CaseRow, Figure, GroupBy, Listed, Moments, Page, Score, ScoreFilter, Scores,
+};
 
 /// Which cases, and what is asked of them.
 #[derive(Debug, Deserialize, IntoParams)]
@@ -40,8 +42,10 @@ pub(super) struct AssessmentQuery {
 pub(super) struct Assessed {
     from_ms: i64,
     until_ms: i64,
-    /// Deadlines until then have passed.
+    /// When this was asked.
     now_ms: i64,
+    /// By region, deadlines until when are told to have passed: its data is complete so far. Now, where a region is not named.
+    judged_to: Moments,
     by: Option<GroupBy>,
     #[serde(flatten)]
     assessment: Assessment,
@@ -57,7 +61,8 @@ pub(super) fn check_period(from_ms: i64, until_ms: i64) -> Result<(), ApiError> 
 }
 
 impl AssessmentQuery {
-    fn filter(&self) -> Result<AssessmentFilter, ApiError> {
+    /// Deadlines of a region count as passed up to the moment to which its data is complete.
+    async fn filter(&self, api: &Api) -> Result<AssessmentFilter, ApiError> {
         let (from_ms, until_ms, region) = (self.from_ms, self.until_ms, self.region);
         check_period(from_ms, until_ms)?;
         let group = match (self.by, &self.group) {
@@ -69,7 +74,8 @@ impl AssessmentQuery {
                 return Err(ApiError::bad_request(message));
             }
         };
-        Ok(AssessmentFilter { from_ms, until_ms, now_ms: engine::now().cast_signed(), region, group })
+        let known = completeness::moments(api, NamespaceKind::Cases, region).await?;
+        Ok(AssessmentFilter { from_ms, until_ms, now_ms: engine::now().cast_signed(), known, region, group })
     }
 }
 
@@ -89,7 +95,7 @@ pub(super) async fn figures(
     State(api): State<Api>,
     Params(query): Params<AssessmentQuery>,
 ) -> Result<Response, ApiError> {
-    let filter = query.filter()?;
+    let filter = query.filter(&api).await?;
     if query.figure.is_some() {
         let message =
             Message::new("figure", "figure 用于 /v1/assessment/cases", "figure belongs to /v1/assessment/cases");
@@ -98,8 +104,9 @@ pub(super) async fn figures(
     // Before the figures, which may then be more complete than is said.
     let completeness = completeness::of(&api, Some(NamespaceKind::Cases), query.region).await?;
     let (from_ms, until_ms, now_ms, by) = (filter.from_ms, filter.until_ms, filter.now_ms, query.by);
+    let judged_to = filter.known.clone();
     let assessment = api.readers().query(move |reader| reader.assessment(&filter, by)).await?;
-    Ok(Json(Assessed { from_ms, until_ms, now_ms, by, assessment, completeness }).into_response())
+    Ok(Json(Assessed { from_ms, until_ms, now_ms, judged_to, by, assessment, completeness }).into_response())
 }
 
 #[utoipa::path(
@@ -118,7 +125,7 @@ pub(super) async fn cases(
     State(api): State<Api>,
     Params(query): Params<AssessmentQuery>,
 ) -> Result<Response, ApiError> {
-    let filter = query.filter()?;
+    let filter = query.filter(&api).await?;
     let Some(figure) = query.figure else {
         let known = Figure::ALL.iter().map(|figure| figure.name()).collect::<Vec<_>>().join(", ");
         let en = format!("figure is missing; the figures are {known}");
@@ -165,10 +172,12 @@ pub(super) async fn scores(State(api): State<Api>, Params(query): Params<ScoreQu
     let completeness = completeness::of(&api, Some(NamespaceKind::Cases), region).await?;
     let tables = api.engine().read(table::tables).await??;
     let now_ms = engine::now().cast_signed();
-    let filter = ScoreFilter { role, by_person, from_ms, until_ms, now_ms, region };
+    let known = completeness::moments(&api, NamespaceKind::Cases, region).await?;
+    let judged_to = known.clone();
+    let filter = ScoreFilter { role, by_person, from_ms, until_ms, now_ms, known, region };
     let scores = api.readers().query(move |reader| reader.scores(&filter, &tables)).await?;
     let Scores { rows, truncated } = scores;
-    let answer = Scored { completeness, from_ms, now_ms, role, rows, truncated, until_ms };
+    let answer = Scored { completeness, from_ms, judged_to, now_ms, role, rows, truncated, until_ms };
     Ok(Json(json!(answer)).into_response())
 }
 
@@ -177,7 +186,9 @@ pub(super) async fn scores(State(api): State<Api>, Params(query): Params<ScoreQu
 pub(super) struct Scored {
     completeness: Complete,
     from_ms: i64,
-    /// Deadlines until then have passed.
+    /// By region, deadlines until when are told to have passed: its data is complete so far. Now, where a region is not named.
+    judged_to: Moments,
+    /// When this was asked.
     now_ms: i64,
     role: ScoreRole,
     rows: Vec<Score>,

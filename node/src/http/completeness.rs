@@ -1,5 +1,7 @@
 //! How complete what is held here is: "complete to 14:20 except vehicle-7".
 
+use std::collections::BTreeSet;
+
 use axum::Json;
 use axum::extract::State;
 use serde::{Deserialize, Serialize};
@@ -15,6 +17,7 @@ use super::error::ApiError;
 use super::openapi::problems::Wrong;
 use crate::engine;
 use crate::message::Message;
+use crate::views::Moments;
 
 /// Of what.
 #[derive(Debug, Default, Deserialize, IntoParams)]
@@ -98,6 +101,24 @@ pub(super) async fn of(
     let complete = api.engine().read(move |replica| among(replica, is_meant)).await?;
     let status = super::status::fresh(api).await;
     Ok(Complete { unfolded: status.unfolded, view_lag: status.view_lag, ..complete })
+}
+
+/// Up to when what this node reads of a kind is complete, by the region in which it is recorded. A region is left out of
+/// which that is known of nobody.
+pub(super) async fn moments(api: &Api, kind: NamespaceKind, region: Option<RegionCode>) -> Result<Moments, ApiError> {
+    let within = region.map(|region| region.to_string()).unwrap_or_default();
+    let read = move |replica: &mut Replica| {
+        let held = replica.namespaces().into_iter().map(|(_, namespace, ..)| namespace);
+        let meant = held.filter(|namespace| namespace.kind == kind && namespace.region.starts_with(&within));
+        let regions: BTreeSet<String> = meant.map(|namespace| namespace.region).collect();
+        let complete_to = |region: &String| {
+            among(replica, |namespace| namespace.kind == kind && namespace.region == *region).complete_to_ms
+        };
+        let known: Vec<Option<u64>> = regions.iter().map(complete_to).collect();
+        let known = regions.into_iter().zip(known);
+        Moments(known.filter_map(|(region, until)| Some((region, until?.cast_signed()))).collect())
+    };
+    Ok(api.engine().read(read).await?)
 }
 
 fn among(replica: &mut Replica, is_meant: impl Fn(&Namespace) -> bool) -> Complete {

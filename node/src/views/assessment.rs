@@ -4,7 +4,11 @@
 //! Each figure is one condition on a case ([`Figure`]): cases are counted and listed by the same words of SQL, so a figure
 //! always has the cases behind it that it says. A case belongs to the period in which it was filed, a report
 //! to the one in which it was made. Rates as in `DOMAIN.md`: due are the cases whose handling ended and those past their
-//! deadline whose handling did not; in time is a closed case whose handling ended before its deadline.
+//! deadline whose handling did not; in time is a closed case whose handling ended before its deadline. A deadline has passed
+//! where the data of the case's region is complete beyond it: what a village did that is cut off is not known here yet, and
+//! nobody is blamed for an outage.
+
+use std::collections::BTreeMap;
 
 use rusqlite::Row;
 use rusqlite::types::Value;
@@ -39,7 +43,8 @@ macro_rules! figures {
                 match self { $(Self::$name => [$zh, $en],)* }
             }
 
-            /// Which cases count: `?1` and `?2` are the period, `?3` is now, all in milliseconds since 1970.
+            /// Which cases count: `?1` and `?2` are the period, `?3` is now, all in milliseconds since 1970; `?4` are
+            /// [`Moments`] in JSON.
             pub(super) fn condition(self) -> &'static str {
                 match self { $(Self::$name => $condition,)* }
             }
@@ -78,10 +83,10 @@ figures! {
     Missed = missed: "公众上报（漏报）", "reported by the public", "1", "c.filed_ms >= ?1 AND c.filed_ms < ?2 AND c.source = 'public'";
     /// Due (应结): the handling ended, or the deadline passed without.
     Due = due: "应结", "due", "1", "c.filed_ms >= ?1 AND c.filed_ms < ?2 AND c.state <> 'void' AND \
-        (COALESCE(c.handled_ms, c.closed_ms) IS NOT NULL OR c.due_ms <= ?3)";
+        (COALESCE(c.handled_ms, c.closed_ms) IS NOT NULL OR c.due_ms <= COALESCE(?4 ->> c.region, ?3))";
     /// Past the deadline, and the handling did not end.
     Overdue = overdue: "超期未处理", "past the deadline, not handled", "1", "c.filed_ms >= ?1 AND c.filed_ms < ?2 AND c.state <> 'void' AND \
-        COALESCE(c.handled_ms, c.closed_ms) IS NULL AND c.due_ms <= ?3";
+        COALESCE(c.handled_ms, c.closed_ms) IS NULL AND c.due_ms <= COALESCE(?4 ->> c.region, ?3)";
     /// Closed (已结).
     Closed = closed: "已结", "closed", "1", "c.filed_ms >= ?1 AND c.filed_ms < ?2 AND c.state = 'closed'";
     /// Closed, and the handling ended within the limit (按期结案).
@@ -207,6 +212,22 @@ const CASES_OF_TEAMS: &str = "case_file c JOIN dispatch_order o ON o.row = c.row
     (SELECT MIN(p.place) FROM dispatch_order p WHERE p.row = c.row AND p.team = o.team \
      AND p.status NOT IN ('returned', 'called_off'))";
 
+/// Up to when the data of each region is complete, by its code, in milliseconds since 1970.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, utoipa::ToSchema)]
+#[serde(transparent)]
+pub struct Moments(pub BTreeMap<String, i64>);
+
+impl Moments {
+    /// Until when deadlines of a region have passed: now, where nothing else is known of it.
+    pub fn of(&self, region: &str, now_ms: i64) -> i64 {
+        self.0.get(region).copied().unwrap_or(now_ms)
+    }
+
+    pub(super) fn json(&self) -> Value {
+        Value::from(serde_json::json!(self.0).to_string())
+    }
+}
+
 /// Which cases are assessed.
 #[derive(Debug, Clone, Default)]
 pub struct AssessmentFilter {
@@ -216,6 +237,8 @@ pub struct AssessmentFilter {
     pub until_ms: i64,
     /// Deadlines until then have passed, in milliseconds since 1970.
     pub now_ms: i64,
+    /// Of these regions, deadlines until then.
+    pub known: Moments,
     /// In this region or within it.
     pub region: Option<RegionCode>,
     /// Only of this group; an empty text is that of cases without one.
@@ -254,8 +277,8 @@ impl AssessmentFilter {
         let filed = "c.filed_ms >= ?1 AND c.filed_ms < ?2";
         let reported = "c.reported_ms >= ?1 AND c.reported_ms < ?2";
         query.and(
-            &format!("(({filed}) OR ({reported})) AND ?3 IS NOT NULL"),
-            [self.from_ms, self.until_ms, self.now_ms].map(Value::from),
+            &format!("(({filed}) OR ({reported})) AND ?3 IS NOT NULL AND ?4 IS NOT NULL"),
+            [self.from_ms.into(), self.until_ms.into(), self.now_ms.into(), self.known.json()],
         );
         query.region("c.region", self.region);
         match &self.group {

@@ -50,7 +50,7 @@ pub use analysis::{
     IntervalFilter, IntervalGroup, IntervalGrouping, Overlap, ProposedGrid, ProposedProperties, Rental, RentalFault,
     Spread, StrangeVehicle, Uncovered, UnknownPeople,
 };
-pub use assessment::{Assessment, AssessmentFilter, Counts, Figure, GroupAssessment, GroupBy, Percent, Rates};
+pub use assessment::{Assessment, AssessmentFilter, Counts, Figure, GroupAssessment, GroupBy, Moments, Percent, Rates};
 pub use books::{BookFilter, BookRow};
 pub use cases::{CaseDetail, CaseEventRow, CaseFilter, CaseRow, OrderFilter, OrderRow};
 pub use changes::{Change, ChangeCursor, ChangeFilter, ChangeKind, Changes, CursorError};

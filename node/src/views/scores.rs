@@ -15,7 +15,7 @@ use serde::Serialize;
 use townmesh_crdt::domain::region::RegionCode;
 use townmesh_crdt::domain::tables::{ScorePart, ScoreRole, Tables};
 
-use super::assessment::{Figure, Percent};
+use super::assessment::{Figure, Moments, Percent};
 use super::query::Query;
 use super::reader::{QueryError, Reader};
 
@@ -35,6 +35,8 @@ pub struct ScoreFilter {
     pub until_ms: i64,
     /// Deadlines until then have passed, in milliseconds since 1970.
     pub now_ms: i64,
+    /// Of these regions, deadlines until then.
+    pub known: Moments,
     /// Only cases in this region or within it.
     pub region: Option<RegionCode>,
 }
@@ -252,12 +254,12 @@ fn counted(figure: Figure) -> String {
 }
 
 impl ScoreFilter {
-    /// What happened in the period; `?1` to `?3` are as in a [`Figure`].
+    /// What happened in the period; `?1` to `?4` are as in a [`Figure`].
     fn period(&self, time: &str) -> Query {
         let mut query = Query::default();
         query.and(
-            &format!("({time} >= ?1 AND {time} < ?2) AND ?3 IS NOT NULL"),
-            [self.from_ms, self.until_ms, self.now_ms].map(Value::from),
+            &format!("({time} >= ?1 AND {time} < ?2) AND ?3 IS NOT NULL AND ?4 IS NOT NULL"),
+            [self.from_ms.into(), self.until_ms.into(), self.now_ms.into(), self.known.json()],
         );
         query.region("c.region", self.region);
         query

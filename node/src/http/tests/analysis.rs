@@ -71,6 +71,7 @@ async fn every_answer_says_how_complete_it_is() {
     assert!(back["causes"][0]["name"].is_string(), "{back}");
     let hazards = node.analysis(&format!("hazards?{PERIOD}&by=region&region={REGION}")).await;
     assert_eq!((&hazards["total"]["found"], &hazards["groups"][0]["inspected_share"]), (&json!(1), &json!(100.0)));
+    assert!(hazards["judged_to"][REGION].is_i64(), "{hazards}");
     let people = node.analysis(&format!("population?{PERIOD}")).await;
     assert_eq!((&people["total"]["people"], &people["total"]["over_limit"]), (&json!(2), &json!(1)));
     let migrants = node.analysis(&format!("population?{PERIOD}&kind=migrant")).await;

@@ -39,6 +39,12 @@ async fn figures_of_a_period_are_told_with_their_completeness() {
     let complete = &assessed["completeness"];
     assert!((complete["complete_to_ms"].as_i64().unwrap() - now).abs() < 60_000, "{complete}");
     assert_eq!((&complete["except"], &complete["rows"]), (&json!([]), &json!([])));
+    let is_now = |answer: &Value| (answer["judged_to"][REGION].as_i64().unwrap() - now).abs() < 60_000;
+    assert!(is_now(&assessed), "{assessed}");
+    let (_, scores) = node.fetch(&format!("/v1/scores?{PERIOD}&role=handler")).await;
+    assert!(is_now(&scores), "{scores}");
+    let (_, elsewhere) = node.fetch(&format!("/v1/assessment?{PERIOD}&region=110115005003")).await;
+    assert_eq!(elsewhere["judged_to"], json!({}), "nothing of it is held here");
     let (_, behind) = node.fetch(&format!("/v1/assessment/cases?{PERIOD}&figure=filed&by=region&group={REGION}")).await;
     assert_eq!(behind["rows"][0]["document"], case.as_str());
     assert!(behind["rows"][0]["due_ms"].as_i64().unwrap() > now);

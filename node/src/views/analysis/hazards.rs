@@ -3,7 +3,7 @@
 //!
 //! A hazard belongs to the period in which it was found. It counts as rectified once somebody said so, as rechecked once somebody
 //! else passed it, which is when it is closed. Days are those from the finding to that recheck. Overdue is what is past its
-//! date and of which nobody said that it is done. The period is one round of inspections.
+//! date and of which nobody said that it is done, up to the moment to which the data of its region is complete. The period is one round of inspections.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -15,7 +15,7 @@ use townmesh_crdt::domain::hazard::HazardState;
 use townmesh_crdt::domain::region::RegionCode;
 use townmesh_crdt::domain::tables::Tables;
 
-use super::super::assessment::Percent;
+use super::super::assessment::{Moments, Percent};
 use super::super::query::{Query, word};
 use super::super::reader::{QueryError, Reader};
 use super::hours::DAY_MS;
@@ -87,6 +87,8 @@ pub struct HazardStatisticsFilter {
     pub until_ms: i64,
     /// Dates until then have passed, in milliseconds since 1970.
     pub now_ms: i64,
+    /// Of these regions, dates until then.
+    pub known: Moments,
     /// In this region or within it.
     pub region: Option<RegionCode>,
     /// Groups, too, by this.
@@ -154,6 +156,8 @@ pub struct HazardStatistics {
     pub groups: Vec<HazardGroup>,
     /// There are more groups than are told.
     pub truncated: bool,
+    /// By region, dates until when are told to have passed: its data is complete so far. Now, where a region is not named.
+    pub judged_to: Moments,
 }
 
 /// One hazard as it is counted.
@@ -252,7 +256,7 @@ impl Reader {
                 }
             }
             let truncated = cut(&mut told, MAX_GROUPS);
-            Ok(HazardStatistics { total: all, groups: told, truncated })
+            Ok(HazardStatistics { total: all, groups: told, truncated, judged_to: filter.known.clone() })
         })
     }
 
@@ -301,9 +305,10 @@ fn found(row: &Row<'_>, filter: &HazardStatisticsFilter) -> rusqlite::Result<Fou
     let state: Option<HazardState> = word(row, "state")?;
     let grade: Option<String> = row.get("grade")?;
     let (found_ms, changed_ms): (i64, Option<i64>) = (row.get("found_ms")?, row.get("changed_ms")?);
-    let due_ms: Option<i64> = row.get("due_ms")?;
+    let (due_ms, region): (Option<i64>, String) = (row.get("due_ms")?, row.get("region")?);
+    let judged_ms = filter.known.of(&region, filter.now_ms);
     let group = match filter.by {
-        Some(HazardGrouping::Region) => row.get("region")?,
+        Some(HazardGrouping::Region) => Some(region),
         Some(HazardGrouping::Item) => subject.as_ref().map(code_of),
         Some(HazardGrouping::Kind) => Some(HazardKind::of(checklist, item).name().to_owned()),
         Some(HazardGrouping::Grade) => grade.clone(),
@@ -316,7 +321,7 @@ fn found(row: &Row<'_>, filter: &HazardStatisticsFilter) -> rusqlite::Result<Fou
         subject,
         state,
         grade,
-        overdue: due_ms.is_some_and(|due| due <= filter.now_ms),
+        overdue: due_ms.is_some_and(|due| due <= judged_ms),
         // Clocks may disagree: what was closed before it was found took no time.
         closed_after_ms: closed.map(|closed| closed.saturating_sub(found_ms).max(0)),
     })

@@ -11,14 +11,20 @@ use townmesh_crdt::domain::position::Position;
 use townmesh_crdt::domain::role::Role;
 use townmesh_crdt::id::{NodeId, RecordId};
 
-use super::super::{AssessmentFilter, CaseFilter, Counts, Figure, GroupBy, Page, Percent};
+use super::super::{AssessmentFilter, CaseFilter, Counts, Figure, GroupBy, Moments, Page, Percent};
 use super::{Scene, id};
 
 pub(super) const MINUTE: i64 = 60_000;
 /// The limit of every case, in minutes of emergency hours.
 const LIMIT: i64 = 60;
-const PERIOD: AssessmentFilter =
-    AssessmentFilter { from_ms: 0, until_ms: 10_000 * MINUTE, now_ms: 5_000 * MINUTE, region: None, group: None };
+const PERIOD: AssessmentFilter = AssessmentFilter {
+    from_ms: 0,
+    until_ms: 10_000 * MINUTE,
+    now_ms: 5_000 * MINUTE,
+    known: Moments(BTreeMap::new()),
+    region: None,
+    group: None,
+};
 
 /// A case under construction: each step has seen the one before it.
 pub(super) struct Life {
@@ -297,4 +303,23 @@ fn the_reference_figures_come_out() {
     let counts = Counts { due: 972, closed: 911, closed_in_time: 737, ..Counts::default() };
     let rates = counts.rates();
     assert_eq!([rates.closing, rates.on_time_closing].map(|rate| rate.unwrap().to_string()), ["93.72", "75.82"]);
+}
+
+#[test]
+fn nobody_is_late_beyond_what_is_known_of_their_region() {
+    let scene = scene();
+    let cut_off =
+        |minutes: i64| AssessmentFilter { known: Moments([(SOUTH.to_owned(), minutes * MINUTE)].into()), ..PERIOD };
+    let of = |filter: &AssessmentFilter| {
+        let groups = scene.reader().assessment(filter, Some(GroupBy::Region)).unwrap().groups;
+        groups.into_iter().map(|one| (one.counts.due, one.counts.overdue, one.rank)).collect::<Vec<_>>()
+    };
+    assert_eq!(of(&PERIOD), [(2, 0, Some(1)), (3, 2, Some(2))]);
+    // The deadline of both is the 61st minute. What the south did since is not here yet: only what it handled is due.
+    assert_eq!(of(&cut_off(LIMIT)), [(2, 0, Some(1)), (1, 0, Some(2))]);
+    assert_eq!(of(&cut_off(LIMIT + 1)), [(2, 0, Some(1)), (3, 2, Some(2))]);
+    let behind = |minutes| {
+        scene.reader().assessed_cases(&cut_off(minutes), Figure::Overdue, &Page::default()).unwrap().rows.len()
+    };
+    assert_eq!([LIMIT, LIMIT + 1].map(behind), [0, 2]);
 }

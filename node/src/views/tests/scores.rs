@@ -5,13 +5,13 @@ use townmesh_crdt::domain::role::Role;
 use townmesh_crdt::domain::tables::{ScorePart, ScoreRole, Tables};
 use townmesh_crdt::domain::town::{Member, Team};
 
-use super::super::{Score, ScoreFilter};
-use super::assessment::{MINUTE, NORTH, scene};
+use super::super::{Moments, Score, ScoreFilter};
+use super::assessment::{MINUTE, NORTH, SOUTH, scene};
 use super::{Scene, id};
 
 fn filter(role: ScoreRole) -> ScoreFilter {
     let (until_ms, now_ms) = (10_000 * MINUTE, 5_000 * MINUTE);
-    ScoreFilter { role, by_person: false, from_ms: 0, until_ms, now_ms, region: None }
+    ScoreFilter { role, by_person: false, from_ms: 0, until_ms, now_ms, known: Moments::default(), region: None }
 }
 
 fn scored(scene: &Scene, filter: &ScoreFilter) -> Vec<Score> {
@@ -42,6 +42,18 @@ fn teams_and_handlers_are_scored_by_what_they_closed_and_had_to_do_again() {
     assert_eq!([volume, closing, in_time, passed], [(2, 2), (2, 2), (1, 2), (2, 2)]);
     let people = scored(&scene, &ScoreFilter { by_person: true, ..filter(ScoreRole::Handler) });
     assert_eq!(shown(&people), [("handler", "60.00".into(), "C", Some(1))]);
+}
+
+#[test]
+fn a_team_whose_village_is_cut_off_has_not_missed_what_is_not_known_yet() {
+    let scene = scene();
+    let known = Moments([(SOUTH.to_owned(), 30 * MINUTE)].into());
+    let teams = scored(&scene, &ScoreFilter { known, ..filter(ScoreRole::Handler) });
+    let team = teams.iter().find(|one| one.subject == "b").unwrap();
+    assert_eq!(part(team, ScorePart::Closing), (0, 1), "the one that it handled");
+    let teams = scored(&scene, &filter(ScoreRole::Handler));
+    let team = teams.iter().find(|one| one.subject == "b").unwrap();
+    assert_eq!(part(team, ScorePart::Closing), (0, 2));
 }
 
 #[test]

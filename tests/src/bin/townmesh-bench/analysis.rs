@@ -130,7 +130,8 @@ fn measure_people(dir: &Path, regions: &[RegionCode], report: &mut Report) -> an
     let (from_ms, until_ms) = (BEGIN.cast_signed(), (BEGIN + DAYS * DAY).cast_signed());
     let population = PopulationFilter { from_ms, until_ms, ..PopulationFilter::default() };
     let by = Some(HazardGrouping::Region);
-    let hazards = HazardStatisticsFilter { from_ms, until_ms, now_ms: until_ms, region: None, by };
+    let hazards =
+        HazardStatisticsFilter { from_ms, until_ms, now_ms: until_ms, by, ..HazardStatisticsFilter::default() };
     let households = HOUSEHOLDS as usize;
     let took = timed(|| Ok(reader.population(&population)?.regions.len()))?;
     report.add("analysis", households, "population", took, "s", Goal::AtMost(5.0), None);

@@ -19,7 +19,7 @@ use townmesh_crdt::namespace::Namespace;
 use townmesh_crdt::policy::DocumentKind;
 use townmesh_crdt::store::FeedItem;
 use townmesh_node::views::{
-    AssessmentFilter, BoundingBox, CaseFilter, Collection, FeatureFilter, GroupBy, MAX_FEATURES, Page, Reader,
+    AssessmentFilter, BoundingBox, CaseFilter, Collection, FeatureFilter, GroupBy, MAX_FEATURES, Moments, Page, Reader,
     ScoreFilter, Views,
 };
 use townmesh_sim::generator::{HUANGCUN_REGIONS, parse_regions};
@@ -78,7 +78,15 @@ pub(crate) fn measure(dir: &Path, cases: usize, report: &mut Report) -> anyhow::
     let tables = Tables::default();
     for role in ScoreRole::ALL {
         let worst = worst_month(|from_ms, until_ms, now_ms| {
-            let filter = ScoreFilter { role: *role, by_person: false, from_ms, until_ms, now_ms, region: None };
+            let filter = ScoreFilter {
+                role: *role,
+                by_person: false,
+                from_ms,
+                until_ms,
+                now_ms,
+                known: Moments::default(),
+                region: None,
+            };
             Ok(reader.scores(&filter, &tables)?.rows.len())
         })?;
         report.add("lists", cases, &format!("month scored: {}", role.english()), worst, "s", Goal::AtMost(1.0), None);

@@ -4,11 +4,19 @@ use townmesh_crdt::domain::inspection::{Answer, Inspection};
 use townmesh_crdt::domain::tables::Tables;
 use townmesh_crdt::id::{NodeId, RecordId};
 
-use super::super::super::{HazardGrouping, HazardStatistics, HazardStatisticsFilter, Hundredths};
+use std::collections::BTreeMap;
+
+use super::super::super::{HazardGrouping, HazardStatistics, HazardStatisticsFilter, Hundredths, Moments};
 use super::*;
 
-const ALL: HazardStatisticsFilter =
-    HazardStatisticsFilter { from_ms: 0, until_ms: LONG, now_ms: 20 * DAY_MS, region: None, by: None };
+const ALL: HazardStatisticsFilter = HazardStatisticsFilter {
+    from_ms: 0,
+    until_ms: LONG,
+    now_ms: 20 * DAY_MS,
+    known: Moments(BTreeMap::new()),
+    region: None,
+    by: None,
+};
 
 /// Hazards of every state in two households; a third household is inspected, and a fourth by mistake.
 fn scene() -> Scene {
@@ -117,4 +125,15 @@ fn a_village_without_hazards_says_how_much_of_it_was_inspected() {
         .collect();
     assert_eq!(shown, [(NORTH, 8, Some(4), Some(2)), (SOUTH, 0, Some(1), Some(0))]);
     assert_eq!((told.total.households, told.total.inspected), (Some(5), Some(2)));
+}
+
+#[test]
+fn a_hazard_is_overdue_only_as_far_as_its_village_is_known() {
+    let scene = scene();
+    let overdue = |region: &str, days: i64| {
+        let known = Moments([(region.to_owned(), days * DAY_MS)].into());
+        statistics(&scene, &HazardStatisticsFilter { known, ..ALL }).total.counts.overdue
+    };
+    assert_eq!([18, 19, 20].map(|days| overdue(NORTH, days)), [0, 1, 2]);
+    assert_eq!(overdue(SOUTH, 0), 2, "what is not known of others says nothing of this one");
 }
