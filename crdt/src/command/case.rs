@@ -285,10 +285,7 @@ impl Stored {
     fn as_known(&self, code: &str) -> String {
         let normal = key::normalise(code);
         let known = self.events.values().flat_map(|input| {
-            let assigned = match &input.event.action {
-                Action::Assign { person, .. } => Some(person),
-                _ => None,
-            };
+            let assigned = if let Action::Assign { person, .. } = &input.event.action { Some(person) } else { None };
             std::iter::once(&input.event.by).chain(assigned)
         });
         let mut known = known.filter(|known| key::normalise(known) == normal);
@@ -425,9 +422,10 @@ fn add(
     check_role(replica, actor)?;
     actor.check().map_err(|error| error.within("actor"))?;
     action.check_input().map_err(|error| error.within("action"))?;
-    let action = match action {
-        Action::Assign { order, person } => Action::Assign { order, person: known.as_known(&person) },
-        other => other,
+    let action = if let Action::Assign { order, person } = action {
+        Action::Assign { order, person: known.as_known(&person) }
+    } else {
+        action
     };
     let before = known.fold();
     let event = CaseEvent {

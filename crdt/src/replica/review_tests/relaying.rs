@@ -84,7 +84,7 @@ impl Mesh {
                 Some(Message::Run(_)) => self.runs += 1,
                 Some(Message::Card { .. }) => self.cards += 1,
                 Some(Message::News(_)) => self.told += 1,
-                _ => {}
+                Some(_) | None => {}
             }
             let (peer, now) = (self.nodes[from].node(), self.now);
             self.nodes[to].receive(peer, &message, now).unwrap();
