@@ -53,7 +53,7 @@ impl Replica {
         for (log, seq, head) in news.logs {
             self.take_log_news(peer, log, seq, head);
         }
-        let (wanted, held): (Vec<(CardKey, u64)>, Vec<(CardKey, u64)>) =
+        let (wanted, held): (Vec<_>, Vec<_>) =
             news.cards.into_iter().partition(|(key, version)| self.wants_card(key, *version, now));
         let held: Vec<CardKey> =
             held.into_iter().filter(|(key, version)| self.holds_card(key, *version)).map(|(key, _)| key).collect();
