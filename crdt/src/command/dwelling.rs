@@ -168,10 +168,8 @@ fn existing<'a>(
     namespace: &'a Namespace,
     document: DocumentId,
 ) -> Result<(Place<'a>, Arc<Content>), CommandError> {
-    kind::require(replica, namespace, DocumentKind::Dwelling, document, ("dwelling", "房屋"))?;
-    let place = Place::new(replica, namespace, document);
-    let content = replica.content(place.id, document)?;
-    Ok((place, content))
+    let content = kind::require(replica, namespace, DocumentKind::Dwelling, document, ("dwelling", "房屋"))?;
+    Ok((Place::new(replica, namespace, document), content))
 }
 
 fn owner_slot(document: DocumentId) -> Slot<'static> {

@@ -343,10 +343,8 @@ fn existing<'a>(
     namespace: &'a Namespace,
     document: DocumentId,
 ) -> Result<(Place<'a>, Arc<Content>), CommandError> {
-    kind::require(replica, namespace, DocumentKind::Household, document, ("household", "住户"))?;
-    let place = Place::new(replica, namespace, document);
-    let content = replica.content(place.id, document)?;
-    Ok((place, content))
+    let content = kind::require(replica, namespace, DocumentKind::Household, document, ("household", "住户"))?;
+    Ok((Place::new(replica, namespace, document), content))
 }
 
 /// What of the household's own record is new.

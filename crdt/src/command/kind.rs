@@ -5,8 +5,10 @@
 //! ask before they show anything.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use super::entity::ITSELF;
+use super::read::Reading;
 use super::{CommandError, door_tag};
 use crate::document::Content;
 use crate::domain::books::BookKind;
@@ -30,26 +32,42 @@ pub fn of(
     said: DocumentKind,
     document: DocumentId,
 ) -> Result<DocumentKind, StoreError> {
-    if namespace.kind != NamespaceKind::Registry || said.form() != Form::Fields {
+    if !may_be_another(namespace, said) {
+        return Ok(said);
+    }
+    let content = replica.content(replica.namespace_id(namespace), document)?;
+    of_content(replica, namespace, said, document, &content)
+}
+
+/// Whether documents of other kinds that are edited alike lie beside those of a kind.
+fn may_be_another(namespace: &Namespace, said: DocumentKind) -> bool {
+    namespace.kind == NamespaceKind::Registry && said.form() == Form::Fields
+}
+
+/// As [`of`], of a document that says this.
+fn of_content(
+    replica: &mut Replica,
+    namespace: &Namespace,
+    said: DocumentKind,
+    document: DocumentId,
+    content: &Content,
+) -> Result<DocumentKind, StoreError> {
+    if !may_be_another(namespace, said) || is_named(replica, namespace, said, document, content)? {
         return Ok(said);
     }
     let id = replica.namespace_id(namespace);
-    let content = replica.content(id, document)?;
-    if is_named(replica, namespace, said, document, &content)? {
-        return Ok(said);
-    }
     // Part of what it is found by may still be on its way, or be contested: then it is what it was written as.
     let kinds: BTreeSet<DocumentKind> =
         replica.kinds(id, document)?.into_iter().filter_map(DocumentKind::from_code).collect();
     for kind in &kinds {
-        if is_named(replica, namespace, *kind, document, &content)? {
+        if is_named(replica, namespace, *kind, document, content)? {
             return Ok(*kind);
         }
     }
     Ok(kinds.first().copied().unwrap_or(said))
 }
 
-/// Refuses a document that is of another kind, or says nothing.
+/// What a document says; refuses one that is of another kind, or says nothing.
 ///
 /// # Errors
 /// [`CommandError::NotFound`], [`CommandError::Store`].
@@ -59,12 +77,36 @@ pub(super) fn require(
     kind: DocumentKind,
     document: DocumentId,
     (thing, chinese): (&'static str, &'static str),
-) -> Result<(), CommandError> {
-    let is_there = !replica.content(replica.namespace_id(namespace), document)?.records.is_empty();
-    if is_there && of(replica, namespace, kind, document)? == kind {
-        return Ok(());
+) -> Result<Arc<Content>, CommandError> {
+    let content = replica.content(replica.namespace_id(namespace), document)?;
+    if !content.records.is_empty() && of_content(replica, namespace, kind, document, &content)? == kind {
+        return Ok(content);
     }
     Err(CommandError::NotFound { thing, chinese, document })
+}
+
+/// Whether what was read of a document shows already that it is of the kind as which it was read.
+pub(super) fn is_shown_by(reading: &Reading, replica: &mut Replica, namespace: &Namespace) -> bool {
+    let (kind, id, key) = match reading {
+        Reading::Household(record) => (DocumentKind::Household, record.id, record.household.natural_key()),
+        Reading::Dwelling(record) => (DocumentKind::Dwelling, record.id, record.dwelling.natural_key()),
+        Reading::Hazard(record) => (DocumentKind::Hazard, record.id, record.record.natural_key()),
+        Reading::Inspections(_)
+        | Reading::Case(_)
+        | Reading::Device(_)
+        | Reading::DeviceDay(_)
+        | Reading::Region(_)
+        | Reading::Grid(_)
+        | Reading::Member(_)
+        | Reading::Team(_)
+        | Reading::Table(_)
+        | Reading::Book(_)
+        | Reading::Track(_)
+        | Reading::LifeCycle(_)
+        | Reading::DoorTags(_)
+        | Reading::Nothing => return false,
+    };
+    key.and_then(|key| replica.document_id(namespace, kind, &key).ok()) == Some(id)
 }
 
 /// Whether the id is the one of a document of this kind that says this.

@@ -341,8 +341,12 @@ pub fn document(replica: &mut Replica, item: &FeedItem) -> Result<Reading, ReadE
         // Of a newer version, or of a period that nobody has opened in what this node has seen so far.
         return Ok(Reading::Nothing);
     };
-    let kind = kind::of(replica, &namespace, kind, item.document)?;
-    of_kind(replica, &namespace, kind, item.document)
+    let reading = of_kind(replica, &namespace, kind, item.document)?;
+    if kind::is_shown_by(&reading, replica, &namespace) {
+        return Ok(reading);
+    }
+    let found = kind::of(replica, &namespace, kind, item.document)?;
+    if found == kind { Ok(reading) } else { of_kind(replica, &namespace, found, item.document) }
 }
 
 /// Reads a document of a known kind.

@@ -60,7 +60,7 @@ impl Replica {
         let Some(session) = self.sessions.get_mut(&peer) else { return };
         held.iter().for_each(|key| session.peer_has_card(key));
         let wanted: Vec<CardKey> = wanted.into_iter().map(|(key, _)| key).collect();
-        wanted.iter().for_each(|key| session.ways.expect(&NodeId(key.key)));
+        wanted.iter().for_each(|key| session.ways.rely_on(&NodeId(key.key)));
         if !wanted.is_empty() {
             session.say(Message::CardRequest(wanted));
         }
@@ -77,7 +77,7 @@ impl Replica {
             return;
         }
         if height < seq {
-            session.ways.expect(&log.author);
+            session.ways.rely_on(&log.author);
             session.say(Message::LogRequest { log, from: height.saturating_add(1) });
         } else if height == seq && ours != head {
             self.ask_for_branch(peer, log);

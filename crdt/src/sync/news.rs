@@ -102,7 +102,7 @@ impl Ways {
     }
 
     /// Something of an author came to be known from this peer alone: what follows is expected from it.
-    pub(crate) fn expect(&mut self, author: &NodeId) {
+    pub(crate) fn rely_on(&mut self, author: &NodeId) {
         self.told.remove(author);
     }
 
