@@ -10,12 +10,12 @@ use serde::Serialize;
 use super::entity::{ITSELF, news};
 use super::household::{Edit, owner_id, written};
 use super::people::{self, Person, Place, Slot};
-use super::read::{self, Conflict, PersonalState, Settlement};
+use super::read::{Conflict, PersonalState, Settlement};
 use super::{CommandError, Outcome, kind, labels};
 use crate::clock::Millis;
 use crate::document::Content;
 use crate::domain::dwelling::Dwelling;
-use crate::domain::person::{PersonalData, mask_numbers};
+use crate::domain::person::PersonalData;
 use crate::domain::record::apply;
 use crate::entry::Lane;
 use crate::id::DocumentId;
@@ -41,16 +41,6 @@ pub struct DwellingRecord {
     pub conflicts: Vec<Conflict>,
     /// What was settled, the latest first.
     pub settled: Vec<Settlement>,
-}
-
-impl DwellingRecord {
-    /// The same with its owner masked, and numbers that somebody wrote into the remarks, too.
-    pub fn masked(mut self) -> Self {
-        self.dwelling.note = self.dwelling.note.as_deref().map(mask_numbers);
-        self.dwelling.owner = self.dwelling.owner.map(|owner| owner.masked());
-        read::mask(&mut self.conflicts, &mut self.settled);
-        self
-    }
 }
 
 /// Records a dwelling: makes its document, or writes what it does not say yet. What the input leaves out stays.

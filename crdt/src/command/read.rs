@@ -409,18 +409,13 @@ impl HouseholdRecord {
         for one in &mut self.residents {
             one.resident.personal = one.resident.personal.take().map(|person| person.masked());
         }
-        mask(&mut self.conflicts, &mut self.settled);
+        let conflicts = self.conflicts.iter_mut().filter(|conflict| conflict.personal);
+        conflicts.flat_map(|conflict| &mut conflict.values).for_each(ConflictValue::mask);
+        for settled in self.settled.iter_mut().filter(|settled| settled.personal) {
+            settled.choice.mask();
+            settled.sides.iter_mut().for_each(ConflictValue::mask);
+        }
         self
-    }
-}
-
-/// Masks what is personal of what was recorded differently, and of what was settled.
-pub(super) fn mask(conflicts: &mut [Conflict], settled: &mut [Settlement]) {
-    let conflicts = conflicts.iter_mut().filter(|conflict| conflict.personal);
-    conflicts.flat_map(|conflict| &mut conflict.values).for_each(ConflictValue::mask);
-    for settled in settled.iter_mut().filter(|settled| settled.personal) {
-        settled.choice.mask();
-        settled.sides.iter_mut().for_each(ConflictValue::mask);
     }
 }
 
