@@ -5,25 +5,26 @@
 //! answers for a grid, and where units are. Where they were is told for a stated reason only
 //! ([`Reader::track_features`]).
 
-use rusqlite::Row;
+mod layers;
+
 use serde::Serialize;
 use townmesh_crdt::domain::case::{CaseState, Severity, Source};
 use townmesh_crdt::domain::checklist::Grade;
 use townmesh_crdt::domain::device::{DeviceKind, Protocol};
 use townmesh_crdt::domain::dwelling::DwellingUse;
 use townmesh_crdt::domain::hazard::{DoorMark, HazardState};
-use townmesh_crdt::domain::person::mask_numbers;
 use townmesh_crdt::domain::polygon::{Polygon, line_meets};
 use townmesh_crdt::domain::position::Position;
 use townmesh_crdt::domain::region::{RegionCode, RegionKind};
-use townmesh_crdt::domain::town::{Grid, GridKind};
+use townmesh_crdt::domain::town::GridKind;
 use townmesh_crdt::id::DocumentId;
 use townmesh_crdt::policy::DocumentKind;
 
-use super::query::{BoundingBox, Listed, Order, Page, Query, position, word};
+use super::query::{BoundingBox, Listed, Order, Page, Query};
 use super::reader::{QueryError, Reader};
 use super::tracks::CoordinateProperties;
 use crate::moment::Moment;
+use layers::Layer;
 
 /// Most features of a page: what one tile of the map shows.
 pub const MAX_FEATURES: u32 = 1_000;
@@ -229,22 +230,6 @@ pub enum Properties {
     },
 }
 
-/// Where the features of a collection stand in the views.
-struct Layer {
-    /// The kind under which their place is looked up.
-    kind: DocumentKind,
-    /// The number of the feature's document: a page is in its order.
-    order: &'static [&'static str],
-    /// Of the table of the document with the place.
-    placed: &'static str,
-    region: &'static str,
-    time: Option<&'static str>,
-    columns: &'static str,
-    from: &'static str,
-    geometry: fn(&Row<'_>) -> rusqlite::Result<Option<Geometry>>,
-    properties: fn(&Row<'_>) -> rusqlite::Result<Properties>,
-}
-
 impl Collection {
     /// Every collection.
     pub const ALL: [Self; 6] = [Self::Regions, Self::Grids, Self::Dwellings, Self::Hazards, Self::Cases, Self::Devices];
@@ -280,17 +265,17 @@ impl Collection {
 
     /// Where the rest of its features stand, where they are of two kinds.
     fn beside(self) -> Option<Layer> {
-        (self == Self::Dwellings).then_some(DWELLINGS_ALONE)
+        (self == Self::Dwellings).then_some(layers::DWELLINGS_ALONE)
     }
 
     fn layer(self) -> Layer {
         match self {
-            Self::Regions => REGIONS,
-            Self::Grids => GRIDS,
-            Self::Dwellings => DWELLINGS,
-            Self::Hazards => HAZARDS,
-            Self::Cases => CASES,
-            Self::Devices => DEVICES,
+            Self::Regions => layers::REGIONS,
+            Self::Grids => layers::GRIDS,
+            Self::Dwellings => layers::DWELLINGS,
+            Self::Hazards => layers::HAZARDS,
+            Self::Cases => layers::CASES,
+            Self::Devices => layers::DEVICES,
         }
     }
 }
@@ -401,170 +386,6 @@ impl Reader {
         let mut statement = self.connection.prepare_cached(&sql)?;
         Ok(statement.query_row(values, |row| row.get::<_, i64>(0))? > many)
     }
-}
-
-impl Layer {
-    fn feature(&self, row: &Row<'_>) -> rusqlite::Result<Feature> {
-        let (geometry, properties) = ((self.geometry)(row)?, (self.properties)(row)?);
-        Ok(Feature { id: row.get("document")?, geometry, properties })
-    }
-}
-
-const REGIONS: Layer = Layer {
-    kind: DocumentKind::Region,
-    order: &["r.row"],
-    placed: "r",
-    region: "r.code",
-    time: None,
-    columns: "d.document, r.*",
-    from: "region r JOIN document d ON d.row = r.row",
-    geometry: point,
-    properties: |row| {
-        Ok(Properties::Region {
-            code: row.get("code")?,
-            name: row.get("name")?,
-            kind: word(row, "kind")?,
-            parent: row.get("parent")?,
-        })
-    },
-};
-
-const GRIDS: Layer = Layer {
-    kind: DocumentKind::Grid,
-    order: &["g.row"],
-    placed: "g",
-    region: "g.region",
-    time: None,
-    columns: "d.document, g.detail",
-    from: "grid g JOIN document d ON d.row = g.row",
-    geometry: |row| Ok(grid(row)?.polygon.as_ref().map(Geometry::of_outline)),
-    properties: |row| {
-        let grid = grid(row)?;
-        Ok(Properties::Grid {
-            code: grid.code,
-            name: grid.name,
-            region: grid.region.map(|region| region.to_string()),
-            kind: grid.kind,
-            responsible: grid.responsible,
-            inspectors: grid.inspectors.len(),
-        })
-    },
-};
-
-const DWELLINGS: Layer = Layer {
-    kind: DocumentKind::Household,
-    order: &["h.row"],
-    placed: "h",
-    region: "h.region",
-    time: None,
-    columns: "d.document, h.*",
-    from: "household h JOIN document d ON d.row = h.row",
-    geometry: point,
-    properties: |row| {
-        Ok(Properties::Dwelling {
-            region: row.get("region")?,
-            address: mask_numbers(&row.get::<_, String>("address")?),
-            usage: word(row, "usage")?,
-            rooms: row.get("rooms")?,
-            tenant_limit: row.get("tenant_limit")?,
-            mark: word(row, "mark")?,
-        })
-    },
-};
-
-/// Dwellings behind whose door no household is known: one that has households is shown as those.
-const DWELLINGS_ALONE: Layer = Layer {
-    kind: DocumentKind::Dwelling,
-    order: &["w.row"],
-    placed: "w",
-    from: "dwelling w JOIN document d ON d.row = w.row AND w.gone IS NULL AND w.address <> '' AND NOT EXISTS \
-           (SELECT 1 FROM household h WHERE h.region = w.region AND h.door = w.door)",
-    region: "w.region",
-    columns: "d.document, w.*, NULL AS tenant_limit",
-    ..DWELLINGS
-};
-
-const HAZARDS: Layer = Layer {
-    kind: DocumentKind::Hazard,
-    order: &["z.row"],
-    placed: "z",
-    region: "z.region",
-    time: Some("z.found_ms"),
-    columns: "d.document, z.*",
-    from: "hazard z JOIN document d ON d.row = z.row",
-    geometry: point,
-    properties: |row| {
-        Ok(Properties::Hazard {
-            region: row.get("region")?,
-            household: row.get("household")?,
-            address: row.get::<_, Option<String>>("address")?.map(|address| mask_numbers(&address)),
-            checklist: row.get("checklist")?,
-            item: row.get("item")?,
-            grade: word(row, "grade")?,
-            state: word(row, "state")?,
-            case: row.get("case_document")?,
-            found: row.get::<_, Option<i64>>("found_ms")?.map(Moment),
-            due: row.get::<_, Option<i64>>("due_ms")?.map(Moment),
-        })
-    },
-};
-
-const CASES: Layer = Layer {
-    kind: DocumentKind::Case,
-    order: &["c.row"],
-    placed: "c",
-    region: "c.region",
-    time: Some("c.reported_ms"),
-    columns: "d.document, c.number, c.region, c.state, c.source, c.category, c.severity, c.place, c.latitude, \
-              c.longitude, c.reported_ms, c.due_ms, c.closed_ms",
-    from: "case_file c JOIN document d ON d.row = c.row",
-    geometry: point,
-    properties: |row| {
-        Ok(Properties::Case {
-            number: row.get("number")?,
-            region: row.get("region")?,
-            state: word(row, "state")?,
-            source: word(row, "source")?,
-            category: row.get("category")?,
-            severity: word(row, "severity")?,
-            place: row.get::<_, Option<String>>("place")?.map(|place| mask_numbers(&place)),
-            reported: Moment(row.get("reported_ms")?),
-            due: row.get::<_, Option<i64>>("due_ms")?.map(Moment),
-            closed: row.get::<_, Option<i64>>("closed_ms")?.map(Moment),
-        })
-    },
-};
-
-const DEVICES: Layer = Layer {
-    kind: DocumentKind::Device,
-    order: &["v.row"],
-    placed: "v",
-    region: "v.region",
-    time: None,
-    columns: "d.document, v.*",
-    from: "device v JOIN document d ON d.row = v.row",
-    geometry: point,
-    properties: |row| {
-        Ok(Properties::Device {
-            code: row.get("code")?,
-            name: row.get("name")?,
-            kind: word(row, "kind")?,
-            protocol: word(row, "protocol")?,
-            region: row.get("region")?,
-            place: row.get::<_, Option<String>>("place")?.map(|place| mask_numbers(&place)),
-            owner: row.get("owner")?,
-            retired: row.get("retired")?,
-        })
-    },
-};
-
-fn point(row: &Row<'_>) -> rusqlite::Result<Option<Geometry>> {
-    Ok(position(row)?.map(Geometry::of_point))
-}
-
-/// The grid as its row keeps it, outline and all; an empty one if an older version wrote it differently.
-fn grid(row: &Row<'_>) -> rusqlite::Result<Grid> {
-    Ok(serde_json::from_str(&row.get::<_, String>("detail")?).unwrap_or_default())
 }
 
 impl Geometry {
