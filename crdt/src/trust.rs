@@ -350,7 +350,8 @@ impl Trust {
     }
 
     /// Certificates whose holders could read a family and may not any more: removed nodes, nodes whose scopes were
-    /// narrowed, and withdrawn invites, which hold the secrets that they hand out.
+    /// narrowed, and withdrawn invites, which hold the secrets that they hand out. Also those that are revoked and still on
+    /// their way: the news of a removal may come before the certificate, and nobody knows yet what it could read.
     pub(crate) fn former_readers(&self, family: &str) -> impl Iterator<Item = CertificateId> {
         let reads = |certificate: &Certificate| policy::may_read(&certificate.scopes, family);
         let is_former = move |id: &CertificateId, certificate: &Certificate| match certificate.kind {
@@ -359,7 +360,8 @@ impl Trust {
             CertificateKind::Node => !self.current(&certificate.key).is_some_and(|(_, current)| reads(current)),
         };
         let all = self.certificates.iter().filter(move |(_, certificate)| reads(certificate));
-        all.filter(move |(id, certificate)| is_former(id, certificate)).map(|(id, _)| *id)
+        let former = all.filter(move |(id, certificate)| is_former(id, certificate)).map(|(id, _)| *id);
+        former.chain(self.revocations.keys().filter(|id| !self.certificates.contains_key(id)).copied())
     }
 
     /// Whether a family has another founding since this was last asked.

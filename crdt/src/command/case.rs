@@ -11,7 +11,7 @@ use super::read::{CaseRecord, PersonalState};
 use super::{CommandError, Outcome, UTC_OFFSET_MINUTES, table};
 use crate::change::record_id;
 use crate::clock::{HybridTime, MAX_AHEAD, Millis};
-use crate::domain::case::{Action, Case, CaseEvent, Effect, FoldInput, Report, VoidReason, fold};
+use crate::domain::case::{Action, Case, CaseEvent, CaseState, Effect, FoldInput, Report, VoidReason, fold};
 use crate::domain::date::Day;
 use crate::domain::input::{self, Fault, Holder, InputError};
 use crate::domain::key;
@@ -25,6 +25,8 @@ use crate::policy::{self, DocumentKind};
 use crate::replica::{Recorded, Replica, StoredRecord};
 use crate::store::StoreError;
 
+/// Merges that are followed to the case that leads: who merges apart from each other can make a ring.
+const MAX_MERGES: usize = 16;
 /// Categories that a message names.
 const CATEGORIES_NAMED: usize = 40;
 
@@ -188,20 +190,53 @@ pub fn read(
 }
 
 /// The case of this natural key where the region's cases of any year here hold it: what is sent again after New Year, or
-/// without its time, is the same.
+/// without its time, is the same. Of two that were reported apart from each other about New Year, one that is open.
 ///
 /// # Errors
 /// [`CommandError::Record`], [`CommandError::Store`].
 pub fn by_key(replica: &mut Replica, region: RegionCode, key: &[u8]) -> Result<Option<(CaseRef, Case)>, CommandError> {
     let region = region.to_string();
     let all = replica.trust().namespaces().values();
-    let open = all.filter(|namespace| namespace.kind == NamespaceKind::Cases && namespace.region == region);
-    let open: Vec<Namespace> = open.cloned().collect();
-    for namespace in open {
+    let years = all.filter(|namespace| namespace.kind == NamespaceKind::Cases && namespace.region == region);
+    let years: Vec<Namespace> = years.cloned().collect();
+    let mut found = None;
+    for namespace in years {
         let document = replica.document_id(&namespace, DocumentKind::Case, key)?;
         let case = stored(replica, &namespace, document)?.fold();
-        if case.reported.is_some() {
-            return Ok(Some((CaseRef { namespace, document }, case)));
+        if case.reported.is_none() {
+            continue;
+        }
+        let is_open = case.over_since().is_none();
+        let known = (CaseRef { namespace, document }, case);
+        if is_open {
+            return Ok(Some(known));
+        }
+        found.get_or_insert(known);
+    }
+    Ok(found)
+}
+
+/// The case that a case was merged into, and so on; itself where it was not, or where that is not here.
+///
+/// # Errors
+/// [`StoreError`].
+pub fn leading(replica: &mut Replica, found: (CaseRef, Case)) -> Result<(CaseRef, Case), StoreError> {
+    let mut leading = found;
+    for _ in 0..MAX_MERGES {
+        let Some(into) = leading.1.linked_to.filter(|_| leading.1.state == Some(CaseState::Linked)) else { break };
+        let Some(next) = anywhere(replica, into)? else { break };
+        leading = next;
+    }
+    Ok(leading)
+}
+
+/// A case in whichever namespace of cases holds it that this node reads.
+fn anywhere(replica: &mut Replica, document: DocumentId) -> Result<Option<(CaseRef, Case)>, StoreError> {
+    let cases = replica.namespaces().into_iter();
+    let cases = cases.filter(|(_, namespace, _, readable)| *readable && namespace.kind == NamespaceKind::Cases);
+    for (_, namespace, ..) in cases {
+        if let Some(found) = read(replica, &namespace, document)? {
+            return Ok(Some((CaseRef { namespace, document }, found.case)));
         }
     }
     Ok(None)
@@ -355,18 +390,14 @@ fn stored(replica: &mut Replica, namespace: &Namespace, document: DocumentId) ->
 /// That a case is merged into another one that is here and was not merged itself: nobody would find what leads nowhere, or
 /// back. Two who merge apart from each other still can; that is a conflict for people.
 fn check_merge(replica: &mut Replica, case: DocumentId, into: DocumentId) -> Result<(), CommandError> {
-    let cases = replica.namespaces().into_iter();
-    let cases = cases.filter(|(_, namespace, _, readable)| *readable && namespace.kind == NamespaceKind::Cases);
-    for (_, namespace, ..) in cases {
-        let Some(found) = read(replica, &namespace, into)? else { continue };
-        return match found.case.linked_to {
-            _ if into == case => Err(CommandError::MergeIntoItself),
-            Some(leads_to) if leads_to == case => Err(CommandError::MergeIntoItself),
-            Some(leads_to) => Err(CommandError::MergedAlready { into, leads_to }),
-            None => Ok(()),
-        };
+    let not_found = CommandError::NotFound { thing: "case", chinese: "案卷", document: into };
+    let (_, found) = anywhere(replica, into)?.ok_or(not_found)?;
+    match found.linked_to {
+        _ if into == case => Err(CommandError::MergeIntoItself),
+        Some(leads_to) if leads_to == case => Err(CommandError::MergeIntoItself),
+        Some(leads_to) => Err(CommandError::MergedAlready { into, leads_to }),
+        None => Ok(()),
     }
-    Err(CommandError::NotFound { thing: "case", chinese: "案卷", document: into })
 }
 
 /// A filing with the limit of the town's table, where it names none.

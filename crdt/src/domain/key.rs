@@ -30,6 +30,11 @@ fn normal_character(character: char) -> Option<char> {
     }
 }
 
+/// Whether two ways to write it name the same.
+pub fn is_same(one: &str, other: &str) -> bool {
+    one == other || one.chars().filter_map(normal_character).eq(other.chars().filter_map(normal_character))
+}
+
 /// The key made of these parts.
 pub fn natural_key(parts: &[&str]) -> Vec<u8> {
     let normal: Vec<String> = parts.iter().map(|part| normalise(part)).collect();

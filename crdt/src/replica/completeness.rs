@@ -31,30 +31,50 @@ pub struct Completeness {
 impl Replica {
     /// How complete these namespaces are here, by each other node that writes in one of them: up to when all of them are.
     pub fn completeness(&mut self, namespaces: &[Namespace], now: Millis) -> Vec<Completeness> {
+        let all = self.completeness_of_each(&[namespaces], now);
+        all.into_iter().flatten().collect()
+    }
+
+    /// The same of several groups of namespaces, each by itself, at the cost of little more than one.
+    pub fn completeness_of_each(&mut self, groups: &[&[Namespace]], now: Millis) -> Vec<Vec<Completeness>> {
+        let heard = self.heard_in_full();
+        let others: Vec<NodeId> =
+            self.trust.nodes().map(|(node, ..)| node).filter(|node| *node != self.node()).collect();
+        others.iter().for_each(|node| self.note_equal(node));
+        groups.iter().map(|namespaces| self.completeness_among(namespaces, &heard, now)).collect()
+    }
+
+    fn completeness_among(
+        &self,
+        namespaces: &[Namespace],
+        heard: &BTreeMap<NodeId, Millis>,
+        now: Millis,
+    ) -> Vec<Completeness> {
+        let named: Vec<(&Namespace, NamespaceId)> =
+            namespaces.iter().map(|namespace| (namespace, self.namespace_id(namespace))).collect();
         let others = self.trust.nodes().filter(|(node, ..)| *node != self.node());
-        let writers = others.map(|(node, _, own)| {
-            let writes = namespaces.iter().filter(|namespace| policy::access(own, namespace) == Some(Access::Hold));
-            (node, writes.map(|namespace| self.namespace_id(namespace)).collect::<Vec<NamespaceId>>())
-        });
-        let writers: Vec<(NodeId, Vec<NamespaceId>)> = writers.filter(|(_, written)| !written.is_empty()).collect();
-        let held: BTreeMap<[u8; 8], u64> =
-            self.logs.values().map(|(_, state)| (card::short_log(&state.log), self.effective(state).0)).collect();
-        let newest = self.beacons().into_iter().filter(|beacon| covers(&held, beacon));
-        let newest: BTreeMap<NodeId, Millis> = newest.map(|beacon| (beacon.node, beacon.at)).collect();
-        let judge = |(node, written): (NodeId, Vec<NamespaceId>)| {
-            let connected = self.sessions.get(&node).is_some_and(|session| session.progress.equal);
-            self.note_equal(&node);
+        let judged = others.filter_map(|(node, _, own)| {
             let claims = self.claims.get(&node);
             let of_one = |id: &NamespaceId| {
                 let noted = claims.and_then(|claims| claims.complete.get(id).copied());
                 let empty = claims.filter(|claims| claims.holds_nothing_of(id)).map(|claims| claims.said_at);
-                noted.max(empty).max(newest.get(&node).copied())
+                noted.max(empty).max(heard.get(&node).copied())
             };
+            let written = named.iter().filter(|(namespace, _)| policy::access(own, namespace) == Some(Access::Hold));
             // The least of them, and no time if one has none.
-            let until = written.iter().map(of_one).min().flatten().map(|at| at.min(now));
-            Completeness { node, until, connected }
-        };
-        writers.into_iter().map(judge).collect()
+            let until = written.map(|(_, id)| of_one(id)).min()?.map(|at| at.min(now));
+            let connected = self.sessions.get(&node).is_some_and(|session| session.progress.equal);
+            Some(Completeness { node, until, connected })
+        });
+        judged.collect()
+    }
+
+    /// When each node said what it held of which everything is here.
+    fn heard_in_full(&self) -> BTreeMap<NodeId, Millis> {
+        let held: BTreeMap<[u8; 8], u64> =
+            self.logs.values().map(|(_, state)| (card::short_log(&state.log), self.effective(state).0)).collect();
+        let newest = self.beacons().into_iter().filter(|beacon| covers(&held, beacon));
+        newest.map(|beacon| (beacon.node, beacon.at)).collect()
     }
 
     /// Notes of which namespaces a node's last beacon named the digest that is the own one now.

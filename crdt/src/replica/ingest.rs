@@ -6,7 +6,7 @@ use super::Replica;
 use crate::bounds;
 use crate::certificate::{Access, Statement};
 use crate::change::{self, Item};
-use crate::entry::{Entry, EntryError, Header, Lane};
+use crate::entry::{Entry, EntryError, Header, Lane, LogId};
 use crate::fork::{Branch, ForkProof};
 use crate::id::{CertificateId, KeyId, NodeId};
 use crate::namespace::{Namespace, NamespaceKind};
@@ -70,6 +70,13 @@ pub enum IngestError {
 }
 
 impl Replica {
+    /// Whether entries of a log are not taken because they would only be carried, can wait, and little room is left.
+    pub(super) fn leaves_to_others(&self, log: &LogId) -> bool {
+        let waits = self.spares_disk && matches!(log.lane, Lane::Bulk | Lane::Telemetry);
+        let access = |namespace| policy::access(&self.own, namespace);
+        waits && self.trust.namespaces().get(&log.namespace).and_then(access) == Some(Access::Carry)
+    }
+
     /// Verifies a run and stages what is new of it.
     ///
     /// # Errors
@@ -83,8 +90,7 @@ impl Replica {
         if log.author == self.identity.node() && log.epoch == self.epoch {
             return Ok(Ingested::Known);
         }
-        let waits = matches!(log.lane, Lane::Bulk | Lane::Telemetry);
-        if self.spares_disk && waits && policy::access(&self.own, &namespace) == Some(Access::Carry) {
+        if self.leaves_to_others(&log) {
             return Ok(Ingested::NoRoom);
         }
         if let Some(taken) = self.take_branch(&namespace, &run)? {

@@ -39,6 +39,7 @@ mod receipts;
 mod record;
 mod relaying;
 mod renewal;
+mod requests;
 mod restating;
 #[cfg(test)]
 mod review_tests;
@@ -69,6 +70,7 @@ pub use people::PersonalError;
 pub use private::NoCenter;
 pub use ratification::{Ratified, RatifyError, Work};
 pub use record::{RecordError, Recorded};
+pub use requests::{Carried, Request};
 pub use revocation::{Fallen, RevokeError, Revoked, Withdrawal, Withdrawn};
 
 use crate::bounds;
@@ -182,6 +184,10 @@ pub struct Replica {
     auth_costs: BTreeMap<LogId, quota::LogCost>,
     restating: restating::Restating,
     beacon_at: Millis,
+    /// Requests noted in this opening.
+    requests_noted: u32,
+    /// When the last beacon was said, or this opening began.
+    quiet_since: Millis,
     beacon_interval: Millis,
     /// When each log last grew, in steps of `growth`.
     grown: BTreeMap<LogId, u64>,
@@ -280,6 +286,8 @@ impl Replica {
             auth_costs: BTreeMap::new(),
             restating: restating::Restating::default(),
             beacon_at: 0,
+            requests_noted: 0,
+            quiet_since: now,
             beacon_interval,
             grown: BTreeMap::new(),
             growth: 0,
@@ -448,6 +456,15 @@ impl Replica {
         let behind = logs.map(|known| (known, self.effective(&known.1).0.saturating_sub(known.1.folded)));
         let behind = behind.filter(|((number, state), left)| *left > 0 && self.is_to_be_read(*number, state));
         behind.map(|(_, left)| left).sum::<u64>() + self.recalled.len() as u64
+    }
+
+    /// The namespaces of which something is held that documents do not show yet and that this node can read.
+    pub fn unfolded_namespaces(&self) -> BTreeSet<NamespaceId> {
+        let auth = self.namespace_id(&Namespace::auth());
+        let logs = self.logs.values().filter(|(_, state)| state.log.namespace != auth);
+        let behind = logs.filter(|(_, state)| state.folded < self.effective(state).0);
+        let behind = behind.filter(|(number, state)| self.is_to_be_read(*number, state));
+        behind.map(|(_, state)| state.log.namespace).collect()
     }
 
     /// The namespaces that exist and concern this node, with its access and whether it holds the key.

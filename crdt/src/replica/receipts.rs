@@ -18,6 +18,9 @@ use crate::sync::message::{Digest, digest_of};
 
 /// Most openings of this node whose beacons are answered in one of its openings.
 const MAX_HEEDED: usize = 64;
+/// Where nothing grows a node says so hourly: that nothing is missing of a village in which nothing happens is known by
+/// that alone.
+const QUIET: Millis = 60 * 60 * 1000;
 /// Heads remembered of one node.
 const MAX_CLAIMED: usize = 16_384;
 
@@ -116,15 +119,18 @@ impl Replica {
         holders.map(|(node, _)| *node).collect()
     }
 
-    /// Stages a beacon if one is due and anything grew since the last: what is in this batch is durable when the
-    /// beacon is, and not before.
+    /// Stages a beacon if one is due: what is in this batch is durable when the beacon is, and not before.
     pub(super) fn issue_beacon(&mut self, now: Millis) {
         // A clock that was ahead and is right again must not silence the node until it gets there.
-        let is_due = now >= self.next_beacon() || now < self.beacon_at;
-        if self.growth == self.beacon_growth || !is_due {
+        let was_ahead = if self.growth == self.beacon_growth {
+            now.saturating_add(QUIET) < self.quiet_since
+        } else {
+            now < self.beacon_at
+        };
+        if now < self.next_beacon() && !was_ahead {
             return;
         }
-        self.beacon_at = now;
+        (self.beacon_at, self.quiet_since) = (now, now);
         self.beacon_growth = self.growth;
         let said = self.held_digest().to_vec();
         self.batch.meta.push(("said", said));
@@ -137,10 +143,10 @@ impl Replica {
         self.add_card(key, counter, beacon.to_bytes(&self.identity.signing));
     }
 
-    /// When the next beacon is due; never if there is nothing new to say.
+    /// When the next beacon is due: soon if anything grew since the last, else after an hour.
     pub(super) fn next_beacon(&self) -> Millis {
         if self.growth == self.beacon_growth {
-            Millis::MAX
+            self.quiet_since.saturating_add(QUIET)
         } else {
             self.beacon_at.saturating_add(self.beacon_interval)
         }
@@ -149,6 +155,8 @@ impl Replica {
     /// If the last opening ended before a beacon told of all that it held, one is due. Else nothing is to be said: a beacon
     /// is stored together with what it claims, so it still holds.
     pub(super) fn recall_beacon(&mut self) -> Result<(), StoreError> {
+        let own = self.cards.get(&CardKind::Beacon.key(self.node().0));
+        self.quiet_since = own.map_or(self.quiet_since, |(counter, _)| self.quiet_since.min(*counter));
         let said = self.store.meta("said")?;
         if said.is_none_or(|said| said != self.held_digest()) {
             self.growth += 1;

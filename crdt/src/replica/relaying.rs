@@ -1,6 +1,7 @@
 //! Passing on what others recorded, where several ways lead to a peer. The rules are in [`crate::sync::news`].
 
 use super::Replica;
+use super::branches::Fork;
 use super::cards::is_of_node;
 use crate::bounds;
 use crate::clock::Millis;
@@ -50,6 +51,9 @@ impl Replica {
 
     /// The peer says what it has that is new.
     pub(super) fn take_news(&mut self, peer: NodeId, news: News, now: Millis) {
+        if let Some(session) = self.sessions.get_mut(&peer) {
+            session.ways.speak();
+        }
         for (log, seq, head) in news.logs {
             self.take_log_news(peer, log, seq, head);
         }
@@ -71,14 +75,22 @@ impl Replica {
             return;
         }
         let (height, ours) = self.logs.get(&log).map_or((0, log.origin()), |(_, state)| self.effective(state));
+        let spares = self.leaves_to_others(&log);
+        let fork = self.forks.get(&log).map(Fork::seq);
         let Some(session) = self.sessions.get_mut(&peer) else { return };
-        if !session.spaces.get(&log.namespace).is_some_and(|space| space.known) {
-            // The lists that are under way say the same.
+        if session.is_early(&log) {
+            // It is asked for once its author is known.
             return;
         }
-        if height < seq {
-            session.ways.rely_on(&log.author);
-            session.say(Message::LogRequest { log, from: height.saturating_add(1) });
+        // Asking for what follows would take back that another branch was asked for.
+        let from = if session.diverged.contains(&log) { fork } else { Some(height.saturating_add(1)) };
+        if spares {
+            session.peer_has(&log, seq);
+        } else if height < seq {
+            if let Some(from) = from {
+                session.ways.rely_on(&log.author);
+                session.say(Message::LogRequest { log, from });
+            }
         } else if height == seq && ours != head {
             self.ask_for_branch(peer, log);
         } else {
@@ -95,8 +107,10 @@ impl Replica {
         let others = self.sessions.iter().filter(|(other, session)| **other != peer && session.certificate.is_some());
         let comes_otherwise = others.into_iter().any(|(_, session)| session.ways.come_from_here(&author));
         let Some(session) = self.sessions.get_mut(&peer) else { return };
-        // It had this before it could have it from here.
-        session.ways.spare(author);
+        // It had this before it could have it from here. A node of a version that is never told, only sent, is sent it.
+        if session.ways.are_spoken_of() {
+            session.ways.spare(author);
+        }
         if comes_otherwise && session.ways.decline(author) {
             session.say(Message::Elsewhere { author });
         }
@@ -105,7 +119,9 @@ impl Replica {
     /// A peer said that it hears of an author by others. Of nodes that are not enrolled nothing is noted.
     pub(super) fn take_elsewhere(&mut self, peer: NodeId, author: NodeId) {
         let is_enrolled = self.trust.current(&author).is_some() && author != self.identity.node();
-        if let Some(session) = self.sessions.get_mut(&peer).filter(|_| is_enrolled) {
+        let Some(session) = self.sessions.get_mut(&peer) else { return };
+        session.ways.speak();
+        if is_enrolled {
             session.ways.spare(author);
         }
     }
@@ -127,9 +143,10 @@ fn patience(own: &NodeId, peer: &NodeId) -> Millis {
     if own < peer { PATIENCE } else { 2 * PATIENCE }
 }
 
-/// Tells a peer what it may lack. It counts as told: it will ask for what it does lack.
+/// Tells a peer what it may lack. It counts as told: it will ask for what it does lack. What it asked for meanwhile is on
+/// its way.
 fn say_news(session: &mut Session, logs: Vec<(LogId, u64, EntryId)>, cards: &[(CardKey, u64)]) {
-    let unknown = logs.into_iter().filter(|(log, seq, _)| session.lacks(log, *seq));
+    let unknown = logs.into_iter().filter(|(log, seq, _)| session.lacks(log, *seq) && !session.is_sending(log));
     let unknown: Vec<_> = unknown.collect();
     for (log, seq, _) in &unknown {
         session.peer_has(log, *seq);

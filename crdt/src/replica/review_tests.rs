@@ -13,6 +13,7 @@ mod newer;
 mod ratifications;
 mod regressions;
 mod relaying;
+mod requests;
 mod restating;
 mod revocations;
 mod rotation;

@@ -132,6 +132,7 @@ pub struct Batch {
     pub(crate) cards: BTreeMap<CardKey, Option<(u64, Vec<u8>)>>,
     /// By local number of the namespace and hash; empty: wanted.
     pub(crate) chunks: BTreeMap<(u32, [u8; 32]), Vec<u8>>,
+    pub(crate) requests: super::requests::RequestWrites,
     pub(crate) weight: usize,
 }
 
@@ -252,6 +253,7 @@ fn write_truth(transaction: &redb::WriteTransaction, batch: &Batch) -> Result<()
         }
     }
     super::shelves::write(transaction, &batch.shelves)?;
+    super::requests::write(transaction, &batch.requests)?;
     if !batch.cards.is_empty() {
         let mut table = transaction.open_table(tables::CARDS)?;
         for (key, card) in &batch.cards {

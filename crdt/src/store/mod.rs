@@ -9,6 +9,7 @@ mod batch;
 mod branches;
 mod creation;
 mod read;
+mod requests;
 mod shelves;
 mod soundness;
 mod tables;

@@ -54,3 +54,7 @@ pub(super) const CARDS: TableDefinition<'_, &[u8; 33], &[u8]> = TableDefinition:
 
 /// Blob chunks: namespace number (4) ‖ hash of the sealed chunk (32) → sealed chunk; empty while only wanted.
 pub(super) const CHUNKS: TableDefinition<'_, &[u8; 36], &[u8]> = TableDefinition::new("chunks");
+
+/// Requests that this node carried out: hash of the request's key (32) → time (8) ‖ hash of what it asks (32) ‖ sealed answer, if
+/// any. Stores made before this table was have it from the first such request on.
+pub(super) const REQUESTS: TableDefinition<'_, &[u8; 32], &[u8]> = TableDefinition::new("requests");

@@ -73,9 +73,21 @@ pub(crate) struct Ways {
     pub(crate) cards: BTreeSet<CardKey>,
     /// When the first of them was seen waiting.
     since: Option<Millis>,
+    /// The peer's version knows of ways.
+    spoken_of: bool,
 }
 
 impl Ways {
+    /// The peer told news, or of ways: it understands what it is told.
+    pub(crate) fn speak(&mut self) {
+        self.spoken_of = true;
+    }
+
+    /// Whether the peer is known to ask for what it is told of.
+    pub(crate) fn are_spoken_of(&self) -> bool {
+        self.spoken_of
+    }
+
     /// Whether what is not urgent of an author is told the peer, not sent.
     pub(crate) fn lead_elsewhere(&self, author: &NodeId) -> bool {
         self.elsewhere.contains(author)

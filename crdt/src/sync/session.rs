@@ -297,11 +297,17 @@ impl Session {
 
     /// A log of ours grew to `height`: the peer is sent it, or told of it if it has it sooner from others.
     pub(crate) fn grew(&mut self, log: &LogId, kind: NamespaceKind, height: u64) {
-        if priority(log.lane, kind) > URGENT && self.ways.lead_elsewhere(&log.author) && self.lacks(log, height) {
+        let is_told = priority(log.lane, kind) > URGENT && self.ways.lead_elsewhere(&log.author);
+        if is_told && self.lacks(log, height) && !self.is_sending(log) {
             self.ways.logs.insert(*log);
         } else {
             self.bring(log, kind, height);
         }
+    }
+
+    /// Whether entries of a log are on their way to the peer: those that follow go with them.
+    pub(crate) fn is_sending(&self, log: &LogId) -> bool {
+        NamespaceKind::ALL.into_iter().any(|kind| self.behind.contains(&(priority(log.lane, kind), *log)))
     }
 
     /// The peer has this version of a card, or a newer one.

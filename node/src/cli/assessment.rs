@@ -144,6 +144,9 @@ pub(super) struct CompletenessArgs {
     /// 种类：registry、cases、events、town / only of this kind: registry, cases, events, town
     #[arg(long)]
     kind: Option<String>,
+    /// 按村居与种类列出 / a line for each region and kind
+    #[arg(long)]
+    each: bool,
 }
 
 impl PeriodArgs {
@@ -200,6 +203,19 @@ impl CompletenessArgs {
             ("/until_ms", "完整至 complete to"),
             ("/connected", "已连接 connected"),
         ];
+        if self.each {
+            let columns = [
+                ("/region", "村居 region"),
+                ("/name", "名称 name"),
+                ("/kind", "种类 kind"),
+                ("/complete_to_ms", "完整至 complete to"),
+                ("/last", "最后的节点 last"),
+                ("/except", "除外 except"),
+            ];
+            let listed = client.fetch("/v1/completeness/regions", &query)?;
+            context.output.result(&listed, |listed| table(listed, &columns));
+            return Ok(ExitCode::SUCCESS);
+        }
         let complete = client.fetch("/v1/completeness", &query)?;
         context.output.result(&complete, |complete| table(complete, &columns) + &sentence(complete));
         Ok(ExitCode::SUCCESS)

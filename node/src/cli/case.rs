@@ -36,6 +36,14 @@ pub(super) enum CaseCommand {
         #[arg(long, value_name = "REASON")]
         reveal: Option<String>,
     },
+    /// 与一案疑似重复的案卷；不写编号则列出待受理中疑似重复的 / cases that may be the same problem as one; without its id, reports that may be duplicates
+    Similar {
+        /// 案卷编号 / its id
+        id: Option<CaseName>,
+        /// 仅此村居 / only there, where no case is named
+        #[arg(long, value_name = "CODE", conflicts_with = "id")]
+        region: Option<RegionCode>,
+    },
 }
 
 /// Who does it.
@@ -146,7 +154,13 @@ impl CaseCommand {
             }
             Self::Act(ActArgs { id, actor, action }) => {
                 let body = json!({ "actor": actor.json(), "action": action });
-                context.output.result(&client.post(&format!("/v1/cases/{id}/actions"), &body)?, recorded);
+                let acted = client.post(&format!("/v1/cases/{id}/actions"), &body)?;
+                for warning in acted["value"]["warnings"].as_array().into_iter().flatten() {
+                    let text = |name: &str| warning[name].as_str().unwrap_or_default();
+                    let words = [text("message_zh"), text("message_en"), text("remedy")];
+                    context.output.note(&format!("注意 / note: {}", words.join(" / ")));
+                }
+                context.output.result(&acted, recorded);
             }
             Self::Import(args) => return import(context, &client, &args),
             Self::List(args) => {
@@ -173,6 +187,30 @@ impl CaseCommand {
             Self::Show { id, reveal } => {
                 let shown = client.fetch(&format!("/v1/cases/{id}"), &[("reveal", reveal)])?;
                 context.output.result(&shown, fields);
+            }
+            Self::Similar { id: Some(id), .. } => {
+                let columns = [
+                    ("/number", "编号 number"),
+                    ("/state", "状态 state"),
+                    ("/alike", "相似处 alike in"),
+                    ("/metres", "相距(米) metres apart"),
+                    ("/place", "地点 place"),
+                    ("/description", "情况 description"),
+                ];
+                let similar = client.fetch(&format!("/v1/cases/{id}/similar"), &[])?;
+                context.output.result(&similar, |listed| table(listed, &columns));
+            }
+            Self::Similar { id: None, region } => {
+                let columns = [
+                    ("/number", "编号 number"),
+                    ("/place", "地点 place"),
+                    ("/description", "情况 description"),
+                    ("/similar/0/number", "疑似同 may be"),
+                    ("/similar/0/alike", "相似处 alike in"),
+                ];
+                let region = region.map(|region| region.to_string());
+                let suspected = client.fetch("/v1/cases/duplicates", &[("region", region)])?;
+                context.output.result(&suspected, |listed| table(listed, &columns));
             }
         }
         Ok(ExitCode::SUCCESS)

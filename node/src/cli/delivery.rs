@@ -27,12 +27,15 @@ impl DeliveryArgs {
             ("/node", "编号 id"),
             ("/access", "权限 access"),
             ("/delivered", "已送达 delivered"),
+            ("/reason", "原因 reason"),
             ("/heard_ms", "最后消息 heard"),
         ];
         let of_all = [
             ("/name", "节点 node"),
             ("/node", "编号 id"),
             ("/waiting", "待送达 waiting"),
+            ("/reason", "原因 reason"),
+            ("/overdue", "逾期未到 overdue"),
             ("/heard_ms", "最后消息 heard"),
         ];
         context.output.result(&listed, |listed| if is_one { table(listed, &of_one) } else { table(listed, &of_all) });

@@ -23,6 +23,12 @@ pub(super) enum PositionCommand {
         /// 纬度,经度：近者在前 / latitude,longitude: the nearest first
         #[arg(long, value_name = "LAT,LON", allow_hyphen_values = true)]
         near: Option<Position>,
+        /// 仅此类节点：patrol 巡逻车 / only nodes of this kind, such as patrol
+        #[arg(long)]
+        role: Option<String>,
+        /// 仅可派出的 / only those that can be sent
+        #[arg(long)]
+        available: bool,
     },
 }
 
@@ -34,16 +40,21 @@ impl PositionCommand {
                 client.tell("/v1/positions", &position)?;
                 context.output.result(&json!({ "position": position }), |_| format!("已上报 / told: {position}"));
             }
-            Self::List { near } => {
+            Self::List { near, role, available } => {
                 let columns = [
                     ("/name", "单元 unit"),
                     ("/at_ms", "时间 time"),
+                    ("/age_s", "距今(秒) seconds ago"),
+                    ("/available", "可派 available"),
+                    ("/crew/open_orders", "在办任务 open orders"),
                     ("/position/lat", "纬度 latitude"),
                     ("/position/lon", "经度 longitude"),
                     ("/distance_m", "距离(米) metres away"),
                 ];
                 let near = near.map(|near| near.to_string());
-                let listed = client.fetch("/v1/positions", &[("near", near)])?;
+                let available = available.then(|| "true".to_owned());
+                let listed =
+                    client.fetch("/v1/positions", &[("near", near), ("role", role), ("available", available)])?;
                 context.output.result(&listed, |listed| table(listed, &columns));
             }
         }

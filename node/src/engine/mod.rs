@@ -19,7 +19,7 @@ use tokio::sync::{broadcast, mpsc, oneshot, watch};
 use townmesh_crdt::clock::Millis;
 use townmesh_crdt::command::CommandError;
 use townmesh_crdt::id::NodeId;
-use townmesh_crdt::replica::{OpenError, Opening, Replica};
+use townmesh_crdt::replica::{OpenError, Opening, Replica, Request as CarriedRequest};
 use townmesh_crdt::store::StoreError;
 use townmesh_transport::{Events, Transport};
 
@@ -121,6 +121,16 @@ fn open(opener: &mut Opener) -> Result<Replica, OpenError> {
     contained(|| Replica::open(opener()?, now()))
 }
 
+tokio::task_local! {
+    /// The request with a key that this task carries out.
+    static CARRIES_OUT: CarriedRequest;
+}
+
+/// Does some work on behalf of a request: what it records is noted together with that, in one commit.
+pub async fn carrying_out<F: Future>(request: CarriedRequest, work: F) -> F::Output {
+    CARRIES_OUT.scope(request, work).await
+}
+
 /// Milliseconds since 1970 by this machine's clock.
 pub fn now() -> Millis {
     let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
@@ -159,8 +169,12 @@ impl Engine {
         job: impl FnOnce(&mut Replica, Millis) -> Result<T, CommandError> + Send + 'static,
     ) -> Result<T, EngineError> {
         let (answer, answered) = oneshot::channel();
+        let request = CARRIES_OUT.try_with(Clone::clone).ok();
         let job: Job = Box::new(move |replica, now| {
             let outcome = job(replica, now);
+            if let (Ok(_), Some(request)) = (&outcome, &request) {
+                replica.note_request(request, now);
+            }
             Box::new(move |committed| {
                 let outcome = match (outcome, committed) {
                     (Ok(value), Ok(())) => Ok(value),

@@ -238,7 +238,7 @@ pub(super) async fn hazards(
     Params(query): Params<HazardStatisticsQuery>,
 ) -> Result<Response, ApiError> {
     let HazardStatisticsQuery { from_ms, until_ms, region, by } = query;
-    let known = completeness::moments(&api, NamespaceKind::Registry, region).await?;
+    let known = api.moments(NamespaceKind::Registry, region).await?;
     let filter = HazardStatisticsFilter { from_ms, until_ms, now_ms: now(), known, region, by };
     let tables = api.engine().read(table::tables).await??;
     let scope = Scope { from_ms, until_ms, region, kind: Some(NamespaceKind::Registry) };

@@ -44,7 +44,8 @@ pub(super) struct Assessed {
     until_ms: i64,
     /// When this was asked.
     now_ms: i64,
-    /// By region, deadlines until when are told to have passed: its data is complete so far. Now, where a region is not named.
+    /// By region, deadlines until when are told to have passed: its data is complete so far; 0 where nothing is known of it. Now, where
+    /// a region is not named.
     judged_to: Moments,
     by: Option<GroupBy>,
     #[serde(flatten)]
@@ -74,7 +75,7 @@ impl AssessmentQuery {
                 return Err(ApiError::bad_request(message));
             }
         };
-        let known = completeness::moments(api, NamespaceKind::Cases, region).await?;
+        let known = api.moments(NamespaceKind::Cases, region).await?;
         Ok(AssessmentFilter { from_ms, until_ms, now_ms: engine::now().cast_signed(), known, region, group })
     }
 }
@@ -172,7 +173,7 @@ pub(super) async fn scores(State(api): State<Api>, Params(query): Params<ScoreQu
     let completeness = completeness::of(&api, Some(NamespaceKind::Cases), region).await?;
     let tables = api.engine().read(table::tables).await??;
     let now_ms = engine::now().cast_signed();
-    let known = completeness::moments(&api, NamespaceKind::Cases, region).await?;
+    let known = api.moments(NamespaceKind::Cases, region).await?;
     let judged_to = known.clone();
     let filter = ScoreFilter { role, by_person, from_ms, until_ms, now_ms, known, region };
     let scores = api.readers().query(move |reader| reader.scores(&filter, &tables)).await?;
@@ -186,7 +187,8 @@ pub(super) async fn scores(State(api): State<Api>, Params(query): Params<ScoreQu
 pub(super) struct Scored {
     completeness: Complete,
     from_ms: i64,
-    /// By region, deadlines until when are told to have passed: its data is complete so far. Now, where a region is not named.
+    /// By region, deadlines until when are told to have passed: its data is complete so far; 0 where nothing is known of it. Now, where
+    /// a region is not named.
     judged_to: Moments,
     /// When this was asked.
     now_ms: i64,

@@ -30,13 +30,18 @@ use super::error::ApiError;
 use super::households::{Recorded, ShowQuery, bounding_box, recorded};
 use super::locate::namespace_of;
 use super::openapi::problems::{Clashing, Missing, Noted, Sought, Written, Wrong};
-use super::positions::{self, UnitRow};
+use super::positions::UnitRow;
 use super::reveal::{Asker, Asking, Reason, Shown};
 use crate::engine;
 use crate::message::Message;
 use crate::reveals::RevealKind;
-use crate::views::{CaseDetail, CaseFilter, CaseRow, Listed, Page};
+use crate::views::{CaseDetail, CaseFilter, CaseRow, Listed, NamedCodes, Page, SimilarCase, SuggestedForm};
 
+/// What to do about a code that is not known.
+const CHECK_CODE: (&str, &str) = (
+    "核对编号；若为新近登记，同步后自会认得",
+    "check the code; if it was recorded lately it will be known after the next meeting",
+);
 /// Units that a case names as the nearest.
 const NEAREST: usize = 5;
 
@@ -252,13 +257,20 @@ pub(super) async fn show(
     } else {
         reporters.iter_mut().for_each(|one| one.data = one.data.as_ref().map(PersonalData::masked));
     }
-    let nearest = match found.case.position.filter(|_| found.case.state.is_none_or(CaseState::is_open)) {
-        Some(place) => api.engine().read(move |replica| positions::nearest(replica, place)).await?,
+    let is_open = found.case.state.is_none_or(CaseState::is_open);
+    let handling = if is_open { api.handling_of(found.case.clone()).await? } else { None };
+    let nearest = match found.case.position.filter(|_| is_open) {
+        Some(place) => api.nearest(place).await?,
         None => Vec::new(),
     };
     let nearest = nearest.into_iter().take(NEAREST).collect();
     let steps = tables.life_cycle().table().open_steps(found.case.state);
-    let shown = ShownCase { detail: found, nearest, responsible: responsible.cloned(), reporters, steps };
+    let similar = match found.case.state {
+        Some(CaseState::Reported) => api.similar_to(id).await?,
+        Some(_) | None => Vec::new(),
+    };
+    let shown =
+        ShownCase { detail: found, handling, nearest, responsible: responsible.cloned(), reporters, similar, steps };
     Ok(Json(json!(shown)).into_response())
 }
 
@@ -267,14 +279,38 @@ pub(super) async fn show(
 pub(super) struct ShownCase {
     #[serde(flatten)]
     detail: CaseDetail,
-    /// The nearest units, where it is open and on the map.
+    /// How it should be handled, by what happened about its place before; while it is open.
+    handling: Option<SuggestedForm>,
+    /// Whom to send, where it is open and on the map: units that can be sent before others, then by distance.
     nearest: Vec<UnitRow>,
     /// Whom the town's table names for such cases there.
     responsible: Option<ResponsibilityRow>,
     /// Who reported it, masked unless revealed.
     reporters: Vec<Reporter>,
+    /// What it may be a duplicate of, while intake has not decided.
+    similar: Vec<SimilarCase>,
     /// What can be done with it now and by whom, by the rules in force.
     steps: Vec<OpenStep>,
+}
+
+impl Api {
+    async fn handling_of(&self, case: CaseRow) -> Result<Option<SuggestedForm>, ApiError> {
+        Ok(self.readers().query(move |reader| reader.suggested_form(&case, engine::now().cast_signed())).await?)
+    }
+
+    /// What whoever acts should know: a code that is not known here was mistyped, or is on its way.
+    async fn warnings(&self, named: NamedCodes) -> Result<Vec<Message>, ApiError> {
+        let (teams, people) = self.readers().query(move |reader| reader.unknown_codes(&named)).await?;
+        let team = |code: String| {
+            let (zh, en) = (format!("本节点没有队伍 {code}"), format!("no team {code} is known here"));
+            Message::new("team_unknown", zh, en).remedy(CHECK_CODE.0, CHECK_CODE.1)
+        };
+        let person = |code: String| {
+            let (zh, en) = (format!("本节点没有人员 {code}"), format!("no member {code} is known here"));
+            Message::new("member_unknown", zh, en).remedy(CHECK_CODE.0, CHECK_CODE.1)
+        };
+        Ok(teams.into_iter().map(team).chain(people.into_iter().map(person)).collect())
+    }
 }
 
 /// Who reported a case, in clear.
@@ -312,6 +348,7 @@ pub(super) async fn act(
     Payload(input): Payload<ActionInput>,
 ) -> Result<Response, ApiError> {
     let id = api.case_named(name).await?;
+    let warnings = api.warnings(NamedCodes::of(&input.action)).await?;
     let job = move |replica: &mut Replica, now| {
         let not_found = CommandError::NotFound { thing: "case", chinese: "案卷", document: id };
         let namespace = namespace_of(replica, DocumentKind::Case, id)?.ok_or(not_found)?;
@@ -322,6 +359,7 @@ pub(super) async fn act(
         document: case.document,
         event,
         namespace: case.namespace.to_string(),
+        warnings,
     })))
 }
 
@@ -331,4 +369,7 @@ pub(super) struct ActedPlace {
     document: DocumentId,
     event: RecordId,
     namespace: String,
+    /// Teams and people that it names and that are not known here. It was recorded all the same.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    warnings: Vec<Message>,
 }

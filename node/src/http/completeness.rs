@@ -1,6 +1,6 @@
 //! How complete what is held here is: "complete to 14:20 except vehicle-7".
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 
 use axum::Json;
 use axum::extract::State;
@@ -8,16 +8,16 @@ use serde::{Deserialize, Serialize};
 use townmesh_crdt::certificate::Access;
 use townmesh_crdt::domain::region::RegionCode;
 use townmesh_crdt::namespace::{Namespace, NamespaceKind};
-use townmesh_crdt::replica::Replica;
+use townmesh_crdt::replica::{Completeness, Replica};
 use utoipa::{IntoParams, ToSchema};
 
 use super::Api;
 use super::bounds::Params;
 use super::error::ApiError;
+use super::households::Rows;
 use super::openapi::problems::Wrong;
 use crate::engine;
 use crate::message::Message;
-use crate::views::Moments;
 
 /// Of what.
 #[derive(Debug, Default, Deserialize, IntoParams)]
@@ -79,6 +79,79 @@ pub(super) async fn show(
     Ok(Json(of(&api, kind, query.region).await?))
 }
 
+/// How complete one kind of data of one region is.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct RegionCompleteness {
+    /// Village or community; empty for what the whole town shares.
+    region: String,
+    /// Its name, where the table of regions has it.
+    name: Option<String>,
+    /// `town`, `registry`, `cases`, `events` or `tracks`.
+    kind: &'static str,
+    /// Nothing is missing of what others held before, except those named in `except`; in milliseconds since 1970.
+    complete_to_ms: Option<u64>,
+    /// Nodes that write there and of which that is not known of any time.
+    except: Vec<String>,
+    /// The node that is farthest behind of those of which it is known.
+    last: Option<String>,
+}
+
+#[utoipa::path(
+    get,
+    path = "/v1/completeness/regions",
+    operation_id = "completenessByRegion",
+    tag = "completeness",
+    summary = "各村居各类数据完整到何时 / up to when everything is here, by region and kind",
+    params(CompletenessQuery),
+    responses(
+        (status = 200, description = "结果 / what was asked for", body = Rows<RegionCompleteness>),
+        Wrong
+    )
+)]
+pub(super) async fn by_region(
+    State(api): State<Api>,
+    Params(query): Params<CompletenessQuery>,
+) -> Result<Json<Rows<RegionCompleteness>>, ApiError> {
+    let kind = query.kind.as_deref().map(kind_called).transpose()?;
+    let within = query.region.map(|region| region.to_string()).unwrap_or_default();
+    let is_meant = move |namespace: &Namespace| {
+        namespace.kind != NamespaceKind::Auth
+            && kind.is_none_or(|kind| namespace.kind == kind)
+            && namespace.region.starts_with(&within)
+    };
+    let mut rows = api.engine().read(move |replica| each_region(replica, is_meant)).await?;
+    let names = api.readers().query(|reader| reader.region_names()).await?;
+    for row in &mut rows {
+        row.name = names.get(&row.region).cloned();
+    }
+    Ok(Json(Rows { rows }))
+}
+
+fn each_region(replica: &mut Replica, is_meant: impl Fn(&Namespace) -> bool) -> Vec<RegionCompleteness> {
+    let mut groups: BTreeMap<(String, NamespaceKind), Vec<Namespace>> = BTreeMap::new();
+    for (_, namespace, access, readable) in replica.namespaces() {
+        if access == Access::Hold && readable && is_meant(&namespace) {
+            groups.entry((namespace.region.clone(), namespace.kind)).or_default().push(namespace);
+        }
+    }
+    let now = engine::now();
+    let spaces: Vec<&[Namespace]> = groups.values().map(Vec::as_slice).collect();
+    let all = replica.completeness_of_each(&spaces, now);
+    let row = |((region, kind), all): ((String, NamespaceKind), Vec<Completeness>)| {
+        let known = all.iter().filter_map(|one| Some((one.until?, one.node))).min();
+        let unknown = all.iter().filter(|one| one.until.is_none());
+        RegionCompleteness {
+            region,
+            name: None,
+            kind: kind.name(),
+            complete_to_ms: if all.is_empty() { Some(now) } else { known.map(|(until, _)| until) },
+            except: unknown.map(|one| replica.name_of(&one.node)).collect(),
+            last: known.map(|(_, node)| replica.name_of(&node)),
+        }
+    };
+    groups.keys().cloned().zip(all).map(row).collect()
+}
+
 fn kind_called(name: &str) -> Result<NamespaceKind, ApiError> {
     NamespaceKind::ALL.into_iter().find(|kind| kind.name() == name).ok_or_else(|| {
         let known = NamespaceKind::ALL.map(NamespaceKind::name).join(", ");
@@ -103,24 +176,6 @@ pub(super) async fn of(
     Ok(Complete { unfolded: status.unfolded, view_lag: status.view_lag, ..complete })
 }
 
-/// Up to when what this node reads of a kind is complete, by the region in which it is recorded. A region is left out of
-/// which that is known of nobody.
-pub(super) async fn moments(api: &Api, kind: NamespaceKind, region: Option<RegionCode>) -> Result<Moments, ApiError> {
-    let within = region.map(|region| region.to_string()).unwrap_or_default();
-    let read = move |replica: &mut Replica| {
-        let held = replica.namespaces().into_iter().map(|(_, namespace, ..)| namespace);
-        let meant = held.filter(|namespace| namespace.kind == kind && namespace.region.starts_with(&within));
-        let regions: BTreeSet<String> = meant.map(|namespace| namespace.region).collect();
-        let complete_to = |region: &String| {
-            among(replica, |namespace| namespace.kind == kind && namespace.region == *region).complete_to_ms
-        };
-        let known: Vec<Option<u64>> = regions.iter().map(complete_to).collect();
-        let known = regions.into_iter().zip(known);
-        Moments(known.filter_map(|(region, until)| Some((region, until?.cast_signed()))).collect())
-    };
-    Ok(api.engine().read(read).await?)
-}
-
 fn among(replica: &mut Replica, is_meant: impl Fn(&Namespace) -> bool) -> Complete {
     let now = engine::now();
     let held = replica.namespaces().into_iter();
@@ -136,7 +191,7 @@ fn among(replica: &mut Replica, is_meant: impl Fn(&Namespace) -> bool) -> Comple
     let except = all.iter().filter(|one| one.until.is_none()).map(|one| replica.name_of(&one.node)).collect();
     // Where nobody else writes, nothing can be missing.
     let complete_to_ms = if all.is_empty() { Some(now) } else { all.iter().filter_map(|one| one.until).min() };
-    let row = |one: townmesh_crdt::replica::Completeness| NodeCompleteness {
+    let row = |one: Completeness| NodeCompleteness {
         node: one.node.to_string(),
         name: replica.name_of(&one.node),
         until_ms: one.until,

@@ -87,6 +87,7 @@ mod conflicts;
 mod delivery;
 mod door_tags;
 mod dump;
+mod duplicates;
 mod dwellings;
 mod erase;
 mod error;
@@ -100,11 +101,13 @@ mod hotline;
 mod households;
 mod import;
 mod invite;
+mod judging;
 mod life_cycle;
 mod lines;
 mod locate;
 mod metrics;
 mod ogc;
+mod once;
 mod openapi;
 mod openings;
 mod orders;
@@ -158,6 +161,8 @@ use crate::ledger::MAX_TABLE_FILE;
 use crate::message::Message;
 use crate::reveals::Reveals;
 use bounds::Bounds;
+use judging::Judged;
+use once::UnderWay;
 use readers::Readers;
 
 /// What every handler works with. Cheap to clone.
@@ -172,6 +177,8 @@ struct Inner {
     bounds: Bounds,
     directory: DataDir,
     reveals: Reveals,
+    judged: Judged,
+    under_way: Arc<UnderWay>,
 }
 
 impl Api {
@@ -179,7 +186,24 @@ impl Api {
     pub fn new(engine: Engine, directory: DataDir, access: Access) -> Self {
         let readers = Readers::new(directory.views());
         let reveals = Reveals::new(directory.reveals());
-        Self(Arc::new(Inner { engine, readers, access, bounds: Bounds::new(), directory, reveals }))
+        Self(Arc::new(Inner {
+            engine,
+            readers,
+            access,
+            bounds: Bounds::new(),
+            directory,
+            reveals,
+            judged: Judged::default(),
+            under_way: Arc::default(),
+        }))
+    }
+
+    fn under_way(&self) -> &Arc<UnderWay> {
+        &self.0.under_way
+    }
+
+    fn judged(&self) -> &Judged {
+        &self.0.judged
     }
 
     fn engine(&self) -> &Engine {
@@ -231,6 +255,7 @@ impl Api {
             .nest("/ogc", ogc::router())
             .route("/ogc/", get(ogc::landing))
             .nest("/georeport/v2", georeport::router())
+            .layer(from_fn_with_state(self.clone(), once::once))
             .layer(from_fn(bounds::limit_time));
         let streaming = Router::new()
             .route("/v1/import", post(import::import).layer(DefaultBodyLimit::disable()))
@@ -283,6 +308,9 @@ fn registry() -> Router<Api> {
 fn work() -> Router<Api> {
     Router::new()
         .route("/v1/cases", get(cases::list).post(cases::report))
+        .route("/v1/cases/similar", get(duplicates::similar))
+        .route("/v1/cases/duplicates", get(duplicates::suspected))
+        .route("/v1/cases/{id}/similar", get(duplicates::similar_to))
         .route("/v1/cases/{id}", get(cases::show))
         .route("/v1/cases/import", post(hotline::import).layer(DefaultBodyLimit::max(MAX_TABLE_FILE as usize)))
         .route("/v1/cases/{id}/actions", post(cases::act))
@@ -341,6 +369,7 @@ fn whole_town() -> Router<Api> {
         .route("/v1/positions", get(positions::list).post(positions::record))
         .route("/v1/delivery", get(delivery::list))
         .route("/v1/completeness", get(completeness::show))
+        .route("/v1/completeness/regions", get(completeness::by_region))
         .route("/v1/life-cycle", get(life_cycle::show).post(life_cycle::publish))
         .route("/v1/life-cycle/{edition}", get(life_cycle::edition))
         .route("/v1/life-cycle/{edition}/restore", post(life_cycle::restore))

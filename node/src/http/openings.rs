@@ -37,6 +37,8 @@ use crate::views::{
 const REGISTRY: &str = "registry";
 /// Most cases that one request opens, of all kinds together.
 const MOST: u32 = 50;
+/// Things looked at in one go.
+const AT_ONCE: usize = 32;
 /// How often one thing may become a case.
 const MOST_TURNS: u32 = 1_000;
 
@@ -76,6 +78,12 @@ pub(super) struct OpenedCase {
     /// `created`, `changed` or `unchanged`.
     outcome: &'static str,
     region: RegionCode,
+}
+
+impl OpenedCase {
+    fn is_new(&self) -> bool {
+        self.outcome != Outcome::Unchanged(()).key()
+    }
 }
 
 /// A case that is to be opened.
@@ -121,20 +129,38 @@ pub(super) async fn open(State(api): State<Api>, Payload(input): Payload<Opening
             let namespace = replica.period(&wanted, now)?;
             replica.may_record(&namespace, DocumentKind::Case, DocumentKind::Case.lane())?;
         }
-        let mut rows: Vec<OpenedCase> = Vec::new();
-        let mut created = 0;
-        for opening in openings {
-            if created == most {
-                break;
-            }
-            let opened = open_once(replica, &actor, opening, from_ms, now)?;
-            created += usize::from(opened.outcome != Outcome::Unchanged(()).key());
-            rows.push(opened);
-        }
-        Ok(rows)
+        Ok(openings)
     };
-    let rows = api.engine().record(job).await?;
+    let mut openings = api.engine().record(job).await?.into_iter();
+    let mut rows: Vec<OpenedCase> = Vec::new();
+    let mut left = most;
+    // A few at a time, so that others are served in between; what was opened stays, and is found again the next time.
+    while left > 0 && openings.len() > 0 {
+        let (some, actor): (Vec<Opening>, Actor) = (openings.by_ref().take(AT_ONCE).collect(), actor.clone());
+        let job = move |replica: &mut Replica, now| open_some(replica, &actor, some, (left, from_ms), now);
+        let opened = api.engine().record(job).await?;
+        left = left.saturating_sub(opened.iter().filter(|one| one.is_new()).count());
+        rows.extend(opened);
+    }
     Ok(Json(Rows { rows }).into_response())
+}
+
+/// Opens so many at most that were not opened before.
+fn open_some(
+    replica: &mut Replica,
+    actor: &Actor,
+    openings: Vec<Opening>,
+    (most, from_ms): (usize, i64),
+    now: u64,
+) -> Result<Vec<OpenedCase>, CommandError> {
+    let mut opened: Vec<OpenedCase> = Vec::new();
+    for opening in openings {
+        if opened.iter().filter(|one| one.is_new()).count() == most {
+            break;
+        }
+        opened.push(open_once(replica, actor, opening, from_ms, now)?);
+    }
+    Ok(opened)
 }
 
 /// The case that was opened for this before, unless it was over when the period began; else a new one.
@@ -147,9 +173,11 @@ fn open_once(
 ) -> Result<OpenedCase, CommandError> {
     for turn in 1..MOST_TURNS {
         let key = format!("{}:{turn}", opening.key);
-        let Some((found, case)) = case::by_key(replica, opening.region, key.as_bytes())? else {
+        let Some(found) = case::by_key(replica, opening.region, key.as_bytes())? else {
             return report(replica, actor, Opening { key, ..opening }, now);
         };
+        // Where intake found it to be part of another case, that one tells whether it goes on.
+        let (found, case) = case::leading(replica, found)?;
         let over = case.over_since().map(u64::cast_signed);
         if over.is_none_or(|over| from_ms < over) {
             let number = SpokenNumber::of_case(found.document);

@@ -78,7 +78,7 @@ pub(super) async fn staffing(
 }
 
 /// The nodes of the town by name and by id.
-fn units(replica: &Replica) -> Units {
+pub(super) fn units(replica: &Replica) -> Units {
     let mut units = Units::new();
     let mut shared = BTreeSet::new();
     for (node, _, own) in replica.trust().nodes() {

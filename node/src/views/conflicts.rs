@@ -3,7 +3,7 @@
 use rusqlite::Row;
 use serde::Serialize;
 use serde_json::Value;
-use townmesh_crdt::domain::person::{mask_id_number, mask_name, mask_phone};
+use townmesh_crdt::domain::person::{mask_id_number, mask_name, mask_numbers, mask_phone};
 use townmesh_crdt::domain::region::RegionCode;
 use townmesh_crdt::id::{ConflictId, DocumentId, ResidentId};
 use townmesh_crdt::policy::DocumentKind;
@@ -95,6 +95,8 @@ pub struct ConflictPlace {
     pub personal: bool,
 }
 
+/// Fields in which people write what they like.
+const FREE_TEXT: [&str; 4] = ["note", "address", "place", "description"];
 /// What is selected beside the rows of a conflict or settlement, by which documents are named.
 const DOCUMENT: &str =
     "d.document, d.kind AS document_kind, coalesce(h.address, w.address, c.place) AS words, c.number";
@@ -208,20 +210,23 @@ fn place_row(row: &Row<'_>) -> rusqlite::Result<Option<ConflictPlace>> {
 
 fn conflict_row(row: &Row<'_>, reveal: bool) -> rusqlite::Result<ConflictRow> {
     let mut sides = json(row, "sides")?;
+    let (kind, subject): (String, String) = (row.get("kind")?, row.get("subject")?);
     if row.get("personal")? && !reveal {
         mask_sides(&mut sides);
+    } else if !reveal && is_free_text(&kind, &subject) {
+        sides.as_array_mut().into_iter().flatten().for_each(mask_text);
     }
     Ok(ConflictRow {
         id: row.get("id")?,
         revision: row.get("revision")?,
-        kind: row.get("kind")?,
+        kind,
         document: row.get("document")?,
         document_kind: row.get("document_kind")?,
         region: row.get("region")?,
-        place: row.get("words")?,
+        place: place(row, reveal)?,
         number: row.get("number")?,
         resident: row.get("resident")?,
-        subject: row.get("subject")?,
+        subject,
         chinese: row.get("chinese")?,
         english: row.get("english")?,
         sides,
@@ -234,16 +239,46 @@ fn settled_row(row: &Row<'_>, reveal: bool) -> rusqlite::Result<SettledRow> {
     if row.get("personal")? && !reveal {
         mask_sides(&mut settled["sides"]);
         mask_side(&mut settled["choice"]);
+    } else if !reveal && is_free_text(text(&settled, "kind"), text(&settled, "subject")) {
+        settled["sides"].as_array_mut().into_iter().flatten().for_each(mask_text);
+        mask_text(&mut settled["choice"]);
     }
     Ok(SettledRow {
         document: row.get("document")?,
         document_kind: row.get("document_kind")?,
         region: row.get("region")?,
-        place: row.get("words")?,
+        place: place(row, reveal)?,
         number: row.get("number")?,
         settled_ms: row.get("settled_ms")?,
         settled,
     })
+}
+
+/// Where it is, in words; a number typed among them is nobody's business.
+fn place(row: &Row<'_>, reveal: bool) -> rusqlite::Result<Option<String>> {
+    let words: Option<String> = row.get("words")?;
+    Ok(words.map(|words| if reveal { words } else { mask_numbers(&words) }))
+}
+
+/// Whether what the sides say is words that people chose, in which they may have written numbers of others.
+fn is_free_text(kind: &str, subject: &str) -> bool {
+    match kind {
+        "field" => FREE_TEXT.contains(&subject),
+        "table_cell" | "editions" => false,
+        _ => true,
+    }
+}
+
+fn text<'v>(value: &'v Value, name: &str) -> &'v str {
+    value.get(name).and_then(Value::as_str).unwrap_or_default()
+}
+
+fn mask_text(side: &mut Value) {
+    for words in ["value", "chinese", "english"] {
+        if let Some(Value::String(text)) = side.get_mut(words) {
+            *text = mask_numbers(text);
+        }
+    }
 }
 
 /// Masks what sides say. Of residents who look alike the residents are personal, what was answered about them is not.

@@ -126,11 +126,10 @@ impl Reader {
         query.equals("w.usage", filter.usage);
         query.equals(&mark(), filter.mark);
         query.within("w.row", DocumentKind::Dwelling, filter.bounds);
-        query.text(
-            "w.row",
-            "w.address LIKE ? ESCAPE '\\' OR w.note LIKE ? ESCAPE '\\' OR w.owner_name LIKE ? ESCAPE '\\'",
-            filter.text.as_deref(),
-        );
+        // Whoever is shown remarks masked must not find out the rest of them by asking.
+        let known = "w.address LIKE ? ESCAPE '\\' OR w.owner_name LIKE ? ESCAPE '\\'";
+        let all = format!("{known} OR w.note LIKE ? ESCAPE '\\'");
+        query.text("w.row", if reveal { &all } else { known }, filter.text.as_deref());
         if filter.conflicts {
             query.and("w.conflicts > ?", [0]);
         }

@@ -7,7 +7,7 @@ use townmesh_crdt::domain::date::Day;
 use townmesh_crdt::domain::dwelling::DwellingUse;
 use townmesh_crdt::domain::hazard::{DoorMark, HazardState};
 use townmesh_crdt::domain::household::{Relation, ResidentKind};
-use townmesh_crdt::domain::person::PersonalData;
+use townmesh_crdt::domain::person::{PersonalData, mask_numbers};
 use townmesh_crdt::domain::position::Position;
 use townmesh_crdt::domain::region::RegionCode;
 use townmesh_crdt::id::DocumentId;
@@ -342,7 +342,7 @@ fn household_row(row: &Row<'_>, reveal: bool) -> rusqlite::Result<HouseholdRow> 
         area_dm2: row.get("area_dm2")?,
         tenant_limit: row.get("tenant_limit")?,
         position: position(row)?,
-        note: row.get("note")?,
+        note: row.get::<_, Option<String>>("note")?.map(|note| if reveal { note } else { mask_numbers(&note) }),
         head: shown(personal(row, "head_name", "head_id_number", "head_phone")?, reveal),
         head_state: row.get("head_state")?,
         residents: row.get("residents")?,

@@ -29,6 +29,7 @@ mod reader;
 mod requests;
 mod schema;
 mod scores;
+mod similar;
 #[cfg(test)]
 mod tests;
 mod town;
@@ -42,8 +43,8 @@ pub use analysis::{
     Age, Cause, CauseGrouping, HandlingForm, HazardCounts, HazardGroup, HazardGrouping, HazardKind, HazardStatistics,
     HazardStatisticsFilter, HotSpot, HotSpotFilter, HotSpots, Hundredths, Month, Peak, PlaceKind, Population,
     PopulationFilter, Proposal, Proposals, ProposalsFilter, Recurrence, RecurrenceFilter, RecurrenceGroup,
-    RecurringCase, RegionPopulation, Share, SpotCounts, SpotSource, Square, Stay, Subject, Trend, TrendFilter,
-    TrendPoint, TrendSeries, TrendStep,
+    RecurringCase, RegionPopulation, Share, SpotCounts, SpotSource, Square, Stay, Subject, SuggestedForm, Trend,
+    TrendFilter, TrendPoint, TrendSeries, TrendStep,
 };
 pub use analysis::{
     Area, ContradictionFilter, Contradictions, Fit, GridFit, GridPlan, GridProposal, GridProposalFilter,
@@ -64,15 +65,16 @@ pub use households::{
     MAX_INSPECTIONS, ResidentRow,
 };
 pub use organisation::{
-    Attendance, CallStep, Callee, CampaignProgress, Comparison, Escalated, EscalationFilter, MustCount, PostStaffing,
-    ResponseState, Staffing, StaffingFilter, StepState, Units, WorkPlace, WorklistFilter,
+    Attendance, CallStep, Callee, CampaignProgress, Comparison, Crew, CrewMember, Escalated, EscalationFilter,
+    MustCount, PostStaffing, ResponseState, Staffing, StaffingFilter, StepState, Units, WorkPlace, WorklistFilter,
 };
 pub use query::{BoundingBox, DEFAULT_LIMIT, Listed, MAX_LIMIT, Page};
 pub use reader::{QueryError, Reader};
 pub use requests::{RequestFilter, RequestRow};
 pub use schema::Start;
 pub use scores::{PartScore, Score, ScoreFilter, Scores};
-pub use town::{MemberRow, RegionCount, RegionRow, TeamRow};
+pub use similar::{Alike, Likeness, SimilarCase, SuspectedDuplicate};
+pub use town::{MemberRow, NamedCodes, RegionCount, RegionRow, TeamRow};
 pub use tracks::{
     CoordinateProperties, Coverage, CoverageFilter, DEFAULT_TRACKS, GridCoverage, MAX_TRACKS, TrackFilter, TrackRow,
     line,

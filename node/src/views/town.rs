@@ -1,10 +1,12 @@
 //! Regions, members, teams, and how much of what there is in each region.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use rusqlite::Row;
 use serde::Serialize;
+use townmesh_crdt::domain::case::{Action, Assignment};
 use townmesh_crdt::domain::hazard::DoorMark;
+use townmesh_crdt::domain::key::normalise;
 use townmesh_crdt::domain::position::Position;
 use townmesh_crdt::domain::region::{RegionCode, RegionKind};
 use townmesh_crdt::domain::town::{Grid, TeamKind};
@@ -280,4 +282,59 @@ fn team_row(row: &Row<'_>) -> rusqlite::Result<TeamRow> {
         phone: row.get("phone")?,
         retired: row.get("retired")?,
     })
+}
+
+/// Codes of teams and of people that an action names.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct NamedCodes {
+    /// Teams.
+    pub teams: Vec<String>,
+    /// People.
+    pub people: Vec<String>,
+}
+
+impl NamedCodes {
+    /// Those that an action of a case sends something to.
+    pub fn of(action: &Action) -> Self {
+        let teams = |orders: &[Assignment]| orders.iter().map(|order| order.team.clone()).collect();
+        if let Action::Dispatch { orders, .. } | Action::Whistle { called: orders, .. } = action {
+            return Self { teams: teams(orders), people: vec![] };
+        }
+        let people = if let Action::Assign { person, .. } = action { vec![person.clone()] } else { vec![] };
+        Self { teams: vec![], people }
+    }
+}
+
+impl Reader {
+    /// Names of regions, by code.
+    ///
+    /// # Errors
+    /// [`QueryError`].
+    pub fn region_names(&self) -> Result<BTreeMap<String, String>, QueryError> {
+        let mut query = Query::default();
+        query.and::<i64>("code IS NOT NULL AND name IS NOT NULL", []);
+        let names = query.all(&self.connection, "code, name FROM region", "", |row| Ok((row.get(0)?, row.get(1)?)))?;
+        Ok(names.into_iter().collect())
+    }
+
+    /// Which of these teams and people are not known here. Where no team is, or nobody, the town keeps no such list, and
+    /// nothing is said.
+    ///
+    /// # Errors
+    /// [`QueryError`].
+    pub fn unknown_codes(&self, named: &NamedCodes) -> Result<(Vec<String>, Vec<String>), QueryError> {
+        Ok((self.unknown_in("team", &named.teams)?, self.unknown_in("member", &named.people)?))
+    }
+
+    fn unknown_in(&self, table: &'static str, codes: &[String]) -> Result<Vec<String>, QueryError> {
+        if codes.is_empty() {
+            return Ok(vec![]);
+        }
+        let mut query = Query::default();
+        query.and::<i64>("retired = 0", []);
+        let known = query.all(&self.connection, &format!("code FROM {table}"), "", |row| row.get::<_, String>(0))?;
+        let known: BTreeSet<String> = known.iter().map(|code| normalise(code)).collect();
+        let is_unknown = |code: &&String| !known.is_empty() && !known.contains(&normalise(code));
+        Ok(codes.iter().filter(is_unknown).cloned().collect())
+    }
 }

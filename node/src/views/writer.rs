@@ -459,6 +459,7 @@ impl<'c> Batch<'c> {
     fn remove_row(&mut self, row: i64) -> rusqlite::Result<()> {
         let household = self.household_of_hazard(row)?;
         let document = self.document_of(row)?;
+        let inspected = self.inspected_in(row)?;
         self.changes += 1;
         self.removes = true;
         let removed = "INSERT INTO removed (changed, document, kind, region) \
@@ -468,7 +469,8 @@ impl<'c> Batch<'c> {
             self.run(&format!("DELETE FROM {table} WHERE row = ?"), &[&row])?;
         }
         self.run("DELETE FROM search WHERE rowid = ?", &[&row])?;
-        document.map_or(Ok(()), |document| self.place_hazards(&document))?;
+        let subjects = document.into_iter().chain(inspected);
+        subjects.into_iter().try_for_each(|subject| self.place_hazards(&subject))?;
         household.map_or(Ok(()), |household| self.refresh_mark(&household))
     }
 

@@ -53,9 +53,10 @@ impl World {
         self.ledger.removals = removals;
         if let Some(removal) = leak {
             let what = format!(
-                "{} knows that {} was removed and writes in {namespace} under a key that it has",
+                "{} knows that {} was removed and writes in {namespace} under a key that it {}",
                 self.name(number),
-                removal.node.short()
+                removal.node.short(),
+                if removal.keys.contains(&key) { "had" } else { "has come to" },
             );
             self.violate("a removed node has no key of what is new", what);
         }

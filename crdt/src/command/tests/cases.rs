@@ -157,6 +157,43 @@ fn a_key_is_one_case_also_after_new_year() {
 }
 
 #[test]
+fn of_two_reports_of_one_key_about_new_year_the_open_one_is_the_case() {
+    const YEAR: Millis = 366 * 86_400_000;
+    for refused in [0, 1] {
+        let mut town = Town::new(98);
+        let clerk = actor(Role::IntakeClerk, "sly-1");
+        let later = NewCase { noticed: NOW + YEAR, ..rubbish(Some(b"T1")) };
+        let one = case::report(&mut town.one, &clerk, rubbish(Some(b"T1")), NOW).unwrap().into_value();
+        let two = case::report(&mut town.two, &clerk, later, NOW + YEAR).unwrap().into_value();
+        town.one.commit(NOW).unwrap();
+        town.two.commit(NOW).unwrap();
+        town.meet();
+        let cases = [one, two];
+        act(&mut town.one, &cases[refused], Role::IntakeClerk, "sly-1", Action::Refuse { reason: "不属实".into() });
+        let (found, _) = case::by_key(&mut town.one, langfa(), b"T1").unwrap().unwrap();
+        assert_eq!(found, cases[1 - refused]);
+    }
+}
+
+#[test]
+fn a_merged_case_leads_to_the_one_that_goes_on() {
+    let mut town = Town::new(99);
+    let cases = [report(&mut town.one), report(&mut town.one), report(&mut town.one)];
+    for (from, into) in [(1, 2), (0, 1)] {
+        // Whoever merges into one that was merged itself is told so; apart from each other two may.
+        let merge = Action::Merge { into: cases[into].document };
+        let merged = case::act(&mut town.one, &cases[from], &actor(Role::IntakeClerk, "sly-1"), merge, NOW);
+        assert_eq!(merged.is_ok(), from == 1, "{merged:?}");
+        town.one.commit(NOW).unwrap();
+    }
+    let lead = |town: &mut Town, number: usize| {
+        let case = fold(&mut town.one, &cases[number]);
+        case::leading(&mut town.one, (cases[number].clone(), case)).unwrap().0
+    };
+    assert_eq!([0, 1, 2].map(|number| lead(&mut town, number)), [&cases[0], &cases[2], &cases[2]].map(Clone::clone));
+}
+
+#[test]
 fn a_report_that_is_refused_leaves_nothing_behind() {
     let mut town = Town::new(95);
     let clerk = actor(Role::IntakeClerk, "sly-1");

@@ -8,6 +8,7 @@ use super::state::{Order, OrderStatus, Request, RequestStatus};
 use super::step::{ConflictKind, Reason};
 use super::table::{Guard, Rule};
 use crate::clock::MAX_AHEAD;
+use crate::domain::key;
 use crate::id::RecordId;
 
 /// Most orders of one case.
@@ -25,8 +26,8 @@ impl Judge<'_> {
     fn check_guard(&self, guard: Guard, place: usize, placed: &Placed<'_>) -> Result<(), Reason> {
         let event = &placed.input.event;
         let (holds, otherwise) = match guard {
-            Guard::NotFinder => (!self.case.finders.contains(&event.by), Reason::Finder),
-            Guard::OnlyFinder => (self.case.finders.contains(&event.by), Reason::NotFinder),
+            Guard::NotFinder => (!self.found(&event.by), Reason::Finder),
+            Guard::OnlyFinder => (self.found(&event.by), Reason::NotFinder),
             Guard::NotHandler => (!self.handles(&event.by), Reason::Handler),
             Guard::NotRequester => (!self.is_requester(&event.action, &event.by), Reason::OwnRequest),
             Guard::LeadTeam => (self.leads(&event.action), Reason::NotLead),
@@ -36,16 +37,22 @@ impl Judge<'_> {
         if holds { Ok(()) } else { Err(otherwise) }
     }
 
+    /// Whether somebody found the problem. Two nodes that do not know of each other may write one code in two ways.
+    fn found(&self, by: &str) -> bool {
+        self.case.finders.iter().any(|finder| key::is_same(finder, by))
+    }
+
     /// Whether somebody handled the case, or is who an order went to that was not returned: others may write down what they did.
     fn handles(&self, by: &str) -> bool {
         let gone = |order: &&Order| matches!(order.status, OrderStatus::Returned | OrderStatus::CalledOff);
         let mut named = self.case.orders.iter().filter(|order| !gone(order)).filter_map(|order| order.person.as_ref());
-        self.case.handlers.contains(by) || named.any(|named| named.person == by)
+        self.case.handlers.iter().any(|handler| key::is_same(handler, by))
+            || named.any(|named| key::is_same(&named.person, by))
     }
 
     fn is_requester(&self, action: &Action, by: &str) -> bool {
         let (Action::Approve { request } | Action::Decline { request, .. }) = action else { return false };
-        self.request(*request).is_some_and(|request| request.by == by)
+        self.request(*request).is_some_and(|request| key::is_same(&request.by, by))
     }
 
     /// Whether the team named leads; when every leading order was returned or called off, any team that has done its
@@ -139,7 +146,7 @@ impl Judge<'_> {
     fn check_person(&self, place: usize, order: OrderRef, person: &str) -> Result<(), Refusal> {
         let unknown = |order: &Order| !self.history.knew_of(place, order.changed_by);
         self.check_order(place, order, |order| order.status.is_open() || unknown(order))?;
-        if self.case.finders.contains(person) { Err(Reason::Finder.into()) } else { Ok(()) }
+        if self.found(person) { Err(Reason::Finder.into()) } else { Ok(()) }
     }
 
     /// The author knew the order, and it is in a fit state.

@@ -102,6 +102,36 @@ fn on_a_copy(member: &Member) -> Member {
     Member { disk: member.disk.copy(), identity, chain, replica: None, ..*member }
 }
 
+/// Of a village in which nothing happens it would else never be known that nothing is missing.
+#[test]
+fn where_nothing_happens_a_node_says_so_hourly() {
+    const MINUTE: Millis = 60_000;
+    let mut town = Town::new(336);
+    let mut center = Member::join(&mut town, "center", NodeRole::Center, &[], &[]);
+    let mut langfa = town.node("langfa", NodeRole::Village, &[LANGFA], &[]);
+    meet(center.replica(), &mut langfa);
+    let (id, said) = (langfa.node(), beacon_at(&langfa));
+    langfa.commit(said + 59 * MINUTE).unwrap();
+    assert_eq!(beacon_at(&langfa), said);
+    assert_eq!(langfa.poll_timeout(), said + 60 * MINUTE);
+    langfa.commit(said + 60 * MINUTE).unwrap();
+    assert_eq!(beacon_at(&langfa), said + 60 * MINUTE);
+    meet(center.replica(), &mut langfa);
+    assert_eq!(complete_to(center.replica(), id, said + 90 * MINUTE), Some(said + 60 * MINUTE));
+    // A clock that was years ahead and is right again does not silence it for years.
+    langfa.commit(said + YEARS).unwrap();
+    langfa.commit(said + 61 * MINUTE).unwrap();
+    assert_eq!(beacon_at(&langfa), said + 61 * MINUTE);
+    // Starting again is no news, but an hour that passed meanwhile is.
+    let told = beacon_at(center.replica());
+    center.reopen(&mut town.rng, told + 30 * MINUTE);
+    center.replica().commit(told + 31 * MINUTE).unwrap();
+    assert_eq!(beacon_at(center.replica()), told);
+    center.reopen(&mut town.rng, told + 61 * MINUTE);
+    center.replica().commit(told + 61 * MINUTE).unwrap();
+    assert_eq!(beacon_at(center.replica()), told + 61 * MINUTE);
+}
+
 /// In a large town a beacon arrives every second; a flash disk would not last long if each were written for itself.
 #[test]
 fn beacons_of_others_are_passed_on_at_once_and_written_late() {

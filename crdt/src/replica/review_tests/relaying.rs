@@ -17,6 +17,8 @@ struct Mesh {
     now: Millis,
     /// Whose links are down.
     parted: Vec<(usize, usize)>,
+    /// Who is of a version that knows nothing of ways.
+    old: Option<usize>,
     runs: usize,
     cards: usize,
     told: usize,
@@ -30,7 +32,7 @@ impl Mesh {
         for name in ["langfa", "branch", "booth"] {
             nodes.push(town.node(name, NodeRole::Village, &[LANGFA], &[]));
         }
-        let mut mesh = Self { nodes, now: NOW, parted: vec![], runs: 0, cards: 0, told: 0 };
+        let mut mesh = Self { nodes, now: NOW, parted: vec![], old: None, runs: 0, cards: 0, told: 0 };
         for _ in 0..2 {
             for (one, other) in mesh.pairs() {
                 let (one, other) = mesh.two(one, other);
@@ -80,7 +82,12 @@ impl Mesh {
         }
         let count = under_way.len();
         for (from, to, message) in under_way {
-            match Message::from_bytes(&message).unwrap() {
+            let said = Message::from_bytes(&message).unwrap();
+            let is_of_ways = matches!(said, Some(Message::News(_) | Message::Elsewhere { .. }));
+            if is_of_ways && self.old.is_some_and(|old| old == from || old == to) {
+                continue;
+            }
+            match said {
                 Some(Message::Run(_)) => self.runs += 1,
                 Some(Message::Card { .. }) => self.cards += 1,
                 Some(Message::News(_)) => self.told += 1,
@@ -118,6 +125,23 @@ impl Mesh {
         let before = [self.runs, self.cards, self.told];
         self.live(3_000);
         (document, [self.runs - before[0], self.cards - before[1], self.told - before[2]])
+    }
+
+    /// The log of an author's work as another holds it.
+    fn log_of(&self, author: usize, at: usize) -> (LogId, u64) {
+        let author = self.nodes[author].node();
+        let id = self.nodes[at].namespace_id(&Namespace::registry(LANGFA));
+        let mut logs = self.nodes[at].logs_of(id).filter(|(log, _)| log.author == author);
+        logs.next().map(|(log, (_, state))| (*log, state.height)).unwrap()
+    }
+
+    /// What one answers when another tells it of a log.
+    fn told_of(&mut self, log: LogId, seq: u64, (from, to): (usize, usize)) -> Option<Message> {
+        let (peer, now) = (self.nodes[from].node(), self.now);
+        let news = News { logs: vec![(log, seq, EntryId([9; 32]))], cards: vec![] };
+        self.nodes[to].receive(peer, &Message::News(news).to_bytes(), now).unwrap();
+        let said = self.nodes[to].poll_transmit(peer).unwrap();
+        said.and_then(|bytes| Message::from_bytes(&bytes).unwrap())
     }
 
     fn assert_shown(&mut self, document: DocumentId, text: &str) {
@@ -214,17 +238,84 @@ fn a_fork_is_found_between_two_that_only_tell_each_other() {
     let [branch, booth] = [2, 3].map(|at| mesh.nodes[at].node());
     let author = mesh.nodes[1].node();
     assert!(mesh.nodes[2].sessions[&booth].ways.lead_elsewhere(&author));
-    let id = mesh.nodes[1].namespace_id(&Namespace::registry(LANGFA));
-    let (log, height) = mesh.nodes[2]
-        .logs_of(id)
-        .map(|(log, (_, state))| (*log, state.height))
-        .find(|(log, _)| log.author == author)
-        .unwrap();
-    let news = News { logs: vec![(log, height, EntryId([9; 32]))], cards: vec![] };
-    let now = mesh.now;
-    mesh.nodes[3].receive(branch, &Message::News(news).to_bytes(), now).unwrap();
-    let asked = mesh.nodes[3].poll_transmit(branch).unwrap().map(|bytes| Message::from_bytes(&bytes).unwrap());
-    assert_eq!(asked.flatten(), Some(Message::LogRequest { log, from: 1 }), "two histories are looked into");
+    let (log, height) = mesh.log_of(1, 2);
+    let asked = mesh.told_of(log, height, (2, 3));
+    assert_eq!(asked, Some(Message::LogRequest { log, from: 1 }), "two histories are looked into");
+    let further = mesh.told_of(log, height + 1, (2, 3));
+    assert_eq!(further, None, "what follows would take back that all of it was asked for");
+    assert!(mesh.nodes[3].sessions[&branch].diverged.contains(&log));
+}
+
+#[test]
+fn what_is_told_before_the_lists_have_come_is_asked_for() {
+    let mut mesh = Mesh::new(707);
+    mesh.record(1, "first", Lane::Work);
+    let (log, height) = mesh.log_of(1, 2);
+    let peer = mesh.nodes[2].node();
+    mesh.nodes[3].sessions.get_mut(&peer).unwrap().spaces.remove(&log.namespace);
+    let asked = mesh.told_of(log, height + 1, (2, 3));
+    assert_eq!(asked, Some(Message::LogRequest { log, from: height + 1 }));
+}
+
+#[test]
+fn news_do_not_end_what_is_being_sent() {
+    let mut mesh = Mesh::new(708);
+    mesh.record(1, "first", Lane::Work);
+    mesh.record(1, "second", Lane::Work);
+    let (log, height) = mesh.log_of(1, 2);
+    let peer = mesh.nodes[3].node();
+    let mut now = mesh.now;
+    let node = &mut mesh.nodes[2];
+    node.sessions.get_mut(&peer).unwrap().ways.logs.insert(log);
+    node.receive(peer, &Message::LogRequest { log, from: 1 }.to_bytes(), now).unwrap();
+    for _ in 0..30 {
+        now += 100;
+        node.commit(now).unwrap();
+    }
+    let mut sent = 0;
+    while let Some(bytes) = node.poll_transmit(peer).unwrap() {
+        match Message::from_bytes(&bytes).unwrap() {
+            Some(Message::Run(run)) => sent += run.entries().len() as u64,
+            Some(Message::News(news)) => assert_eq!(news.logs, [], "it is on its way"),
+            Some(_) | None => {}
+        }
+    }
+    assert_eq!(sent, height, "all that was asked for");
+}
+
+#[test]
+fn a_node_of_a_version_that_is_never_told_is_always_sent() {
+    let mut mesh = Mesh::new(709);
+    mesh.old = Some(3);
+    for key in ["first", "second"] {
+        let (document, _) = mesh.record(1, key, Lane::Work);
+        mesh.assert_shown(document, key);
+    }
+    mesh.part(1, 3);
+    let (document, _) = mesh.record(1, "third", Lane::Work);
+    mesh.assert_shown(document, "third");
+}
+
+#[test]
+fn a_carrier_with_little_room_does_not_ask_for_what_it_would_refuse() {
+    let mut town = Town::new(710);
+    let mut langfa = town.node("langfa", NodeRole::Village, &[LANGFA], &[]);
+    let mut carrier = town.node("carrier", NodeRole::Carrier, &[], &[LANGFA]);
+    meet(&mut langfa, &mut carrier);
+    let log = LogId {
+        namespace: langfa.namespace_id(&Namespace::registry(LANGFA)),
+        author: langfa.node(),
+        epoch: langfa.epoch,
+        lane: Lane::Bulk,
+    };
+    let mut asks = |spares: bool| {
+        carrier.spare_disk(spares);
+        let news = News { logs: vec![(log, 9, EntryId([9; 32]))], cards: vec![] };
+        carrier.receive(langfa.node(), &Message::News(news).to_bytes(), NOW).unwrap();
+        carrier.poll_transmit(langfa.node()).unwrap().is_some()
+    };
+    assert!(!asks(true));
+    assert!(asks(false));
 }
 
 #[test]

@@ -8,6 +8,7 @@ use crate::enrol::Joined;
 use crate::entry::Entry;
 use crate::grant::{Grant, Handout};
 use crate::id::KeyId;
+use crate::sync::Run;
 
 fn last_entry(replica: &Replica, lane: Lane, region: &str) -> Entry {
     let namespace = replica.namespace_id(&Namespace::registry(region));
@@ -325,4 +326,41 @@ fn keys_are_known_after_a_restart() {
     assert_eq!(texts(center.replica(), LANGFA, document), ["after"]);
     edit(center.replica(), LANGFA, "2", "again");
     assert_eq!(key_of_last(center.replica(), LANGFA), key);
+}
+
+#[test]
+fn the_news_of_a_removal_may_come_before_the_certificate_of_whoever_was_removed() {
+    let mut town = Town::new(176);
+    let mut center = town.node("center", NodeRole::Center, &[], &[]);
+    let mut vehicle = town.node("vehicle", NodeRole::Patrol, &[LANGFA], &[]);
+    let mut langfa = town.node("langfa", NodeRole::Village, &[LANGFA], &[]);
+    meet(&mut center, &mut vehicle);
+    remove(&mut center, &town, "vehicle");
+    let auth = center.namespace_id(&Namespace::auth());
+    let logs: Vec<LogId> =
+        center.logs_of(auth).map(|(log, _)| *log).filter(|log| log.author == center.node()).collect();
+    for log in logs {
+        let mut entries = vec![];
+        center
+            .entries(&log, 1, |entry| {
+                entries.push(entry);
+                std::ops::ControlFlow::Continue(())
+            })
+            .unwrap();
+        for run in entries.chunks(crate::bounds::RUN_ENTRIES) {
+            langfa.ingest(Run::new(run.to_vec()).unwrap()).unwrap();
+        }
+    }
+    langfa.commit(NOW).unwrap();
+    assert!(langfa.trust.has_revocations() && langfa.trust.certificates_of(&vehicle.node()).next().is_none());
+    let document = edit(&mut langfa, LANGFA, "1", "text");
+    let key = key_of_last(&langfa, LANGFA);
+    assert!(!holds(&vehicle, key), "a key that nobody knows the removed node not to have");
+    // Once all is known every node reads it, and the removed one does not.
+    meet(&mut center, &mut langfa);
+    assert_eq!(texts(&mut center, LANGFA, document), ["text"]);
+    show_cards(&langfa, &mut vehicle);
+    assert!(!holds(&vehicle, key));
+    edit(&mut langfa, LANGFA, "2", "more");
+    assert!(!holds(&vehicle, key_of_last(&langfa, LANGFA)));
 }

@@ -40,6 +40,7 @@ use super::Api;
 use super::bounds::{Named, Params};
 use super::cases::CaseName;
 use super::error::ApiError;
+use super::once;
 use crate::engine;
 use crate::message::Message;
 use crate::moment::Moment;
@@ -59,8 +60,6 @@ const CHANGED: &str = "2026-11-27T00:00:00Z";
 const MAX_PAGE: u32 = 1_000;
 /// Under which name reports of the public are recorded.
 const BY: &str = "georeport";
-/// Longest key of a report that may be sent again.
-const MAX_KEY: usize = 200;
 
 /// Every path of this API.
 pub(super) fn router() -> Router<Api> {
@@ -466,17 +465,7 @@ fn says_so(replica: &mut Replica, case: &CaseRef, report: &Report) -> Result<boo
 
 /// What makes a report that is sent twice one case.
 fn natural_key(headers: &HeaderMap) -> Result<Option<Vec<u8>>, ApiError> {
-    let Some(key) = headers.get("idempotency-key") else { return Ok(None) };
-    let key = key.to_str().ok().map(str::trim).filter(|key| !key.is_empty() && key.len() <= MAX_KEY);
-    let key = key.ok_or_else(|| {
-        let message = Message::new(
-            "idempotency_key",
-            "Idempotency-Key 须为可见字符，不超过 200 个",
-            "Idempotency-Key must be visible characters, 200 at most",
-        );
-        ApiError::bad_request(message)
-    })?;
-    Ok(Some(format!("georeport:{key}").into_bytes()))
+    Ok(once::key_of(headers)?.map(|key| format!("georeport:{key}").into_bytes()))
 }
 
 #[cfg(test)]

@@ -6,6 +6,7 @@ use townmesh_crdt::replica::Replica;
 use super::super::Api;
 use super::super::error::ApiError;
 use super::super::positions::{self, UnitRow};
+use crate::engine;
 use crate::moment::Moment;
 use crate::views::{
     DEFAULT_FEATURES, Feature, FeatureFilter, Geometry, Listed, MAX_FEATURES, Page, Properties, QueryError,
@@ -15,7 +16,7 @@ use crate::views::{
 pub(super) async fn page(api: &Api, filter: FeatureFilter, page: Page) -> Result<Listed<Feature>, ApiError> {
     let after: Option<NodeId> = page.after.map(|after| after.parse().map_err(|_| QueryError::Cursor)).transpose()?;
     let after = after.map(|after| after.to_string());
-    let mut units = api.engine().read(|replica: &mut Replica| positions::rows(replica)).await?;
+    let mut units = api.engine().read(|replica: &mut Replica| positions::rows(replica, engine::now())).await?;
     units.sort_by(|a, b| a.node.cmp(&b.node));
     units.retain(|unit| matches(&filter, unit) && after.as_ref().is_none_or(|after| unit.node > *after));
     let limit = page.limit.unwrap_or(DEFAULT_FEATURES).clamp(1, MAX_FEATURES) as usize;
@@ -27,7 +28,7 @@ pub(super) async fn page(api: &Api, filter: FeatureFilter, page: Page) -> Result
 
 /// The unit with this node id.
 pub(super) async fn one(api: &Api, id: String) -> Result<Option<Feature>, ApiError> {
-    let units = api.engine().read(|replica: &mut Replica| positions::rows(replica)).await?;
+    let units = api.engine().read(|replica: &mut Replica| positions::rows(replica, engine::now())).await?;
     Ok(units.into_iter().find(|unit| unit.node == id).map(feature))
 }
 

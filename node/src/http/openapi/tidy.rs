@@ -2,6 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
+use super::super::once;
 use super::problems::ANYWHERE;
 
 /// Paths that need no token on loopback.
@@ -89,7 +90,23 @@ fn link(operation: &mut Value) {
     }
 }
 
+/// What records from JSON may be sent again under the same key.
+fn with_key(path: &str, operation: &mut Value) {
+    if !path.starts_with("/v1/") || operation["requestBody"]["content"].get("application/json").is_none() {
+        return;
+    }
+    let description =
+        "同一请求重发时用同一键，只办理一次 / a request that is sent again under the same key is carried out once";
+    let schema = json!({ "type": "string", "pattern": "^[!-~]+$", "maxLength": once::MAX_KEY });
+    let key = json!({ "name": once::HEADER, "in": "header", "description": description, "schema": schema });
+    match operation.get_mut("parameters").and_then(Value::as_array_mut) {
+        Some(parameters) => parameters.push(key),
+        None => operation["parameters"] = json!([key]),
+    }
+}
+
 fn tidy_operation(path: &str, operation: &mut Value, schemas: &Object) {
+    with_key(path, operation);
     let parameters = operation.get_mut("parameters").and_then(Value::as_array_mut);
     parameters.into_iter().flatten().for_each(|parameter| tidy_parameter(parameter, schemas));
     for (status, description) in ANYWHERE {

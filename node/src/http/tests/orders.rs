@@ -114,3 +114,49 @@ async fn an_open_case_names_the_nearest_units() {
     assert!(node.fetch("/v1/positions").await.1["rows"][0].get("distance_m").is_none());
     assert_eq!(code(&node.fetch("/v1/positions?near=here").await.1), "near");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_code_that_is_not_known_is_warned_of_once_the_town_keeps_a_list() {
+    let node = Node::start().await;
+    let warned = async |case: &str, by: &str, role: &str, action: Value| {
+        let body = json!({ "actor": { "by": by, "role": role }, "action": action });
+        let (status, answer) = node.post(&format!("/v1/cases/{case}/actions"), &body).await;
+        assert_eq!(status, StatusCode::OK, "{answer}");
+        node.fetch("/v1/members").await;
+        answer["value"]["warnings"].clone()
+    };
+    let case = node.dispatched("村东", 600).await;
+    let whistle =
+        |team: &str| json!({ "whistle": { "callers": ["hw-1"], "called": [{ "team": team, "task": "支援" }] } });
+    assert_eq!(
+        warned(&case, "pq-1", "dispatcher", whistle("xf-9")).await,
+        Value::Null,
+        "the town keeps no list of teams"
+    );
+    assert!(node.post("/v1/teams", &json!({ "code": "hw-1", "name": "环卫一队" })).await.0.is_success());
+    assert!(node.post("/v1/members", &json!({ "code": "P17" })).await.0.is_success());
+    node.fetch("/v1/members").await;
+    let unknown = warned(&case, "pq-1", "dispatcher", whistle("xf-9")).await;
+    assert_eq!((&unknown[0]["code"], unknown.as_array().map(Vec::len)), (&json!("team_unknown"), Some(1)), "{unknown}");
+    assert!(unknown[0]["message_zh"].as_str().unwrap().contains("xf-9"), "{unknown}");
+    assert_eq!(warned(&case, "pq-1", "dispatcher", whistle("ＨＷ－1")).await, Value::Null, "however it is written");
+    let order = node.fetch("/v1/orders").await.1["rows"].as_array().unwrap().last().unwrap().clone();
+    let assign = |person: &str| json!({ "assign": { "order": { "event": order["event"], "index": order["index"] }, "person": person } });
+    assert_eq!(warned(&case, "nq-1", "back_office", assign("P18")).await[0]["code"], "member_unknown");
+    assert_eq!(warned(&case, "nq-1", "back_office", assign("p17")).await, Value::Null);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_case_says_how_it_should_be_handled() {
+    let node = Node::start().await;
+    let form = async |case: &str| {
+        let (_, shown) = node.fetch(&format!("/v1/cases/{case}")).await;
+        (shown["handling"]["form"].clone(), shown["handling"]["count"].clone())
+    };
+    let first = node.dispatched("村东", 600).await;
+    assert_eq!(form(&first).await, (json!("alone"), json!(1)));
+    node.dispatched("村东", 600).await;
+    assert_eq!(form(&first).await, (json!("joint"), json!(2)), "it came back at one place");
+    let third = node.dispatched("村东", 600).await;
+    assert_eq!(form(&third).await, (json!("comprehensive"), json!(3)), "and once more");
+}

@@ -451,3 +451,36 @@ async fn it_is_told_how_long_orders_take() {
     let by_region = node.told(&format!("/v1/analysis/intervals?{period}&by=region")).await;
     assert_eq!(by_region["rows"][0]["group"], REGION);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whom_a_dispatcher_can_send_is_told_by_shifts_and_open_orders() {
+    let node = Node::start().await;
+    let unit = async |query: &str| node.told(&format!("/v1/positions{query}")).await["rows"][0].clone();
+    assert_eq!(node.post("/v1/positions", &json!({ "lat": 39.73, "lon": 116.32 })).await.0, StatusCode::NO_CONTENT);
+    let before = unit("").await;
+    assert_eq!(
+        (&before["role"], &before["stale"], &before["available"]),
+        (&json!("center"), &json!(false), &json!(true))
+    );
+    node.member("xcy-1", json!({ "name": "甲", "team": "hw-1", "phone": "010-69240001" })).await;
+    let shift = |member: &str, unit: &str, start: i64| json!({ "member": member, "unit": unit, "start": start, "end": start + 8 * HOUR, "team": "hw-1" });
+    node.rows_into("/v1/books/shift", json!([shift("XCY-1", "Center", now() - 9 * HOUR)])).await;
+    assert_eq!(unit("").await["crew"]["members"], json!([]), "that shift is over");
+    node.rows_into("/v1/books/shift", json!([shift("XCY-1", "Center", now() - HOUR)])).await;
+    let out = unit("?available=true&role=center").await;
+    assert_eq!(out["crew"]["members"][0]["member"], "xcy-1", "{out}");
+    assert_eq!(out["crew"]["members"][0]["phone"], "010-69240001", "{out}");
+    let case = node.dispatched("村东", 600).await;
+    let waiting = unit("").await;
+    assert_eq!((&waiting["crew"]["team_orders"], &waiting["crew"]["open_orders"]), (&json!(1), &json!(0)), "{waiting}");
+    assert_eq!(waiting["available"], true, "the order names nobody yet: {waiting}");
+    let order = node.told("/v1/orders").await["rows"][0].clone();
+    let assign = json!({ "order": { "event": order["event"], "index": order["index"] }, "person": "Xcy-1" });
+    let body = json!({ "actor": { "by": "nq-1", "role": "back_office" }, "action": { "assign": assign } });
+    assert_eq!(node.post(&format!("/v1/cases/{case}/actions"), &body).await.0, StatusCode::OK);
+    let busy = node.told(&format!("/v1/cases/{case}")).await["nearest"][0].clone();
+    assert_eq!((&busy["crew"]["open_orders"], &busy["available"]), (&json!(1), &json!(false)), "{busy}");
+    assert_eq!(node.told("/v1/positions?available=true").await["rows"], json!([]));
+    assert_eq!(node.told("/v1/positions?role=patrol").await["rows"], json!([]));
+    assert_eq!(code(&node.fetch("/v1/positions?role=tank").await.1), "role");
+}

@@ -37,7 +37,7 @@ pub(super) use hours::{DAY_MS, Span, begin_of_day};
 pub use intervals::{IntervalFilter, IntervalGroup, IntervalGrouping, Spread};
 pub use places::{PlaceKind, Subject};
 pub use population::{Age, Month, Population, PopulationFilter, RegionPopulation, Share, Stay};
-pub use proposals::{HandlingForm, Proposal, Proposals, ProposalsFilter};
+pub use proposals::{HandlingForm, Proposal, Proposals, ProposalsFilter, SuggestedForm};
 pub use recurrence::{Cause, CauseGrouping, Recurrence, RecurrenceFilter, RecurrenceGroup, RecurringCase};
 pub use spots::{HotSpot, HotSpotFilter, HotSpots, Peak, SpotCounts, SpotSource};
 pub use square::Square;

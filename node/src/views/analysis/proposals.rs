@@ -11,8 +11,10 @@ use townmesh_crdt::domain::region::RegionCode;
 use townmesh_crdt::domain::tables::Tables;
 use townmesh_crdt::policy::DocumentKind;
 
+use super::super::cases::CaseRow;
 use super::super::query::Query;
 use super::super::reader::{QueryError, Reader};
+use super::hours::DAY_MS;
 use super::places::{Occurrence, PlacesFilter, Series, Subject};
 use super::recurrence::{RecurringCase, runs, words_of};
 use super::square::Square;
@@ -24,6 +26,10 @@ const FEWEST: u64 = 3;
 const REGIONAL_PLACES: u64 = 5;
 /// What came so often within the days at one place is stubborn: it was handled, came back, was handled again and came back.
 const STUBBORN: u64 = 3;
+/// Of one case so many days before it are looked at ...
+const LOOKED_BACK: u32 = 90;
+/// ... and what followed within so many days of the time before counts as come back.
+const RECURRING_DAYS: u32 = 30;
 /// Most cases that are named with a proposal, the latest ones.
 const MAX_NAMED: usize = 20;
 
@@ -98,6 +104,17 @@ pub struct Proposals {
     pub unplaced: u64,
 }
 
+/// How one case should be handled.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, utoipa::ToSchema)]
+pub struct SuggestedForm {
+    /// The form.
+    pub form: HandlingForm,
+    /// Why, in Chinese and English.
+    pub reason: [String; 2],
+    /// How often the same happened about there in the days before, this case among them.
+    pub count: u64,
+}
+
 /// What gathers in one square.
 #[derive(Debug, Default)]
 struct Gathering {
@@ -169,6 +186,38 @@ impl Reader {
                 .into_iter()
                 .map(|((square, subject), found)| self.proposal((square, subject), found, filter, tables));
             Ok(Proposals { rows: told.collect::<Result<_, _>>()?, truncated, unplaced })
+        })
+    }
+
+    /// How a case should be handled, by what happened about its place in the days before and since: in its square, or at its
+    /// place alone where it is not on the map. `None` where it has no category or place that is known.
+    ///
+    /// # Errors
+    /// [`QueryError`].
+    pub fn suggested_form(&self, case: &CaseRow, now_ms: i64) -> Result<Option<SuggestedForm>, QueryError> {
+        let Some(category) = case.category.as_deref() else { return Ok(None) };
+        let before = case.reported_ms.saturating_sub(i64::from(LOOKED_BACK) * DAY_MS);
+        let places = PlacesFilter {
+            span: Span { from_ms: before, until_ms: now_ms.max(case.reported_ms).saturating_add(1) },
+            region: case.region.parse().ok(),
+            category: Some(category),
+        };
+        self.at_once(|| {
+            let mut query = Query::default();
+            query.equals("document", Some(&case.document));
+            let row = query.all(&self.connection, "row FROM document", "LIMIT 1", |row| row.get::<_, i64>(0))?;
+            let (series, _) = self.series(&places)?;
+            let is_own = |one: &&Series| one.occurrences.iter().any(|occurrence| Some(&occurrence.row) == row.first());
+            let Some(own) = series.iter().find(is_own) else { return Ok(None) };
+            let square = own.position.map(Square::of);
+            let about = series.iter().filter(|one| {
+                let is_near = square.is_some() && one.position.map(Square::of) == square;
+                std::ptr::eq(*one, own) || (is_near && one.subject == own.subject)
+            });
+            let mut found = Gathering::default();
+            about.for_each(|one| found.add(one, RECURRING_DAYS));
+            let (form, reason) = found.form(RECURRING_DAYS);
+            Ok(Some(SuggestedForm { form, reason, count: found.count }))
         })
     }
 

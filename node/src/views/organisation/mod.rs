@@ -1,11 +1,13 @@
 //! How the town is organised, and how that goes: who fills which post and came to which shift, how far campaigns are, who was
 //! called by which plan, which cases have to be told higher up.
 
+mod availability;
 mod campaigns;
 mod command;
 mod escalation;
 mod staffing;
 
+pub use availability::{Crew, CrewMember};
 pub use campaigns::{CampaignProgress, Comparison, MustCount, WorkPlace, WorklistFilter};
 pub use command::{CallStep, Callee, ResponseState, StepState};
 pub use escalation::{Escalated, EscalationFilter};

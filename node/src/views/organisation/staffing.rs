@@ -111,12 +111,14 @@ struct Patrol {
     until_ms: i64,
 }
 
-struct Person {
-    code: String,
-    name: Option<String>,
-    team: Option<String>,
+/// What the town knows of a member.
+pub(super) struct Person {
+    pub(super) code: String,
+    pub(super) name: Option<String>,
+    pub(super) team: Option<String>,
     region: Option<RegionCode>,
     post: Option<String>,
+    pub(super) phone: Option<String>,
 }
 
 impl Reader {
@@ -136,14 +138,15 @@ impl Reader {
     }
 
     /// Members who have not left, by their code in its one spelling.
-    fn staff(&self) -> Result<BTreeMap<String, Person>, QueryError> {
+    pub(super) fn staff(&self) -> Result<BTreeMap<String, Person>, QueryError> {
         let mut query = Query::default();
         query.and::<Value>("retired = 0", []);
-        let rows = query.all(&self.connection, "code, name, team, region, post FROM member", "", |row| {
+        let rows = query.all(&self.connection, "code, name, team, region, post, phone FROM member", "", |row| {
             let (code, region): (String, Option<String>) = (row.get(0)?, row.get(3)?);
             let region = region.and_then(|region| region.parse().ok());
             let key = normalise(&code);
-            Ok((key, Person { code, name: row.get(1)?, team: row.get(2)?, region, post: row.get(4)? }))
+            let (name, team, post, phone) = (row.get(1)?, row.get(2)?, row.get(4)?, row.get(5)?);
+            Ok((key, Person { code, name, team, region, post, phone }))
         })?;
         Ok(rows.into_iter().collect())
     }

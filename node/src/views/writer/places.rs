@@ -22,29 +22,60 @@ struct Subject {
 impl Batch<'_> {
     /// Brings the hazards of a subject to where it is now; they may have come before it.
     pub(super) fn place_hazards(&mut self, subject: &str) -> rusqlite::Result<()> {
-        let mut statement = self.connection.prepare_cached("SELECT row FROM hazard WHERE household = ?")?;
-        let rows: Vec<i64> = statement.query_map([subject], |row| row.get(0))?.collect::<rusqlite::Result<_>>()?;
-        rows.into_iter().try_for_each(|row| self.place_hazard(row))
+        let mut statement = self.connection.prepare_cached("SELECT row, inspection FROM hazard WHERE household = ?")?;
+        let found = statement.query_map([subject], |row| Ok((row.get(0)?, row.get(1)?)))?;
+        let hazards: Vec<(i64, Option<String>)> = found.collect::<rusqlite::Result<_>>()?;
+        drop(statement);
+        if hazards.is_empty() {
+            return Ok(());
+        }
+        let known = self.subject(subject)?;
+        for (row, inspection) in hazards {
+            let stood = self.stood(Some(subject), inspection.as_deref())?;
+            if self.put_hazard(row, known.as_ref(), stood)? {
+                self.tell(row)?;
+            }
+        }
+        Ok(())
     }
 
-    /// Notes where a hazard is: at its door; on a grid, which is no point, where the inspector stood.
+    /// Notes where a hazard is that was just read, of which is told anyway.
     pub(super) fn place_hazard(&mut self, row: i64) -> rusqlite::Result<()> {
         let found = "SELECT household, inspection FROM hazard WHERE row = ?";
         let mut statement = self.connection.prepare_cached(found)?;
         let (named, inspection): (Option<String>, Option<String>) =
             statement.query_row([row], |row| Ok((row.get(0)?, row.get(1)?)))?;
+        drop(statement);
         let subject = named.as_deref().map(|named| self.subject(named)).transpose()?.flatten();
         let stood = self.stood(named.as_deref(), inspection.as_deref())?;
-        let place = subject.as_ref().and_then(|subject| subject.point).or(stood);
-        let place = place.or(subject.as_ref().and_then(|subject| subject.ground));
-        let (latitude, longitude) = coordinates(place);
-        let (kind, address) = subject.map(|subject| (subject.kind, subject.address)).unzip();
-        self.run(
-            "UPDATE hazard SET subject = ?, address = ?, latitude = ?, longitude = ? WHERE row = ?",
-            &[&kind, &address.flatten(), &latitude, &longitude, &row],
-        )?;
         self.run("DELETE FROM position WHERE row = ?", &[&row])?;
-        self.put_position(row, DocumentKind::Hazard, place.as_slice())
+        self.put_hazard(row, subject.as_ref(), stood)?;
+        Ok(())
+    }
+
+    /// At its door; on a grid, which is no point, where the inspector stood. Whether that is elsewhere than before.
+    fn put_hazard(&self, row: i64, subject: Option<&Subject>, stood: Option<Position>) -> rusqlite::Result<bool> {
+        let place = subject.and_then(|subject| subject.point).or(stood);
+        let place = place.or(subject.and_then(|subject| subject.ground));
+        let (latitude, longitude) = coordinates(place);
+        let kind = subject.map(|subject| &subject.kind);
+        let address = subject.and_then(|subject| subject.address.as_ref());
+        let moved = "UPDATE hazard SET subject = ?1, address = ?2, latitude = ?3, longitude = ?4 WHERE row = ?5 AND \
+                     (subject IS NOT ?1 OR address IS NOT ?2 OR latitude IS NOT ?3 OR longitude IS NOT ?4)";
+        let mut statement = self.connection.prepare_cached(moved)?;
+        if statement.execute(rusqlite::params![kind, address, latitude, longitude, row])? == 0 {
+            return Ok(false);
+        }
+        self.run("DELETE FROM position WHERE row = ?", &[&row])?;
+        self.put_position(row, DocumentKind::Hazard, place.as_slice())?;
+        Ok(true)
+    }
+
+    /// What the inspections in a row are of: where its hazards are may follow from them.
+    pub(super) fn inspected_in(&self, row: i64) -> rusqlite::Result<Vec<String>> {
+        let inspected = "SELECT DISTINCT household FROM inspection WHERE row = ? AND household IS NOT NULL";
+        let mut statement = self.connection.prepare_cached(inspected)?;
+        statement.query_map([row], |row| row.get(0))?.collect()
     }
 
     /// The id of the document in a row.

@@ -184,6 +184,28 @@ fn the_finder_does_not_handle_and_a_handler_does_not_verify() {
     assert_eq!(case.state, Some(ToVerify));
 }
 
+/// Two nodes that do not know of each other may write the code of one person in two ways.
+#[test]
+fn nobody_gets_past_a_rule_by_writing_their_code_otherwise() {
+    let mut town = Town::until(Handling);
+    let order = town.order("dispatch", 0);
+    town.add_by("finder", "dispatch", Role::Handler, "ＩＮＳＰＥＣＴＯＲ", Action::ReportIn { order });
+    town.add("named", "finder", Role::BackOffice, Action::Assign { order, person: "Inspector".into() });
+    let case = town.fold();
+    assert_eq!(town.reason(&case, "finder"), Some(Reason::Finder));
+    assert_eq!(town.reason(&case, "named"), Some(Reason::Finder));
+    let mut town = Town::until(ToVerify);
+    town.add_by("handler", "lead", Role::Inspector, "HANDLER", verify(true));
+    assert_eq!(town.reason(&town.fold(), "handler"), Some(Reason::Handler));
+    let mut town = Town::until(Reported);
+    let claim = Action::HandleOnSpot { result: "已清理".into(), photos: vec![] };
+    town.add_by("claim", "report", Role::Inspector, "INSPECTOR", claim);
+    let claim = town.id("claim");
+    town.add_by("own", "claim", Role::IntakeClerk, "inspector ", Action::Audit { claim, valid: true });
+    let case = town.fold();
+    assert_eq!((town.reason(&case, "claim"), town.reason(&case, "own")), (None, Some(Reason::Finder)));
+}
+
 #[test]
 fn checks_and_supervisions_are_answered_once() {
     let mut town = Town::until(Reported);
