@@ -23,6 +23,7 @@
 //! | `/v1/public/door-tags/{tag}` | GET | what the public is told of one: its mark and village |
 //! | `/v1/hazards/{id}/case` | POST | note which case was made of a hazard |
 //! | `/v1/cases`, `/v1/cases/{id}`, `/v1/cases/{id}/actions` | GET, POST | list, report; one; act |
+//! | `/v1/cases/similar`, `/v1/cases/{id}/similar`, `/v1/cases/duplicates` | GET | what may be one problem; reports that may be |
 //! | `/v1/cases/{id}/evidence` | GET | a zip that proves the case outside the town; for a stated reason in clear, with photos |
 //! | `/v1/cases/import` | POST | a list of calls to the hotline (12345), CSV or XLSX |
 //! | `/v1/events` | GET, POST | of one device, or alarms; record a batch |

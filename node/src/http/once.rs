@@ -73,9 +73,10 @@ pub(super) fn key_of(headers: &HeaderMap) -> Result<Option<&str>, ApiError> {
 
 /// Carries out a request with a key once.
 pub(super) async fn once(State(api): State<Api>, request: HttpRequest, next: Next) -> Result<Response, ApiError> {
-    let Some(key) = key_of(request.headers())?.filter(|_| is_meant(&request)).map(str::to_owned) else {
+    if !is_meant(&request) {
         return Ok(next.run(request).await);
-    };
+    }
+    let Some(key) = key_of(request.headers())?.map(str::to_owned) else { return Ok(next.run(request).await) };
     let (parts, body) = request.into_parts();
     let body = to_bytes(body, EVENTS_BYTES).await.map_err(|error| {
         let message =

@@ -106,6 +106,7 @@ fn role_called(name: &str) -> Result<NodeRole, ApiError> {
 impl Api {
     /// Every unit of which a position is known, by name.
     pub(super) async fn units(&self) -> Result<Vec<UnitRow>, ApiError> {
+        self.views_follow().await;
         let now = engine::now();
         let read = |replica: &mut Replica| (rows(replica, engine::now()), organisation::units(replica));
         let (mut rows, units) = self.engine().read(read).await?;

@@ -110,7 +110,12 @@ fn where_nothing_happens_a_node_says_so_hourly() {
     let mut center = Member::join(&mut town, "center", NodeRole::Center, &[], &[]);
     let mut langfa = town.node("langfa", NodeRole::Village, &[LANGFA], &[]);
     meet(center.replica(), &mut langfa);
+    for node in [center.replica(), &mut langfa] {
+        node.commit(NOW + 2 * MINUTE).unwrap();
+    }
+    meet(center.replica(), &mut langfa);
     let (id, said) = (langfa.node(), beacon_at(&langfa));
+    assert_eq!(said, NOW + 2 * MINUTE, "what grew was told");
     langfa.commit(said + 59 * MINUTE).unwrap();
     assert_eq!(beacon_at(&langfa), said);
     assert_eq!(langfa.poll_timeout(), said + 60 * MINUTE);

@@ -312,6 +312,7 @@ fn a_carrier_with_little_room_does_not_ask_for_what_it_would_refuse() {
         carrier.spare_disk(spares);
         let news = News { logs: vec![(log, 9, EntryId([9; 32]))], cards: vec![] };
         carrier.receive(langfa.node(), &Message::News(news).to_bytes(), NOW).unwrap();
+        carrier.commit(NOW).unwrap();
         carrier.poll_transmit(langfa.node()).unwrap().is_some()
     };
     assert!(!asks(true));
