@@ -35,6 +35,7 @@ mod ledgers;
 mod life_cycle;
 mod lists;
 mod map;
+mod moves;
 mod orders;
 mod organisation;
 mod personal;
