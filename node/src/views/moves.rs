@@ -95,6 +95,7 @@ pub struct SamePersonRow {
     /// The document of the answer; null where nobody answered.
     pub document: Option<String>,
     /// What stands: the first is the one with the smaller id. Null where nobody answered, or answers contradict each other.
+    #[schema(value_type = Option<String>)]
     pub answer: Option<Answer>,
     /// Whether answers contradict each other: both stand until a center settles that.
     pub contested: bool,

@@ -399,7 +399,7 @@ mod tests {
         let digest = blake3::hash(TABLES.as_bytes()).to_hex();
         assert_eq!(
             (VERSION, digest.get(..16)),
-            (13, Some("0000000000000000")),
+            (13, Some("1ad7cf078a72a1d2")),
             "raise VERSION, then note the new digest"
         );
     }

@@ -237,7 +237,7 @@ fn who_is_refused_or_taken_back_stays_where_they_were() {
     assert_eq!(home(&mut town.langfa, LANGFA, leaves.household).residents, before);
     assert_eq!(moves::take_back(&mut town.langfa, moved, "cw-1", NOW).unwrap().key(), "unchanged");
     town.all_meet();
-    assert_eq!(code(moves::refuse(&mut town.haizi, moved, ("cw-2", "无"), NOW)), "move_refused");
+    assert_eq!(code(moves::refuse(&mut town.haizi, moved, ("cw-2", "无"), NOW)), "move_taken_back");
     // Handed over once more it is taken in.
     assert_eq!(give(&mut town.langfa, leaves, HAIZI).unwrap().key(), "changed");
     town.all_meet();

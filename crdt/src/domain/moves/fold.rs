@@ -214,7 +214,7 @@ impl<'a> Judge<'a> {
     }
 
     fn meeting(&self, one: RecordId, other: RecordId) -> Option<MoveConflictKind> {
-        if self.knew(one, other) || self.knew(other, one) {
+        if one == other || self.knew(one, other) || self.knew(other, one) {
             return None;
         }
         match (self.step(one)?, self.step(other)?) {

@@ -42,8 +42,8 @@ async fn a_resident_is_handed_over_taken_in_and_found_in_both_villages() {
     for (path, body, status, expected) in [
         ("accept", json!({ "household": left, "by": "cw-2" }), StatusCode::FORBIDDEN, "not_this_village"),
         ("accept", json!({ "household": "00".repeat(16), "by": "cw-2" }), StatusCode::NOT_FOUND, "not_found"),
-        ("accept", json!({ "household": there, "by": "" }), StatusCode::UNPROCESSABLE_ENTITY, "empty"),
-        ("refuse", json!({ "reason": "", "by": "cw-2" }), StatusCode::UNPROCESSABLE_ENTITY, "empty"),
+        ("accept", json!({ "household": there, "by": "" }), StatusCode::UNPROCESSABLE_ENTITY, "blank"),
+        ("refuse", json!({ "reason": "", "by": "cw-2" }), StatusCode::UNPROCESSABLE_ENTITY, "blank"),
     ] {
         let (found, answer) = node.post(&format!("/v1/moves/{id}/{path}"), &body).await;
         assert_eq!((found, code(&answer)), (status, expected), "{path}: {answer}");
