@@ -294,10 +294,7 @@ impl Cli {
         if let Command::Openapi(args) = &self.command {
             return args.run(output);
         }
-        let mut flags = Layer::default();
-        if let Command::Run(args) = &self.command {
-            flags = args.layer.clone();
-        }
+        let mut flags = if let Command::Run(args) = &self.command { args.layer.clone() } else { Layer::default() };
         flags.data_dir = self.data_dir;
         refuse_unknown_variables(std::env::vars_os().filter_map(|(name, _)| name.into_string().ok()))?;
         let config = Config::load(flags, self.config.as_deref(), |name| std::env::var(name).ok())?;
