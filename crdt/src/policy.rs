@@ -50,6 +50,11 @@ impl DocumentKind {
     pub fn rules_town(self) -> bool {
         matches!(self, Self::Table | Self::LifeCycle)
     }
+
+    /// Whether centers alone record it: what rules the town, and what nobody else can judge, who holds one registry.
+    pub fn is_for_centers(self) -> bool {
+        self.rules_town() || self == Self::SamePerson
+    }
 }
 
 /// How a document's items look.
@@ -116,6 +121,10 @@ document_kinds! {
     Response = 50, "response", Town, Fields, Urgent;
     /// A command message to one recipient.
     Message = 51, "message", Town, Fields, Urgent;
+    /// Somebody who leaves one village for another: the events of the hand-over.
+    Move = 52, "move", Town, Records, Work;
+    /// What centers answered about two residents of two households.
+    SamePerson = 53, "same person", Town, Fields, Work;
 }
 
 /// Why an operation has no effect. The operation stays in its log and is shown with this reason.
@@ -133,8 +142,8 @@ pub enum Denied {
     /// Changes to a kind made of records, or the other way round.
     #[error("this kind of document does not have such items")]
     WrongForm,
-    /// What rules the whole town is changed at its centers.
-    #[error("tables that rule the whole town are changed on a center")]
+    /// What rules the whole town is changed at its centers, and so is what concerns the registries of several villages.
+    #[error("what rules the whole town, or concerns several villages, is recorded on a center")]
     CenterOnly,
     /// Nobody acts on that node in a role that records this.
     #[error("nobody acts on this node in a role that may record this: have it done where they do")]
@@ -201,7 +210,7 @@ pub fn may_apply(
     if kind.form() != form {
         return Err(Denied::WrongForm);
     }
-    if kind.rules_town() && certificate.role != NodeRole::Center {
+    if kind.is_for_centers() && certificate.role != NodeRole::Center {
         return Err(Denied::CenterOnly);
     }
     if recorders(kind).is_some_and(|roles| !roles.iter().any(|role| may_act(certificate, *role))) {
@@ -210,15 +219,16 @@ pub fn may_apply(
     Ok(kind)
 }
 
-/// In which roles people record what commands others or judges them, or what hangs on every door; `None` where everybody
-/// does who may write there. A stolen patrol box must not end a response, nor retire the tags of a village.
+/// In which roles people record what commands others or judges them, or what hangs on every door, or who
+/// lives where; `None` where everybody does who may write there. A stolen patrol box must not end a response, nor retire the
+/// tags of a village, nor hand its people over.
 fn recorders(kind: DocumentKind) -> Option<&'static [Role]> {
     match kind {
         DocumentKind::Response | DocumentKind::Campaign | DocumentKind::Problem => {
             Some(&[Role::Commander, Role::DutyHead, Role::Leader])
         }
         DocumentKind::Consequence => Some(&[Role::Leader]),
-        DocumentKind::DoorTag => Some(&[Role::VillageClerk]),
+        DocumentKind::DoorTag | DocumentKind::Move => Some(&[Role::VillageClerk]),
         DocumentKind::Region
         | DocumentKind::Grid
         | DocumentKind::Member
@@ -240,7 +250,8 @@ fn recorders(kind: DocumentKind) -> Option<&'static [Role]> {
         | DocumentKind::Track
         | DocumentKind::Statement
         | DocumentKind::Period
-        | DocumentKind::Message => None,
+        | DocumentKind::Message
+        | DocumentKind::SamePerson => None,
     }
 }
 
@@ -322,12 +333,16 @@ mod tests {
             let expect = |namespace: Namespace, expected: Option<Access>| {
                 assert_eq!(access(&certificate, &namespace), expected, "{role:?} {namespace}");
                 for kind in DocumentKind::ALL {
-                    let for_centers =
-                        [DocumentKind::Table, DocumentKind::LifeCycle, DocumentKind::Consequence].contains(kind);
+                    let for_centers = kind.is_for_centers() || *kind == DocumentKind::Consequence;
                     // A village that is cut off opens its own, and makes its door tags; a vehicle does not.
-                    let commands =
-                        [DocumentKind::Response, DocumentKind::Campaign, DocumentKind::Problem, DocumentKind::DoorTag]
-                            .contains(kind);
+                    let commands = matches!(
+                        kind,
+                        DocumentKind::Response
+                            | DocumentKind::Campaign
+                            | DocumentKind::Problem
+                            | DocumentKind::DoorTag
+                            | DocumentKind::Move
+                    );
                     let may_command = is_center || role == NodeRole::Village;
                     let is_kept = (for_centers && !is_center) || (commands && !may_command);
                     let belongs = kind.namespace() == namespace.kind && !is_kept;

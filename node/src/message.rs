@@ -345,6 +345,8 @@ impl Explain for CommandError {
             | Self::NotUndoable
             | Self::UndoLoses
             | Self::Alias { .. }
+            | Self::OneHousehold
+            | Self::Move(_)
             | Self::CaseRefused { .. } => Message::new(self.code(), self.chinese(), self.to_string()),
         }
     }

@@ -12,6 +12,7 @@ use crate::domain::hazard::Hazard;
 use crate::domain::input::InputError;
 use crate::domain::record;
 use crate::domain::region::Region;
+use crate::domain::same_person::SamePerson;
 use crate::domain::town::{Grid, Member, Team};
 use crate::entry::Lane;
 use crate::id::{DocumentId, NamespaceId};
@@ -89,6 +90,7 @@ entities! {
     Device, &[Self::CODE], DEVICE, ("device", "the code", "缺少设备编号");
     Hazard, &[Self::HOUSEHOLD, Self::CHECKLIST, Self::ITEM, Self::OCCURRENCE], HAZARD,
         ("hazard", "household, checklist or item", "缺少所属户、检查表或检查项");
+    SamePerson, &[Self::FIRST, Self::SECOND], SAME_PERSON, ("pair", "one of the two", "缺少其中一人");
 }
 
 /// Records an entity: makes its document, or writes what differs from it.

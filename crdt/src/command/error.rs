@@ -1,6 +1,7 @@
 //! Why a command did nothing.
 
 use super::life_cycle::LifeCycleError;
+use super::moves::MoveError;
 use crate::clock::Millis;
 use crate::domain::case::{CaseState, EventError, MAX_EVENTS, Reason, Severity};
 use crate::domain::columns::Time;
@@ -207,6 +208,12 @@ pub enum CommandError {
         /// Who is shown.
         kept: ResidentId,
     },
+    /// Two residents of one household are answered about there.
+    #[error("both live in one household: answer in the conflict inbox, where they are offered")]
+    OneHousehold,
+    /// A step of a move that is not to be taken.
+    #[error(transparent)]
+    Move(#[from] MoveError),
 }
 
 /// The English half of a bilingual message.
@@ -261,6 +268,8 @@ impl CommandError {
             Self::ActorMissing => "actor_missing",
             Self::NotUndoable | Self::UndoLoses => "not_undoable",
             Self::Alias { .. } => "alias",
+            Self::OneHousehold => "one_household",
+            Self::Move(error) => error.code(),
         }
     }
 
@@ -327,6 +336,8 @@ impl CommandError {
             Self::ActorMissing => "缺少裁定人及其角色：案卷冲突须由有权的角色裁定".into(),
             Self::UndoLoses => "同时还记录了其他内容，撤销会丢失它们：请直接改正该项".into(),
             Self::Alias { kept } => format!("此人已判定与 {kept} 为同一人并以其显示：请修改后者，或先撤销判定"),
+            Self::OneHousehold => "两人在同一户：请在待裁定列表中判定".into(),
+            Self::Move(error) => error.chinese(),
             Self::NotUndoable => {
                 "案卷的裁定是不可更改的记录，不能撤销：已撤销的任务请重新派遣，仍有效的内容由案卷的下一步操作更改"
                     .into()

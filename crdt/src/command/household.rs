@@ -22,7 +22,7 @@ use crate::document::Content;
 use crate::domain::household::{Household, Resident};
 use crate::domain::input;
 use crate::domain::person::PersonalData;
-use crate::domain::record::{FieldTable, apply};
+use crate::domain::record::{FieldTable, Scalar, apply};
 use crate::entry::Lane;
 use crate::id::{DocumentId, ResidentId};
 use crate::namespace::Namespace;
@@ -290,7 +290,9 @@ pub fn read(
     let residents = current.residents.into_iter().map(|known| {
         let void = if known.alias_of.is_some() { Some(true) } else { known.resident.void };
         let resident = Resident { personal: known.person.data, void, ..known.resident };
-        ResidentRecord { id: known.id, state: known.person.state, alias_of: known.alias_of, resident }
+        let came_by = known.fields.get(&Resident::CAME_BY).and_then(DocumentId::from_value);
+        let (state, alias_of) = (known.person.state, known.alias_of);
+        ResidentRecord { id: known.id, state, alias_of, resident, came_by, stays: known.stays }
     });
     Ok(Some(HouseholdRecord {
         id: document,

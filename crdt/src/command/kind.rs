@@ -104,6 +104,8 @@ pub(super) fn is_shown_by(reading: &Reading, replica: &mut Replica, namespace: &
         | Reading::Track(_)
         | Reading::LifeCycle(_)
         | Reading::DoorTags(_)
+        | Reading::Move(_)
+        | Reading::SamePerson(_)
         | Reading::Nothing => return false,
     };
     key.and_then(|key| replica.document_id(namespace, kind, &key).ok()) == Some(id)

@@ -14,6 +14,7 @@ use crate::domain::household::{Household, Relation, Resident, ResidentKind};
 use crate::domain::position::Position;
 use crate::domain::record::Scalar;
 use crate::domain::region::{Region, RegionCode, RegionKind};
+use crate::domain::same_person::SamePerson;
 use crate::domain::town::{Grid, GridKind, Member, Team, TeamKind};
 use crate::id::{DocumentId, NamespaceId, ResidentId};
 use crate::replica::Replica;
@@ -104,6 +105,9 @@ pub(super) const HAZARD: &[Label] = &[
     label(Hazard::DUE, "due", "整改期限", "due", plain),
     label(Hazard::NOTE, "note", "备注", "remarks", plain),
 ];
+
+pub(super) const SAME_PERSON: &[Label] =
+    &[label(SamePerson::ANSWER, "answer", "是否同一人", "same person?", super::duplicates::words)];
 
 pub(super) const DEVICE: &[Label] = &[
     label(Device::NAME, "name", "名称", "name", plain),

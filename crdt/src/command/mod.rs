@@ -27,9 +27,11 @@ pub mod kind;
 mod labels;
 pub mod life_cycle;
 mod matching;
+pub mod moves;
 mod people;
 pub mod photo;
 pub mod read;
+pub mod same_people;
 pub mod table;
 #[cfg(test)]
 mod tests;

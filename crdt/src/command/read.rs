@@ -7,6 +7,7 @@ use super::door_tag::{self, DoorTagsRecord};
 use super::dwelling::{self, DwellingRecord};
 use super::entity::{self, Entity};
 use super::life_cycle::{self, EditionNote};
+use super::moves::{self, MoveRecord};
 use super::track::{self, TrackRecord};
 use super::{case, device, hazard, household, inspection, kind, table};
 use crate::change::{AssertionId, RecordKey};
@@ -19,8 +20,10 @@ use crate::domain::device_event::DeviceEvent;
 use crate::domain::hazard::Hazard;
 use crate::domain::household::{Household, Resident};
 use crate::domain::inspection::Inspection;
+use crate::domain::moves::Stay;
 use crate::domain::person::mask_numbers;
 use crate::domain::region::{Region, RegionCode};
+use crate::domain::same_person::SamePerson;
 use crate::domain::tables::{EffectiveRow, TableKind};
 use crate::domain::town::{Grid, Member, Team};
 use crate::id::{DocumentId, NodeId, RecordId, ResidentId};
@@ -78,6 +81,10 @@ pub enum Reading {
     Dwelling(DwellingRecord),
     /// The door tags of one dwelling.
     DoorTags(DoorTagsRecord),
+    /// Somebody who leaves one village for another.
+    Move(MoveRecord),
+    /// What was answered about two residents of two households.
+    SamePerson(FieldsRecord<SamePerson>),
     /// Nothing to show: the document says nothing (any more), or is of a kind that has no view.
     Nothing,
 }
@@ -114,6 +121,10 @@ pub struct ResidentRecord {
     pub state: PersonalState,
     /// Whom they are one person with, and are shown as.
     pub alias_of: Option<ResidentId>,
+    /// The move by which they came from another village.
+    pub came_by: Option<DocumentId>,
+    /// Where they lived before they came by it.
+    pub stays: Vec<Stay>,
 }
 
 /// Two residents who look like one person, or of whom several answered differently whether they are.
@@ -385,6 +396,8 @@ pub fn of_kind(
             Some(kind) => book::read(replica, namespace, kind, document)?.map(Reading::Book),
             None => None,
         },
+        DocumentKind::Move => moves::read(replica, document)?.map(Reading::Move),
+        DocumentKind::SamePerson => fields(replica, namespace, document)?.map(Reading::SamePerson),
         DocumentKind::Dwelling => dwelling::read(replica, namespace, document)?.map(Reading::Dwelling),
         DocumentKind::DoorTag => door_tag::read(replica, namespace, document)?.map(Reading::DoorTags),
         DocumentKind::Blob | DocumentKind::Statement | DocumentKind::Period => None,

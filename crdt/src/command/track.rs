@@ -131,7 +131,7 @@ pub fn read(
     let (mut points, mut unreadable) = (vec![], 0);
     for record in replica.records(replica.namespace_id(namespace), document)? {
         let opened = SealedTrack::from_bytes(&record.bytes).ok();
-        let opened = opened.and_then(|sealed| replica.open_for_centers(document, &sealed));
+        let opened = opened.and_then(|sealed| replica.open_confidential(document, &sealed));
         let Some(part) = opened.and_then(|plain| track::decode(&plain, MAX_POINTS).ok()) else {
             unreadable += 1;
             continue;

@@ -135,6 +135,13 @@ record! {
 }
 
 impl Resident {
+    /// Number of the field that names the move ([`moves`](super::moves)) by which they came. Written with that alone, so it is no
+    /// part of what people enter.
+    pub const CAME_BY: FieldId = 6;
+    /// Number of the field that holds where they lived before ([`moves::Stay`](super::moves::Stay)), sealed under the same key as
+    /// who they are. Written with [`Self::CAME_BY`].
+    pub const HISTORY: FieldId = 17;
+
     /// Checks what somebody entered; see [`input`]. `known_kind` is the kind that is recorded, for an edit without one.
     ///
     /// # Errors

@@ -4,13 +4,20 @@
 //! the smaller first: two offices that answer apart write one field, so that answers that contradict each other are a
 //! conflict like any other. While they do, both residents stand. Nobody is removed by an answer: an alias is found under
 //! its own id, and stands by itself again as soon as the answer is taken back.
+//!
+//! Two residents of two households, of whatever villages, have a document of their own in the namespace of the town
+//! ([`SamePerson`]), since neither village reads the registry of the other: a center, which holds both, finds them and
+//! answers. It tells their ids, which are random, and where they are; nothing that names anybody. So each village sees for
+//! whom its resident is shown, and erases what it holds of them.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::codes::coded;
+use super::input::{self, InputError};
 use super::record::record;
+use super::region::RegionCode;
 use crate::change::RecordKey;
-use crate::id::ResidentId;
+use crate::id::{DocumentId, ResidentId};
 
 coded! {
     /// What somebody answered about two residents.
@@ -32,7 +39,58 @@ record! {
     }
 }
 
-/// Two residents of one household, the smaller id first.
+record! {
+    /// What is known of two residents of two households together; the smaller id first.
+    pub struct SamePerson {
+        /// One; part of the natural key.
+        1 FIRST first: Option<ResidentId>,
+        /// The other; part of the natural key.
+        2 SECOND second: Option<ResidentId>,
+        /// The household of the first.
+        3 FIRST_HOUSEHOLD first_household: Option<DocumentId>,
+        /// The household of the second.
+        4 SECOND_HOUSEHOLD second_household: Option<DocumentId>,
+        /// The village of the first.
+        5 FIRST_REGION first_region: Option<RegionCode>,
+        /// The village of the second.
+        6 SECOND_REGION second_region: Option<RegionCode>,
+        /// Whether they are one person.
+        7 ANSWER answer: Option<Answer>,
+    }
+}
+
+impl SamePerson {
+    /// Both; `None` where that is not known.
+    pub fn two(&self) -> Option<Two> {
+        Two::of(self.first?, self.second?)
+    }
+
+    /// The key of its document.
+    pub fn natural_key(&self) -> Option<Vec<u8>> {
+        self.two().map(Two::key)
+    }
+
+    /// Checks what somebody entered; see [`input`].
+    ///
+    /// # Errors
+    /// The first field that is wrong.
+    pub fn check(&self) -> Result<(), InputError> {
+        input::word("answer", self.answer, Answer::ALL)
+    }
+
+    /// Where both live, as far as is known: village, household and id of each.
+    pub fn people(&self) -> [Option<(RegionCode, DocumentId, ResidentId)>; 2] {
+        let one = |region: Option<RegionCode>, household: Option<DocumentId>, id: Option<ResidentId>| {
+            Some((region?, household?, id?))
+        };
+        [
+            one(self.first_region, self.first_household, self.first),
+            one(self.second_region, self.second_household, self.second),
+        ]
+    }
+}
+
+/// Two residents, the smaller id first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Two([ResidentId; 2]);
 
@@ -179,6 +237,7 @@ mod tests {
         assert_eq!(two(1, 2).keeping(id(2)), Some(Answer::KeepSecond));
         assert_eq!(two(1, 2).keeping(id(3)), None);
         assert_eq!(Pair::table().len(), Pair::NUMBERS);
+        assert_eq!(SamePerson::table().len(), SamePerson::NUMBERS);
     }
 
     #[test]

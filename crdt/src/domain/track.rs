@@ -14,22 +14,18 @@
 //!
 //! # Sealing
 //!
-//! Whereabouts are for the centers and the unit itself, whoever else carries them ([`SealedTrack`]): the CBOR array
-//! `[1, ephemeral, [[recipient, sealed key]...], sealed]`. `sealed` is the track under a key of its own (XChaCha20-Poly1305,
-//! the document's id beside it, so that it is the track of that day and no other), the key is sealed to the exchange key of
-//! each recipient as in a grant.
-
-use minicbor::{Decoder, Encoder};
+//! Whereabouts are for the centers and the unit itself, whoever else carries them ([`SealedTrack`]).
 
 use super::date::{Day, UTC_OFFSET_MINUTES};
 use super::position::Position;
 use super::varint;
 use crate::id::NodeId;
 
+/// A track as it is recorded; see the module.
+pub use super::confidential::Confidential as SealedTrack;
+
 /// Most points of one record.
 pub const MAX_POINTS: usize = 2_048;
-/// Most recipients of one record.
-pub const MAX_RECIPIENTS: usize = 64;
 const VERSION: u8 = 1;
 /// Units of a position (1e-7 degrees) in one of a track.
 const UNIT: i32 = 100;
@@ -136,56 +132,6 @@ pub fn metres(points: &[TrackPoint]) -> f64 {
 /// What the document of a unit's day is found by.
 pub fn natural_key(node: NodeId, day: Day) -> Vec<u8> {
     super::key::natural_key(&[&node.to_string(), &day.to_string()])
-}
-
-/// A track as it is recorded; see the module.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct SealedTrack {
-    /// X25519 public key that the shares are sealed with.
-    pub ephemeral: [u8; 32],
-    /// Exchange keys of those who may read it, and the key sealed to each.
-    pub shares: Vec<([u8; 32], Vec<u8>)>,
-    /// The track.
-    pub sealed: Vec<u8>,
-}
-
-impl SealedTrack {
-    /// As bytes.
-    pub fn to_bytes(&self) -> Vec<u8> {
-        let mut bytes = Vec::new();
-        let mut e = Encoder::new(&mut bytes);
-        // Writing into a vector does not fail.
-        let _ = (|| -> Result<(), minicbor::encode::Error<std::convert::Infallible>> {
-            e.array(4)?.u8(VERSION)?.bytes(&self.ephemeral)?.array(self.shares.len() as u64)?;
-            for (recipient, sealed) in &self.shares {
-                e.array(2)?.bytes(recipient)?.bytes(sealed)?;
-            }
-            e.bytes(&self.sealed)?;
-            Ok(())
-        })();
-        bytes
-    }
-
-    /// From bytes.
-    ///
-    /// # Errors
-    /// [`TrackError`].
-    pub fn from_bytes(bytes: &[u8]) -> Result<Self, TrackError> {
-        let mut d = Decoder::new(bytes);
-        let read = |d: &mut Decoder<'_>| -> Option<Self> {
-            (d.array().ok()? == Some(4) && d.u8().ok()? == VERSION).then_some(())?;
-            let ephemeral = d.bytes().ok()?.try_into().ok()?;
-            let count = usize::try_from(d.array().ok()??).ok().filter(|count| (1..=MAX_RECIPIENTS).contains(count))?;
-            let mut shares = Vec::with_capacity(count);
-            for _ in 0..count {
-                (d.array().ok()? == Some(2)).then_some(())?;
-                shares.push((d.bytes().ok()?.try_into().ok()?, d.bytes().ok()?.to_vec()));
-            }
-            let sealed = d.bytes().ok()?.to_vec();
-            (d.position() == bytes.len()).then_some(Self { ephemeral, shares, sealed })
-        };
-        read(&mut d).ok_or(TrackError)
-    }
 }
 
 #[cfg(test)]

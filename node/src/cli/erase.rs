@@ -38,6 +38,12 @@ impl EraseArgs {
             )
         });
         let order = answer.get("order").and_then(|order| order.as_str()).unwrap_or_default();
+        let elsewhere = answer.get("elsewhere").and_then(|villages| villages.as_array()).map_or(&[][..], Vec::as_slice);
+        for village in elsewhere.iter().filter_map(|village| village.as_str()) {
+            context.output.note(&format!(
+                "{village} 另有此人的记录，本节点不掌握：请在该村居或指挥中心再执行一次 / {village} holds more of the person: erase there, or at a center"
+            ));
+        }
         context.output.note("写进描述、地点和附言的文字不受影响 / words in descriptions, places and notes stay");
         context.output.note(&format!("哪些节点已执行 / which nodes have heard of it: townmesh delivery {order}"));
         Ok(ExitCode::SUCCESS)

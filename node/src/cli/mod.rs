@@ -29,10 +29,12 @@ mod life_cycle;
 mod local;
 mod map;
 mod member;
+mod moves;
 mod openapi;
 mod order;
 mod organisation;
 mod output;
+mod person;
 mod photo;
 mod position;
 mod ratify;
@@ -174,6 +176,12 @@ enum Command {
     /// 住户 / households
     #[command(subcommand)]
     Household(household::HouseholdCommand),
+    /// 迁移：迁出移交、接收迁入、拒绝、撤回 / moves between villages: give, accept, refuse, take back
+    #[command(subcommand)]
+    Move(moves::MoveCommand),
+    /// 同一人：列出、合并、分开、撤销 / people recorded in several households: list, merge, distinct, take back
+    #[command(subcommand)]
+    Person(person::PersonCommand),
     /// 房屋 / dwellings
     #[command(subcommand)]
     Dwelling(dwelling::DwellingCommand),
@@ -286,10 +294,7 @@ impl Cli {
         if let Command::Openapi(args) = &self.command {
             return args.run(output);
         }
-        let mut flags = Layer::default();
-        if let Command::Run(args) = &self.command {
-            flags = args.layer.clone();
-        }
+        let mut flags = if let Command::Run(args) = &self.command { args.layer.clone() } else { Layer::default() };
         flags.data_dir = self.data_dir;
         refuse_unknown_variables(std::env::vars_os().filter_map(|(name, _)| name.into_string().ok()))?;
         let config = Config::load(flags, self.config.as_deref(), |name| std::env::var(name).ok())?;
@@ -322,6 +327,8 @@ impl Cli {
             Command::Verify(args) => args.run(&context),
             Command::Reveals(args) => args.run(&context),
             Command::Household(command) => command.run(&context),
+            Command::Move(command) => command.run(&context),
+            Command::Person(command) => command.run(&context),
             Command::Dwelling(command) => command.run(&context),
             Command::Inspection(command) => command.run(&context),
             Command::Tag(command) => command.run(&context),

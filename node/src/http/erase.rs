@@ -3,10 +3,11 @@
 use axum::Json;
 use axum::extract::State;
 use serde::{Deserialize, Serialize};
-use townmesh_crdt::command::erasure::{self, Subject};
+use townmesh_crdt::command::erasure::{self, ErasedPerson, Subject};
+use townmesh_crdt::domain::region::RegionCode;
 use townmesh_crdt::id::{DocumentId, ResidentId};
 use townmesh_crdt::policy::DocumentKind;
-use townmesh_crdt::replica::{EraseError, Erased, Replica};
+use townmesh_crdt::replica::{EraseError, Replica};
 use utoipa::ToSchema;
 
 use super::Api;
@@ -34,6 +35,10 @@ pub(super) struct EraseAnswer {
     keys: usize,
     /// For `/v1/delivery`: which nodes have heard of it.
     order: DocumentId,
+    /// Every order: one for each household and hand-over that told of the person.
+    orders: Vec<DocumentId>,
+    /// Villages that hold more of the person and whose registries are not here: erase there, or at a center.
+    elsewhere: Vec<RegionCode>,
 }
 
 #[utoipa::path(
@@ -54,7 +59,7 @@ pub(super) async fn erase(
 ) -> Result<Json<EraseAnswer>, ApiError> {
     let authority = api.authority(&input.authority).await?;
     let EraseInput { document, resident, .. } = input;
-    let job = move |replica: &mut Replica, now| -> Result<Result<Erased, EraseError>, _> {
+    let job = move |replica: &mut Replica, now| -> Result<Result<ErasedPerson, EraseError>, _> {
         let owner = [
             (DocumentKind::Household, Subject::HouseholdOwner),
             (DocumentKind::Dwelling, Subject::DwellingOwner),
@@ -75,7 +80,8 @@ pub(super) async fn erase(
         }
         Ok(Err(EraseError::Nothing))
     };
-    let Erased { keys, order } = api.engine().record(job).await??;
+    let ErasedPerson { keys, orders, elsewhere } = api.engine().record(job).await??;
     api.views_follow().await;
-    Ok(Json(EraseAnswer { keys, order }))
+    let order = orders.first().copied().ok_or(EraseError::Nothing)?;
+    Ok(Json(EraseAnswer { keys, order, orders, elsewhere: elsewhere.into_iter().collect() }))
 }

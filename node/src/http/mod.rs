@@ -107,6 +107,7 @@ mod life_cycle;
 mod lines;
 mod locate;
 mod metrics;
+mod moves;
 mod ogc;
 mod once;
 mod openapi;
@@ -121,6 +122,7 @@ mod readers;
 mod residents;
 mod reveal;
 mod revoke;
+mod same_people;
 mod server;
 mod sheets;
 mod status;
@@ -284,6 +286,12 @@ fn registry() -> Router<Api> {
         .route("/v1/households/{id}", get(households::show).patch(households::edit))
         .route("/v1/households/{id}/residents", post(households::add_resident))
         .route("/v1/households/{id}/residents/{resident}", patch(residents::edit))
+        .route("/v1/moves", get(moves::list).post(moves::give))
+        .route("/v1/moves/{id}", get(moves::show))
+        .route("/v1/moves/{id}/accept", post(moves::accept))
+        .route("/v1/moves/{id}/refuse", post(moves::refuse))
+        .route("/v1/moves/{id}/take-back", post(moves::take_back))
+        .route("/v1/same-people", get(same_people::list).post(same_people::answer))
         .route("/v1/inspections", get(households::inspections).post(households::inspect))
         .route("/v1/photos", post(photos::record).layer(DefaultBodyLimit::max(photos::PHOTO_BYTES)))
         .route("/v1/photos/{hash}", get(photos::show))

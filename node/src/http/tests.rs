@@ -36,6 +36,7 @@ mod ledgers;
 mod life_cycle;
 mod lists;
 mod map;
+mod moves;
 mod once;
 mod orders;
 mod organisation;

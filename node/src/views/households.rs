@@ -7,6 +7,7 @@ use townmesh_crdt::domain::date::Day;
 use townmesh_crdt::domain::dwelling::DwellingUse;
 use townmesh_crdt::domain::hazard::{DoorMark, HazardState};
 use townmesh_crdt::domain::household::{Relation, ResidentKind};
+use townmesh_crdt::domain::moves::Stay;
 use townmesh_crdt::domain::person::{PersonalData, mask_numbers};
 use townmesh_crdt::domain::position::Position;
 use townmesh_crdt::domain::region::RegionCode;
@@ -74,7 +75,7 @@ pub struct HouseholdRow {
 }
 
 /// Somebody who lives or lived in a household.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, utoipa::ToSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, utoipa::ToSchema)]
 pub struct ResidentRow {
     /// Their id.
     pub resident: String,
@@ -91,6 +92,13 @@ pub struct ResidentRow {
     pub moved_out: Option<Day>,
     /// `open`, or why they cannot be shown: `key_missing`, `erased`, `unreadable`.
     pub state: String,
+    /// Who is shown for them in another household, as a center answered: they are not counted here.
+    pub alias_of: Option<String>,
+    /// The move by which they came from another village.
+    pub came_by: Option<String>,
+    /// Where they lived before they came by it, the stay that ends last.
+    #[schema(value_type = Vec<Stay>)]
+    pub stays: serde_json::Value,
 }
 
 /// An inspection in a list.
@@ -232,7 +240,7 @@ impl Reader {
         query.text(
             "h.row",
             "h.address LIKE ? ESCAPE '\\' OR h.head_name LIKE ? ESCAPE '\\' OR EXISTS \
-             (SELECT 1 FROM resident r WHERE r.row = h.row AND r.void = 0 AND r.name LIKE ? ESCAPE '\\')",
+             (SELECT 1 FROM resident r WHERE r.row = h.row AND r.mistake = 0 AND r.name LIKE ? ESCAPE '\\')",
             filter.text.as_deref(),
         );
         if filter.conflicts {
@@ -267,7 +275,7 @@ impl Reader {
     pub fn residents(&self, household: DocumentId, reveal: bool) -> Result<Vec<ResidentRow>, QueryError> {
         let mut query = Query::default();
         query.equals("d.document", Some(household));
-        query.and("r.void = ?", [0]);
+        query.and("r.mistake = ?", [0]);
         let select = "r.* FROM document d JOIN resident r ON r.row = d.row";
         query.all(&self.connection, select, "ORDER BY r.moved_out IS NOT NULL, r.resident", |row| {
             Ok(ResidentRow {
@@ -278,6 +286,9 @@ impl Reader {
                 moved_in: word(row, "moved_in")?,
                 moved_out: word(row, "moved_out")?,
                 state: row.get("state")?,
+                alias_of: row.get("alias_of")?,
+                came_by: row.get("came_by")?,
+                stays: json(row, "stays")?,
             })
         })
     }

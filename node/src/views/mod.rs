@@ -23,6 +23,7 @@ mod door_tags;
 mod dwellings;
 mod features;
 mod households;
+mod moves;
 mod organisation;
 mod query;
 mod reader;
@@ -64,6 +65,7 @@ pub use households::{
     HazardFilter, HazardRow, HouseholdDetail, HouseholdFilter, HouseholdRow, InspectionFilter, InspectionRow,
     MAX_INSPECTIONS, ResidentRow,
 };
+pub use moves::{MoveFilter, MoveRow, MoveStepRow, PersonSide, SamePersonRow};
 pub use organisation::{
     Attendance, CallStep, Callee, CampaignProgress, Comparison, Crew, CrewMember, Escalated, EscalationFilter,
     MustCount, PostStaffing, ResponseState, Staffing, StaffingFilter, StepState, Units, WorkPlace, WorklistFilter,

@@ -18,7 +18,7 @@ use rusqlite::{Connection, ErrorCode, OpenFlags};
 use super::ViewError;
 
 /// Version of the tables. Another one in the file means: delete it and read the log from the start.
-const VERSION: i64 = 12;
+const VERSION: i64 = 13;
 /// Marks the file as a townmesh view (`PRAGMA application_id`): "tmvw".
 const APPLICATION_ID: i64 = 0x746d_7677;
 /// Pages of the write-ahead log after which it is copied into the file: 32 MB, so that an import syncs seldom.
@@ -33,7 +33,10 @@ const PREPARED: usize = 96;
 /// the feed that last named it; in `document` and `removed` it is the number of the change in this file. `door` is an address
 /// in its one spelling, by which the households behind a door find their dwelling. `household` of an inspection or hazard is
 /// what was inspected, of whatever kind (`subject`); where that is, stands with the hazard. `device_hour` counts the
-/// events of a device's day by the hours of the town's day, so that a year of them is looked through without reading them.
+/// events of a device's day by the hours of the town's day, so that a year of them is looked through without reading them. A
+/// resident is `void` who is not counted: recorded by mistake, shown as somebody else in the household (`mistake` is either of
+/// these), or shown as `alias_of` in another household. `move_person` are all who are one person by a move, those who are not
+/// shown by themselves with whom they are `shown` as.
 const TABLES: &str = "
 CREATE TABLE meta (name TEXT PRIMARY KEY, value INTEGER NOT NULL) STRICT, WITHOUT ROWID;
 CREATE TABLE namespace (number INTEGER PRIMARY KEY, name TEXT NOT NULL) STRICT;
@@ -102,7 +105,26 @@ CREATE INDEX door_tag_dwelling ON door_tag (dwelling);
 CREATE INDEX door_tag_region ON door_tag (region, dwelling, tag);
 CREATE TABLE resident (
     row INTEGER NOT NULL, resident TEXT NOT NULL, name TEXT, id_number TEXT, phone TEXT, kind TEXT, relation TEXT,
-    moved_in TEXT, moved_out TEXT, void INTEGER NOT NULL, state TEXT NOT NULL, PRIMARY KEY (row, resident)) STRICT, WITHOUT ROWID;
+    moved_in TEXT, moved_out TEXT, void INTEGER NOT NULL, state TEXT NOT NULL, mistake INTEGER NOT NULL, alias_of TEXT,
+    came_by TEXT, stays TEXT NOT NULL, PRIMARY KEY (row, resident)) STRICT, WITHOUT ROWID;
+CREATE INDEX resident_id ON resident (resident);
+CREATE INDEX resident_number ON resident (id_number);
+CREATE INDEX resident_phone ON resident (phone, name);
+CREATE TABLE move (
+    row INTEGER PRIMARY KEY, from_region TEXT NOT NULL, to_region TEXT NOT NULL, household TEXT NOT NULL, resident TEXT NOT NULL,
+    day TEXT NOT NULL, state TEXT NOT NULL, reason TEXT, arrival_household TEXT, arrival_resident TEXT, name TEXT, id_number TEXT,
+    phone TEXT, told TEXT NOT NULL, kind TEXT, relation TEXT, stays TEXT NOT NULL, given_ms INTEGER NOT NULL, changed_ms INTEGER NOT NULL,
+    conflicts INTEGER NOT NULL, events TEXT NOT NULL) STRICT;
+CREATE INDEX move_changed ON move (changed_ms, row);
+CREATE TABLE move_person (
+    row INTEGER NOT NULL, resident TEXT NOT NULL, shown TEXT, PRIMARY KEY (row, resident)) STRICT, WITHOUT ROWID;
+CREATE INDEX move_person_resident ON move_person (resident);
+CREATE INDEX move_person_shown ON move_person (shown);
+CREATE TABLE same_person (
+    row INTEGER PRIMARY KEY, first TEXT NOT NULL, second TEXT NOT NULL, first_household TEXT, second_household TEXT,
+    first_region TEXT, second_region TEXT, answer TEXT, contested INTEGER NOT NULL) STRICT;
+CREATE INDEX same_person_first ON same_person (first, second);
+CREATE INDEX same_person_second ON same_person (second);
 CREATE TABLE inspection (
     row INTEGER NOT NULL, record TEXT NOT NULL, household TEXT NOT NULL, inspector TEXT NOT NULL,
     time_ms INTEGER NOT NULL, checklist INTEGER NOT NULL, answers TEXT NOT NULL, hazards INTEGER NOT NULL, note TEXT,
@@ -377,7 +399,7 @@ mod tests {
         let digest = blake3::hash(TABLES.as_bytes()).to_hex();
         assert_eq!(
             (VERSION, digest.get(..16)),
-            (12, Some("181b17525b96bc12")),
+            (13, Some("1ad7cf078a72a1d2")),
             "raise VERSION, then note the new digest"
         );
     }

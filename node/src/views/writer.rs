@@ -5,6 +5,7 @@ mod case;
 mod device;
 mod door_tag;
 mod inbox;
+mod people;
 mod places;
 mod registry;
 mod table;
@@ -259,7 +260,7 @@ struct Slot<'a> {
 }
 
 /// Kinds of documents that are shown, and so can be told as changed.
-pub const SHOWN: [DocumentKind; 24] = [
+pub const SHOWN: [DocumentKind; 26] = [
     DocumentKind::Household,
     DocumentKind::Inspection,
     DocumentKind::Hazard,
@@ -284,10 +285,12 @@ pub const SHOWN: [DocumentKind; 24] = [
     DocumentKind::Track,
     DocumentKind::Dwelling,
     DocumentKind::DoorTag,
+    DocumentKind::Move,
+    DocumentKind::SamePerson,
 ];
 
 /// Tables whose rows belong to a document.
-const OWNED: [&str; 25] = [
+const OWNED: [&str; 28] = [
     "document",
     "region",
     "grid",
@@ -313,6 +316,9 @@ const OWNED: [&str; 25] = [
     "conflict",
     "settlement",
     "position",
+    "move",
+    "move_person",
+    "same_person",
 ];
 
 impl<'c> Batch<'c> {
@@ -379,6 +385,8 @@ impl<'c> Batch<'c> {
             Reading::Track(record) => (DocumentKind::Track, record.id),
             Reading::Dwelling(record) => (DocumentKind::Dwelling, record.id),
             Reading::DoorTags(record) => (DocumentKind::DoorTag, record.id),
+            Reading::Move(record) => (DocumentKind::Move, record.id),
+            Reading::SamePerson(record) => (DocumentKind::SamePerson, record.id),
         };
         let slot = self.slot(item, namespace, kind, document)?;
         let before = self.said(slot.row)?;
@@ -406,6 +414,8 @@ impl<'c> Batch<'c> {
             Reading::Track(record) => self.track(slot, record),
             Reading::Dwelling(record) => self.dwelling(slot, record),
             Reading::DoorTags(record) => self.door_tags(slot, record),
+            Reading::Move(record) => self.moved(slot, record),
+            Reading::SamePerson(record) => self.same_person(slot, record),
         }?;
         self.inbox(slot, reading)
     }

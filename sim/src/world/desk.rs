@@ -462,6 +462,8 @@ fn answerable(reading: &Reading) -> Vec<(OpenConflict, Vec<u8>)> {
         | Reading::LifeCycle(_)
         | Reading::Dwelling(_)
         | Reading::DoorTags(_)
+        | Reading::Move(_)
+        | Reading::SamePerson(_)
         | Reading::Nothing => vec![],
     }
 }
@@ -485,6 +487,8 @@ fn settled_records(reading: &Reading) -> Vec<Vec<u8>> {
         | Reading::LifeCycle(_)
         | Reading::Dwelling(_)
         | Reading::DoorTags(_)
+        | Reading::Move(_)
+        | Reading::SamePerson(_)
         | Reading::Nothing => return vec![],
     };
     settled.iter().map(|settled| settled.at.record.clone()).collect()
@@ -509,6 +513,8 @@ fn is_text(reading: &Reading, subject: &str) -> bool {
         | Reading::LifeCycle(_)
         | Reading::Dwelling(_)
         | Reading::DoorTags(_)
+        | Reading::Move(_)
+        | Reading::SamePerson(_)
         | Reading::Nothing => false,
     }
 }

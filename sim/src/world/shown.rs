@@ -70,6 +70,8 @@ pub(crate) fn cells(reading: &Reading) -> Shown {
         | Reading::LifeCycle(_)
         | Reading::Dwelling(_)
         | Reading::DoorTags(_)
+        | Reading::Move(_)
+        | Reading::SamePerson(_)
         | Reading::Nothing => Shown::new(),
     }
 }

@@ -67,6 +67,11 @@ pub(super) fn of_household_field() -> Vec<Offer> {
     of_field().into_iter().chain([value]).collect()
 }
 
+/// What only a center can judge.
+pub(super) fn of_centers() -> Vec<Offer> {
+    vec![offer(ActionKey::Keep, "采用其中一方", "keep one side", Need::Center)]
+}
+
 pub(super) fn of_cell() -> Vec<Offer> {
     vec![
         offer(ActionKey::Keep, "采用其中一方", "keep one side", Need::Center),

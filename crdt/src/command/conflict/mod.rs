@@ -10,6 +10,7 @@
 
 mod actions;
 mod cases;
+mod moves;
 mod settle;
 mod settled;
 
@@ -26,6 +27,7 @@ use super::read::{
 use crate::change::AssertionId;
 use crate::clock::Millis;
 use crate::domain::case::{ConflictKind, OrderRef};
+use crate::domain::moves::MoveConflictKind;
 use crate::domain::role::Role;
 use crate::id::{ConflictId, DocumentId, NodeId, RecordId, ResidentId};
 
@@ -44,6 +46,8 @@ pub enum InboxKind {
     WithoutEffect,
     /// Rules of cases that were published without knowing of each other.
     Editions,
+    /// What was done about somebody who moves.
+    Move(MoveConflictKind),
 }
 
 impl InboxKind {
@@ -58,6 +62,7 @@ impl InboxKind {
             Self::Case(kind) => kind.to_string(),
             Self::WithoutEffect => "without_effect".into(),
             Self::Editions => "editions".into(),
+            Self::Move(kind) => kind.to_string(),
         }
     }
 }
@@ -100,6 +105,8 @@ enum Place {
     Events([RecordId; 2]),
     /// Publishing the rules once more settles it.
     Editions,
+    /// Two events of a move.
+    Move([RecordId; 2]),
 }
 
 /// One side of a conflict.
@@ -178,6 +185,11 @@ pub fn open(reading: &Reading) -> Vec<OpenConflict> {
         Reading::Table(record) => record.conflicts.iter().map(|conflict| of_cell(record, conflict)).collect(),
         Reading::Book(entry) => fields(entry.id, &entry.conflicts),
         Reading::Case(record) => cases::open(record),
+        Reading::Move(record) => moves::open(record),
+        Reading::SamePerson(record) => {
+            let conflicts = record.conflicts.iter();
+            conflicts.map(|conflict| of_field(record.id, conflict, actions::of_centers())).collect()
+        }
         Reading::LifeCycle(record) if record.newest.len() > 1 => vec![of_editions(record)],
         Reading::LifeCycle(_)
         | Reading::DoorTags(_)

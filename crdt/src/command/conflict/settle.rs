@@ -6,7 +6,7 @@ use super::super::book;
 use super::super::case::{self, Actor, CaseRef};
 use super::super::household::{self, Edit};
 use super::super::read::{self, At, Reading};
-use super::super::{CommandError, Outcome, duplicates, dwelling, people, table};
+use super::super::{CommandError, Outcome, duplicates, dwelling, moves, people, table};
 use super::{Done, InboxKind, OpenConflict, Place, Side, open, settled};
 use crate::change::AssertionId;
 use crate::clock::Millis;
@@ -170,7 +170,11 @@ fn carry_out(
         (Place::Events(events), Choice::Acknowledge) if conflict.kind == InboxKind::WithoutEffect => {
             on_case(replica, of, *events, vec![], actor, now).map(Some)
         }
-        (Place::Field { .. } | Place::Residents(_) | Place::Events(_) | Place::Editions, _) => {
+        (Place::Move(between), Choice::Keep(number)) => {
+            let stands = side(*number)?.event;
+            moves::settle(replica, of.document, *between, stands, now).map(Some)
+        }
+        (Place::Field { .. } | Place::Residents(_) | Place::Events(_) | Place::Editions | Place::Move(_), _) => {
             Err(CommandError::NotOffered)
         }
     }

@@ -7,7 +7,7 @@ use serde::Serialize;
 use super::super::read::{Reading, Settlement};
 use super::super::{CommandError, Outcome, duplicates};
 use super::settle::Of;
-use super::{Side, cases, id, id_of_field, id_of_residents, side, sides};
+use super::{Side, cases, id, id_of_field, id_of_residents, moves, side, sides};
 use crate::clock::Millis;
 use crate::document::Settled;
 use crate::domain::case::{Case, ConflictKind};
@@ -55,6 +55,9 @@ pub fn settled(reading: &Reading) -> Vec<Done> {
     if let Reading::Case(record) = reading {
         return of_case(record.id, &record.case);
     }
+    if let Reading::Move(record) = reading {
+        return moves::settled(record);
+    }
     let Some((document, settlements)) = settlements(reading) else { return vec![] };
     settlements.iter().map(|one| of_field(document, one)).collect()
 }
@@ -72,7 +75,9 @@ fn settlements(reading: &Reading) -> Option<(DocumentId, &[Settlement])> {
         Reading::Team(record) => (record.id, &record.settled),
         Reading::Table(record) => (record.id, &record.settled),
         Reading::Book(entry) => (entry.id, &entry.settled),
-        Reading::Case(_)
+        Reading::SamePerson(record) => (record.id, &record.settled),
+        Reading::Move(_)
+        | Reading::Case(_)
         | Reading::LifeCycle(_)
         | Reading::DoorTags(_)
         | Reading::Inspections(_)
@@ -168,6 +173,11 @@ pub fn undo(
     let reading = Of { namespace, kind, document }.read(replica)?;
     let not_found = CommandError::NotFound { thing: "settlement in", chinese: "裁定", document };
     let done = settled(&reading).into_iter().find(|done| done.id == settlement).ok_or(not_found)?;
+    if let Reading::Move(record) = &reading {
+        let between = moves::between(record, done.conflict).ok_or(CommandError::ConflictChanged)?;
+        let recorded = super::super::moves::settle(replica, document, between, None, now)?;
+        return Ok(Outcome::Changed(done.conflict, recorded));
+    }
     let made = settlements(&reading).map(|(_, settlements)| settlements).unwrap_or_default();
     let made = made.iter().find(|one| of_field(document, one).id == settlement);
     let Some(made) = made else { return Err(CommandError::NotUndoable) };

@@ -10,11 +10,12 @@ use crate::command::read::PersonalState;
 use crate::command::{CommandError, duplicates};
 use crate::document::Content;
 use crate::domain::household::{Household, Resident};
+use crate::domain::moves::{self, Stay};
 use crate::domain::person::PersonalData;
 use crate::id::{DocumentId, ResidentId};
-use crate::replica::Replica;
+use crate::replica::{PersonalError, Replica};
 use crate::store::StoreError;
-use crate::value::Fields;
+use crate::value::{Fields, Value};
 
 /// A household as it is recorded.
 pub(super) struct Current {
@@ -32,6 +33,8 @@ pub(super) struct Known {
     pub(super) person: Person,
     /// Whom they are shown as.
     pub(super) alias_of: Option<ResidentId>,
+    /// Where they lived before, as far as that could be opened.
+    pub(super) stays: Vec<Stay>,
 }
 
 /// Everybody who was not recorded by mistake.
@@ -67,12 +70,28 @@ impl Current {
             let fields = content.fields(record);
             let slot = Slot { record, field: Resident::PERSONAL, resident: id };
             let person = people::open(replica, place, slot, content)?;
-            residents.push(Known { id, resident: Resident::read(&fields), fields, person, alias_of: None });
+            let stays = stays(replica, place, &fields, id)?;
+            residents.push(Known { id, resident: Resident::read(&fields), fields, person, alias_of: None, stays });
         }
         let aliases = duplicates::aliases(content, &standing(&residents));
         residents.iter_mut().for_each(|known| known.alias_of = aliases.get(&known.id).copied());
         let owner = people::open(replica, place, owner_slot(place.document), content)?;
         Ok(Self { household: Household::read(&fields), fields, owner, residents })
+    }
+}
+
+/// Where somebody lived before; nothing where that cannot be opened.
+fn stays(
+    replica: &mut Replica,
+    place: Place<'_>,
+    fields: &Fields,
+    resident: ResidentId,
+) -> Result<Vec<Stay>, StoreError> {
+    let Some(sealed) = fields.get(&Resident::HISTORY).and_then(Value::as_bytes) else { return Ok(vec![]) };
+    match replica.open_personal(place.namespace, place.document, resident, sealed) {
+        Ok(plain) => Ok(moves::decode_stays(&plain).unwrap_or_default()),
+        Err(PersonalError::Erased | PersonalError::NoKey | PersonalError::Seal(_)) => Ok(vec![]),
+        Err(PersonalError::Store(error)) => Err(error),
     }
 }
 

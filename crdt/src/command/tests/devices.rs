@@ -42,6 +42,8 @@ fn count(readings: &BTreeMap<DocumentId, Reading>) -> usize {
         | Reading::Track(_)
         | Reading::Dwelling(_)
         | Reading::DoorTags(_)
+        | Reading::Move(_)
+        | Reading::SamePerson(_)
         | Reading::Nothing => None,
     });
     days.sum()

@@ -11,6 +11,7 @@ mod hazards;
 mod households;
 mod life_cycle;
 mod matching;
+mod moves;
 mod photos;
 mod roles;
 mod tables;

@@ -91,6 +91,8 @@ fn line(number: u64, reading: Reading) -> (FeedItem, Namespace, Reading) {
         Reading::Track(record) => record.id,
         Reading::Dwelling(record) => record.id,
         Reading::DoorTags(record) => record.id,
+        Reading::Move(record) => record.id,
+        Reading::SamePerson(record) => record.id,
         Reading::Nothing => DocumentId([0; 16]),
     };
     (FeedItem { number, namespace: 3, document, kind: 1 }, Namespace::registry(VILLAGE), reading)
@@ -114,7 +116,14 @@ fn resident(number: u8, name: &str) -> ResidentRecord {
         personal: Some(person(name)),
         ..Resident::default()
     };
-    ResidentRecord { id: ResidentId([number; 8]), resident, state: PersonalState::Open, alias_of: None }
+    ResidentRecord {
+        id: ResidentId([number; 8]),
+        resident,
+        state: PersonalState::Open,
+        alias_of: None,
+        came_by: None,
+        stays: vec![],
+    }
 }
 
 fn household(number: u32, address: &str, names: &[&str]) -> HouseholdRecord {

@@ -72,6 +72,8 @@ fn region(reading: &Reading) -> Option<String> {
         Reading::Team(record) => key(record.record.region),
         Reading::Device(record) => key(record.record.region),
         Reading::Book(entry) => key(entry.book.region(&entry.fields)),
+        Reading::Move(record) => key(Some(record.moved.leading.from)),
+        Reading::SamePerson(record) => key(record.record.first_region),
         Reading::Region(_)
         | Reading::Inspections(_)
         | Reading::Hazard(_)

@@ -12,7 +12,7 @@ const HOUSEHOLD: &str = "INSERT OR REPLACE INTO household (row, region, address,
     tenant_limit, latitude, longitude, note, head_name, head_id_number, head_phone, head_is_owner, residents, mark, head_state, \
     conflicts, changed) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
 const RESIDENT: &str = "INSERT INTO resident (row, resident, name, id_number, phone, kind, relation, moved_in, \
-    moved_out, void, state) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
+    moved_out, void, state, mistake, came_by, stays) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
 const INSPECTION: &str = "INSERT INTO inspection (row, record, household, inspector, time_ms, checklist, answers, \
     hazards, note, photos, void, latitude, longitude) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
 const HAZARD: &str = "INSERT OR REPLACE INTO hazard (row, region, household, checklist, item, occurrence, grade, state, \
@@ -47,7 +47,7 @@ impl Batch<'_> {
                 &head.and_then(|head| head.id_number.as_deref()),
                 &head.and_then(|head| head.phone.as_deref()),
                 &household.owner.is_some(),
-                &present(&record.residents),
+                &0,
                 &mark.key(),
                 &state_key(record.owner_state),
                 &conflicts,
@@ -55,6 +55,9 @@ impl Batch<'_> {
             ],
         )?;
         self.residents(slot, &record.residents)?;
+        // Some may be shown in another household.
+        self.link_residents(&record.residents)?;
+        self.count_residents(slot.row)?;
         self.position(slot, household.position.as_slice())?;
         let people = record.residents.iter().filter(|one| one.resident.void != Some(true));
         let names = people.filter_map(|one| one.resident.personal.as_ref()).map(|person| person.name.as_str());
@@ -65,13 +68,14 @@ impl Batch<'_> {
 
     fn residents(&self, slot: Slot<'_>, residents: &[ResidentRecord]) -> rusqlite::Result<()> {
         self.clear(slot, "resident")?;
-        for ResidentRecord { id, resident, state, .. } in residents {
+        for ResidentRecord { id, resident, state, came_by, stays, .. } in residents {
+            let (id, is_mistake) = (id.to_string(), resident.void == Some(true));
             let personal = resident.personal.as_ref();
             self.run(
                 RESIDENT,
                 &[
                     &slot.row,
-                    &id.to_string(),
+                    &id,
                     &personal.map(|person| &person.name),
                     &personal.and_then(|person| person.id_number.as_deref()),
                     &personal.and_then(|person| person.phone.as_deref()),
@@ -79,8 +83,11 @@ impl Batch<'_> {
                     &key(resident.relation),
                     &key(resident.moved_in),
                     &key(resident.moved_out),
-                    &(resident.void == Some(true)),
+                    &is_mistake,
                     &state_key(*state),
+                    &is_mistake,
+                    &key(*came_by),
+                    &json(stays)?,
                 ],
             )?;
         }
@@ -189,12 +196,6 @@ fn head(record: &HouseholdRecord) -> Option<&PersonalData> {
         |one: &&ResidentRecord| one.resident.relation == Some(Relation::Head) && one.resident.void != Some(true);
     let resident = || record.residents.iter().find(is_head)?.resident.personal.as_ref();
     record.household.owner.as_ref().or_else(resident)
-}
-
-/// How many live here: without those recorded by mistake, and those whose last day is known.
-fn present(residents: &[ResidentRecord]) -> i64 {
-    let lives_here = |one: &&ResidentRecord| one.resident.void != Some(true) && one.resident.moved_out.is_none();
-    residents.iter().filter(lives_here).count() as i64
 }
 
 pub(super) fn state_key(state: PersonalState) -> &'static str {

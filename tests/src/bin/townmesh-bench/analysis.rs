@@ -228,7 +228,8 @@ fn household(number: u64, region: Option<RegionCode>) -> (DocumentId, Reading) {
             personal: Some(personal),
             ..Resident::default()
         };
-        ResidentRecord { id: ResidentId([place; 8]), resident, state: PersonalState::Open, alias_of: None }
+        let id = ResidentId([place; 8]);
+        ResidentRecord { id, resident, state: PersonalState::Open, alias_of: None, came_by: None, stays: vec![] }
     };
     let residents = (0..3).map(resident).collect();
     let owner_state = PersonalState::Open;
