@@ -368,6 +368,7 @@ impl RequestInput {
             device: None,
             reporter: None,
             photos: vec![],
+            found_ms: None,
         }
     }
 }
