@@ -422,6 +422,10 @@ impl Explain for QueryError {
             Self::Cursor => {
                 Message::new("cursor", "翻页位置无效", en).remedy("从第一页重新开始", "start again from the first page")
             }
+            Self::CursorOfSort { given, asked } => {
+                Message::new("cursor_of_sort", format!("翻页位置属于按 {given} 排序的列表，而不是按 {asked}"), en)
+                    .remedy("保持同一排序，或从第一页重新开始", "keep the sort, or start again from the first page")
+            }
             Self::Open { .. } => {
                 Message::new("views_not_ready", "视图尚未就绪", en).remedy("稍后再试", "try again in a moment")
             }

@@ -119,6 +119,7 @@ fn live(
             device: None,
             reporter: None,
             photos: vec![],
+            found_ms: None,
         };
         let new = NewCase { region, natural_key: None, noticed: now, report, reporter: None };
         let case = case::report(replica, &reporter, new, now)?.into_value();

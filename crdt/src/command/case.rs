@@ -110,7 +110,7 @@ pub fn report(
     check_role(replica, actor)?;
     // Before anything is staged: an opened year and a person's key would stay behind a report that is refused.
     actor.check().map_err(|error| error.within("actor"))?;
-    new.report.check_input().map_err(|error| error.within("report"))?;
+    new.report.check_input().and_then(|()| new.report.check_found(now)).map_err(|error| error.within("report"))?;
     input::time("noticed_ms", i64::try_from(new.noticed).unwrap_or(i64::MAX))?;
     // Every report without a key of its own would be one case.
     if new.natural_key.as_ref().is_some_and(|key| key.trim_ascii().is_empty()) {
@@ -453,6 +453,9 @@ fn add(
     check_role(replica, actor)?;
     actor.check().map_err(|error| error.within("actor"))?;
     action.check_input().map_err(|error| error.within("action"))?;
+    if let Action::Report(report) = &action {
+        report.check_found(now).map_err(|error| error.within("action.report"))?;
+    }
     let action = if let Action::Assign { order, person } = action {
         Action::Assign { order, person: known.as_known(&person) }
     } else {

@@ -112,6 +112,8 @@ pub enum Fault {
     },
     /// A time before 1970 or beyond the year 9999.
     Time,
+    /// A time that is still to come.
+    Ahead,
     /// No phone number.
     Phone,
     /// A name, number or phone as it is shown masked.
@@ -152,6 +154,7 @@ impl Fault {
             Self::TimeOrder => "time_order",
             Self::NotFallen { .. } => "not_fallen",
             Self::Time => "time",
+            Self::Ahead => "time_ahead",
             Self::Phone => "phone",
             Self::Masked => "masked",
             Self::IdNumber(_) => "id_number",
@@ -181,6 +184,7 @@ impl Fault {
                 format!("措施后 {after} 件，措施前 {before} 件，没有下降，不能销号")
             }
             Self::Time => format!("时间不合理，应为 1970 年以来的毫秒数，0至{LAST_MS}"),
+            Self::Ahead => "晚于现在，请核对时间".into(),
             Self::Phone => "电话号码不正确，请填11位手机号或区号-座机号".into(),
             Self::Masked => "这是打码后的内容，请填写完整内容".into(),
             Self::IdNumber(error) => {
@@ -222,6 +226,7 @@ impl Fault {
                 format!("{after} cases after the measure and {before} before: it has not fallen and stays open")
             }
             Self::Time => format!("this time cannot be; write milliseconds since 1970, 0 to {LAST_MS}"),
+            Self::Ahead => "it lies ahead of now; compare the time".into(),
             Self::Phone => "no phone number; write 11 digits of a mobile, or area code and landline".into(),
             Self::Masked => "it is masked; write it in full".into(),
             Self::IdNumber(error) => {

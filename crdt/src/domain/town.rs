@@ -42,6 +42,8 @@ coded! {
         Company = 5, "company", "企业", "company";
         /// 志愿者.
         Volunteers = 6, "volunteers", "志愿者", "volunteers";
+        /// 微型消防站.
+        MicroFireStation = 7, "micro_fire_station", "微型消防站", "micro fire station";
     }
 }
 

@@ -188,6 +188,7 @@ pub(super) fn report() -> Action {
         device: None,
         reporter: None,
         photos: vec![[3; 32].into()],
+        found_ms: None,
     }))
 }
 

@@ -5,6 +5,8 @@ use std::process::ExitCode;
 use clap::builder::PossibleValuesParser;
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
+use townmesh_crdt::domain::case::Source;
+use townmesh_crdt::domain::date::Day;
 use townmesh_crdt::domain::device::DeviceKind;
 use townmesh_crdt::domain::household::ResidentKind;
 use townmesh_crdt::domain::position::Position;
@@ -15,7 +17,7 @@ use super::checks::{self, ContradictionArgs, GridArgs, IntervalArgs, OpenArgs};
 use super::client::Client;
 use super::output::table;
 use super::{Context, Done};
-use crate::views::{CauseGrouping, HandlingForm, HazardGrouping, PlaceKind, SpotSource, TrendStep};
+use crate::views::{CauseGrouping, HandlingForm, HazardGrouping, PlaceKind, SpotSource, TrendGrouping, TrendStep};
 
 #[derive(Debug, Subcommand)]
 pub(super) enum AnalysisCommand {
@@ -27,7 +29,7 @@ pub(super) enum AnalysisCommand {
     Hazards(HazardArgs),
     /// 人口分析 / statistics of people
     Population(PopulationArgs),
-    /// 趋势 / cases by day, week or month
+    /// 趋势 / cases or alarms by day, week or month
     Trend(TrendArgs),
     /// 专项行动建议 / which campaigns are called for
     Proposals(ProposalArgs),
@@ -86,9 +88,21 @@ pub(super) struct HotSpotArgs {
     /// 只看该点所在方格：纬度,经度 / only the square of this place: latitude,longitude
     #[arg(long, value_name = "LAT,LON", allow_hyphen_values = true)]
     square: Option<Position>,
-    /// 行数 / squares
+    /// 列出其中的案卷 / list the cases there
+    #[arg(long, conflicts_with_all = ["of", "device_kind"])]
+    cases: bool,
+    /// 只列周几的案卷，1 为周一 / only cases of this day of the week, 1 is Monday
+    #[arg(long, requires = "cases")]
+    weekday: Option<u8>,
+    /// 只列几时的案卷 / only cases of this hour of the day
+    #[arg(long, requires = "cases")]
+    hour: Option<u8>,
+    /// 行数 / squares, or cases
     #[arg(long, default_value_t = 20)]
     limit: u32,
+    /// 接着上一页（与 --cases 同用） / go on after this place, with --cases
+    #[arg(long, value_name = "CURSOR", requires = "cases")]
+    after: Option<String>,
 }
 
 #[derive(Debug, Args)]
@@ -134,12 +148,24 @@ pub(super) struct TrendArgs {
     /// 案件类别 / only of this category
     #[arg(long)]
     category: Option<String>,
+    /// 来源 / only from this source: enforcement, patrol, public, video, data
+    #[arg(long)]
+    source: Option<Source>,
+    /// 案卷按类别或来源，或设备报警 / cases by category or source, or alarms by device
+    #[arg(long, default_value = "category", conflicts_with = "cases", value_parser = groupings())]
+    by: String,
     /// 按日、周或月 / by day, week or month
     #[arg(long, default_value = "day", value_parser = steps())]
     step: String,
-    /// 类别数 / categories
+    /// 列出该日所在一段的案卷 / list the cases of the period of this day
+    #[arg(long, value_name = "DAY")]
+    cases: Option<Day>,
+    /// 类别数或案卷数 / categories, or cases
     #[arg(long, default_value_t = 20)]
     limit: u32,
+    /// 接着上一页（与 --cases 同用） / go on after this place, with --cases
+    #[arg(long, value_name = "CURSOR", requires = "cases")]
+    after: Option<String>,
 }
 
 #[derive(Debug, Args)]
@@ -157,6 +183,10 @@ pub(super) struct ProposalArgs {
     limit: u32,
 }
 
+fn groupings() -> PossibleValuesParser {
+    words(TrendGrouping::ALL.iter().map(|by| (by.name(), by.words())))
+}
+
 fn steps() -> PossibleValuesParser {
     words(TrendStep::ALL.iter().map(|step| (step.name(), step.words())))
 }
@@ -165,14 +195,27 @@ impl AnalysisCommand {
     pub(super) fn run(self, context: &Context) -> Done {
         let client = Client::of(&context.config.data_dir)?;
         let (path, query, shown): (&str, _, fn(&Value) -> String) = match self {
+            Self::HotSpots(args) if args.cases => {
+                checks::behind(context, &client, "hot-spots", &args.behind())?;
+                return Ok(ExitCode::SUCCESS);
+            }
             Self::HotSpots(args) => ("hot-spots", args.query(), hot_spots),
             Self::Recurrence(args) => ("recurrence", args.query(), recurrence),
             Self::Hazards(args) => ("hazards", args.query(), hazards),
             Self::Population(args) => ("population", args.query(), population),
-            Self::Trend(args) => ("trend", args.query(), trend),
+            Self::Trend(args) => match args.cases {
+                Some(day) => {
+                    checks::behind(context, &client, "trend", &args.behind(day))?;
+                    return Ok(ExitCode::SUCCESS);
+                }
+                None => ("trend", args.query(), trend),
+            },
             Self::Proposals(args) => ("proposals", args.query(), proposals),
             Self::Contradictions(args) => ("contradictions", args.query(), checks::contradictions),
-            Self::Intervals(args) => ("intervals", args.query(), checks::intervals),
+            Self::Intervals(args) => {
+                args.run(context, &client)?;
+                return Ok(ExitCode::SUCCESS);
+            }
             Self::Grids(args) => {
                 args.run(context, &client)?;
                 return Ok(ExitCode::SUCCESS);
@@ -200,6 +243,20 @@ impl HotSpotArgs {
             ("device_kind", self.device_kind.map(|kind| kind.to_string())),
             ("square", self.square.map(|place| format!("{},{}", place.latitude(), place.longitude()))),
             ("limit", Some(self.limit.to_string())),
+        ]);
+        query
+    }
+
+    /// The cases there.
+    fn behind(self) -> Pairs {
+        let mut query = self.scope.query();
+        query.extend([
+            ("category", self.category),
+            ("square", self.square.map(|place| format!("{},{}", place.latitude(), place.longitude()))),
+            ("weekday", self.weekday.map(|day| day.to_string())),
+            ("hour", self.hour.map(|hour| hour.to_string())),
+            ("limit", Some(self.limit.to_string())),
+            ("after", self.after),
         ]);
         query
     }
@@ -237,8 +294,27 @@ impl PopulationArgs {
 impl TrendArgs {
     fn query(self) -> Pairs {
         let mut query = self.scope.query();
-        query.extend([("category", self.category), ("step", Some(self.step)), ("limit", Some(self.limit.to_string()))]);
+        query.extend([
+            ("category", self.category),
+            ("source", self.source.map(|source| source.to_string())),
+            ("by", Some(self.by)),
+            ("step", Some(self.step)),
+            ("limit", Some(self.limit.to_string())),
+        ]);
         query
+    }
+
+    /// The cases of the period of a day.
+    fn behind(self, day: Day) -> Pairs {
+        vec![
+            ("begin", Some(day.to_string())),
+            ("step", Some(self.step)),
+            ("region", self.scope.region().map(|region| region.to_string())),
+            ("category", self.category),
+            ("source", self.source.map(|source| source.to_string())),
+            ("limit", Some(self.limit.to_string())),
+            ("after", self.after),
+        ]
     }
 }
 
@@ -416,8 +492,8 @@ fn population(answer: &Value) -> String {
 
 fn trend(answer: &Value) -> String {
     let total = [("合计 total", &answer["total"])];
-    let by_category = answer["rows"].as_array().into_iter().flatten();
-    let named = by_category.map(|series| (series["category"].as_str().unwrap_or_default(), series));
+    let by_group = answer["rows"].as_array().into_iter().flatten();
+    let named = by_group.map(|series| (series["group"].as_str().unwrap_or_default(), series));
     let mut rows = Vec::new();
     for (name, series) in total.into_iter().chain(named) {
         for point in series["points"].as_array().into_iter().flatten() {
@@ -432,9 +508,9 @@ fn trend(answer: &Value) -> String {
         }
     }
     let columns = [
-        ("/name", "类别 category"),
+        ("/name", "分组 group"),
         ("/begin", "起始日 begin"),
-        ("/count", "案卷 cases"),
+        ("/count", "数量 count"),
         ("/median", "以往中位数 median before"),
         ("/deviations", "偏离 deviations"),
         ("/mark", "提示 mark"),
@@ -512,8 +588,8 @@ mod tests {
             json!({ "begin": "2026-11-02", "count": count, "median": 1.0,
             "deviations": 4.0, "anomaly": anomaly, "complete": complete })
         };
-        let total = json!({ "category": null, "points": [point(9, true, true), point(1, false, false)] });
-        let series = json!({ "category": "order", "points": [point(1, false, true)] });
+        let total = json!({ "group": null, "points": [point(9, true, true), point(1, false, false)] });
+        let series = json!({ "group": "order", "points": [point(1, false, true)] });
         let shown = trend(&json!({ "total": total, "rows": [series] }));
         assert!(shown.contains("合计 total\t2026-11-02\t9\t1.0\t4.0\t异常 stands out\n"), "{shown}");
         assert!(shown.contains("未结束 not over\n") && shown.contains("order\t2026-11-02\t1\t1.0\t4.0\t\n"), "{shown}");

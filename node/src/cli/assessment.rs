@@ -21,6 +21,17 @@ use crate::views::{Figure, GroupBy};
 const HOUR_MS: i64 = 3_600_000;
 const DAY_MS: i64 = 24 * HOUR_MS;
 
+/// Columns of the cases behind a figure.
+pub(super) const BEHIND: [(&str, &str); 7] = [
+    ("/number", "编号 number"),
+    ("/region", "村居 region"),
+    ("/state", "状态 state"),
+    ("/reported_ms", "上报 reported"),
+    ("/due_ms", "时限 due"),
+    ("/handled_ms", "处理完成 handled"),
+    ("/description", "情况 description"),
+];
+
 /// Words of the views that a flag takes, each with what it is called.
 pub(super) fn words<'a>(known: impl IntoIterator<Item = (&'static str, [&'a str; 2])>) -> PossibleValuesParser {
     let value = |(name, [chinese, english]): (&'static str, [&str; 2])| {
@@ -61,6 +72,9 @@ pub(super) struct AssessmentArgs {
     /// 只看该组（与 --by 同用）/ only this group of --by
     #[arg(long, requires = "by")]
     group: Option<String>,
+    /// 附上一时段及名次变化 / beside the period before, with the change of place
+    #[arg(long, conflicts_with = "cases")]
+    before: bool,
     /// 列出该指标背后的案卷 / list the cases behind this figure
     #[arg(long, value_name = "FIGURE", value_parser = figures())]
     cases: Option<String>,
@@ -81,6 +95,21 @@ pub(super) struct ScoresArgs {
     /// 区划代码 / only in this region
     #[arg(long, value_name = "CODE")]
     region: Option<RegionCode>,
+    /// 列出该指标背后的案卷（与 --subject 同用） / list the cases behind this part, of --subject
+    #[arg(long, value_name = "PART", requires = "subject", value_parser = parts())]
+    cases: Option<String>,
+    /// 队伍或人员编号 / code of the team or person
+    #[arg(long, value_name = "CODE", requires = "cases")]
+    subject: Option<String>,
+    /// 列出分母而不是分子的案卷 / the cases of the whole instead of those that count
+    #[arg(long, requires = "cases")]
+    whole: bool,
+    #[command(flatten)]
+    page: PageArgs,
+}
+
+fn parts() -> PossibleValuesParser {
+    words(ScorePart::ALL.iter().map(|part| (part.key(), [part.chinese(), part.english()])))
 }
 
 fn roles() -> PossibleValuesParser {
@@ -91,13 +120,21 @@ impl ScoresArgs {
     pub(super) fn run(self, context: &Context) -> Done {
         let client = Client::of(&context.config.data_dir)?;
         let (from_ms, until_ms) = self.period.bounds();
-        let query = [
+        let mut query = vec![
             ("role", Some(self.role)),
             ("from_ms", Some(from_ms.to_string())),
             ("until_ms", Some(until_ms.to_string())),
             ("region", self.region.map(|region| region.to_string())),
             ("by_person", Some(self.by_person.to_string())),
         ];
+        if let Some(part) = self.cases {
+            let side = if self.whole { "of" } else { "got" };
+            query.extend([("subject", self.subject), ("part", Some(part)), ("side", Some(side.to_owned()))]);
+            query.extend(self.page.query());
+            let listed = client.fetch("/v1/scores/cases", &query)?;
+            context.output.result(&listed, |listed| table(listed, &BEHIND));
+            return Ok(ExitCode::SUCCESS);
+        }
         let scored = client.fetch("/v1/scores", &query)?;
         context.output.result(&scored, scores);
         Ok(ExitCode::SUCCESS)
@@ -174,18 +211,10 @@ impl AssessmentArgs {
         if let Some(figure) = self.cases {
             query.push(("figure", Some(figure)));
             query.extend(self.page.query());
-            let columns = [
-                ("/number", "编号 number"),
-                ("/region", "村居 region"),
-                ("/state", "状态 state"),
-                ("/reported_ms", "上报 reported"),
-                ("/due_ms", "时限 due"),
-                ("/handled_ms", "处理完成 handled"),
-                ("/description", "情况 description"),
-            ];
             let listed = client.fetch("/v1/assessment/cases", &query)?;
-            context.output.result(&listed, |listed| table(listed, &columns));
+            context.output.result(&listed, |listed| table(listed, &BEHIND));
         } else {
+            query.push(("before", Some(self.before.to_string())));
             let assessed = client.fetch("/v1/assessment", &query)?;
             context.output.result(&assessed, shown);
         }
@@ -231,6 +260,7 @@ fn shown(assessed: &Value) -> String {
     let columns = [
         ("/group", "分组 group"),
         ("/rank", "名次 rank"),
+        ("/before/change", "升降 change"),
         ("/filed", "立案 filed"),
         ("/due", "应结 due"),
         ("/closed", "已结 closed"),
@@ -243,6 +273,13 @@ fn shown(assessed: &Value) -> String {
         ("/rates/rework", "返工率 rework %"),
         ("/rates/valid_reports", "有效上报率 valid reports %"),
         ("/rates/missed_finding", "漏报率 missed %"),
+        ("/rates/on_time_filing", "按时立案率 on-time filing %"),
+        ("/rates/on_time_dispatch", "按时派遣率 on-time dispatch %"),
+        ("/rates/on_time_check", "按时核实率 on-time check %"),
+        ("/rates/on_time_verification", "按时核查率 on-time verification %"),
+        ("/rates/response", "响应率 response %"),
+        ("/rates/solution", "解决率 solution %"),
+        ("/rates/satisfaction", "满意率 satisfaction %"),
     ];
     table(&json!({ "rows": rows }), &columns) + &judged(assessed) + &sentence(&assessed["completeness"])
 }

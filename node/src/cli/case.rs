@@ -6,16 +6,19 @@ use std::process::ExitCode;
 
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
-use townmesh_crdt::domain::case::{CaseState, Lamp, Source};
+use townmesh_crdt::domain::case::{CaseState, Lamp, Severity, Source};
 use townmesh_crdt::domain::region::RegionCode;
 use townmesh_crdt::domain::role::Role;
 
+use super::assessment::words;
 use super::client::Client;
 use super::household::PageArgs;
 use super::output::{fields, recorded, table};
 use super::{Context, Done, FAILED};
 use crate::data_dir::FileError;
 use crate::http::CaseName;
+use crate::moment::Moment;
+use crate::views::{CaseSort, SortOrder};
 
 #[derive(Debug, Subcommand)]
 pub(super) enum CaseCommand {
@@ -90,6 +93,9 @@ pub(super) struct RecordArgs {
     /// 建议类别 / category that the reporter suggests
     #[arg(long)]
     category: Option<String>,
+    /// 发现时间，如 2026-11-01T08:00:00+08:00 / when the finder saw it
+    #[arg(long, value_name = "TIME")]
+    found: Option<Moment>,
     /// 反映人姓名 / name of whoever told of it
     #[arg(long, value_name = "NAME")]
     reporter: Option<String>,
@@ -135,6 +141,8 @@ pub(super) struct ListArgs {
     /// 队伍 / with an order to this team
     #[arg(long)]
     team: Option<String>,
+    #[command(flatten)]
+    what: CaseArgs,
     /// 文字 / with this text
     #[arg(long)]
     text: Option<String>,
@@ -142,12 +150,63 @@ pub(super) struct ListArgs {
     page: PageArgs,
 }
 
+/// What of cases lists are filtered and sorted by beside the place, the state and the team.
+#[derive(Debug, Args)]
+pub(super) struct CaseArgs {
+    /// 类别（案卷） / of this category (cases)
+    #[arg(long)]
+    category: Option<String>,
+    /// 来源（案卷） / from this source (cases): enforcement, patrol, public, video, data
+    #[arg(long)]
+    source: Option<Source>,
+    /// 严重程度（案卷） / of this severity (cases): general, serious, urgent
+    #[arg(long)]
+    severity: Option<Severity>,
+    /// 上报的人员或设备（案卷） / reported by this member or device (cases)
+    #[arg(long, value_name = "CODE")]
+    reporter: Option<String>,
+    /// 派给此人，或此人办理过（案卷） / with an order to this member, or something that they did (cases)
+    #[arg(long, value_name = "CODE")]
+    person: Option<String>,
+    /// 排序（案卷），缺省按上报时间 / sorted by this (cases); by when they were reported by default
+    #[arg(long, value_parser = words(CaseSort::ALL.iter().map(|sort| (sort.name(), sort.words()))))]
+    sort: Option<String>,
+    /// 升序或降序（案卷），缺省时限升序、其余降序 / in this order (cases); by default what is due first, else the latest or gravest
+    #[arg(long, value_parser = words(SortOrder::ALL.iter().map(|order| (order.name(), order.words()))))]
+    order: Option<String>,
+}
+
+impl CaseArgs {
+    pub(super) fn query(self) -> [(&'static str, Option<String>); 7] {
+        [
+            ("category", self.category),
+            ("source", self.source.map(|source| source.to_string())),
+            ("severity", self.severity.map(|severity| severity.to_string())),
+            ("reporter", self.reporter),
+            ("person", self.person),
+            ("sort", self.sort),
+            ("order", self.order),
+        ]
+    }
+}
+
 impl CaseCommand {
     pub(super) fn run(self, context: &Context) -> Done {
         let client = Client::of(&context.config.data_dir)?;
         match self {
-            Self::Record(RecordArgs { actor, region, source, place, description, category, reporter, phone }) => {
-                let report = json!({ "source": source, "place": place, "description": description, "category": category, "region": region });
+            Self::Record(RecordArgs {
+                actor,
+                region,
+                source,
+                place,
+                description,
+                category,
+                found,
+                reporter,
+                phone,
+            }) => {
+                let found = found.map(|Moment(millis)| millis);
+                let report = json!({ "source": source, "place": place, "description": description, "category": category, "region": region, "found_ms": found });
                 let reporter = json!({ "name": reporter.unwrap_or_default(), "phone": phone });
                 let body = json!({ "actor": actor.json(), "region": region, "report": report, "reporter": reporter });
                 context.output.result(&client.post("/v1/cases", &body)?, recorded);
@@ -172,6 +231,7 @@ impl CaseCommand {
                     ("team", args.team),
                     ("text", args.text),
                 ];
+                query.extend(args.what.query());
                 query.extend(args.page.query());
                 let columns = [
                     ("/number", "编号 number"),

@@ -10,8 +10,9 @@ use townmesh_crdt::domain::role::Role;
 use townmesh_crdt::domain::town::GridKind;
 
 use super::analysis::{Pairs, ScopeArgs};
-use super::assessment::{sentence, words};
+use super::assessment::{BEHIND, judged, sentence, words};
 use super::client::{Client, write_new};
+use super::household::PageArgs;
 use super::output::table;
 use super::{Context, Failure};
 use crate::data_dir::FileError;
@@ -39,6 +40,14 @@ pub(super) struct IntervalArgs {
     /// 分组 / by group
     #[arg(long, default_value = "team", value_parser = words(IntervalGrouping::ALL.iter().map(|by| (by.name(), by.words()))))]
     by: String,
+    /// 列出该组的案卷 / list the cases of this group
+    #[arg(long, value_name = "GROUP")]
+    cases: Option<String>,
+    /// 只列到场超时的 / only those with an order on which nobody came in time
+    #[arg(long, requires = "cases")]
+    late: bool,
+    #[command(flatten)]
+    page: PageArgs,
 }
 
 #[derive(Debug, Args)]
@@ -100,11 +109,31 @@ impl ContradictionArgs {
 }
 
 impl IntervalArgs {
-    pub(super) fn query(self) -> Pairs {
+    pub(super) fn run(self, context: &Context, client: &Client) -> Result<(), Failure> {
         let mut query = self.scope.query();
         query.push(("by", Some(self.by)));
-        query
+        if let Some(group) = self.cases {
+            query.extend([("group", Some(group)), ("late", Some(self.late.to_string()))]);
+            query.extend(self.page.query());
+            return behind(context, client, "intervals", &query);
+        }
+        let answer = client.fetch("/v1/analysis/intervals", &query)?;
+        let shown = |answer: &Value| intervals(answer) + &judged(answer) + &sentence(&answer["completeness"]);
+        context.output.result(&answer, shown);
+        Ok(())
     }
+}
+
+/// The cases behind an answer.
+pub(super) fn behind(
+    context: &Context,
+    client: &Client,
+    of: &str,
+    query: &[(&str, Option<String>)],
+) -> Result<(), Failure> {
+    let listed = client.fetch(&format!("/v1/analysis/{of}/cases"), query)?;
+    context.output.result(&listed, |listed| table(listed, &BEHIND));
+    Ok(())
 }
 
 impl GridArgs {
@@ -196,15 +225,18 @@ pub(super) fn contradictions(answer: &Value) -> String {
     .join("\n")
 }
 
-pub(super) fn intervals(answer: &Value) -> String {
+fn intervals(answer: &Value) -> String {
     let columns = [
         ("/group", "分组 group"),
         ("/orders", "派遣单 orders"),
-        ("/report_to_order/median_s", "报告到派遣中位（秒） report to order"),
-        ("/order_to_person/median_s", "派遣到人中位 to a person"),
-        ("/person_to_scene/median_s", "到人到到场中位 to the scene"),
+        ("/found_to_report/median_s", "发现到上报中位（秒） found to report"),
+        ("/report_to_order/median_s", "上报到派遣中位 report to order"),
+        ("/report_to_person/median_s", "上报到人中位 report to person"),
+        ("/order_to_acknowledged/median_s", "派遣到签收中位 to acknowledgement"),
+        ("/person_to_scene/median_s", "到人到到场中位 person to scene"),
         ("/order_to_scene/p90_s", "派遣到到场九成 90 % of order to scene"),
-        ("/within_3_minutes_percent", "三分钟内到场% within 3 minutes"),
+        ("/to_arrive", "应按时到场 to be there in time"),
+        ("/arrived_in_time_percent", "按时到场率 there in time %"),
     ];
     table(answer, &columns)
 }

@@ -10,7 +10,7 @@ use townmesh_crdt::id::DocumentId;
 
 use super::client::{Client, save};
 use super::output::fields;
-use super::{Context, Done};
+use super::{Context, Done, case};
 use crate::http::CaseName;
 use crate::ledger::{ExportFormat, ListFormat, ListKind};
 use crate::message::Message;
@@ -119,6 +119,8 @@ struct ListArgs {
     /// 队伍 / of this team (cases, orders, members)
     #[arg(long)]
     team: Option<String>,
+    #[command(flatten)]
+    of_cases: case::CaseArgs,
     /// 文字 / with this text (cases)
     #[arg(long)]
     text: Option<String>,
@@ -150,7 +152,7 @@ impl ListArgs {
         })?;
         let masked = self.reveal.is_none();
         let time = |moment: Option<Moment>| moment.map(|Moment(millis)| millis.to_string());
-        let query = [
+        let mut query = vec![
             ("format", Some(format)),
             ("region", self.region.map(|region| region.to_string())),
             ("state", self.state),
@@ -168,6 +170,7 @@ impl ListArgs {
             ("until_ms", time(self.until)),
             ("reveal", self.reveal),
         ];
+        query.extend(self.of_cases.query());
         let client = Client::of(&context.config.data_dir)?;
         let answer = client.open(&format!("/v1/export/{}", list.name()), &query)?;
         let bytes = save(answer, &self.out)?;

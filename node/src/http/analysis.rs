@@ -7,6 +7,7 @@ use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
 use townmesh_crdt::command::table;
+use townmesh_crdt::domain::case::Source;
 use townmesh_crdt::domain::device::DeviceKind;
 use townmesh_crdt::domain::household::ResidentKind;
 use townmesh_crdt::domain::position::Position;
@@ -28,9 +29,9 @@ use crate::message::Message;
 use crate::reveals::RevealKind;
 use crate::views::{
     CauseGrouping, ContradictionFilter, Contradictions, GridPlan, GridProposal, GridProposalFilter, HazardGrouping,
-    HazardStatistics, HazardStatisticsFilter, HotSpotFilter, HotSpots, IntervalFilter, IntervalGroup, IntervalGrouping,
-    MAX_PERIODS, Population, PopulationFilter, Proposals, ProposalsFilter, QueryError, Reader, Recurrence,
-    RecurrenceFilter, SpotSource, Square, Trend, TrendFilter, TrendStep,
+    HazardStatistics, HazardStatisticsFilter, HotSpotFilter, HotSpots, MAX_PERIODS, Population, PopulationFilter,
+    Proposals, ProposalsFilter, QueryError, Reader, Recurrence, RecurrenceFilter, SpotSource, Square, Trend,
+    TrendFilter, TrendGrouping, TrendStep,
 };
 
 /// Within so many days something counts as come back, where the caller names no number: a quarter.
@@ -56,17 +57,17 @@ pub(super) struct Analysed<T> {
 
 /// Of when and where.
 #[derive(Debug, Clone, Copy)]
-struct Scope {
-    from_ms: i64,
-    until_ms: i64,
-    region: Option<RegionCode>,
+pub(super) struct Scope {
+    pub(super) from_ms: i64,
+    pub(super) until_ms: i64,
+    pub(super) region: Option<RegionCode>,
     /// What the answer is made from; `None` where it is made from more than one kind.
-    kind: Option<NamespaceKind>,
+    pub(super) kind: Option<NamespaceKind>,
 }
 
 impl Scope {
     /// `query` is told up to when everything is here: what lies after it is not over.
-    async fn answer<T: Serialize + Send + 'static>(
+    pub(super) async fn answer<T: Serialize + Send + 'static>(
         self,
         api: &Api,
         query: impl FnOnce(&Reader, i64) -> Result<T, QueryError> + Send + 'static,
@@ -88,7 +89,7 @@ impl Scope {
     }
 }
 
-fn now() -> i64 {
+pub(super) fn now() -> i64 {
     engine::now().cast_signed()
 }
 
@@ -129,6 +130,15 @@ pub(super) struct HotSpotQuery {
     limit: Option<u32>,
 }
 
+/// The square that holds a place.
+pub(super) fn square_at(place: Option<&str>) -> Result<Option<Square>, ApiError> {
+    let place = place.map(str::parse::<Position>).transpose().map_err(|error| {
+        let message = Message::new("square", "square 须为方格内一点：纬度,经度（度）", error.to_string());
+        ApiError::bad_request(message)
+    })?;
+    Ok(place.map(Square::of))
+}
+
 impl HotSpotQuery {
     fn filter(self) -> Result<HotSpotFilter, ApiError> {
         let Self { from_ms, until_ms, region, of, category, device_kind, square, limit } = self;
@@ -143,11 +153,7 @@ impl HotSpotQuery {
             let en = "category is of cases and device_kind of devices: that does not go with of";
             return Err(ApiError::bad_request(Message::new("of", zh, en)));
         }
-        let place = square.as_deref().map(str::parse::<Position>).transpose().map_err(|error| {
-            let message = Message::new("square", "square 须为方格内一点：纬度,经度（度）", error.to_string());
-            ApiError::bad_request(message)
-        })?;
-        let square = place.map(Square::of);
+        let square = square_at(square.as_deref())?;
         Ok(HotSpotFilter { from_ms, until_ms, region, of, category, device_kind, square, limit })
     }
 }
@@ -287,6 +293,9 @@ pub(super) struct TrendQuery {
     until_ms: i64,
     region: Option<RegionCode>,
     category: Option<String>,
+    source: Option<Source>,
+    /// 缺省按类别 / cases by category where nothing is said
+    by: Option<TrendGrouping>,
     step: Option<TrendStep>,
     limit: Option<u32>,
 }
@@ -296,7 +305,7 @@ pub(super) struct TrendQuery {
     path = "/v1/analysis/trend",
     operation_id = "trend",
     tag = "decisions",
-    summary = "趋势 / cases by day, week or month",
+    summary = "趋势 / cases or alarms by day, week or month",
     params(TrendQuery),
     responses(
         (status = 200, description = "结果 / what was asked for", body = Analysed<Trend>),
@@ -304,8 +313,14 @@ pub(super) struct TrendQuery {
     )
 )]
 pub(super) async fn trend(State(api): State<Api>, Params(query): Params<TrendQuery>) -> Result<Response, ApiError> {
-    let TrendQuery { from_ms, until_ms, region, category, step, limit } = query;
+    let TrendQuery { from_ms, until_ms, region, category, source, by, step, limit } = query;
     check_period(from_ms, until_ms)?;
+    let by = by.unwrap_or(TrendGrouping::Category);
+    if by == TrendGrouping::Device && (category.is_some() || source.is_some()) {
+        let (zh, en) =
+            ("category 与 source 只用于案卷，不用于设备", "category and source are of cases, not of devices");
+        return Err(ApiError::bad_request(Message::new("by", zh, en)));
+    }
     let step = step.unwrap_or(TrendStep::Day);
     if step.periods(from_ms, until_ms) > MAX_PERIODS as i64 {
         let zh = format!("时段过长：最多可分为 {MAX_PERIODS} 段");
@@ -314,9 +329,10 @@ pub(super) async fn trend(State(api): State<Api>, Params(query): Params<TrendQue
             Message::new("period", zh, en).remedy("缩短时段，或按周、按月", "ask for less, or by week or month");
         return Err(ApiError::bad_request(message));
     }
-    let scope = Scope { from_ms, until_ms, region, kind: Some(NamespaceKind::Cases) };
+    let kind = if by == TrendGrouping::Device { NamespaceKind::Events } else { NamespaceKind::Cases };
+    let scope = Scope { from_ms, until_ms, region, kind: Some(kind) };
     let answer = move |reader: &Reader, now_ms| {
-        reader.trend(&TrendFilter { from_ms, until_ms, now_ms, region, category, step, limit })
+        reader.trend(&TrendFilter { from_ms, until_ms, now_ms, region, category, source, by, step, limit })
     };
     scope.answer(&api, answer).await
 }
@@ -364,49 +380,6 @@ pub(super) async fn contradictions(
         api.note_reveal(asker, reason, Shown::many(RevealKind::List, None)).await?;
     }
     Ok(answer)
-}
-
-/// How long things take, and by what.
-#[derive(Debug, Deserialize, IntoParams)]
-#[into_params(parameter_in = Query)]
-#[serde(deny_unknown_fields)]
-pub(super) struct IntervalQuery {
-    from_ms: i64,
-    until_ms: i64,
-    region: Option<RegionCode>,
-    by: Option<IntervalGrouping>,
-}
-
-/// How long orders take.
-#[derive(Debug, Serialize, ToSchema)]
-pub(super) struct Intervals {
-    /// By what they are put together.
-    by: IntervalGrouping,
-    /// The group with most orders first.
-    rows: Vec<IntervalGroup>,
-}
-
-#[utoipa::path(
-    get,
-    path = "/v1/analysis/intervals",
-    operation_id = "intervals",
-    tag = "decisions",
-    summary = "派遣与到场用时 / how long it takes from the report to the scene",
-    params(IntervalQuery),
-    responses(
-        (status = 200, description = "结果 / what was asked for", body = Analysed<Intervals>),
-        Wrong
-    )
-)]
-pub(super) async fn intervals(
-    State(api): State<Api>,
-    Params(query): Params<IntervalQuery>,
-) -> Result<Response, ApiError> {
-    let IntervalQuery { from_ms, until_ms, region, by } = query;
-    let by = by.unwrap_or(IntervalGrouping::Team);
-    let filter = IntervalFilter { from_ms, until_ms, region, by };
-    let scope = Scope { from_ms, until_ms, region, kind: Some(NamespaceKind::Cases) };
-    scope.answer(&api, move |reader, _| Ok(Intervals { by, rows: reader.intervals(&filter)? })).await
 }
 
 /// Which grids.

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 use townmesh_crdt::command::table;
 use townmesh_crdt::domain::region::RegionCode;
-use townmesh_crdt::domain::tables::ScoreRole;
+use townmesh_crdt::domain::tables::{ScorePart, ScoreRole};
 use townmesh_crdt::namespace::NamespaceKind;
 use utoipa::{IntoParams, ToSchema};
 
@@ -19,7 +19,8 @@ use super::openapi::problems::{Sought, Wrong};
 use crate::engine;
 use crate::message::Message;
 use crate::views::{
-    Assessment, AssessmentFilter, CaseRow, Figure, GroupBy, Listed, Moments, Page, Score, ScoreFilter, Scores,
+    Assessment, AssessmentFilter, CaseRow, Figure, GroupBy, Listed, Moments, Page, Reader, Score, ScoreFilter, Scores,
+    ShareSide,
 };
 
 /// Which cases, and what is asked of them.
@@ -33,6 +34,9 @@ pub(super) struct AssessmentQuery {
     by: Option<GroupBy>,
     group: Option<String>,
     figure: Option<Figure>,
+    /// 附上一时段及名次变化 / beside the period before, with the change of place
+    #[serde(default)]
+    before: bool,
     limit: Option<u32>,
     after: Option<String>,
 }
@@ -106,7 +110,12 @@ pub(super) async fn figures(
     let completeness = completeness::of(&api, Some(NamespaceKind::Cases), query.region).await?;
     let (from_ms, until_ms, now_ms, by) = (filter.from_ms, filter.until_ms, filter.now_ms, query.by);
     let judged_to = filter.known.clone();
-    let assessment = api.readers().query(move |reader| reader.assessment(&filter, by)).await?;
+    let before = query.before;
+    let ask = move |reader: &Reader| match before {
+        true => reader.assessment_beside_the_one_before(&filter, by),
+        false => reader.assessment(&filter, by),
+    };
+    let assessment = api.readers().query(ask).await?;
     Ok(Json(Assessed { from_ms, until_ms, now_ms, judged_to, by, assessment, completeness }).into_response())
 }
 
@@ -180,6 +189,54 @@ pub(super) async fn scores(State(api): State<Api>, Params(query): Params<ScoreQu
     let Scores { rows, truncated } = scores;
     let answer = Scored { completeness, from_ms, judged_to, now_ms, role, rows, truncated, until_ms };
     Ok(Json(json!(answer)).into_response())
+}
+
+/// Behind which share of whose score.
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ScoreCasesQuery {
+    role: ScoreRole,
+    from_ms: i64,
+    until_ms: i64,
+    region: Option<RegionCode>,
+    /// Handling by person instead of by team.
+    #[serde(default)]
+    by_person: bool,
+    /// 队伍或人员 / code of the team or person
+    subject: String,
+    /// 指标 / part of the score
+    part: ScorePart,
+    /// 分子或分母，缺省为分子 / what counts, or of how much; what counts where nothing is said
+    side: Option<ShareSide>,
+    limit: Option<u32>,
+    after: Option<String>,
+}
+
+#[utoipa::path(
+    get,
+    path = "/v1/scores/cases",
+    operation_id = "scoreCases",
+    tag = "decisions",
+    summary = "评分背后的案卷 / the cases behind a share of a score",
+    params(ScoreCasesQuery),
+    responses(
+        (status = 200, description = "结果 / what was asked for", body = Listed<CaseRow>),
+        Wrong
+    )
+)]
+pub(super) async fn score_cases(
+    State(api): State<Api>,
+    Params(query): Params<ScoreCasesQuery>,
+) -> Result<Response, ApiError> {
+    let ScoreCasesQuery { role, from_ms, until_ms, region, by_person, subject, part, side, limit, after } = query;
+    check_period(from_ms, until_ms)?;
+    let now_ms = engine::now().cast_signed();
+    let known = completeness::moments(&api, NamespaceKind::Cases, region).await?;
+    let filter = ScoreFilter { role, by_person, from_ms, until_ms, now_ms, known, region };
+    let (side, page) = (side.unwrap_or(ShareSide::Got), Page { limit, after });
+    let ask = move |reader: &Reader| reader.score_cases(&filter, (&subject, part, side), &page);
+    Ok(Json(api.readers().query(ask).await?).into_response())
 }
 
 /// The scores of a period, with how complete the data is that they were made from.

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 use townmesh_crdt::command::case::{self, Acted, Actor, CaseRef, NewCase, Reporter};
 use townmesh_crdt::command::{CommandError, table};
-use townmesh_crdt::domain::case::{Action, CaseState, Lamp, OpenStep, Report};
+use townmesh_crdt::domain::case::{Action, CaseState, Lamp, OpenStep, Report, Severity, Source};
 use townmesh_crdt::domain::number::{NumberError, SpokenNumber};
 use townmesh_crdt::domain::person::PersonalData;
 use townmesh_crdt::domain::region::RegionCode;
@@ -35,7 +35,9 @@ use super::reveal::{Asker, Asking, Reason, Shown};
 use crate::engine;
 use crate::message::Message;
 use crate::reveals::RevealKind;
-use crate::views::{CaseDetail, CaseFilter, CaseRow, Listed, NamedCodes, Page, SimilarCase, SuggestedForm};
+use crate::views::{
+    CaseDetail, CaseFilter, CaseRow, CaseSort, Listed, NamedCodes, Page, SimilarCase, SortOrder, SuggestedForm,
+};
 
 /// What to do about a code that is not known.
 const CHECK_CODE: (&str, &str) = (
@@ -53,6 +55,13 @@ pub(super) struct CaseQuery {
     region: Option<RegionCode>,
     state: Option<CaseState>,
     open: Option<bool>,
+    category: Option<String>,
+    source: Option<Source>,
+    severity: Option<Severity>,
+    /// 上报的人员或设备 / reported by this member or device
+    reporter: Option<String>,
+    /// 派给此人，或此人办理过 / with an order to this member, or something that they did
+    person: Option<String>,
     team: Option<String>,
     supervised: bool,
     lamp: Option<Lamp>,
@@ -60,6 +69,10 @@ pub(super) struct CaseQuery {
     until_ms: Option<i64>,
     bbox: Option<String>,
     text: Option<String>,
+    /// 排序，缺省按上报时间 / sorted by this; by when they were reported where nothing is said
+    sort: Option<CaseSort>,
+    /// 升序或降序，缺省时限升序、其余降序 / in this order; what is due first, else the latest or gravest
+    order: Option<SortOrder>,
     limit: Option<u32>,
     after: Option<String>,
 }
@@ -68,11 +81,27 @@ impl CaseQuery {
     /// What it asks for, and which part of that.
     pub(super) fn parts(self) -> Result<(CaseFilter, Page), ApiError> {
         let bounds = bounding_box(self.bbox.as_deref())?;
-        let Self { region, state, open, team, supervised, lamp, from_ms, until_ms, text, limit, after, .. } = self;
-        let now_ms = engine::now().cast_signed();
-        let filter =
-            CaseFilter { region, state, open, team, supervised, lamp, now_ms, from_ms, until_ms, bounds, text };
-        Ok((filter, Page { limit, after }))
+        let filter = CaseFilter {
+            region: self.region,
+            state: self.state,
+            open: self.open,
+            category: self.category,
+            source: self.source,
+            severity: self.severity,
+            reporter: self.reporter,
+            person: self.person,
+            team: self.team,
+            supervised: self.supervised,
+            lamp: self.lamp,
+            now_ms: engine::now().cast_signed(),
+            from_ms: self.from_ms,
+            until_ms: self.until_ms,
+            bounds,
+            text: self.text,
+            sort: self.sort,
+            order: self.order,
+        };
+        Ok((filter, Page { limit: self.limit, after: self.after }))
     }
 }
 

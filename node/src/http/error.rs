@@ -189,7 +189,7 @@ impl From<PageError> for ApiError {
 impl From<QueryError> for ApiError {
     fn from(error: QueryError) -> Self {
         let status = match &error {
-            QueryError::Cursor => StatusCode::BAD_REQUEST,
+            QueryError::Cursor | QueryError::CursorOfSort { .. } => StatusCode::BAD_REQUEST,
             QueryError::Open { .. } => StatusCode::SERVICE_UNAVAILABLE,
             QueryError::Damaged(_) | QueryError::Failed(_) => StatusCode::INTERNAL_SERVER_ERROR,
         };

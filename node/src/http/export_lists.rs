@@ -11,7 +11,7 @@ use axum::http::header;
 use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
-use townmesh_crdt::domain::case::Lamp;
+use townmesh_crdt::domain::case::{self, Lamp, Severity};
 use townmesh_crdt::domain::checklist::Grade;
 use townmesh_crdt::domain::person::{mask_name, mask_numbers, mask_phone};
 use townmesh_crdt::domain::region::RegionCode;
@@ -34,8 +34,8 @@ use crate::ledger::{ExportError, ListEnd, ListFormat, ListKind, ListWriter};
 use crate::message::{Explain as _, Message};
 use crate::reveals::RevealKind;
 use crate::views::{
-    AlarmFilter, CaseFilter, DeviceEventFilter, DeviceFilter, DoorTagFilter, DwellingFilter, HazardFilter,
-    InspectionFilter, Listed, MAX_LIMIT, OrderFilter, Page, QueryError, Reader,
+    AlarmFilter, CaseFilter, CaseSort, DeviceEventFilter, DeviceFilter, DoorTagFilter, DwellingFilter, HazardFilter,
+    InspectionFilter, Listed, MAX_LIMIT, OrderFilter, Page, QueryError, Reader, SortOrder,
 };
 
 /// Bytes of a file that are sent in one piece.
@@ -55,6 +55,20 @@ pub(super) struct ListQuery {
     state: Option<String>,
     /// Of cases.
     open: Option<bool>,
+    /// Of cases.
+    category: Option<String>,
+    /// Of cases.
+    source: Option<case::Source>,
+    /// Of cases.
+    severity: Option<Severity>,
+    /// Of cases: the member or device.
+    reporter: Option<String>,
+    /// Of cases: with an order to this member, or something that they did.
+    person: Option<String>,
+    /// Of cases.
+    sort: Option<CaseSort>,
+    /// Of cases.
+    order: Option<SortOrder>,
     /// Of cases, orders or members.
     team: Option<String>,
     /// Of cases.

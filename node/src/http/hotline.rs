@@ -166,6 +166,7 @@ fn report(call: HotlineCall, now: Millis) -> (Actor, NewCase) {
         device: None,
         reporter: None,
         photos: vec![],
+        found_ms: None,
     };
     let natural_key = Some(format!("{BY}:{}", call.ticket).into_bytes());
     let actor = Actor { by: BY.to_owned(), role: Role::IntakeClerk, note: Some(note) };

@@ -37,13 +37,14 @@
 //! | `/v1/delivery` | GET | which nodes said they hold a document; what waits for each node |
 //! | `/v1/completeness` | GET | up to when everything is here that other nodes held, by kind and region |
 //! | `/v1/assessment`, `/v1/assessment/cases` | GET | figures of a period with their completeness; the cases behind one |
-//! | `/v1/scores` | GET | how well teams and people did in a period, by the town's weights, with the completeness |
+//! | `/v1/scores`, `/v1/scores/cases` | GET | how well teams and people did in a period, by the town's weights; the cases behind a share |
 //! | `/v1/analysis/hot-spots`, `/v1/analysis/proposals` | GET | where and when things gather; which campaigns that calls for |
 //! | `/v1/analysis/recurrence`, `/v1/analysis/trend` | GET | what comes back at one place; cases by day, week, month |
 //! | `/v1/analysis/hazards`, `/v1/analysis/population` | GET | statistics of hazards and of people |
 //! | `/v1/analysis/contradictions`, `/v1/analysis/grids` | GET | what gates say and the registry does not; grids against their rule |
 //! | `/v1/analysis/grids/proposal` | GET | a division of a region into grids, as GeoJSON |
-//! | `/v1/analysis/intervals` | GET | how long it takes from the report to the order, to a person, to the scene |
+//! | `/v1/analysis/intervals` | GET | how long it takes from the finding to the report, to a person, to the scene |
+//! | `/v1/analysis/intervals/cases`, `.../trend/cases`, `.../hot-spots/cases` | GET | the cases behind a group, a point, a square |
 //! | `/v1/analysis/cases` | POST | opens a case for each contradiction or proposal, once |
 //! | `/v1/tables`, `/v1/tables/{table}` | GET, POST | the town's tables; the rows of one (JSON, CSV, XLSX), record some |
 //! | `/v1/tables/{table}/import` | POST | rows from a CSV or XLSX file, all of them or none |
@@ -87,6 +88,7 @@ mod completeness;
 mod conflicts;
 mod delivery;
 mod door_tags;
+mod drill_down;
 mod dump;
 mod duplicates;
 mod dwellings;
@@ -353,6 +355,7 @@ fn decisions() -> Router<Api> {
         .route("/v1/assessment", get(assessment::figures))
         .route("/v1/assessment/cases", get(assessment::cases))
         .route("/v1/scores", get(assessment::scores))
+        .route("/v1/scores/cases", get(assessment::score_cases))
         .route("/v1/analysis/hot-spots", get(analysis::hot_spots))
         .route("/v1/analysis/recurrence", get(analysis::recurrence))
         .route("/v1/analysis/hazards", get(analysis::hazards))
@@ -360,7 +363,10 @@ fn decisions() -> Router<Api> {
         .route("/v1/analysis/trend", get(analysis::trend))
         .route("/v1/analysis/proposals", get(analysis::proposals))
         .route("/v1/analysis/contradictions", get(analysis::contradictions))
-        .route("/v1/analysis/intervals", get(analysis::intervals))
+        .route("/v1/analysis/intervals", get(drill_down::intervals))
+        .route("/v1/analysis/intervals/cases", get(drill_down::interval_cases))
+        .route("/v1/analysis/trend/cases", get(drill_down::trend_cases))
+        .route("/v1/analysis/hot-spots/cases", get(drill_down::hot_spot_cases))
         .route("/v1/analysis/grids", get(analysis::grids))
         .route("/v1/analysis/grids/proposal", get(analysis::grid_proposal))
         .route("/v1/analysis/cases", post(openings::open))

@@ -204,6 +204,7 @@ fn report(replica: &mut Replica, actor: &Actor, opening: Opening, now: u64) -> R
         device: None,
         reporter: None,
         photos: vec![],
+        found_ms: None,
     };
     let natural_key = Some(opening.key.into_bytes());
     let new = NewCase { region: opening.region, natural_key, noticed: now, report, reporter: None };

@@ -96,6 +96,7 @@ const CASES: &[ListColumn] = &[
     LATITUDE,
     LONGITUDE,
     plain("/reported_by", "上报人"),
+    time("/found_ms", "发现时间"),
     time("/reported_ms", "上报时间"),
     time("/filed_ms", "立案时间"),
     word("/lamp", "灯", words::lamp),

@@ -4,7 +4,9 @@
 //! Each figure is one condition on a case ([`Figure`]): cases are counted and listed by the same words of SQL, so a figure
 //! always has the cases behind it that it says. A case belongs to the period in which it was filed, a report
 //! to the one in which it was made. Rates as in `DOMAIN.md`: due are the cases whose handling ended and those past their
-//! deadline whose handling did not; in time is a closed case whose handling ended before its deadline. A deadline has passed
+//! deadline whose handling did not; in time is a closed case whose handling ended before its deadline. What a desk was asked to do
+//! counts by the case: intake, checks and filing with the report, dispatch and verification with the filing; what is
+//! not done yet counts as soon as its limit has passed. Callers are counted by what they said when they were reached last. A deadline has passed
 //! where the data of the case's region is complete beyond it: what a village did that is cut off is not known here yet, and
 //! nobody is blamed for an outage.
 
@@ -100,6 +102,40 @@ figures! {
     Verified = verified: "已核查", "verified", "c.verifications", "c.filed_ms >= ?1 AND c.filed_ms < ?2 AND c.verifications > 0";
     /// Failed verifications (返工); the cases behind it are those with one.
     Reworked = reworked: "返工", "failed verification", "c.rework", "c.filed_ms >= ?1 AND c.filed_ms < ?2 AND c.rework > 0";
+    /// To be filed (应立案): filings and other answers to an acceptance, and those whose limit passed without; the cases behind it are those with one.
+    ToFile = to_file: "应立案", "to be filed", "c.filing_ended + IIF(c.awaits = 'filing' AND c.awaits_due_ms <= COALESCE(?4 ->> c.region, ?3), 1, 0)", "c.reported_ms >= ?1 AND c.reported_ms < ?2 AND \
+        (c.filing_ended > 0 OR c.awaits = 'filing' AND c.awaits_due_ms <= COALESCE(?4 ->> c.region, ?3))";
+    /// Filed or answered otherwise within the limit of the desk.
+    FiledInTime = filed_in_time: "按时立案", "filed in time", "c.filing_in_time", "c.reported_ms >= ?1 AND c.reported_ms < ?2 AND c.filing_in_time > 0";
+    /// To be dispatched (应派遣): dispatches, the repeated ones too, and those whose limit passed without.
+    ToDispatch = to_dispatch: "应派遣", "to be dispatched", "c.dispatch_ended + IIF(c.awaits = 'dispatch' AND c.awaits_due_ms <= COALESCE(?4 ->> c.region, ?3), 1, 0)", "c.filed_ms >= ?1 AND c.filed_ms < ?2 AND \
+        (c.dispatch_ended > 0 OR c.awaits = 'dispatch' AND c.awaits_due_ms <= COALESCE(?4 ->> c.region, ?3))";
+    /// Dispatched within the limit of the desk.
+    DispatchedInTime = dispatched_in_time: "按时派遣", "dispatched in time", "c.dispatch_in_time", "c.filed_ms >= ?1 AND c.filed_ms < ?2 AND c.dispatch_in_time > 0";
+    /// To be verified (应核查): verifications, and those whose limit passed without.
+    ToVerify = to_verify: "应核查", "to be verified", "c.verification_ended + IIF(c.awaits = 'verification' AND c.awaits_due_ms <= COALESCE(?4 ->> c.region, ?3), 1, 0)", "c.filed_ms >= ?1 AND c.filed_ms < ?2 AND \
+        (c.verification_ended > 0 OR c.awaits = 'verification' AND c.awaits_due_ms <= COALESCE(?4 ->> c.region, ?3))";
+    /// Verified within the limit.
+    VerifiedInTime = verified_in_time: "按时核查", "verified in time", "c.verification_in_time", "c.filed_ms >= ?1 AND c.filed_ms < ?2 AND c.verification_in_time > 0";
+    /// Checks to be answered (应核实): those that were, and those whose limit passed without.
+    ToCheck = to_check: "应核实", "checks to be answered", "c.check_ended + IIF(c.check_open = 0, 0, \
+        (SELECT count(*) FROM case_stage s WHERE s.row = c.row AND s.stage = 'check' AND s.ended_ms IS NULL \
+        AND s.due_ms <= COALESCE(?4 ->> c.region, ?3)))", "c.reported_ms >= ?1 AND c.reported_ms < ?2 AND (c.check_ended > 0 OR \
+        c.check_open > 0 AND EXISTS (SELECT 1 FROM case_stage s WHERE s.row = c.row AND s.stage = 'check' AND s.ended_ms IS NULL AND s.due_ms <= COALESCE(?4 ->> c.region, ?3)))";
+    /// Checks answered within their limit.
+    CheckedInTime = checked_in_time: "按时核实", "checks answered in time", "c.check_in_time", "c.reported_ms >= ?1 AND c.reported_ms < ?2 AND c.check_in_time > 0";
+    /// Reports of the public that were to be answered (应响应): intake did, or the limit passed without.
+    ToRespond = to_respond: "应响应诉求", "public reports to be answered", "1", "c.reported_ms >= ?1 AND c.reported_ms < ?2 AND c.source = 'public' AND \
+        (c.intake_ended > 0 OR c.awaits = 'intake' AND c.awaits_due_ms <= COALESCE(?4 ->> c.region, ?3))";
+    /// Reports of the public that intake accepted, refused or merged within its limit.
+    RespondedInTime = responded_in_time: "按时响应", "public reports answered in time", "1", "c.reported_ms >= ?1 AND c.reported_ms < ?2 AND c.source = 'public' AND c.intake_in_time > 0";
+    /// Reports of the public whose caller was reached when called back (回访).
+    CalledBack = called_back: "已回访", "called back and reached", "1", "c.reported_ms >= ?1 AND c.reported_ms < ?2 AND c.source = 'public' AND c.satisfaction IS NOT NULL";
+    /// Of these, said to be solved when they were reached last.
+    Solved = solved: "已解决", "said to be solved", "1", "c.reported_ms >= ?1 AND c.reported_ms < ?2 AND c.source = 'public' AND c.solved = 1";
+    /// Of these, satisfied or mostly satisfied when they were reached last.
+    Satisfied = satisfied: "满意（含基本满意）", "satisfied or mostly so", "1", "c.reported_ms >= ?1 AND c.reported_ms < ?2 AND c.source = 'public' AND \
+        c.satisfaction IN ('satisfied', 'mostly_satisfied')";
 }
 
 /// Hundredths of a percent, rounded half up; JSON shows percent with two decimals.
@@ -149,6 +185,35 @@ pub struct Rates {
     pub missed_finding: Option<Percent>,
     /// 返工率: failed verifications of all.
     pub rework: Option<Percent>,
+    /// 按时立案率: filed in time, of what was to be filed; like the next three not of a team, whose work it is not.
+    pub on_time_filing: Option<Percent>,
+    /// 按时派遣率: dispatched in time, of what was to be dispatched.
+    pub on_time_dispatch: Option<Percent>,
+    /// 按时核查率: verified in time, of what was to be verified.
+    pub on_time_verification: Option<Percent>,
+    /// 按时核实率: checks answered in time, of those asked.
+    pub on_time_check: Option<Percent>,
+    /// 响应率: reports of the public answered in time, of those to be answered; not of a team either.
+    pub response: Option<Percent>,
+    /// 解决率: said to be solved, of the callers who were reached.
+    pub solution: Option<Percent>,
+    /// 满意率: satisfied or mostly so, of the callers who were reached.
+    pub satisfaction: Option<Percent>,
+}
+
+impl Rates {
+    /// Without those of the desks: a team dispatches nobody.
+    fn of_team(self) -> Self {
+        Self {
+            correct_dispatch: None,
+            on_time_filing: None,
+            on_time_dispatch: None,
+            on_time_verification: None,
+            on_time_check: None,
+            response: None,
+            ..self
+        }
+    }
 }
 
 impl Counts {
@@ -162,6 +227,13 @@ impl Counts {
             valid_reports: Percent::of(self.valid_reports, self.reports),
             missed_finding: Percent::of(self.missed, self.filed),
             rework: Percent::of(self.reworked, self.verified),
+            on_time_filing: Percent::of(self.filed_in_time, self.to_file),
+            on_time_dispatch: Percent::of(self.dispatched_in_time, self.to_dispatch),
+            on_time_verification: Percent::of(self.verified_in_time, self.to_verify),
+            on_time_check: Percent::of(self.checked_in_time, self.to_check),
+            response: Percent::of(self.responded_in_time, self.to_respond),
+            solution: Percent::of(self.solved, self.called_back),
+            satisfaction: Percent::of(self.satisfied, self.called_back),
         }
     }
 }
@@ -205,12 +277,25 @@ groupings! {
     Source = source: "来源", "source", "c.source";
     /// Who reported them.
     Reporter = reporter: "上报人", "who reported", "c.reported_by";
+    /// Who did an order that stands; a case that several worked on counts for each.
+    Handler = handler: "处置人", "who handled", "o.done_by";
 }
 
+/// One row for each case and person who did an order that stands.
+const CASES_OF_HANDLERS: &str = "case_file c JOIN dispatch_order o ON o.row = c.row AND o.place = \
+    (SELECT MIN(p.place) FROM dispatch_order p WHERE p.row = c.row AND p.done_by = o.done_by \
+     AND p.status NOT IN ('returned', 'called_off'))";
 /// One row for each case and team whose order stands.
 const CASES_OF_TEAMS: &str = "case_file c JOIN dispatch_order o ON o.row = c.row AND o.place = \
     (SELECT MIN(p.place) FROM dispatch_order p WHERE p.row = c.row AND p.team = o.team \
      AND p.status NOT IN ('returned', 'called_off'))";
+
+impl GroupBy {
+    /// Whether cases belong to a group by their orders, so that one may belong to several.
+    fn is_of_orders(self) -> bool {
+        matches!(self, Self::Team | Self::Handler)
+    }
+}
 
 /// Up to when the data of each region is complete, by its code, in milliseconds since 1970.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, utoipa::ToSchema)]
@@ -257,6 +342,19 @@ pub struct GroupAssessment {
     pub counts: Counts,
     /// Shares.
     pub rates: Rates,
+    /// The period before, where that is asked for.
+    pub before: Option<Before>,
+}
+
+/// What a group was in the period before, of the same length.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, utoipa::ToSchema)]
+pub struct Before {
+    /// Its place; `None` where nothing was due.
+    pub rank: Option<u32>,
+    /// How many places it went up since, or down where less than 0; `None` where it had or has none.
+    pub change: Option<i32>,
+    /// Its shares.
+    pub rates: Rates,
 }
 
 /// The figures of a period.
@@ -282,10 +380,13 @@ impl AssessmentFilter {
         );
         query.region("c.region", self.region);
         match &self.group {
-            Some((GroupBy::Team, team)) => query.and(
-                "EXISTS (SELECT 1 FROM dispatch_order o WHERE o.row = c.row AND o.team = ? \
-                 AND o.status NOT IN ('returned', 'called_off'))",
-                [team.clone()],
+            Some((by @ (GroupBy::Team | GroupBy::Handler), group)) => query.and(
+                &format!(
+                    "EXISTS (SELECT 1 FROM dispatch_order o WHERE o.row = c.row AND {} = ? \
+                     AND o.status NOT IN ('returned', 'called_off'))",
+                    by.column()
+                ),
+                [group.clone()],
             ),
             // Cases without one.
             Some((by, group)) if group.is_empty() => {
@@ -314,10 +415,39 @@ impl Reader {
             if !truncated {
                 rank(&mut groups);
             }
-            let nothing =
-                || GroupAssessment { group: None, rank: None, counts: Counts::default(), rates: Rates::default() };
+            let nothing = || GroupAssessment {
+                group: None,
+                rank: None,
+                counts: Counts::default(),
+                rates: Rates::default(),
+                before: None,
+            };
             Ok(Assessment { total: total.unwrap_or_else(nothing), groups, truncated })
         })
+    }
+
+    /// The same beside what it was in the period before, of the same length.
+    ///
+    /// # Errors
+    /// [`QueryError`].
+    pub fn assessment_beside_the_one_before(
+        &self,
+        filter: &AssessmentFilter,
+        by: Option<GroupBy>,
+    ) -> Result<Assessment, QueryError> {
+        let length = filter.until_ms.saturating_sub(filter.from_ms);
+        let earlier = AssessmentFilter {
+            from_ms: filter.from_ms.saturating_sub(length),
+            until_ms: filter.from_ms,
+            ..filter.clone()
+        };
+        let (mut now, earlier) = (self.assessment(filter, by)?, self.assessment(&earlier, by)?);
+        now.total.before = Some(now.total.since(&earlier.total));
+        let before: BTreeMap<_, _> = earlier.groups.iter().map(|group| (&group.group, group)).collect();
+        for group in &mut now.groups {
+            group.before = before.get(&group.group).map(|before| group.since(before));
+        }
+        Ok(now)
     }
 
     /// At most one group more than are told.
@@ -328,15 +458,22 @@ impl Reader {
         columns: &str,
     ) -> Result<Vec<GroupAssessment>, QueryError> {
         let mut query = filter.query();
-        let cases = if by == GroupBy::Team { CASES_OF_TEAMS } else { "case_file c" };
-        if let (GroupBy::Team, Some((GroupBy::Team, team))) = (by, &filter.group) {
-            query.equals("o.team", Some(team));
+        let cases = match by {
+            GroupBy::Team => CASES_OF_TEAMS,
+            GroupBy::Handler => CASES_OF_HANDLERS,
+            GroupBy::Region | GroupBy::Category | GroupBy::Source | GroupBy::Reporter => "case_file c",
+        };
+        if by.is_of_orders()
+            && let Some((of, group)) = &filter.group
+            && *of == by
+        {
+            query.equals(by.column(), Some(group));
         }
         let select = format!("{} AS grouped, {columns} FROM {cases}", by.column());
         let after = format!("GROUP BY grouped ORDER BY grouped LIMIT {}", MAX_GROUPS + 1);
         let mut groups = query.all(&self.connection, &select, &after, group_row)?;
-        if by == GroupBy::Team {
-            groups.iter_mut().for_each(|group| group.rates.correct_dispatch = None);
+        if by.is_of_orders() {
+            groups.iter_mut().for_each(|group| group.rates = std::mem::take(&mut group.rates).of_team());
         }
         Ok(groups)
     }
@@ -358,10 +495,18 @@ impl Reader {
     }
 }
 
+impl GroupAssessment {
+    fn since(&self, before: &Self) -> Before {
+        let places = |rank: Option<u32>| rank.and_then(|rank| i32::try_from(rank).ok());
+        let change = places(before.rank).zip(places(self.rank)).map(|(before, now)| before - now);
+        Before { rank: before.rank, change, rates: before.rates.clone() }
+    }
+}
+
 fn group_row(row: &Row<'_>) -> rusqlite::Result<GroupAssessment> {
     let counts = Counts::read(row)?;
     let rates = counts.rates();
-    Ok(GroupAssessment { group: row.get("grouped")?, rank: None, counts, rates })
+    Ok(GroupAssessment { group: row.get("grouped")?, rank: None, counts, rates, before: None })
 }
 
 fn rank(groups: &mut [GroupAssessment]) {

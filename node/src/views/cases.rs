@@ -1,4 +1,4 @@
-//! Lists of cases and orders, and one case with its timeline.
+//! Lists of orders, and one case with its timeline; lists of cases stand in [`super::case_list`].
 
 use rusqlite::Row;
 use serde::Serialize;
@@ -8,37 +8,9 @@ use townmesh_crdt::domain::position::Position;
 use townmesh_crdt::domain::region::RegionCode;
 use townmesh_crdt::domain::role::Role;
 use townmesh_crdt::id::DocumentId;
-use townmesh_crdt::policy::DocumentKind;
 
-use super::query::{BoundingBox, Listed, Order, Page, Query, json, position, word};
+use super::query::{Listed, Order, Page, Query, json, position, word};
 use super::reader::{QueryError, Reader};
-
-/// Which cases.
-#[derive(Debug, Clone, Default)]
-pub struct CaseFilter {
-    /// In this region or within it.
-    pub region: Option<RegionCode>,
-    /// In this state.
-    pub state: Option<CaseState>,
-    /// Only those in which somebody still has something to do, or only the others.
-    pub open: Option<bool>,
-    /// With an order to this team.
-    pub team: Option<String>,
-    /// With a supervision that waits for its reply.
-    pub supervised: bool,
-    /// With this lamp, of those whose clock runs.
-    pub lamp: Option<Lamp>,
-    /// At which moment lamps are looked at, in milliseconds since 1970.
-    pub now_ms: i64,
-    /// Reported from here on, in milliseconds since 1970.
-    pub from_ms: Option<i64>,
-    /// Reported before, in milliseconds since 1970.
-    pub until_ms: Option<i64>,
-    /// In this part of the map.
-    pub bounds: Option<BoundingBox>,
-    /// With this text in place, description or a note of the timeline.
-    pub text: Option<String>,
-}
 
 /// Which orders.
 #[derive(Debug, Clone, Default)]
@@ -78,6 +50,8 @@ pub struct CaseRow {
     pub position: Option<Position>,
     /// Who reported.
     pub reported_by: Option<String>,
+    /// When the finder saw it, in milliseconds since 1970, where they say so.
+    pub found_ms: Option<i64>,
     /// When, in milliseconds since 1970.
     pub reported_ms: i64,
     /// When it was filed.
@@ -207,46 +181,6 @@ impl Reader {
         Ok(counts.into_iter().next().unwrap_or_default().cast_unsigned())
     }
 
-    /// Cases, the latest report first.
-    ///
-    /// # Errors
-    /// [`QueryError`].
-    pub fn cases(&self, filter: &CaseFilter, page: &Page) -> Result<Listed<CaseRow>, QueryError> {
-        let mut query = Query::default();
-        query.region("c.region", filter.region);
-        query.equals("c.state", filter.state);
-        if let Some(open) = filter.open {
-            let states = CaseState::ALL.iter().filter(|state| state.is_open() == open).map(ToString::to_string);
-            query.one_of("c.state", states.collect());
-        }
-        if let Some(team) = &filter.team {
-            query.and("EXISTS (SELECT 1 FROM dispatch_order o WHERE o.row = c.row AND o.team = ?)", [team.clone()]);
-        }
-        if filter.supervised {
-            query.and("c.supervised = ?", [1]);
-        }
-        if let Some(lamp) = filter.lamp {
-            let now = filter.now_ms;
-            query.and("COALESCE(c.handled_ms, c.closed_ms) IS NULL", std::iter::empty::<i64>());
-            match lamp {
-                Lamp::Green => query.and("c.yellow_ms > ?", [now]),
-                Lamp::Yellow => query.and("c.yellow_ms <= ? AND c.due_ms >= ?", [now, now]),
-                Lamp::Red => query.and("c.due_ms < ?", [now]),
-                Lamp::Unknown(_) => query.and("0", std::iter::empty::<i64>()),
-            }
-        }
-        query.between("c.reported_ms", filter.from_ms, filter.until_ms);
-        query.within("c.row", DocumentKind::Case, filter.bounds);
-        query.text(
-            "c.row",
-            "c.place LIKE ? ESCAPE '\\' OR c.description LIKE ? ESCAPE '\\' OR EXISTS \
-             (SELECT 1 FROM case_event e WHERE e.row = c.row AND e.note LIKE ? ESCAPE '\\')",
-            filter.text.as_deref(),
-        );
-        let order = Order { columns: &["c.reported_ms", "c.row"], descending: true };
-        query.list(&self.connection, (CASE, CASES), &order, page, |row| case_row(row, filter.now_ms))
-    }
-
     /// One case with its orders and timeline; `None` where it is not known here.
     ///
     /// # Errors
@@ -258,8 +192,9 @@ impl Reader {
             query
         };
         self.at_once(|| {
-            let read = |row: &Row<'_>| Ok((case_row(row, now_ms)?, json(row, "detail")?));
-            let found = of_case().all(&self.connection, &format!("{CASE} FROM {CASES}"), "", read)?;
+            let read = |row: &Row<'_>| Ok((case_row(row, now_ms)?, json(row, "folded")?));
+            let select = format!("{CASE}, f.folded FROM {CASES} JOIN case_detail f ON f.row = c.row");
+            let found = of_case().all(&self.connection, &select, "", read)?;
             let Some((case, folded)) = found.into_iter().next() else { return Ok(None) };
             let select = format!("d.document, o.* FROM {ORDERS}");
             let orders = of_case().all(&self.connection, &select, "ORDER BY o.place", order_row)?;
@@ -319,6 +254,7 @@ pub(super) fn case_row(row: &Row<'_>, now_ms: i64) -> rusqlite::Result<CaseRow> 
         description: row.get("description")?,
         position: position(row)?,
         reported_by: row.get("reported_by")?,
+        found_ms: row.get("found_ms")?,
         reported_ms: row.get("reported_ms")?,
         filed_ms: row.get("filed_ms")?,
         lamp: lamp(row, now_ms)?,

@@ -15,6 +15,7 @@
 mod analysis;
 mod assessment;
 mod books;
+mod case_list;
 mod cases;
 mod changes;
 mod conflicts;
@@ -42,19 +43,22 @@ use std::path::PathBuf;
 pub(crate) use analysis::MAX_PERIODS;
 pub use analysis::{
     Age, Cause, CauseGrouping, HandlingForm, HazardCounts, HazardGroup, HazardGrouping, HazardKind, HazardStatistics,
-    HazardStatisticsFilter, HotSpot, HotSpotFilter, HotSpots, Hundredths, Month, Peak, PlaceKind, Population,
-    PopulationFilter, Proposal, Proposals, ProposalsFilter, Recurrence, RecurrenceFilter, RecurrenceGroup,
+    HazardStatisticsFilter, HotSpot, HotSpotFilter, HotSpots, HoursOfWeek, Hundredths, Month, Peak, PlaceKind,
+    Population, PopulationFilter, Proposal, Proposals, ProposalsFilter, Recurrence, RecurrenceFilter, RecurrenceGroup,
     RecurringCase, RegionPopulation, Share, SpotCounts, SpotSource, Square, Stay, Subject, SuggestedForm, Trend,
-    TrendFilter, TrendPoint, TrendSeries, TrendStep,
+    TrendFilter, TrendGrouping, TrendPoint, TrendSeries, TrendStep,
 };
 pub use analysis::{
     Area, ContradictionFilter, Contradictions, Fit, GridFit, GridPlan, GridProposal, GridProposalFilter,
     IntervalFilter, IntervalGroup, IntervalGrouping, Overlap, ProposedGrid, ProposedProperties, Rental, RentalFault,
     Spread, StrangeVehicle, Uncovered, UnknownPeople,
 };
-pub use assessment::{Assessment, AssessmentFilter, Counts, Figure, GroupAssessment, GroupBy, Moments, Percent, Rates};
+pub use assessment::{
+    Assessment, AssessmentFilter, Before, Counts, Figure, GroupAssessment, GroupBy, Moments, Percent, Rates,
+};
 pub use books::{BookFilter, BookRow};
-pub use cases::{CaseDetail, CaseEventRow, CaseFilter, CaseRow, OrderFilter, OrderRow};
+pub use case_list::{CaseFilter, CaseSort, SortOrder};
+pub use cases::{CaseDetail, CaseEventRow, CaseRow, OrderFilter, OrderRow};
 pub use changes::{Change, ChangeCursor, ChangeFilter, ChangeKind, Changes, CursorError};
 pub use conflicts::{ConflictFilter, ConflictPlace, ConflictRow, SettledRow};
 pub use devices::{AlarmFilter, DeviceEventFilter, DeviceEventRow, DeviceFilter, DeviceRow};
@@ -74,7 +78,7 @@ pub use query::{BoundingBox, DEFAULT_LIMIT, Listed, MAX_LIMIT, Page};
 pub use reader::{QueryError, Reader};
 pub use requests::{RequestFilter, RequestRow};
 pub use schema::Start;
-pub use scores::{PartScore, Score, ScoreFilter, Scores};
+pub use scores::{PartScore, Score, ScoreFilter, Scores, ShareSide};
 pub use similar::{Alike, Likeness, SimilarCase, SuspectedDuplicate};
 pub use town::{MemberRow, NamedCodes, RegionCount, RegionRow, TeamRow};
 pub use tracks::{

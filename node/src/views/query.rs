@@ -4,6 +4,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use rusqlite::types::Value;
 use rusqlite::{Connection, Row, params_from_iter};
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use townmesh_crdt::domain::polygon::Polygon;
 use townmesh_crdt::domain::position::Position;
@@ -109,12 +110,17 @@ impl BoundingBox {
 
     /// The places of a kind that meet the box: what stands after `FROM`, and its values.
     pub(super) fn places(&self, kind: DocumentKind) -> (String, [i32; 6]) {
+        let (meets, values) = self.meets(kind);
+        (format!("position WHERE {meets}"), values)
+    }
+
+    /// The condition that a place of a kind meets the box, and its values.
+    pub(super) fn meets(&self, kind: DocumentKind) -> (String, [i32; 6]) {
         let ((south, west), (north, east)) = (self.southwest.e7(), self.northeast.e7());
         let ((kind, kind_end), either) = (kind_axis(kind), self.joins_longitudes());
-        let places = format!(
-            "position WHERE kind >= ? AND kind_end <= ? AND north >= ? AND south <= ? AND (east >= ? {either} west <= ?)"
-        );
-        (places, [kind, kind_end, south, north, west, east])
+        let meets =
+            format!("kind >= ? AND kind_end <= ? AND north >= ? AND south <= ? AND (east >= ? {either} west <= ?)");
+        (meets, [kind, kind_end, south, north, west, east])
     }
 }
 
@@ -127,7 +133,8 @@ pub(super) fn kind_axis(kind: DocumentKind) -> (i32, i32) {
 }
 
 impl Page {
-    fn limit(&self) -> u32 {
+    /// How many rows.
+    pub(super) fn limit(&self) -> u32 {
         self.limit.unwrap_or(DEFAULT_LIMIT).clamp(1, MAX_LIMIT)
     }
 }
@@ -213,18 +220,17 @@ impl Query {
     /// Documents in which a text occurs. `occurs` holds a `LIKE` with `?` for each column. The trigram index narrows
     /// them down where the text has three characters; shorter ones are looked for row by row.
     pub(super) fn text(&mut self, row: &str, occurs: &str, text: Option<&str>) {
-        let Some(text) = text.map(str::trim).filter(|text| !text.is_empty()) else { return };
-        // Control characters stand in no text; a NUL would end the query for the index.
-        let text: String = text.chars().filter(|c| !c.is_control()).take(MAX_SEARCH_CHARACTERS).collect();
-        if text.is_empty() {
-            return;
-        }
-        if let Some(expression) = trigrams(&text) {
+        let Some(text) = text.and_then(SearchText::of) else { return };
+        if let Some(expression) = text.trigrams() {
             self.and(&format!("{row} IN (SELECT rowid FROM search WHERE search MATCH ?)"), [expression]);
         }
-        let pattern = format!("%{}%", escape(&text));
+        self.like(occurs, &text);
+    }
+
+    /// The condition that a text occurs; `occurs` holds a `LIKE` with `?` for each column.
+    pub(super) fn like(&mut self, occurs: &str, text: &SearchText) {
         let places = occurs.matches('?').count();
-        self.and(occurs, std::iter::repeat_n(pattern, places));
+        self.and(occurs, std::iter::repeat_n(text.pattern(), places));
     }
 
     /// Runs `select` (up to its `FROM`) and reads a page. The order's columns are selected after the row's own.
@@ -282,6 +288,19 @@ impl Query {
         Ok(listed)
     }
 
+    /// How many rows a query finds, up to `most`.
+    pub(super) fn count(self, connection: &Connection, select: &str, most: u32) -> Result<u32, QueryError> {
+        let sql = format!("SELECT count(*) FROM (SELECT {select}{} LIMIT {most})", self.condition());
+        let mut statement = connection.prepare_cached(&sql)?;
+        Ok(statement.query_row(params_from_iter(self.values), |row| row.get(0))?)
+    }
+
+    /// The condition that a column is one of those that another query finds.
+    pub(super) fn found_by(&mut self, column: &str, select: &str, query: Self) {
+        let condition = format!("{column} IN (SELECT {select}{})", query.condition());
+        self.and(&condition, query.values);
+    }
+
     /// Runs a query that is not paged; `after` stands behind the conditions.
     pub(super) fn all<T>(
         self,
@@ -301,15 +320,32 @@ impl Query {
     }
 }
 
-/// The query for the trigram index; `None` where the text is too short for it. The index holds no places within a
-/// text (`detail=none`), so it is asked for every trigram, and `LIKE` decides.
-fn trigrams(text: &str) -> Option<String> {
-    let characters: Vec<char> = text.chars().collect();
-    if characters.len() < TRIGRAM {
-        return None;
+/// A text that is looked for, within its bounds.
+#[derive(Debug)]
+pub(super) struct SearchText(String);
+
+impl SearchText {
+    /// `None` where there is nothing to look for.
+    pub(super) fn of(text: &str) -> Option<Self> {
+        // Control characters stand in no text; a NUL would end the query for the index.
+        let characters = text.trim().chars().filter(|c| !c.is_control());
+        Some(Self(characters.take(MAX_SEARCH_CHARACTERS).collect())).filter(|Self(text)| !text.is_empty())
     }
-    let quoted = |window: &[char]| format!("\"{}\"", window.iter().collect::<String>().replace('"', "\"\""));
-    Some(characters.windows(TRIGRAM).map(quoted).collect::<Vec<_>>().join(" AND "))
+
+    /// The query for the trigram index; `None` where the text is too short for it. The index holds no places within a
+    /// text (`detail=none`), so it is asked for every trigram, and `LIKE` decides.
+    pub(super) fn trigrams(&self) -> Option<String> {
+        let characters: Vec<char> = self.0.chars().collect();
+        if characters.len() < TRIGRAM {
+            return None;
+        }
+        let quoted = |window: &[char]| format!("\"{}\"", window.iter().collect::<String>().replace('"', "\"\""));
+        Some(characters.windows(TRIGRAM).map(quoted).collect::<Vec<_>>().join(" AND "))
+    }
+
+    fn pattern(&self) -> String {
+        format!("%{}%", escape(&self.0))
+    }
 }
 
 /// A text as it stands in a `LIKE ... ESCAPE '\'`.
@@ -360,12 +396,22 @@ fn keys_of(connection: &Connection, from: &str, order: &Order, row: i64) -> Resu
     Ok((0..order.columns.len()).map(|column| row.get(column)).collect::<rusqlite::Result<_>>()?)
 }
 
-fn decode_cursor(cursor: &str, columns: usize) -> Result<Cursor, QueryError> {
+/// A cursor of so little that it needs no bounds.
+pub(super) fn write_cursor(cursor: &impl Serialize) -> String {
+    URL_SAFE_NO_PAD.encode(serde_json::json!(cursor).to_string())
+}
+
+/// What a cursor says.
+pub(super) fn read_cursor<T: DeserializeOwned>(cursor: &str) -> Result<T, QueryError> {
     if cursor.len() > MAX_CURSOR_BYTES {
         return Err(QueryError::Cursor);
     }
     let bytes = URL_SAFE_NO_PAD.decode(cursor).map_err(|_| QueryError::Cursor)?;
-    let keys = match serde_json::from_slice::<serde_json::Value>(&bytes).map_err(|_| QueryError::Cursor)? {
+    serde_json::from_slice(&bytes).map_err(|_| QueryError::Cursor)
+}
+
+fn decode_cursor(cursor: &str, columns: usize) -> Result<Cursor, QueryError> {
+    let keys = match read_cursor(cursor)? {
         serde_json::Value::Number(row) => return row.as_i64().map(Cursor::Row).ok_or(QueryError::Cursor),
         serde_json::Value::Array(keys) => keys,
         serde_json::Value::Null

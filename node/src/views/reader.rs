@@ -20,6 +20,16 @@ pub enum QueryError {
     /// [`Page::after`](super::Page::after) is not what an earlier page named.
     #[error("the place to go on at is not one that this list named; start again from its first page")]
     Cursor,
+    /// [`Page::after`](super::Page::after) is of a page that was sorted otherwise.
+    #[error(
+        "the place to go on at is one of the list by {given}, not of the list by {asked}; start again from its first page"
+    )]
+    CursorOfSort {
+        /// By what that page was sorted.
+        given: String,
+        /// By what this one shall be.
+        asked: String,
+    },
     /// The file is damaged; [`Views::rebuild`](super::Views::rebuild) makes it anew.
     #[error("the view file is damaged ({0}); it has to be rebuilt from the log")]
     Damaged(rusqlite::Error),

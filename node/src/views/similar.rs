@@ -29,6 +29,9 @@ const THE_SAME: usize = 80;
 const COMPARED: u32 = 2_000;
 /// Most hints to one report.
 const MOST_HINTS: usize = 10;
+/// The device that reported a case.
+const DEVICE: &str = "json_extract(f.folded, '$.reported.report.device') AS device FROM case_file c \
+    JOIN document d ON d.row = c.row JOIN namespace n ON n.number = d.namespace JOIN case_detail f ON f.row = c.row";
 /// Reports that wait for intake and are looked at for one list, the oldest first.
 const MOST_WAITING: u32 = 500;
 
@@ -106,7 +109,7 @@ impl Reader {
         // What was found to be nothing, or part of another one, is no longer a case of its own.
         let states = CaseState::ALL.iter().filter(|state| state.is_open() || **state == CaseState::Closed);
         query.one_of("c.state", states.map(ToString::to_string).collect());
-        let select = format!("{CASE}, json_extract(c.detail, '$.reported.report.device') AS device FROM {CASES}");
+        let select = format!("{CASE}, {DEVICE}");
         let order = format!("ORDER BY abs(c.reported_ms - {}), c.row LIMIT {COMPARED}", report.reported_ms);
         let known = query.all(&self.connection, &select, &order, |row| {
             Ok((case_row(row, now_ms)?, row.get::<_, Option<String>>("device")?))
@@ -128,7 +131,7 @@ impl Reader {
     pub fn likeness(&self, document: &str) -> Result<Option<Likeness>, QueryError> {
         let mut query = Query::default();
         query.equals("d.document", Some(document));
-        let select = format!("{CASE}, json_extract(c.detail, '$.reported.report.device') AS device FROM {CASES}");
+        let select = format!("{CASE}, {DEVICE}");
         let found = query.all(&self.connection, &select, "", |row| {
             Ok(Likeness::of(case_row(row, 0)?, row.get::<_, Option<String>>("device")?))
         })?;

@@ -290,7 +290,7 @@ pub const SHOWN: [DocumentKind; 26] = [
 ];
 
 /// Tables whose rows belong to a document.
-const OWNED: [&str; 28] = [
+const OWNED: [&str; 29] = [
     "document",
     "region",
     "grid",
@@ -306,6 +306,7 @@ const OWNED: [&str; 28] = [
     "inspection",
     "hazard",
     "case_file",
+    "case_detail",
     "case_event",
     "case_stage",
     "dispatch_order",
@@ -339,7 +340,7 @@ impl<'c> Batch<'c> {
             return Ok(None);
         }
         let said = "SELECT state, yellow_ms, due_ms, (SELECT group_concat(coalesce(due_ms, '')) FROM \
-                    (SELECT due_ms FROM case_stage WHERE row = ?1 ORDER BY place)), detail, (SELECT group_concat(effect) FROM \
+                    (SELECT due_ms FROM case_stage WHERE row = ?1 ORDER BY place)), (SELECT folded FROM case_detail WHERE row = ?1), (SELECT group_concat(effect) FROM \
                     (SELECT effect FROM case_event WHERE row = ?1 ORDER BY place)) FROM case_file WHERE row = ?1";
         let mut said = self.connection.prepare_cached(said)?;
         let columns = |row: &rusqlite::Row<'_>| {

@@ -288,6 +288,7 @@ impl Task<'_> {
             device: None,
             reporter: None,
             photos: vec![],
+            found_ms: None,
         };
         let natural_key = self.dice.chance(20).then(|| format!("alarm-{}", self.dice.below(50)).into_bytes());
         let new = NewCase { region: self.region, natural_key, noticed: self.now, report, reporter: None };

@@ -28,6 +28,7 @@ pub(super) fn rubbish(natural_key: Option<&[u8]>) -> NewCase {
             device: None,
             reporter: None,
             photos: vec![],
+            found_ms: None,
         },
         reporter: None,
     }
@@ -407,4 +408,22 @@ fn an_order_is_told_on_after_it_was_written_give_or_take_what_clocks_differ() {
     assert!(fold(node, &case).orders[0].conveyed.is_empty(), "it left nothing");
     act(node, &case, Role::Dispatcher, "pqy-1", told(order.sent_at - MAX_AHEAD));
     assert_eq!(fold(node, &case).orders[0].conveyed.len(), 1);
+}
+
+#[test]
+fn nobody_found_what_lies_ahead() {
+    let mut town = Town::new(91);
+    let report = |found_ms| {
+        let mut new = rubbish(None);
+        new.report.found_ms = Some(found_ms);
+        new
+    };
+    let node = &mut town.one;
+    let by = actor(Role::Inspector, "xcy-1");
+    let refused = case::report(node, &by, report(NOW + MAX_AHEAD + 1), NOW).unwrap_err();
+    let CommandError::Input(error) = refused else { panic!("{refused:?}") };
+    assert_eq!((error.field.as_str(), error.code()), ("report.found_ms", "time_ahead"));
+    for found in [0, NOW, NOW + MAX_AHEAD] {
+        assert!(case::report(node, &by, report(found), NOW).is_ok(), "{found}");
+    }
 }

@@ -208,6 +208,7 @@ fn reasons_and_reports_say_something() {
         device: None,
         reporter: None,
         photos: vec![],
+        found_ms: None,
     };
     let actor = |role| Actor { by: "xc-1".into(), role, note: None };
     let inspector = actor(Role::Inspector);

@@ -195,6 +195,10 @@ pub struct Report {
     #[n(8)]
     #[serde(default)]
     pub photos: Vec<BlobHash>,
+    /// When the finder saw it, in milliseconds since 1970; it may lie well before the report, not after it.
+    #[n(9)]
+    #[serde(default)]
+    pub found_ms: Option<u64>,
 }
 
 /// How an order was handed on by voice or on paper.

@@ -3,6 +3,7 @@
 use super::action::{
     Action, Assignment, Conveying, LimitClock, Means, ReopenCause, Report, Satisfaction, Severity, Source,
 };
+use crate::clock::{MAX_AHEAD, Millis};
 use crate::domain::input::{Fault, InputError, line, lines, time, word, words};
 
 type Checked = Result<(), InputError>;
@@ -19,6 +20,16 @@ impl Report {
         // Where the place is on the map, words may be missing.
         if self.position.is_some() { lines("place", &self.place) } else { words("place", &self.place) }?;
         words("description", &self.description)
+    }
+
+    /// Checks against the clock what somebody enters now, in milliseconds since 1970: nobody has found what lies ahead. Clocks
+    /// that differ by [`MAX_AHEAD`] are borne with.
+    ///
+    /// # Errors
+    /// `found_ms` lies ahead.
+    pub fn check_found(&self, now: Millis) -> Result<(), InputError> {
+        let is_past = self.found_ms.is_none_or(|found| found <= now.saturating_add(MAX_AHEAD));
+        if is_past { Ok(()) } else { Err(InputError::new("found_ms", Fault::Ahead)) }
     }
 }
 

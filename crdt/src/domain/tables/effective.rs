@@ -7,7 +7,7 @@ use serde::{Serialize, Serializer};
 
 use super::deadlines::limit;
 use super::{
-    CalendarDayRow, CategoryRow, ChecklistItemRow, ChecklistRow, GradeRow, LimitRow, MAX_ROWS, MeetingRow,
+    ArrivalRow, CalendarDayRow, CategoryRow, ChecklistItemRow, ChecklistRow, GradeRow, LimitRow, MAX_ROWS, MeetingRow,
     ResponsibilityRow, ScorePart, ScoreRole, ScoreRow, Stage, StageLimitRow, TableKind, TableRow, TransitionRow,
     Weekday, WorkingHoursRow,
 };
@@ -18,6 +18,7 @@ use crate::domain::checklist::{Checklist, ChecklistItem};
 use crate::domain::columns::{self, Need};
 use crate::domain::date::{Day, UTC_OFFSET_MINUTES};
 use crate::domain::region::RegionCode;
+use crate::domain::town::TeamKind;
 use crate::value::Fields;
 
 /// How far up the categories a limit or a responsibility is looked for.
@@ -224,6 +225,11 @@ impl Tables {
     pub fn score(&self, role: ScoreRole) -> Vec<(ScorePart, u16)> {
         let rows = self.typed::<ScoreRow>().filter(|row| row.role == Some(role));
         rows.filter_map(|row| Some((row.part?, row.percent?))).collect()
+    }
+
+    /// Within how many minutes of an order teams of a kind are on the scene.
+    pub fn arrival_minutes(&self) -> impl Iterator<Item = (TeamKind, u32)> + '_ {
+        self.typed::<ArrivalRow>().filter_map(|row| row.kind.zip(row.minutes))
     }
 
     /// The letter of a score in hundredths (0 to 10,000); `None` where no grade begins that low.

@@ -30,7 +30,9 @@ pub use deadlines::{
 };
 pub use effective::{EffectiveRow, RecordedRow, Tables};
 pub use ground::{GridRuleRow, ResponsibilityRow, ResponsibleLevel};
-pub use organisation::{CampaignItemRow, CampaignTemplate, DeviceRuleRow, EscalationRow, PlanStepRow, PostRow};
+pub use organisation::{
+    ArrivalRow, CampaignItemRow, CampaignTemplate, DeviceRuleRow, EscalationRow, PlanStepRow, PostRow,
+};
 pub use stages::StageSpan;
 pub use transitions::{MeetingRow, TransitionRow};
 
@@ -83,6 +85,8 @@ coded! {
         Escalation = 17, "escalation", "升级提醒", "escalation";
         /// Which events of devices open a case.
         DeviceRule = 18, "device_rule", "设备规则", "rules of devices";
+        /// How soon teams are there.
+        Arrival = 19, "arrival", "到场时限", "limits of arrival";
     }
 }
 
@@ -147,6 +151,7 @@ impl TableKind {
             Self::PlanStep => Definition::of::<PlanStepRow>(),
             Self::Escalation => Definition::of::<EscalationRow>(),
             Self::DeviceRule => Definition::of::<DeviceRuleRow>(),
+            Self::Arrival => Definition::of::<ArrivalRow>(),
             Self::Unknown(_) => return None,
         })
     }

@@ -9,8 +9,9 @@ use crate::domain::device::DeviceKind;
 use crate::domain::input::{self, Fault, InputError};
 use crate::domain::region::RegionCode;
 use crate::domain::role::Role;
+use crate::domain::town::TeamKind;
 
-words!(DeviceKind, CampaignTemplate);
+words!(DeviceKind, CampaignTemplate, TeamKind);
 
 coded! {
     /// What a campaign follows.
@@ -148,6 +149,21 @@ row! {
     }
 }
 
+row! {
+    /// How soon after its order a team is on the scene (到场时限): the rule of three minutes, of micro fire stations.
+    pub struct ArrivalRow of Arrival {
+        key {
+            /// Teams of which kind.
+            1 KIND kind: TeamKind = "队伍类型", "kind of team";
+        }
+        required {
+            /// Minutes from the order to the scene, day and night.
+            2 MINUTES minutes: u32 = "到场时限（分钟）", "minutes";
+        }
+        optional {}
+    }
+}
+
 impl PostRow {
     fn check_values(&self) -> Result<(), InputError> {
         input::number("required", self.required, 0..=10_000)?;
@@ -189,6 +205,12 @@ impl EscalationRow {
 impl DeviceRuleRow {
     fn check_values(&self) -> Result<(), InputError> {
         input::number("quiet", self.quiet, 1..=44_640)
+    }
+}
+
+impl ArrivalRow {
+    fn check_values(&self) -> Result<(), InputError> {
+        input::number("minutes", self.minutes, 1..=1_440)
     }
 }
 
@@ -319,6 +341,12 @@ impl Shipped for EscalationRow {
             ]
         };
         Severity::ALL.iter().flat_map(ladder).collect()
+    }
+}
+
+impl Shipped for ArrivalRow {
+    fn shipped() -> Vec<Self> {
+        vec![Self { kind: Some(TeamKind::MicroFireStation), minutes: Some(3), ..Self::default() }]
     }
 }
 

@@ -9,6 +9,7 @@ use crate::domain::checklist::Checklist;
 use crate::domain::columns::{List, RETIRED_FIELD};
 use crate::domain::date::Day;
 use crate::domain::role::Role;
+use crate::domain::town::TeamKind;
 use crate::value::{FieldId, Value};
 
 const DAY_MS: u64 = 86_400_000;
@@ -65,6 +66,7 @@ fn no_row_uses_a_number_twice() {
         PlanStepRow,
         EscalationRow,
         DeviceRuleRow,
+        ArrivalRow,
         ResponsibilityRow,
         TransitionRow,
         MeetingRow
@@ -87,6 +89,7 @@ fn the_shipped_tables_are_those_of_the_domain() {
     for role in ScoreRole::ALL {
         assert_eq!(tables.score(*role).iter().map(|(_, percent)| percent).sum::<u16>(), 100, "{role}");
     }
+    assert_eq!(tables.arrival_minutes().collect::<Vec<_>>(), [(TeamKind::MicroFireStation, 3)]);
     let grades = [10_000, 9_000, 8_999, 7_500, 6_000, 5_999, 4_000, 3_999, 0];
     let letters = grades.map(|score| tables.grade(score).unwrap());
     assert_eq!(letters, ["A", "A", "B", "B", "C", "D", "D", "E", "E"].map(str::to_owned));

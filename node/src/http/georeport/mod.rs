@@ -367,6 +367,7 @@ impl RequestInput {
             device: None,
             reporter: None,
             photos: vec![],
+            found_ms: None,
         }
     }
 }

@@ -78,8 +78,23 @@ async fn every_answer_says_how_complete_it_is() {
     assert_eq!(migrants["total"]["people"], 1);
     let now = spots["now_ms"].as_i64().unwrap();
     let trend = node.analysis(&format!("trend?from_ms={}&until_ms={}&step=week", now - 1, now + 1)).await;
-    assert_eq!((&trend["total"]["count"], &trend["rows"][0]["category"]), (&json!(2), &json!("exposed_rubbish")));
+    assert_eq!((&trend["total"]["count"], &trend["rows"][0]["group"]), (&json!(2), &json!("exposed_rubbish")));
     assert_eq!(trend["total"]["points"].as_array().unwrap().last().unwrap()["complete"], false);
+    let begin = trend["total"]["points"].as_array().unwrap().last().unwrap()["begin"].as_str().unwrap();
+    let square = format!("square={}", spots["rows"][0]["square"].as_str().unwrap());
+    for (path, count) in [
+        (format!("trend/cases?begin={begin}&step=week"), 2),
+        (format!("trend/cases?begin={begin}&step=week&source=video"), 0),
+        (format!("trend/cases?begin={begin}&step=week&category=exposed_rubbish&limit=1"), 1),
+        (format!("hot-spots/cases?{PERIOD}&{square}"), 0),
+    ] {
+        let (status, listed) = node.fetch(&format!("/v1/analysis/{path}")).await;
+        assert_eq!(
+            (status, listed["rows"].as_array().map(Vec::len)),
+            (StatusCode::OK, Some(count)),
+            "{path}: {listed}"
+        );
+    }
     let proposals = node.analysis(&format!("proposals?{PERIOD}&days=30")).await;
     assert_eq!((&proposals["rows"], &proposals["unplaced"]), (&json!([]), &json!(2)));
     assert!(!spots.to_string().contains(&household), "squares name nobody");
@@ -125,6 +140,13 @@ async fn what_makes_no_sense_is_refused_by_name() {
         ("population?from_ms=1&until_ms=5&kind=weather", "query"),
         ("trend?from_ms=1&until_ms=5&step=year", "query"),
         ("trend?from_ms=0&until_ms=34560000001", "period"),
+        ("trend?from_ms=1&until_ms=5&by=device&category=order", "by"),
+        ("trend/cases?begin=2026-13-01", "query"),
+        ("trend/cases?begin=2026-11-01&source=weather", "query"),
+        ("hot-spots/cases?from_ms=5&until_ms=5", "period"),
+        ("hot-spots/cases?from_ms=1&until_ms=5&hour=24", "hour"),
+        ("hot-spots/cases?from_ms=1&until_ms=5&weekday=0", "hour"),
+        ("intervals/cases?from_ms=1&until_ms=5", "query"),
         ("trend?from_ms=0&until_ms=9223372036854775807&step=month", "period"),
     ] {
         let (status, answer) = node.fetch(&format!("/v1/analysis/{path}")).await;

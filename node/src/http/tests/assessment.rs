@@ -43,6 +43,17 @@ async fn figures_of_a_period_are_told_with_their_completeness() {
     assert!(is_now(&assessed), "{assessed}");
     let (_, scores) = node.fetch(&format!("/v1/scores?{PERIOD}&role=handler")).await;
     assert!(is_now(&scores), "{scores}");
+    let head = "role=duty_head&subject=x-duty_head&part=correct_filing";
+    for (query, count) in
+        [(head.to_owned(), 1), (format!("{head}&side=of"), 1), (head.replace("subject=x", "subject=y"), 0)]
+    {
+        let (status, behind) = node.fetch(&format!("/v1/scores/cases?{PERIOD}&{query}")).await;
+        assert_eq!(
+            (status, behind["rows"].as_array().map(Vec::len)),
+            (StatusCode::OK, Some(count)),
+            "{query}: {behind}"
+        );
+    }
     let (_, elsewhere) = node.fetch(&format!("/v1/assessment?{PERIOD}&region=110115005003")).await;
     assert_eq!(elsewhere["judged_to"], json!({}), "nothing of it is held here");
     let (_, behind) = node.fetch(&format!("/v1/assessment/cases?{PERIOD}&figure=filed&by=region&group={REGION}")).await;

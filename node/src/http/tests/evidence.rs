@@ -323,6 +323,7 @@ async fn an_entry_that_tells_of_other_cases_is_never_opened() {
         device: None,
         reporter: None,
         photos: vec![],
+        found_ms: None,
     };
     let new = |description: &str, now| NewCase {
         region: REGION.parse().unwrap(),

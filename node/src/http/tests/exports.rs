@@ -12,7 +12,7 @@ impl Node {
         (status, kind, to_bytes(answer.into_body(), 64 << 20).await.unwrap().to_vec())
     }
 
-    async fn reported(&self, place: &str, lat: f64) {
+    pub(super) async fn reported(&self, place: &str, lat: f64) {
         let report = json!({ "source": "patrol", "place": place, "description": "垃圾", "position": { "lat": lat, "lon": 116.32 } });
         let case = json!({ "actor": { "by": "xc-1", "role": "inspector" }, "region": REGION, "report": report });
         assert_eq!(self.post("/v1/cases", &case).await.0, StatusCode::CREATED);

@@ -141,3 +141,50 @@ async fn a_query_that_makes_no_sense_is_refused_and_a_limit_is_brought_into_its_
         async |query: &str| node.fetch(&format!("/v1/households?{query}")).await.1["rows"].as_array().unwrap().len();
     assert_eq!([rows("limit=0").await, rows("limit=1").await, rows("limit=4294967295").await], [1, 1, 7]);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn cases_are_filtered_and_sorted_and_a_cursor_stays_with_its_sort() {
+    let node = Node::start().await;
+    for minutes in [60, 30, 90] {
+        node.filed(Some(minutes)).await;
+    }
+    node.reported("村东", 39.7).await;
+    node.fetch("/v1/members").await;
+    let due = async |query: &str| {
+        let (status, listed) = node.fetch(&format!("/v1/cases?{query}")).await;
+        assert_eq!(status, StatusCode::OK, "{query}: {listed}");
+        listed["rows"].as_array().unwrap().iter().map(|row| row["due_ms"].as_i64()).collect::<Vec<_>>()
+    };
+    let by_due = due("sort=due").await;
+    assert!(by_due[..3].is_sorted() && by_due[3].is_none() && by_due.len() == 4, "{by_due:?}");
+    let latest = due("sort=due&order=desc").await;
+    assert_eq!(latest, [by_due[2], by_due[1], by_due[0], None], "what has no limit comes last, too");
+    for (query, count) in [
+        ("severity=general", 3),
+        ("severity=urgent", 0),
+        ("category=exposed_rubbish", 3),
+        ("source=patrol&sort=severity", 4),
+        ("source=public", 0),
+        ("reporter=x-inspector", 3),
+        ("person=x-duty_head&sort=filed", 3),
+        ("person=nobody", 0),
+    ] {
+        assert_eq!(due(query).await.len(), count, "{query}");
+    }
+    let (_, first) = node.fetch("/v1/cases?sort=due&limit=2").await;
+    let next = first["next"].as_str().unwrap();
+    assert_eq!(due(&format!("sort=due&after={next}")).await, by_due[2..]);
+    for (query, expected) in [
+        (format!("sort=closed&after={next}"), "cursor_of_sort"),
+        (format!("sort=due&order=desc&after={next}"), "cursor_of_sort"),
+        (format!("after={next}"), "cursor_of_sort"),
+        ("sort=weather".into(), "query"),
+        ("order=up".into(), "query"),
+        ("source=weather".into(), "query"),
+    ] {
+        let (status, answer) = node.fetch(&format!("/v1/cases?{query}")).await;
+        assert_eq!((status, code(&answer)), (StatusCode::BAD_REQUEST, expected), "{query}: {answer}");
+    }
+    let (_, answer) = node.fetch(&format!("/v1/cases?sort=closed&after={next}")).await;
+    assert!(answer["message_en"].as_str().unwrap().contains("due asc"), "{answer}");
+}

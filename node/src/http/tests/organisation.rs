@@ -444,10 +444,20 @@ async fn it_is_told_how_long_orders_take() {
     let told = node.told(&format!("/v1/analysis/intervals?{period}")).await;
     let row = &told["rows"][0];
     assert_eq!((&row["group"], &row["orders"]), (&json!("hw-1"), &json!(2)), "{told}");
-    let counts = ["report_to_order", "order_to_person", "person_to_scene", "order_to_scene"]
+    let counts = ["report_to_order", "order_to_acknowledged", "report_to_person", "order_to_scene"]
         .map(|span| row[span]["count"].as_u64().unwrap());
-    assert_eq!(counts, [2, 1, 1, 1], "{told}");
-    assert_eq!(row["within_3_minutes_percent"], json!(100.0));
+    assert_eq!(counts, [2, 1, 0, 1], "{told}");
+    assert_eq!((&row["to_arrive"], &row["arrived_in_time_percent"]), (&json!(0), &Value::Null), "of no kind");
+    let station = json!({ "code": "hw-1", "kind": "micro_fire_station" });
+    assert_eq!(node.post("/v1/teams", &station).await.0, StatusCode::CREATED);
+    node.fetch("/v1/members").await;
+    let told = node.told(&format!("/v1/analysis/intervals?{period}")).await;
+    let row = &told["rows"][0];
+    assert_eq!((&row["to_arrive"], &row["arrived_in_time_percent"]), (&json!(1), &json!(100.0)), "the other has time");
+    for (query, count) in [("&group=hw-1", 2), ("&group=hw-1&late=true", 0), ("&by=person&group=", 2)] {
+        let listed = node.told(&format!("/v1/analysis/intervals/cases?{period}{query}")).await;
+        assert_eq!(listed["rows"].as_array().unwrap().len(), count, "{query}: {listed}");
+    }
     let by_region = node.told(&format!("/v1/analysis/intervals?{period}&by=region")).await;
     assert_eq!(by_region["rows"][0]["group"], REGION);
 }

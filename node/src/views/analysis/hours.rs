@@ -3,6 +3,8 @@
 use townmesh_crdt::command::UTC_OFFSET_MINUTES;
 use townmesh_crdt::domain::date::Day;
 
+use super::super::query::Query;
+
 pub(in crate::views) const HOUR_MS: i64 = 3_600_000;
 pub(in crate::views) const DAY_MS: i64 = 24 * HOUR_MS;
 /// In the last day of the year 9999: later ones do not sort as texts, and no event is of one.
@@ -39,6 +41,29 @@ impl HourOfWeek {
     /// 0 to 23.
     pub(in crate::views) fn hour(self) -> usize {
         (self.0 % 24).into()
+    }
+}
+
+/// Some hours of the week: of one weekday, one hour of the day, or both.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct HoursOfWeek {
+    /// 1 is Monday.
+    pub weekday: Option<u8>,
+    /// 0 to 23.
+    pub hour: Option<u8>,
+}
+
+impl HoursOfWeek {
+    /// The condition that a time in milliseconds since 1970, none of them earlier, lies in them.
+    pub(super) fn within(self, query: &mut Query, column: &str) {
+        // As `HourOfWeek` counts them.
+        let hours = format!("(({column} + {OFFSET_MS}) / {HOUR_MS} + 72)");
+        if let Some(weekday) = self.weekday {
+            query.and(&format!("{hours} / 24 % 7 + 1 = ?"), [i64::from(weekday)]);
+        }
+        if let Some(hour) = self.hour {
+            query.and(&format!("{hours} % 24 = ?"), [i64::from(hour)]);
+        }
     }
 }
 

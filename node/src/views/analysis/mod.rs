@@ -33,6 +33,7 @@ pub use hazards::{
     HazardCounts, HazardGroup, HazardGrouping, HazardKind, HazardStatistics, HazardStatisticsFilter, Hundredths,
 };
 pub(super) use hours::HourOfWeek;
+pub use hours::HoursOfWeek;
 pub(super) use hours::{DAY_MS, Span, begin_of_day};
 pub use intervals::{IntervalFilter, IntervalGroup, IntervalGrouping, Spread};
 pub use places::{PlaceKind, Subject};
@@ -42,7 +43,7 @@ pub use recurrence::{Cause, CauseGrouping, Recurrence, RecurrenceFilter, Recurre
 pub use spots::{HotSpot, HotSpotFilter, HotSpots, Peak, SpotCounts, SpotSource};
 pub use square::Square;
 pub(crate) use trend::MAX_PERIODS;
-pub use trend::{Trend, TrendFilter, TrendPoint, TrendSeries, TrendStep};
+pub use trend::{Trend, TrendFilter, TrendGrouping, TrendPoint, TrendSeries, TrendStep};
 
 /// Rows of an answer where the caller names no number.
 const DEFAULT_ROWS: u32 = 20;
@@ -120,4 +121,4 @@ macro_rules! words {
         }
     };
 }
-use words;
+pub(super) use words;

@@ -14,11 +14,12 @@ use townmesh_crdt::domain::device::DeviceKind;
 use townmesh_crdt::domain::position::Position;
 use townmesh_crdt::domain::region::RegionCode;
 
-use super::super::query::{Query, position, word};
+use super::super::cases::{CASE, CaseRow, case_row};
+use super::super::query::{Listed, Order, Page, Query, position, word};
 use super::super::reader::{QueryError, Reader};
 use super::hours::HOUR_MS;
 use super::square::Square;
-use super::{HourOfWeek, PROBLEM, Span, begin_of_day, cut, has_case, rows, words};
+use super::{HourOfWeek, HoursOfWeek, PROBLEM, Span, begin_of_day, cut, has_case, rows, words};
 
 /// Most squares that are told apart, far more than a town has; what lies in others counts as without a place.
 const MAX_SQUARES: usize = 100_000;
@@ -227,6 +228,16 @@ impl HotSpotFilter {
         Span { from_ms: self.from_ms, until_ms: self.until_ms }
     }
 
+    /// The cases that count.
+    fn cases(&self) -> Query {
+        let mut query = Query::default();
+        query.between("c.reported_ms", Some(self.from_ms), Some(self.until_ms));
+        query.region("c.region", self.region);
+        query.equals("c.category", self.category.as_deref());
+        query.and::<Value>(PROBLEM, []);
+        query
+    }
+
     fn counts(&self, source: SpotSource) -> bool {
         let narrowed = self.category.is_some() || self.device_kind.is_some();
         match (self.of, source) {
@@ -262,17 +273,40 @@ impl Reader {
         })
     }
 
+    /// The cases that are counted in the square of the filter (all that have a place where it names none), the latest report first;
+    /// only those of some hours of the week, where these are named.
+    ///
+    /// # Errors
+    /// [`QueryError`].
+    pub fn hot_spot_cases(
+        &self,
+        filter: &HotSpotFilter,
+        hours: HoursOfWeek,
+        now_ms: i64,
+        page: &Page,
+    ) -> Result<Listed<CaseRow>, QueryError> {
+        let mut query = filter.cases();
+        let (latitude, longitude) = ("COALESCE(c.latitude, h.latitude)", "COALESCE(c.longitude, h.longitude)");
+        match filter.square.and_then(Square::bounds) {
+            Some(bounds) => {
+                let ((south, west), (north, east)) = (bounds.southwest.e7(), bounds.northeast.e7());
+                query.and(&format!("{latitude} BETWEEN ? AND ?"), [south, north]);
+                query.and(&format!("{longitude} BETWEEN ? AND ?"), [west, east]);
+            }
+            None => query.and::<Value>(&format!("{latitude} IS NOT NULL"), []),
+        }
+        hours.within(&mut query, "c.reported_ms");
+        let from = format!("{PLACED_CASES} JOIN namespace n ON n.number = d.namespace");
+        let order = Order { columns: &["c.reported_ms", "c.row"], descending: true };
+        query.list(&self.connection, (CASE, &from), &order, page, |row| case_row(row, now_ms))
+    }
+
     fn spots_of_cases(&self, filter: &HotSpotFilter, ground: &mut Ground) -> Result<(), QueryError> {
-        let mut query = Query::default();
-        query.between("c.reported_ms", Some(filter.from_ms), Some(filter.until_ms));
-        query.region("c.region", filter.region);
-        query.equals("c.category", filter.category.as_deref());
-        query.and::<Value>(PROBLEM, []);
         let select = format!(
             "c.reported_ms AS time_ms, COALESCE(c.latitude, h.latitude) AS latitude, \
              COALESCE(c.longitude, h.longitude) AS longitude FROM {PLACED_CASES}"
         );
-        self.spots_in_time(query, &select, SpotSource::Cases, ground)
+        self.spots_in_time(filter.cases(), &select, SpotSource::Cases, ground)
     }
 
     fn spots_of_hazards(&self, filter: &HotSpotFilter, ground: &mut Ground) -> Result<(), QueryError> {

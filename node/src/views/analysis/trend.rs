@@ -1,4 +1,4 @@
-//! Trend (趋势): cases by day, week or month and category, and which numbers stand out.
+//! Trend (趋势): cases by day, week or month and category or source, alarms by device; and which numbers stand out.
 //!
 //! A number is compared with those of the periods before it: a day with the same weekdays of the eight weeks before, a week or
 //! month with the twelve before. It stands out when it is more than [`STANDS_OUT`] deviations from their median, a deviation
@@ -9,15 +9,18 @@
 
 use std::collections::BTreeMap;
 
+use rusqlite::Row;
 use rusqlite::types::Value;
 use serde::Serialize;
+use townmesh_crdt::domain::case::Source;
 use townmesh_crdt::domain::date::Day;
 use townmesh_crdt::domain::region::RegionCode;
 
-use super::super::query::Query;
+use super::super::cases::{CASE, CASES, CaseRow, case_row};
+use super::super::query::{Listed, Order, Page, Query};
 use super::super::reader::{QueryError, Reader};
 use super::hours::day_of;
-use super::{PROBLEM, begin_of_day, cut, rows, words};
+use super::{PROBLEM, Span, begin_of_day, cut, rows, words};
 
 /// Deviations from the median beyond which a number stands out; 3.5 is the usual one for medians (Iglewicz and Hoaglin).
 const STANDS_OUT: f64 = 3.5;
@@ -37,6 +40,18 @@ words! {
         Week = "week": "周", "week";
         /// A month of the calendar.
         Month = "month": "月", "month";
+    }
+}
+
+words! {
+    /// What is counted, by what.
+    pub enum TrendGrouping {
+        /// Cases by category.
+        Category = "category": "类别", "cases by category";
+        /// Cases by source: the hotline and walk-ins, cameras, patrols and so on.
+        Source = "source": "来源", "cases by source";
+        /// Alarms by device: the hours in which it alarmed, each kind of alarm by itself.
+        Device = "device": "设备报警", "alarms by device";
     }
 }
 
@@ -111,20 +126,24 @@ pub struct TrendFilter {
     pub now_ms: i64,
     /// In this region or within it.
     pub region: Option<RegionCode>,
-    /// Only of this category.
+    /// Only of this category; an empty text is that of cases without one.
     pub category: Option<String>,
+    /// Only from this source: the hotline and walk-ins, cameras, and so on.
+    pub source: Option<Source>,
+    /// What is counted, by what; a category and a source are of cases.
+    pub by: TrendGrouping,
     /// How long a period is.
     pub step: TrendStep,
-    /// How many categories are told.
+    /// How many series are told.
     pub limit: Option<u32>,
 }
 
-/// The cases of one period.
+/// The cases or alarms of one period.
 #[derive(Debug, Clone, PartialEq, Serialize, utoipa::ToSchema)]
 pub struct TrendPoint {
     /// Its first day.
     pub begin: Day,
-    /// How many cases were reported.
+    /// How many there are.
     pub count: u64,
     /// Whether it is over.
     pub complete: bool,
@@ -136,30 +155,33 @@ pub struct TrendPoint {
     pub anomaly: bool,
 }
 
-/// The cases of one category.
+/// The cases of one category or source, or the alarms of one device.
 #[derive(Debug, Clone, PartialEq, Serialize, utoipa::ToSchema)]
 pub struct TrendSeries {
-    /// Which; `None` of all cases, and `""` of those without one.
-    pub category: Option<String>,
+    /// Which: code of the category, source or device; `None` of all, and `""` of cases without one.
+    pub group: Option<String>,
     /// How many there are in all periods.
     pub count: u64,
     /// Period by period.
     pub points: Vec<TrendPoint>,
 }
 
-/// Cases by period and category.
+/// Cases by period and category or source, or alarms by period and device.
 #[derive(Debug, Clone, PartialEq, Serialize, utoipa::ToSchema)]
 pub struct Trend {
-    /// Of all categories.
+    /// Of all.
     pub total: TrendSeries,
-    /// By category, the most frequent first.
+    /// By group, the most frequent first.
     pub rows: Vec<TrendSeries>,
-    /// There are more categories than are told.
+    /// There are more than are told.
     pub truncated: bool,
 }
 
+/// How many there are of each group, by the first day of the period.
+type Counted = BTreeMap<String, BTreeMap<Day, u64>>;
+
 impl Reader {
-    /// Cases by period and category, with what stands out.
+    /// Cases or alarms by period and group, with what stands out.
     ///
     /// # Errors
     /// [`QueryError`].
@@ -176,30 +198,22 @@ impl Reader {
             .collect();
         let end = step.after(last, 1);
         self.at_once(|| {
-            let known_from = self.first_case(filter)?.map_or(end, day_of);
-            let mut counts: BTreeMap<String, BTreeMap<Day, u64>> = BTreeMap::new();
-            let mut query = filter.query();
-            query.between("c.reported_ms", Some(begin_of_day(earliest)), Some(begin_of_day(end)));
-            // Whole days of the town; every time of a case is after 1970.
-            let select = format!(
-                "COALESCE(c.category, ''), (c.reported_ms - {}) / 86400000 AS day, count(*) FROM case_file c",
-                begin_of_day(Day(0))
-            );
-            query.all(&self.connection, &select, "GROUP BY 1, 2", |row| {
-                let (category, day, count): (String, i32, i64) = (row.get(0)?, row.get(1)?, row.get(2)?);
-                *counts.entry(category).or_default().entry(step.begin(Day(day))).or_default() += count.cast_unsigned();
-                Ok(())
-            })?;
+            let (first, counts) = match filter.by {
+                TrendGrouping::Category => self.cases_by_day(filter, "COALESCE(c.category, '')", (earliest, end))?,
+                TrendGrouping::Source => self.cases_by_day(filter, "COALESCE(c.source, '')", (earliest, end))?,
+                TrendGrouping::Device => self.alarms_by_day(filter, (earliest, end))?,
+            };
+            let known_from = first.unwrap_or(end);
             let mut all: BTreeMap<Day, u64> = BTreeMap::new();
             for (day, count) in counts.values().flatten() {
                 *all.entry(*day).or_default() += count;
             }
-            let series = |category, counts: &BTreeMap<Day, u64>| {
+            let series = |group, counts: &BTreeMap<Day, u64>| {
                 let points = points(filter, &periods, known_from, counts);
-                TrendSeries { category, count: points.iter().map(|point| point.count).sum(), points }
+                TrendSeries { group, count: points.iter().map(|point| point.count).sum(), points }
             };
             let mut told: Vec<TrendSeries> =
-                counts.into_iter().map(|(category, counts)| series(Some(category), &counts)).collect();
+                counts.into_iter().map(|(group, counts)| series(Some(group), &counts)).collect();
             // Stable: of those alike the order of their codes stands.
             told.sort_by_key(|series| std::cmp::Reverse(series.count));
             let truncated = cut(&mut told, rows(filter.limit));
@@ -207,13 +221,72 @@ impl Reader {
         })
     }
 
-    /// When the first case was reported that is known of the region and category.
-    fn first_case(&self, filter: &TrendFilter) -> Result<Option<i64>, QueryError> {
+    /// The cases of the period that begins on a day, or holds it; the latest report first.
+    ///
+    /// # Errors
+    /// [`QueryError`].
+    pub fn trend_cases(&self, filter: &TrendFilter, day: Day, page: &Page) -> Result<Listed<CaseRow>, QueryError> {
+        let begin = filter.step.begin(day);
+        let mut query = filter.query();
+        let end = begin_of_day(filter.step.after(begin, 1));
+        query.between("c.reported_ms", Some(begin_of_day(begin)), Some(end));
+        let order = Order { columns: &["c.reported_ms", "c.row"], descending: true };
+        query.list(&self.connection, (CASE, CASES), &order, page, |row| case_row(row, filter.now_ms))
+    }
+
+    /// On which day the first case was reported that is known of the filter; and cases by group and period.
+    fn cases_by_day(
+        &self,
+        filter: &TrendFilter,
+        group: &str,
+        (earliest, end): (Day, Day),
+    ) -> Result<(Option<Day>, Counted), QueryError> {
         let mut query = filter.query();
         query.and("c.reported_ms > ?", [0]);
         let select = "c.reported_ms FROM case_file c";
-        let last = "ORDER BY c.reported_ms LIMIT 1";
-        Ok(query.all(&self.connection, select, last, |row| row.get(0))?.into_iter().next())
+        let first = query.all(&self.connection, select, "ORDER BY c.reported_ms LIMIT 1", |row| row.get(0))?;
+        let mut query = filter.query();
+        query.between("c.reported_ms", Some(begin_of_day(earliest)), Some(begin_of_day(end)));
+        // Whole days of the town; every time of a case is after 1970.
+        let select =
+            format!("{group}, (c.reported_ms - {}) / 86400000 AS day, count(*) FROM case_file c", begin_of_day(Day(0)));
+        let mut counts = Counted::new();
+        query.all(&self.connection, &select, "GROUP BY 1, 2", |row| {
+            let (group, day, count): (String, i32, i64) = (row.get(0)?, row.get(1)?, row.get(2)?);
+            *counts.entry(group).or_default().entry(filter.step.begin(Day(day))).or_default() += count.cast_unsigned();
+            Ok(())
+        })?;
+        Ok((first.first().copied().map(day_of), counts))
+    }
+
+    /// The first day of which anything is known of a device; and hours with alarms by device and period.
+    fn alarms_by_day(
+        &self,
+        filter: &TrendFilter,
+        (earliest, end): (Day, Day),
+    ) -> Result<(Option<Day>, Counted), QueryError> {
+        let mut query = Query::default();
+        query.region("y.region", filter.region);
+        let read = |row: &Row<'_>| row.get::<_, Option<String>>(0);
+        let first = query.clone().all(&self.connection, "MIN(y.day) FROM device_day y", "", read)?;
+        let span = Span { from_ms: begin_of_day(earliest), until_ms: begin_of_day(end) };
+        query.and("y.day >= ? AND y.day <= ?", span.days());
+        // A literal, so that SQLite sees that the index of alarms covers it.
+        query.and::<Value>("e.alarm = 1", []);
+        let hours: Vec<String> = (0..24).map(|hour| format!("(e.h{hour} > 0)")).collect();
+        let select = format!(
+            "y.device, y.day, SUM({}) FROM device_hour e CROSS JOIN device_day y ON y.row = e.row",
+            hours.join(" + ")
+        );
+        let mut counts = Counted::new();
+        query.all(&self.connection, &select, "GROUP BY 1, 2", |row| {
+            let (device, day, count): (String, String, i64) = (row.get(0)?, row.get(1)?, row.get(2)?);
+            if let Ok(day) = day.parse() {
+                *counts.entry(device).or_default().entry(filter.step.begin(day)).or_default() += count.cast_unsigned();
+            }
+            Ok(())
+        })?;
+        Ok((first.into_iter().flatten().next().and_then(|day| day.parse().ok()), counts))
     }
 }
 
@@ -221,7 +294,8 @@ impl TrendFilter {
     fn query(&self) -> Query {
         let mut query = Query::default();
         query.region("c.region", self.region);
-        query.equals("c.category", self.category.as_deref());
+        query.equals("COALESCE(c.category, '')", self.category.as_deref());
+        query.equals("c.source", self.source);
         query.and::<Value>(PROBLEM, []);
         query
     }

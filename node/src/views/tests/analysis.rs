@@ -1,5 +1,7 @@
 //! Decision support by figures that can be counted by hand.
 
+mod drill_down;
+mod intervals;
 mod people;
 mod proposals;
 mod recurrence;

@@ -117,6 +117,7 @@ fn report() -> Action {
         device: None,
         reporter: None,
         photos: Vec::new(),
+        found_ms: None,
     }))
 }
 

@@ -2,13 +2,16 @@
 
 mod analysis;
 mod assessment;
+mod case_list;
 mod changes;
+mod desks;
 mod devices_and_cases;
 mod door_tags;
 mod features;
 mod file;
 mod orders;
 mod pages;
+mod reference;
 mod registry;
 mod scores;
 mod tables;

@@ -51,6 +51,7 @@ fn case(number: u32, minute: u64) -> Reading {
         device: None,
         reporter: None,
         photos: Vec::new(),
+        found_ms: None,
     };
     let assignment = |team: &str| Assignment { team: team.into(), task: "清运".into() };
     let dispatch = || Action::Dispatch { orders: vec![assignment("A"), assignment("B")], lead: 0 };

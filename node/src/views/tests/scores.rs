@@ -5,7 +5,7 @@ use townmesh_crdt::domain::role::Role;
 use townmesh_crdt::domain::tables::{ScorePart, ScoreRole, Tables};
 use townmesh_crdt::domain::town::{Member, Team};
 
-use super::super::{Moments, Score, ScoreFilter};
+use super::super::{Moments, Page, Score, ScoreFilter, ShareSide};
 use super::assessment::{MINUTE, NORTH, SOUTH, scene};
 use super::{Scene, id};
 
@@ -119,4 +119,40 @@ fn a_period_or_region_in_which_nothing_was_done_scores_nobody() {
         let elsewhere = ScoreFilter { region: "110115005222".parse().ok(), ..filter(*role) };
         assert_eq!(scored(&scene, &elsewhere), [], "{role}");
     }
+}
+
+#[test]
+fn the_cases_behind_a_share_are_as_many_as_it_says() {
+    let mut scene = scene();
+    let member = Member {
+        code: Some("inspector-patrol".into()),
+        region: NORTH.parse().ok(),
+        roles: [Role::Inspector].into(),
+        ..Member::default()
+    };
+    let record = FieldsRecord { id: id(901), record: member, conflicts: vec![], settled: vec![] };
+    scene.feed([Reading::Member(record)]);
+    let reader = scene.reader();
+    let mut looked_at = 0;
+    for (role, by_person) in ScoreRole::ALL.iter().flat_map(|role| [(*role, false), (*role, true)]) {
+        let filter = ScoreFilter { by_person, ..filter(role) };
+        for score in scored(&scene, &filter) {
+            for part in &score.parts {
+                for (side, says) in [(ShareSide::Got, part.got), (ShareSide::Of, part.of)] {
+                    let asked = (score.subject.as_str(), part.part, side);
+                    let behind = reader.score_cases(&filter, asked, &Page::default()).unwrap().rows.len() as u64;
+                    // One case may have several orders, dispatches or verifications.
+                    let is_sum = !matches!(
+                        part.part,
+                        ScorePart::Closing | ScorePart::OnTimeClosing | ScorePart::ValidReports | ScorePart::NotMissed
+                    );
+                    let is_most = part.part == ScorePart::Volume && side == ShareSide::Of;
+                    let fits = says == behind || is_sum && says > behind && behind > 0 || is_most;
+                    assert!(fits, "{role} {} {:?} {side:?}: {says}, {behind} cases", score.subject, part.part);
+                    looked_at += behind;
+                }
+            }
+        }
+    }
+    assert!(looked_at > 50, "{looked_at}");
 }

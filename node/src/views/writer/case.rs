@@ -1,22 +1,33 @@
 //! Cases with their timeline and orders.
 
+use std::collections::BTreeMap;
+
 use townmesh_crdt::command::read::CaseRecord;
-use townmesh_crdt::domain::case::{Case, Effect, Order, OrderKind, OrderStatus, Step, TimelineEntry, milliseconds};
+use townmesh_crdt::domain::case::{
+    Action, CallbackNote, Case, CaseState, Effect, Order, OrderKind, OrderRef, OrderStatus, Satisfaction, Step,
+    TimelineEntry, milliseconds,
+};
 use townmesh_crdt::domain::number::SpokenNumber;
+use townmesh_crdt::domain::tables::{Stage, StageSpan};
 use townmesh_crdt::id::RecordId;
 
 use super::{Batch, Slot, coordinates, json, key};
 
 const CASE: &str = "INSERT OR REPLACE INTO case_file (row, number, region, state, source, category, severity, place, \
     description, latitude, longitude, reported_by, reported_ms, filed_ms, yellow_ms, due_ms, handled_ms, closed_ms, supervised, \
-    orders, returned, verifications, rework, conflicts, detail) \
-    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
+    orders, returned, verifications, rework, conflicts, open, gravity, found_ms) \
+    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
+const FIGURES: &str = "UPDATE case_file SET intake_ended = ?, intake_in_time = ?, filing_ended = ?, filing_in_time = ?, \
+    dispatch_ended = ?, dispatch_in_time = ?, verification_ended = ?, verification_in_time = ?, check_ended = ?, \
+    check_in_time = ?, check_open = ?, awaits = ?, awaits_due_ms = ?, satisfaction = ?, solved = ? WHERE row = ?";
+const DETAIL: &str = "INSERT OR REPLACE INTO case_detail (row, folded) VALUES (?, ?)";
 const STAGE: &str = "INSERT INTO case_stage (row, place, stage, person, started_ms, ended_ms, due_ms) \
     VALUES (?, ?, ?, ?, ?, ?, ?)";
 const EVENT: &str = "INSERT INTO case_event (row, place, event, time_ms, person, role, step, effect, state, note, \
     action, edition) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
 const ORDER: &str = "INSERT INTO dispatch_order (row, place, event, team, task, kind, lead, status, sent_ms, result, \
-    number, sent_by, done_by, done_ms, part, person, conveyed) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
+    number, sent_by, done_by, done_ms, part, person, conveyed, acknowledged_ms, assigned_ms, on_scene_ms) \
+    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
 
 impl Batch<'_> {
     pub(super) fn case(&mut self, slot: Slot<'_>, record: &CaseRecord) -> rusqlite::Result<()> {
@@ -56,12 +67,17 @@ impl Batch<'_> {
                 &verifications(case),
                 &case.rework,
                 &open_conflicts,
-                &detail(case)?,
+                &case.state.is_some_and(CaseState::is_open),
+                &filing.map(|filing| filing.severity.code()),
+                &time(report.and_then(|report| report.found_ms)),
             ],
         )?;
+        self.run(DETAIL, &[&slot.row, &detail(case)?])?;
         self.timeline(slot, case)?;
         self.orders(slot, case)?;
-        self.stages(slot, case)?;
+        let spans = self.tables.stages(case);
+        self.stages(slot, &spans)?;
+        self.figures(slot, case, &spans)?;
         self.position(slot, position.as_slice())?;
         let notes = case.timeline.iter().filter_map(|entry| entry.note.as_deref());
         let told = report.into_iter().flat_map(|report| [report.place.as_str(), report.description.as_str()]);
@@ -94,7 +110,9 @@ impl Batch<'_> {
 
     fn orders(&self, slot: Slot<'_>, case: &Case) -> rusqlite::Result<()> {
         self.clear(slot, "dispatch_order")?;
+        let answers = answers(case);
         for (place, order) in (0_i64..).zip(&case.orders) {
+            let Answers { acknowledged, assigned, on_scene } = answers.get(&order.id).copied().unwrap_or_default();
             let done = entry(case, order.changed_by).filter(|_| order.status == OrderStatus::Done);
             self.run(
                 ORDER,
@@ -116,15 +134,18 @@ impl Batch<'_> {
                     &order.id.index,
                     &order.person.as_ref().map(|named| &named.person),
                     &json(&order.conveyed)?,
+                    &acknowledged,
+                    &assigned,
+                    &on_scene,
                 ],
             )?;
         }
         Ok(())
     }
 
-    fn stages(&self, slot: Slot<'_>, case: &Case) -> rusqlite::Result<()> {
+    fn stages(&self, slot: Slot<'_>, spans: &[StageSpan]) -> rusqlite::Result<()> {
         self.clear(slot, "case_stage")?;
-        for (place, span) in (0_i64..).zip(self.tables.stages(case)) {
+        for (place, span) in (0_i64..).zip(spans) {
             let time = |time: Option<u64>| time.map(u64::cast_signed);
             let (started, ended, due) = (span.started.cast_signed(), time(span.ended), time(span.due));
             self.run(STAGE, &[&slot.row, &place, &span.stage.to_string(), &span.by, &started, &ended, &due])?;
@@ -132,10 +153,91 @@ impl Batch<'_> {
         Ok(())
     }
 
+    /// What the figures of an assessment count beside what lists show.
+    fn figures(&self, slot: Slot<'_>, case: &Case, spans: &[StageSpan]) -> rusqlite::Result<()> {
+        let [
+            [intake, prompt_intake],
+            [filing, prompt_filing],
+            [dispatch, prompt_dispatch],
+            [verify, prompt_verify],
+            [check, prompt_check],
+        ] = [Stage::Intake, Stage::Filing, Stage::Dispatch, Stage::Verification, Stage::Check]
+            .map(|stage| ended(stage, spans));
+        let open_checks = spans.iter().filter(|span| span.stage == Stage::Check && span.ended.is_none()).count() as i64;
+        let awaited = spans.iter().find(|span| span.ended.is_none() && span.stage != Stage::Check);
+        let said = reached(case);
+        self.run(
+            FIGURES,
+            &[
+                &intake,
+                &prompt_intake,
+                &filing,
+                &prompt_filing,
+                &dispatch,
+                &prompt_dispatch,
+                &verify,
+                &prompt_verify,
+                &check,
+                &prompt_check,
+                &open_checks,
+                &key(awaited.map(|span| span.stage)),
+                &awaited.and_then(|span| span.due).map(u64::cast_signed),
+                &key(said.map(|call| call.satisfaction)),
+                &said.map(|call| call.solved),
+                &slot.row,
+            ],
+        )
+    }
+
     /// The moment at which the limit is reached, in milliseconds since 1970: it does not depend on when it is asked for.
     fn due(&self, case: &Case) -> Option<u64> {
         case.deadline(self.tables.calendar(), 0).and_then(|deadline| deadline.due)
     }
+}
+
+/// When an order was acknowledged, given to a named person, and reported in on for the first time, in milliseconds since 1970.
+#[derive(Debug, Clone, Copy, Default)]
+struct Answers {
+    acknowledged: Option<i64>,
+    assigned: Option<i64>,
+    on_scene: Option<i64>,
+}
+
+/// What became of each order of a case.
+fn answers(case: &Case) -> BTreeMap<OrderRef, Answers> {
+    let mut answers: BTreeMap<OrderRef, Answers> = BTreeMap::new();
+    for entry in case.timeline.iter().filter(|entry| entry.effect.is_effective()) {
+        let mut of = |order: OrderRef, which: fn(&mut Answers) -> &mut Option<i64>| {
+            let time = milliseconds(entry.time).cast_signed();
+            let first = which(answers.entry(order).or_default());
+            *first = Some(first.map_or(time, |first| first.min(time)));
+        };
+        if let Action::Acknowledge { order } = entry.action {
+            of(order, |answers| &mut answers.acknowledged);
+        } else if let Action::Assign { order, .. } = entry.action {
+            of(order, |answers| &mut answers.assigned);
+        } else if let Action::ReportIn { order } = entry.action {
+            of(order, |answers| &mut answers.on_scene);
+        }
+    }
+    answers
+}
+
+/// How often a desk did what it had to do with a case, and how often in time.
+fn ended(stage: Stage, spans: &[StageSpan]) -> [i64; 2] {
+    let of_stage = || spans.iter().filter(|span| span.stage == stage);
+    let ended = of_stage().filter(|span| span.ended.is_some()).count();
+    [ended as i64, of_stage().filter(|span| is_in_time(span)).count() as i64]
+}
+
+/// Whether it was done by its limit; anything done is where the town sets none.
+fn is_in_time(span: &StageSpan) -> bool {
+    span.ended.is_some_and(|ended| span.due.is_none_or(|due| ended <= due))
+}
+
+/// What the caller said when somebody reached them last.
+fn reached(case: &Case) -> Option<&CallbackNote> {
+    case.callbacks.iter().rev().find(|call| call.satisfaction != Satisfaction::Unreachable)
 }
 
 /// The event of this id as people see it.

@@ -23,7 +23,7 @@ use townmesh_crdt::policy::DocumentKind;
 use townmesh_crdt::store::FeedItem;
 use townmesh_node::views::{
     CauseGrouping, HazardGrouping, HazardStatisticsFilter, HotSpotFilter, PopulationFilter, ProposalsFilter, Reader,
-    RecurrenceFilter, SpotSource, TrendFilter, TrendStep, Views,
+    RecurrenceFilter, SpotSource, TrendFilter, TrendGrouping, TrendStep, Views,
 };
 
 use crate::lists::{BEGIN, DAY, villages, wide};
@@ -99,7 +99,17 @@ pub(crate) fn measure_cases(reader: &Reader, cases: usize, report: &mut Report) 
         let back = RecurrenceFilter { from_ms, until_ms, days: 90, by, ..RecurrenceFilter::default() };
         let proposed = ProposalsFilter { from_ms, until_ms, days: 90, ..ProposalsFilter::default() };
         let (now_ms, step) = (until_ms, TrendStep::Day);
-        let trend = TrendFilter { from_ms, until_ms, now_ms, region: None, category: None, step, limit: None };
+        let trend = TrendFilter {
+            from_ms,
+            until_ms,
+            now_ms,
+            region: None,
+            category: None,
+            source: None,
+            by: TrendGrouping::Category,
+            step,
+            limit: None,
+        };
         for (what, took) in [
             ("hot spots", timed(|| Ok(reader.hot_spots(&spots)?.rows.len()))?),
             ("recurrence", timed(|| Ok(reader.recurrence(&back, &tables)?.rows.len()))?),

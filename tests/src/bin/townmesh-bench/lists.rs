@@ -19,8 +19,8 @@ use townmesh_crdt::namespace::Namespace;
 use townmesh_crdt::policy::DocumentKind;
 use townmesh_crdt::store::FeedItem;
 use townmesh_node::views::{
-    AssessmentFilter, BoundingBox, CaseFilter, Collection, FeatureFilter, GroupBy, MAX_FEATURES, Moments, Page, Reader,
-    ScoreFilter, Views,
+    AssessmentFilter, BoundingBox, CaseFilter, CaseSort, Collection, FeatureFilter, GroupBy, MAX_FEATURES, Moments,
+    Page, Reader, ScoreFilter, SortOrder, Views,
 };
 use townmesh_sim::generator::{HUANGCUN_REGIONS, parse_regions};
 
@@ -62,6 +62,7 @@ pub(crate) fn measure(dir: &Path, cases: usize, report: &mut Report) -> anyhow::
         Ok(reader.cases(&filter, &Page::default()).map(|listed| listed.rows.len())?)
     })?;
     report.add("lists", cases, "cases of a village and state, p99", listed, "s", Goal::AtMost(0.05), None);
+    sorted(&reader, cases, &regions, report)?;
     let found = quantile(|at| {
         let text = Some(format!("幸福路{}号", at * 37 % 10_000));
         Ok(reader.cases(&CaseFilter { text, ..CaseFilter::default() }, &Page::default()).map(|one| one.rows.len())?)
@@ -95,6 +96,53 @@ pub(crate) fn measure(dir: &Path, cases: usize, report: &mut Report) -> anyhow::
     let peak = Process::own().usage()?.peak as f64 / 1e6;
     report.add("lists", cases, "peak memory", peak, "MB", Goal::AtMost(1_000.0), None);
     Ok(std::fs::remove_dir_all(dir)?)
+}
+
+/// Lists with a filter and every sort, of a village and of the town.
+fn sorted(reader: &Reader, cases: usize, regions: &[RegionCode], report: &mut Report) -> anyhow::Result<()> {
+    let village = |at: u64| regions.get(at as usize % regions.len()).copied();
+    let town = villages()?.first().and_then(|village| village.parent());
+    let category = |at: u64| CATEGORIES.get(at as usize % CATEGORIES.len()).map(|one| (*one).to_owned());
+    let month = |at: u64| {
+        let from_ms = (BEGIN + at % 12 * 30 * DAY).cast_signed();
+        (Some(from_ms), Some(from_ms + (30 * DAY).cast_signed()))
+    };
+    let filters: [(&str, &dyn Fn(u64) -> CaseFilter); 6] = [
+        ("open cases", &|_| CaseFilter { open: Some(true), ..CaseFilter::default() }),
+        ("cases of a village", &|at| CaseFilter { region: village(at), ..CaseFilter::default() }),
+        ("cases of the town and a category", &|at| CaseFilter {
+            region: town,
+            category: category(at),
+            ..CaseFilter::default()
+        }),
+        ("cases of a village, category and source", &|at| CaseFilter {
+            region: village(at),
+            category: category(at / 2),
+            source: Some(Source::Public),
+            ..CaseFilter::default()
+        }),
+        ("cases of a month", &|at| {
+            let (from_ms, until_ms) = month(at);
+            CaseFilter { from_ms, until_ms, ..CaseFilter::default() }
+        }),
+        ("cases of a person", &|at| CaseFilter {
+            person: Some(format!("handler-{}", at % 40)),
+            ..CaseFilter::default()
+        }),
+    ];
+    for (what, filter) in filters {
+        let took = quantile(|at| {
+            let sort = CaseSort::ALL.get(at as usize % CaseSort::ALL.len()).copied();
+            let order = SortOrder::ALL.get(at as usize / 5 % 2).copied();
+            let filter = CaseFilter { sort, order, ..filter(at) };
+            let first = reader.cases(&filter, &Page::default())?;
+            let next = reader.cases(&filter, &Page { limit: None, after: first.next })?;
+            Ok(first.rows.len() + next.rows.len())
+        })?;
+        // Two pages are asked for each time.
+        report.add("lists", cases, &format!("{what}, by each sort, p99"), took / 2.0, "s", Goal::AtMost(0.05), None);
+    }
+    Ok(())
 }
 
 /// Squares of the map, each with about a thousand cases, and the whole town at once.
@@ -200,6 +248,7 @@ fn events(number: u64, case: DocumentId, at: u64, region: RegionCode) -> BTreeMa
         device: None,
         reporter: None,
         photos: vec![],
+        found_ms: None,
     };
     let category = CATEGORIES[kind].to_owned();
     let file = Action::File { category, severity: Severity::General, minutes: 480, clock: LimitClock::Working };

@@ -102,7 +102,7 @@ fn analyses(analyst: &Person<'_>, village: &str) -> anyhow::Result<()> {
     says(&there, "/rows/0/weight", json!(3))?;
     has(&analyst.sees("/v1/cases?bbox=116.3320,39.7411,116.3322,39.7413")?, 3)?;
     let trend = analyst.sees(&format!("/v1/analysis/trend?{}&step=day&region={village}", period()))?;
-    ensure!(rows(&trend)?.iter().any(|row| row["category"] == "street_stall"), "expected the stalls in {trend}");
+    ensure!(rows(&trend)?.iter().any(|row| row["group"] == "street_stall"), "expected the stalls in {trend}");
     ensure!(trend["completeness"]["rows"].is_array(), "every answer says how complete it is: {trend}");
     Ok(())
 }

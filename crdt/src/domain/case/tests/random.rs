@@ -44,6 +44,7 @@ fn any_report() -> impl Strategy<Value = Action> {
                 device: category,
                 reporter: sealed.map(Into::into),
                 photos: vec![[5; 32].into()],
+                found_ms: None,
             }))
         })
 }

@@ -156,6 +156,7 @@ pub(super) fn report() -> Action {
         device: None,
         reporter: None,
         photos: vec![],
+        found_ms: None,
     }))
 }
 

@@ -1,4 +1,8 @@
-use super::super::super::{Trend, TrendFilter, TrendSeries, TrendStep};
+use townmesh_crdt::command::read::DeviceDayRecord;
+use townmesh_crdt::domain::date::Day;
+use townmesh_crdt::domain::device_event::{DeviceEvent, EventKey, EventValue};
+
+use super::super::super::{Trend, TrendFilter, TrendGrouping, TrendSeries, TrendStep};
 use super::*;
 
 /// Of cases that were reported from Thursday, 1970-01-01 on.
@@ -11,6 +15,8 @@ fn filter(step: TrendStep, from_day: i64, until_day: i64) -> TrendFilter {
         now_ms: LONG,
         region: None,
         category: None,
+        source: None,
+        by: TrendGrouping::Category,
         step,
         limit: None,
     }
@@ -44,7 +50,7 @@ fn cases_are_counted_by_day_week_and_month() {
     scene.feed([16 * HOUR - 1, 16 * HOUR].map(|minute| case(80 + minute as u32 % 2, minute).called("order").reading()));
     let days = trend(&scene, &filter(TrendStep::Day, 0, 5));
     assert_eq!(counts(&days.total), [3, 2, 0, 0, 3]);
-    let named: Vec<_> = days.rows.iter().map(|one| (one.category.as_deref().unwrap(), counts(one))).collect();
+    let named: Vec<_> = days.rows.iter().map(|one| (one.group.as_deref().unwrap(), counts(one))).collect();
     assert_eq!(named, [("rubbish", vec![2, 1, 0, 0, 3]), ("order", vec![1, 1, 0, 0, 0])]);
     // From Monday, 29 December on; the 5th of January is the next one.
     let weeks = trend(&scene, &filter(TrendStep::Week, 0, 5));
@@ -94,4 +100,46 @@ fn what_is_too_young_or_not_over_is_not_judged() {
     let ninth = trend(&scatter, &filter(TrendStep::Day, 56, 57)).total.points.remove(0);
     // The median of 2 to 9 is 5.5, their deviations from it have the median 2, and 2 times 1.4826 is more than the root of 5.5.
     assert_eq!((ninth.median, ninth.deviations), (Some(5.5), Some(-1.85)));
+}
+
+/// A device's day with alarms at these minutes of it.
+fn alarms(number: u32, device: &str, day: i64, minutes: &[i64]) -> Reading {
+    let event = |minute: &i64| DeviceEvent {
+        time_ms: day * DAY_MS - 8 * 3_600_000 + minute * 60_000,
+        kind: "smoke".into(),
+        key: EventKey::Time,
+        value: EventValue::Empty,
+        alarm: true,
+        device: device.into(),
+    };
+    let events = minutes.iter().map(event).collect();
+    let record = DeviceDayRecord { id: id(number), device: device.into(), day: Day(day as i32), events, unreadable: 0 };
+    Reading::DeviceDay(record)
+}
+
+#[test]
+fn the_alarms_of_each_device_are_judged_by_its_own_days() {
+    let mut scene = Scene::new();
+    // Once a Thursday for eight weeks; on the ninth in six hours, in one of them twice.
+    let weeks = (0..8).map(|week| alarms(week, "mqtt:smoke-1", i64::from(week) * 7, &[10]));
+    let ninth = alarms(8, "mqtt:smoke-1", 56, &[10, 20, 70, 130, 190, 250, 310]);
+    scene.feed(weeks.chain([ninth, alarms(9, "mqtt:smoke-2", 56, &[0])]));
+    let by_device = TrendFilter { by: TrendGrouping::Device, ..filter(TrendStep::Day, 56, 57) };
+    let trend = trend(&scene, &by_device);
+    let told: Vec<_> = trend.rows.iter().map(|one| (one.group.as_deref().unwrap(), counts(one))).collect();
+    assert_eq!(told, [("mqtt:smoke-1", vec![6]), ("mqtt:smoke-2", vec![1])]);
+    let judged: Vec<_> = trend.rows.iter().map(|one| (one.points[0].median, one.points[0].anomaly)).collect();
+    assert_eq!(judged, [(Some(1.0), true), (Some(0.0), false)]);
+    assert_eq!(counts(&trend.total), [7]);
+}
+
+#[test]
+fn cases_are_counted_by_where_they_come_from() {
+    let mut scene = scene([(0, 2)]);
+    scene.feed([Life::filed(70, NORTH, Source::Video).at("", None).reading()]);
+    let by_source = TrendFilter { by: TrendGrouping::Source, ..filter(TrendStep::Day, 0, 1) };
+    let told: Vec<_> = trend(&scene, &by_source).rows.into_iter().map(|one| (one.group.unwrap(), one.count)).collect();
+    assert_eq!(told, [("patrol".to_owned(), 2), ("video".to_owned(), 1)]);
+    let video = TrendFilter { source: Some(Source::Video), ..by_source };
+    assert_eq!(counts(&trend(&scene, &video).total), [1]);
 }

@@ -157,6 +157,7 @@ impl Deeds {
             device: None,
             reporter: None,
             photos: vec![],
+            found_ms: None,
         };
         let natural_key = Some(format!("report-{}", dice.below(5)).into_bytes());
         let new = NewCase { region: self.region, natural_key, noticed: self.now, report, reporter: None };

@@ -1,0 +1,401 @@
+//! Lists of cases: what they are filtered and sorted by, and how a page of half a million cases is found at once.
+//!
+//! A page is read along the index of its sort until it is full, which is soon where every hundredth case or more is one
+//! that is asked for. Where a filter leaves few cases, these are looked up by it and sorted: how many it leaves is counted
+//! first, and no further than to [`FEW`]. SQLite, which knows nothing of how often a word stands in a column, would
+//! sort every case of the town for a page of 50.
+//!
+//! Cases that lack what they are sorted by come last, in either order. A page begins after a key and a row, so that it goes on
+//! where it was while cases come and go: one that changes its key meanwhile may be seen twice or not, any other once.
+
+use rusqlite::Row;
+use rusqlite::types::Value;
+use serde::{Deserialize, Serialize};
+use townmesh_crdt::domain::case::{CaseState, Lamp, Severity, Source};
+use townmesh_crdt::domain::region::{RegionCode, RegionLevel};
+use townmesh_crdt::policy::DocumentKind;
+
+use super::analysis::words;
+use super::cases::{CASE, CaseRow, case_row};
+use super::query::{BoundingBox, Listed, Page, Query, SearchText, read_cursor, write_cursor};
+use super::reader::{QueryError, Reader};
+
+/// So many cases are looked up one by one and sorted in less than 50 ms.
+const FEW: u32 = 5_000;
+/// So many that were reported one after the other, whose rows lie side by side.
+const FEW_IN_TURN: u32 = 50_000;
+
+words! {
+    /// What a list of cases is sorted by.
+    pub enum CaseSort {
+        /// When it was reported.
+        Reported = "reported": "上报时间", "when reported";
+        /// When its limit is reached.
+        Due = "due": "办理时限", "when due";
+        /// When it was filed.
+        Filed = "filed": "立案时间", "when filed";
+        /// When it was closed.
+        Closed = "closed": "结案时间", "when closed";
+        /// How grave it is.
+        Severity = "severity": "严重程度", "severity";
+    }
+}
+
+words! {
+    /// Which end of a list comes first.
+    pub enum SortOrder {
+        /// The least or earliest first.
+        Ascending = "asc": "升序", "ascending";
+        /// The greatest or latest first.
+        Descending = "desc": "降序", "descending";
+    }
+}
+
+/// Which cases, and in which order.
+#[derive(Debug, Clone, Default)]
+pub struct CaseFilter {
+    /// In this region or within it.
+    pub region: Option<RegionCode>,
+    /// In this state.
+    pub state: Option<CaseState>,
+    /// Only those in which somebody still has something to do, or only the others.
+    pub open: Option<bool>,
+    /// Of this category, as filed, else as the reporter suggests.
+    pub category: Option<String>,
+    /// From this source.
+    pub source: Option<Source>,
+    /// Filed with this severity.
+    pub severity: Option<Severity>,
+    /// Reported by this member or device.
+    pub reporter: Option<String>,
+    /// With an order to this member, or something that this member did.
+    pub person: Option<String>,
+    /// With an order to this team.
+    pub team: Option<String>,
+    /// With a supervision that waits for its reply.
+    pub supervised: bool,
+    /// With this lamp, of those whose clock runs.
+    pub lamp: Option<Lamp>,
+    /// At which moment lamps are looked at, in milliseconds since 1970.
+    pub now_ms: i64,
+    /// Reported from here on, in milliseconds since 1970.
+    pub from_ms: Option<i64>,
+    /// Reported before, in milliseconds since 1970.
+    pub until_ms: Option<i64>,
+    /// In this part of the map.
+    pub bounds: Option<BoundingBox>,
+    /// With this text in place, description or a note of the timeline.
+    pub text: Option<String>,
+    /// Sorted by this; by when they were reported where nothing is said.
+    pub sort: Option<CaseSort>,
+    /// In this order; that of the sort where nothing is said: what is due first, else the latest or gravest first.
+    pub order: Option<SortOrder>,
+}
+
+/// How a list is sorted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+struct Sorting(CaseSort, SortOrder);
+
+/// Where a page begins: after this row, which has this key or none.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+struct CaseCursor(Sorting, Option<i64>, i64);
+
+/// A stretch of a sorted list.
+#[derive(Debug, Clone, Copy)]
+enum Stretch {
+    /// Those with this key, after this row.
+    Level(i64, i64),
+    /// Those beyond this key, or all that have one.
+    Beyond(Option<i64>),
+    /// Those without a key, after this row.
+    Without(Option<i64>),
+}
+
+impl CaseSort {
+    fn column(self) -> &'static str {
+        match self {
+            Self::Reported => "c.reported_ms",
+            Self::Due => "c.due_ms",
+            Self::Filed => "c.filed_ms",
+            Self::Closed => "c.closed_ms",
+            Self::Severity => "c.gravity",
+        }
+    }
+
+    /// The index along which cases are read; that of open ones is twenty times smaller.
+    fn index(self, open: bool) -> &'static str {
+        match (self, open) {
+            (Self::Reported, false) => "case_file_reported",
+            (Self::Reported, true) => "case_file_open_reported",
+            (Self::Due, false) => "case_file_due",
+            (Self::Due, true) => "case_file_open_due",
+            (Self::Filed, false) => "case_file_filed",
+            (Self::Filed, true) => "case_file_open_filed",
+            // An open case was not closed.
+            (Self::Closed, _) => "case_file_closed",
+            (Self::Severity, false) => "case_file_gravity",
+            (Self::Severity, true) => "case_file_open_gravity",
+        }
+    }
+
+    fn usual_order(self) -> SortOrder {
+        match self {
+            Self::Due => SortOrder::Ascending,
+            Self::Reported | Self::Filed | Self::Closed | Self::Severity => SortOrder::Descending,
+        }
+    }
+}
+
+impl Sorting {
+    fn name(self) -> String {
+        format!("{} {}", self.0.name(), self.1.name())
+    }
+}
+
+impl CaseCursor {
+    /// The cursor of a page of a list that is sorted so.
+    fn read(cursor: &str, sorting: Sorting) -> Result<Self, QueryError> {
+        let cursor: Self = read_cursor(cursor)?;
+        if cursor.0 == sorting {
+            return Ok(cursor);
+        }
+        Err(QueryError::CursorOfSort { given: cursor.0.name(), asked: sorting.name() })
+    }
+
+    /// What lies after it; all of the list where there is none.
+    fn stretches(cursor: Option<Self>) -> Vec<Stretch> {
+        match cursor {
+            None => vec![Stretch::Beyond(None), Stretch::Without(None)],
+            Some(Self(_, Some(key), row)) => {
+                vec![Stretch::Level(key, row), Stretch::Beyond(Some(key)), Stretch::Without(None)]
+            }
+            Some(Self(_, None, row)) => vec![Stretch::Without(Some(row))],
+        }
+    }
+}
+
+impl Stretch {
+    /// Adds its condition; what the rows of it are ordered by.
+    fn within(self, query: &mut Query, Sorting(sort, order): Sorting) -> String {
+        let column = sort.column();
+        let (beyond, direction) = match order {
+            SortOrder::Ascending => (">", "ASC"),
+            SortOrder::Descending => ("<", "DESC"),
+        };
+        match self {
+            Self::Level(key, row) => query.and(&format!("{column} = ? AND c.row {beyond} ?"), [key, row]),
+            Self::Beyond(Some(key)) => query.and(&format!("{column} {beyond} ?"), [key]),
+            Self::Beyond(None) => query.and::<Value>(&format!("{column} IS NOT NULL"), []),
+            Self::Without(Some(row)) => query.and(&format!("{column} IS NULL AND c.row {beyond} ?"), [row]),
+            Self::Without(None) => query.and::<Value>(&format!("{column} IS NULL"), []),
+        }
+        match self {
+            Self::Level(..) | Self::Without(_) => format!("ORDER BY c.row {direction}"),
+            Self::Beyond(_) => format!("ORDER BY {column} {direction}, c.row {direction}"),
+        }
+    }
+}
+
+/// What a filter leaves, as rows of an index, and how many are few.
+pub(super) struct Narrowed {
+    select: &'static str,
+    query: Query,
+    few: u32,
+}
+
+impl CaseFilter {
+    fn sorting(&self) -> Sorting {
+        let sort = self.sort.unwrap_or(CaseSort::Reported);
+        Sorting(sort, self.order.unwrap_or_else(|| sort.usual_order()))
+    }
+
+    /// Whether it leaves none but open cases: a clock runs only with those.
+    fn is_of_open(&self) -> bool {
+        self.open == Some(true) || self.state.is_some_and(CaseState::is_open) || self.lamp.is_some()
+    }
+
+    /// All conditions.
+    fn query(&self) -> Query {
+        let mut query = Query::default();
+        // Literals, so that SQLite sees that the index of open cases holds them all.
+        if self.is_of_open() {
+            query.and::<Value>("c.open = 1", []);
+        }
+        if self.open == Some(false) {
+            query.and::<Value>("c.open = 0", []);
+        }
+        query.region("c.region", self.region);
+        query.equals("c.state", self.state);
+        query.equals("c.category", self.category.as_deref());
+        query.equals("c.source", self.source);
+        query.equals("c.severity", self.severity);
+        query.equals("c.reported_by", self.reporter.as_deref());
+        if let Some(team) = &self.team {
+            query.and("EXISTS (SELECT 1 FROM dispatch_order o WHERE o.row = c.row AND +o.team = ?)", [team.clone()]);
+        }
+        if let Some(person) = &self.person {
+            query.and(
+                "EXISTS (SELECT 1 FROM dispatch_order o WHERE o.row = c.row AND +o.person = ?) \
+                 OR EXISTS (SELECT 1 FROM case_event e WHERE e.row = c.row AND +e.person = ?)",
+                [person.clone(), person.clone()],
+            );
+        }
+        if self.supervised {
+            query.and::<Value>("c.supervised = 1", []);
+        }
+        if let Some(lamp) = self.lamp {
+            query.lamp(lamp, self.now_ms);
+        }
+        query.between("c.reported_ms", self.from_ms, self.until_ms);
+        if let Some(bounds) = self.bounds {
+            query.beside("c", bounds);
+        }
+        if let Some(text) = self.text.as_deref().and_then(SearchText::of) {
+            query.like(
+                "c.place LIKE ? ESCAPE '\\' OR c.description LIKE ? ESCAPE '\\' OR EXISTS \
+                 (SELECT 1 FROM case_event e WHERE e.row = c.row AND e.note LIKE ? ESCAPE '\\')",
+                &text,
+            );
+        }
+        query
+    }
+
+    /// How its cases are come by: what stands after `FROM`, and the conditions.
+    fn path(&self, few: Option<Narrowed>) -> (String, Query) {
+        let mut query = self.query();
+        let index = match few {
+            Some(narrowed) => {
+                query.found_by("c.row", narrowed.select, narrowed.query);
+                "NOT INDEXED".to_owned()
+            }
+            None => format!("INDEXED BY {}", self.sorting().0.index(self.is_of_open())),
+        };
+        // In this order, and no other: a case, then what it is called.
+        let from = format!(
+            "case_file c {index} CROSS JOIN document d ON d.row = c.row CROSS JOIN namespace n ON n.number = d.namespace"
+        );
+        (from, query)
+    }
+
+    /// By what it may leave few cases.
+    pub(super) fn narrowed(&self) -> Vec<Narrowed> {
+        let mut all = Vec::new();
+        let mut by = |select, few, fill: &dyn Fn(&mut Query)| {
+            let mut query = Query::default();
+            fill(&mut query);
+            all.push(Narrowed { select, query, few });
+        };
+        let mut equal = |column: &'static str, select, word: Option<String>| {
+            if word.is_some() {
+                by(select, FEW, &|query| query.equals(column, word.as_deref()));
+            }
+        };
+        equal("category", "row FROM case_file INDEXED BY case_file_category", self.category.clone());
+        equal("source", "row FROM case_file INDEXED BY case_file_source", self.source.map(|word| word.to_string()));
+        equal("state", "row FROM case_file INDEXED BY case_file_state", self.state.map(|word| word.to_string()));
+        equal("reported_by", "row FROM case_file INDEXED BY case_file_reporter", self.reporter.clone());
+        equal("team", "row FROM dispatch_order", self.team.clone());
+        if let Some(severity) = self.severity {
+            let is_of = |query: &mut Query| query.and("gravity = ?", [i64::from(severity.code())]);
+            by("row FROM case_file INDEXED BY case_file_gravity", FEW, &is_of);
+        }
+        if self.region.is_some_and(|region| region.level() == RegionLevel::Village) {
+            by("row FROM case_file INDEXED BY case_file_region", FEW, &|query| {
+                query.region("region", self.region);
+                query.equals("category", self.category.as_deref());
+                query.equals("state", self.state);
+                query.equals("source", self.source);
+                query.equals("severity", self.severity);
+            });
+        }
+        if let Some(person) = &self.person {
+            let theirs =
+                "row FROM (SELECT row, person FROM dispatch_order UNION ALL SELECT row, person FROM case_event)";
+            by(theirs, FEW, &|query| query.equals("person", Some(person)));
+        }
+        if self.supervised {
+            by("row FROM case_file INDEXED BY case_file_supervised", FEW, &|query| {
+                query.and::<Value>("supervised = 1", [])
+            });
+        }
+        if self.sorting().0 != CaseSort::Reported && (self.from_ms.is_some() || self.until_ms.is_some()) {
+            let time = |query: &mut Query| query.between("reported_ms", self.from_ms, self.until_ms);
+            by("row FROM case_file INDEXED BY case_file_reported", FEW_IN_TURN, &time);
+        }
+        if let Some(bounds) = self.bounds {
+            let (meets, values) = bounds.meets(DocumentKind::Case);
+            by("row FROM position", FEW, &|query| query.and(&meets, values));
+        }
+        if let Some(trigrams) = self.text.as_deref().and_then(SearchText::of).and_then(|text| text.trigrams()) {
+            by("rowid FROM search", FEW, &|query| query.and("search MATCH ?", [trigrams.clone()]));
+        }
+        all
+    }
+}
+
+impl Query {
+    /// Cases with this lamp at this moment, of those whose clock runs.
+    fn lamp(&mut self, lamp: Lamp, now_ms: i64) {
+        self.and::<Value>("COALESCE(c.handled_ms, c.closed_ms) IS NULL", []);
+        match lamp {
+            Lamp::Green => self.and("c.yellow_ms > ?", [now_ms]),
+            Lamp::Yellow => self.and("c.yellow_ms <= ? AND c.due_ms >= ?", [now_ms, now_ms]),
+            Lamp::Red => self.and("c.due_ms < ?", [now_ms]),
+            Lamp::Unknown(_) => self.and::<Value>("0", []),
+        }
+    }
+}
+
+impl Reader {
+    /// A page of cases, sorted as the filter says.
+    ///
+    /// # Errors
+    /// [`QueryError`]; [`QueryError::CursorOfSort`] where the page before was sorted otherwise.
+    pub fn cases(&self, filter: &CaseFilter, page: &Page) -> Result<Listed<CaseRow>, QueryError> {
+        self.at_once(|| self.cases_by(filter, page, self.fewest(filter)?))
+    }
+
+    /// That by which a filter leaves the fewest cases, where these are few.
+    fn fewest(&self, filter: &CaseFilter) -> Result<Option<Narrowed>, QueryError> {
+        let mut fewest: Option<(u32, Narrowed)> = None;
+        for narrowed in filter.narrowed() {
+            let count = narrowed.query.clone().count(&self.connection, narrowed.select, narrowed.few + 1)?;
+            if count <= narrowed.few && fewest.as_ref().is_none_or(|(least, _)| count < *least) {
+                fewest = Some((count, narrowed));
+            }
+        }
+        Ok(fewest.map(|(_, narrowed)| narrowed))
+    }
+
+    /// A page, found among the few that are named, else along the index of the sort.
+    pub(super) fn cases_by(
+        &self,
+        filter: &CaseFilter,
+        page: &Page,
+        few: Option<Narrowed>,
+    ) -> Result<Listed<CaseRow>, QueryError> {
+        let sorting = filter.sorting();
+        let cursor = page.after.as_deref().map(|after| CaseCursor::read(after, sorting)).transpose()?;
+        let limit = page.limit() as usize;
+        let (from, query) = filter.path(few);
+        let select = format!("{} AS key, c.row AS row_number, {CASE} FROM {from}", sorting.0.column());
+        let read = |row: &Row<'_>| {
+            let cursor = CaseCursor(sorting, row.get("key")?, row.get("row_number")?);
+            Ok((cursor, case_row(row, filter.now_ms)?))
+        };
+        let mut found: Vec<(CaseCursor, CaseRow)> = Vec::new();
+        for stretch in CaseCursor::stretches(cursor) {
+            // One more than are told says whether there are more.
+            let wanted = (limit + 1).saturating_sub(found.len());
+            if wanted > 0 {
+                let mut query = query.clone();
+                let order = stretch.within(&mut query, sorting);
+                found.extend(query.all(&self.connection, &select, &format!("{order} LIMIT {wanted}"), read)?);
+            }
+        }
+        let has_more = found.len() > limit;
+        found.truncate(limit);
+        let next = found.last().filter(|_| has_more).map(|(cursor, _)| write_cursor(cursor));
+        Ok(Listed { rows: found.into_iter().map(|(_, row)| row).collect(), next })
+    }
+}
