@@ -183,11 +183,7 @@ pub struct Replica {
     outputs: VecDeque<Output>,
     auth_costs: BTreeMap<LogId, quota::LogCost>,
     restating: restating::Restating,
-    beacon_at: Millis,
-    /// Requests noted in this opening.
-    requests_noted: u32,
-    /// When the last beacon was said, or this opening began.
-    quiet_since: Millis,
+    spoken: receipts::Spoken,
     beacon_interval: Millis,
     /// When each log last grew, in steps of `growth`.
     grown: BTreeMap<LogId, u64>,
@@ -285,9 +281,7 @@ impl Replica {
             outputs: VecDeque::new(),
             auth_costs: BTreeMap::new(),
             restating: restating::Restating::default(),
-            beacon_at: 0,
-            requests_noted: 0,
-            quiet_since: now,
+            spoken: receipts::Spoken::since(now),
             beacon_interval,
             grown: BTreeMap::new(),
             growth: 0,

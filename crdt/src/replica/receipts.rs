@@ -24,6 +24,22 @@ const QUIET: Millis = 60 * 60 * 1000;
 /// Heads remembered of one node.
 const MAX_CLAIMED: usize = 16_384;
 
+/// When this node said what it holds.
+#[derive(Debug)]
+pub(super) struct Spoken {
+    /// When it said so last, in this opening.
+    beacon_at: Millis,
+    /// When the last beacon was said, or this opening began.
+    quiet_since: Millis,
+}
+
+impl Spoken {
+    /// Nothing yet, in an opening that begins now.
+    pub(super) fn since(now: Millis) -> Self {
+        Self { beacon_at: 0, quiet_since: now }
+    }
+}
+
 /// What a node claimed to hold during one opening of its store.
 #[derive(Debug, Default)]
 pub(super) struct Claims {
@@ -123,14 +139,14 @@ impl Replica {
     pub(super) fn issue_beacon(&mut self, now: Millis) {
         // A clock that was ahead and is right again must not silence the node until it gets there.
         let was_ahead = if self.growth == self.beacon_growth {
-            now.saturating_add(QUIET) < self.quiet_since
+            now.saturating_add(QUIET) < self.spoken.quiet_since
         } else {
-            now < self.beacon_at
+            now < self.spoken.beacon_at
         };
         if now < self.next_beacon() && !was_ahead {
             return;
         }
-        (self.beacon_at, self.quiet_since) = (now, now);
+        self.spoken = Spoken { beacon_at: now, quiet_since: now };
         self.beacon_growth = self.growth;
         let said = self.held_digest().to_vec();
         self.batch.meta.push(("said", said));
@@ -146,9 +162,9 @@ impl Replica {
     /// When the next beacon is due: soon if anything grew since the last, else after an hour.
     pub(super) fn next_beacon(&self) -> Millis {
         if self.growth == self.beacon_growth {
-            self.quiet_since.saturating_add(QUIET)
+            self.spoken.quiet_since.saturating_add(QUIET)
         } else {
-            self.beacon_at.saturating_add(self.beacon_interval)
+            self.spoken.beacon_at.saturating_add(self.beacon_interval)
         }
     }
 
@@ -156,7 +172,8 @@ impl Replica {
     /// is stored together with what it claims, so it still holds.
     pub(super) fn recall_beacon(&mut self) -> Result<(), StoreError> {
         let own = self.cards.get(&CardKind::Beacon.key(self.node().0));
-        self.quiet_since = own.map_or(self.quiet_since, |(counter, _)| self.quiet_since.min(*counter));
+        self.spoken.quiet_since =
+            own.map_or(self.spoken.quiet_since, |(counter, _)| self.spoken.quiet_since.min(*counter));
         let said = self.store.meta("said")?;
         if said.is_none_or(|said| said != self.held_digest()) {
             self.growth += 1;

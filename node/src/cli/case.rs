@@ -214,11 +214,7 @@ impl CaseCommand {
             Self::Act(ActArgs { id, actor, action }) => {
                 let body = json!({ "actor": actor.json(), "action": action });
                 let acted = client.post(&format!("/v1/cases/{id}/actions"), &body)?;
-                for warning in acted["value"]["warnings"].as_array().into_iter().flatten() {
-                    let text = |name: &str| warning[name].as_str().unwrap_or_default();
-                    let words = [text("message_zh"), text("message_en"), text("remedy")];
-                    context.output.note(&format!("注意 / note: {}", words.join(" / ")));
-                }
+                warn(context, &acted);
                 context.output.result(&acted, recorded);
             }
             Self::Import(args) => return import(context, &client, &args),
@@ -248,33 +244,46 @@ impl CaseCommand {
                 let shown = client.fetch(&format!("/v1/cases/{id}"), &[("reveal", reveal)])?;
                 context.output.result(&shown, fields);
             }
-            Self::Similar { id: Some(id), .. } => {
-                let columns = [
-                    ("/number", "编号 number"),
-                    ("/state", "状态 state"),
-                    ("/alike", "相似处 alike in"),
-                    ("/metres", "相距(米) metres apart"),
-                    ("/place", "地点 place"),
-                    ("/description", "情况 description"),
-                ];
-                let similar = client.fetch(&format!("/v1/cases/{id}/similar"), &[])?;
-                context.output.result(&similar, |listed| table(listed, &columns));
-            }
-            Self::Similar { id: None, region } => {
-                let columns = [
-                    ("/number", "编号 number"),
-                    ("/place", "地点 place"),
-                    ("/description", "情况 description"),
-                    ("/similar/0/number", "疑似同 may be"),
-                    ("/similar/0/alike", "相似处 alike in"),
-                ];
-                let region = region.map(|region| region.to_string());
-                let suspected = client.fetch("/v1/cases/duplicates", &[("region", region)])?;
-                context.output.result(&suspected, |listed| table(listed, &columns));
-            }
+            Self::Similar { id, region } => return similar(context, &client, id, region),
         }
         Ok(ExitCode::SUCCESS)
     }
+}
+
+/// Codes that are not known on the node.
+fn warn(context: &Context, acted: &Value) {
+    for warning in acted["value"]["warnings"].as_array().into_iter().flatten() {
+        let text = |name: &str| warning[name].as_str().unwrap_or_default();
+        let words = [text("message_zh"), text("message_en"), text("remedy")];
+        context.output.note(&format!("注意 / note: {}", words.join(" / ")));
+    }
+}
+
+fn similar(context: &Context, client: &Client, id: Option<CaseName>, region: Option<RegionCode>) -> Done {
+    let (path, query, columns) = match id {
+        Some(id) => {
+            let columns = [
+                ("/number", "编号 number"),
+                ("/state", "状态 state"),
+                ("/alike", "相似处 alike in"),
+                ("/metres", "相距(米) metres apart"),
+                ("/description", "情况 description"),
+            ];
+            (format!("/v1/cases/{id}/similar"), vec![], columns)
+        }
+        None => {
+            let columns = [
+                ("/number", "编号 number"),
+                ("/place", "地点 place"),
+                ("/description", "情况 description"),
+                ("/similar/0/number", "疑似同 may be"),
+                ("/similar/0/alike", "相似处 alike in"),
+            ];
+            ("/v1/cases/duplicates".to_owned(), vec![("region", region.map(|region| region.to_string()))], columns)
+        }
+    };
+    context.output.result(&client.fetch(&path, &query)?, |listed| table(listed, &columns));
+    Ok(ExitCode::SUCCESS)
 }
 
 /// Wrong rows that are shown.

@@ -232,7 +232,7 @@ pub(super) async fn score_cases(
     let ScoreCasesQuery { role, from_ms, until_ms, region, by_person, subject, part, side, limit, after } = query;
     check_period(from_ms, until_ms)?;
     let now_ms = engine::now().cast_signed();
-    let known = completeness::moments(&api, NamespaceKind::Cases, region).await?;
+    let known = api.moments(NamespaceKind::Cases, region).await?;
     let filter = ScoreFilter { role, by_person, from_ms, until_ms, now_ms, known, region };
     let (side, page) = (side.unwrap_or(ShareSide::Got), Page { limit, after });
     let ask = move |reader: &Reader| reader.score_cases(&filter, (&subject, part, side), &page);

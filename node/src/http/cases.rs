@@ -324,7 +324,7 @@ pub(super) struct ShownCase {
 
 impl Api {
     async fn handling_of(&self, case: CaseRow) -> Result<Option<SuggestedForm>, ApiError> {
-        Ok(self.readers().query(move |reader| reader.suggested_form(&case, engine::now().cast_signed())).await?)
+        self.readers().query(move |reader| reader.suggested_form(&case, engine::now().cast_signed())).await
     }
 
     /// What whoever acts should know: a code that is not known here was mistyped, or is on its way.

@@ -16,7 +16,6 @@ use super::Api;
 use super::analysis::{Analysed, Scope, now, square_at};
 use super::assessment::check_period;
 use super::bounds::Params;
-use super::completeness;
 use super::error::ApiError;
 use super::openapi::problems::Wrong;
 use crate::message::Message;
@@ -65,7 +64,7 @@ pub(super) async fn intervals(
 ) -> Result<Response, ApiError> {
     let IntervalQuery { from_ms, until_ms, region, by } = query;
     let by = by.unwrap_or(IntervalGrouping::Team);
-    let known = completeness::moments(&api, NamespaceKind::Cases, region).await?;
+    let known = api.moments(NamespaceKind::Cases, region).await?;
     let judged_to = known.clone();
     let filter = IntervalFilter { from_ms, until_ms, now_ms: now(), known, region, by };
     let tables = api.engine().read(table::tables).await??;
@@ -112,7 +111,7 @@ pub(super) async fn interval_cases(
     let IntervalCasesQuery { from_ms, until_ms, region, by, group, late, limit, after } = query;
     check_period(from_ms, until_ms)?;
     let by = by.unwrap_or(IntervalGrouping::Team);
-    let known = completeness::moments(&api, NamespaceKind::Cases, region).await?;
+    let known = api.moments(NamespaceKind::Cases, region).await?;
     let filter = IntervalFilter { from_ms, until_ms, now_ms: now(), known, region, by };
     let tables = api.engine().read(table::tables).await??;
     let page = Page { limit, after };

@@ -49,7 +49,7 @@ fn requests_are_forgotten_after_a_week_and_their_answers_are_sealed() {
     let mut bytes = vec![0; center.disk.len().unwrap() as usize];
     center.disk.read(0, &mut bytes).unwrap();
     assert!(!bytes.windows(answer.len()).any(|part| part == answer), "it stands on the disk in clear");
-    for number in 0..600 {
+    for number in 0..1_500 {
         center.replica().note_request(&asked(&number.to_string(), "one"), NOW + WEEK + 1);
         center.replica().commit(NOW + WEEK + 1).unwrap();
     }
