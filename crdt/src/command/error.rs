@@ -241,6 +241,7 @@ impl CommandError {
             Self::PersonalTooLong(_) | Self::Immutable(_) | Self::Event(_) | Self::Batch(_) => "invalid",
             Self::HazardStep(HazardStepError::NotFromHere { .. }) => "wrong_state",
             Self::HazardStep(HazardStepError::OwnWork) => "own_work",
+            Self::HazardStep(HazardStepError::Finder) => "finder",
             Self::NoCenter(_) => "no_center",
             Self::NotAPhoto => "not_a_photo",
             Self::MissingKey { .. } => "missing_key",

@@ -1,49 +1,68 @@
 //! Hazards: opened by inspections, then taken up, put right, rechecked and closed.
 
+use std::collections::BTreeMap;
+
 use super::entity::{self, ITSELF};
-use super::read::FieldsRecord;
+use super::read::{FieldsRecord, HazardRecord};
 use super::{CommandError, Outcome, kind, table};
 use crate::clock::Millis;
 use crate::document::Content;
-use crate::domain::checklist::Checklist;
+use crate::domain::checklist::{Checklist, Grade};
 use crate::domain::hazard::{Hazard, HazardState, HazardStep};
-use crate::domain::input;
+use crate::domain::hazard_deed::HazardDeed;
 use crate::domain::inspection::Inspection;
 use crate::domain::record::Scalar;
 use crate::entry::Lane;
 use crate::id::{DocumentId, RecordId};
 use crate::namespace::Namespace;
-use crate::policy::DocumentKind;
+use crate::policy::{self, DocumentKind};
 use crate::replica::{Recorded, Replica};
 use crate::store::StoreError;
-use crate::value::{Fields, Value};
+use crate::value::{FieldId, Fields, Value};
 
 /// Most documents for one question in one household. A hazard that comes back more often is reopened instead.
 const MAX_OCCURRENCES: u16 = 64;
 
-/// Takes a step: take up, report done, pass, fail, reopen. `at` is when, in milliseconds since 1970.
+/// Takes a step: take up, report done, pass, fail, reopen. Who took it, in which role, with which evidence stays beside the
+/// hazard; a role that is not named is the usual one.
 ///
 /// # Errors
-/// [`CommandError::Input`], [`CommandError::NotFound`], [`CommandError::HazardStep`], [`CommandError::Record`].
+/// [`CommandError::Input`], [`CommandError::RoleNotHeld`], [`CommandError::NotFound`], [`CommandError::HazardStep`],
+/// [`CommandError::Record`].
 pub fn step(
     replica: &mut Replica,
     namespace: &Namespace,
     document: DocumentId,
-    step: HazardStep,
-    by: &str,
-    at: i64,
+    deed: &HazardDeed,
     now: Millis,
 ) -> Result<Outcome<HazardState>, CommandError> {
-    input::line("by", by)?;
-    input::time("at_ms", at)?;
-    let known = existing(replica, namespace, document)?;
-    let next = known.after(step, by, at)?;
+    deed.check()?;
+    let step = deed.step.unwrap_or(HazardStep::Unknown(0));
+    let role = deed.role.unwrap_or_else(|| HazardDeed::usual_role(step));
+    if !policy::may_act(replica.certificate(), role) {
+        return Err(CommandError::RoleNotHeld { role });
+    }
+    let deed = HazardDeed { role: Some(role), ..deed.clone() };
+    let HazardRecord { record: known, steps: earlier, .. } = existing(replica, namespace, document)?;
+    let mut next = known.after(&deed, &earlier)?;
+    if step == HazardStep::Reopen {
+        next.due = due(replica, &next, deed.at_ms)?;
+    }
     let mut fields = Hazard::difference(&known, &next);
     // Also where the state is one side of a conflict: whoever takes a step settles it.
     let state = next.state.unwrap_or(HazardState::Open);
     fields.insert(Hazard::STATE, state.to_value());
-    let recorded = entity::edit::<Hazard>(replica, namespace, document, fields, Lane::Work, now)?;
+    let edits = BTreeMap::from([(ITSELF.to_vec(), fields), (deed.key(), deed.fields())]);
+    let recorded = replica.edit(namespace, DocumentKind::Hazard, document, edits, Lane::Work, now)?;
     Ok(Outcome::Changed(state, recorded))
+}
+
+/// By when a hazard that was found (again) at a moment is to be put right. One of unknown grade counts as major, as on the
+/// door.
+fn due(replica: &mut Replica, hazard: &Hazard, found_at: Option<i64>) -> Result<Option<i64>, CommandError> {
+    let grade = hazard.grade.unwrap_or(Grade::Major);
+    let tables = table::tables(replica)?;
+    Ok(found_at.and_then(|found_at| tables.hazard_due(grade, found_at)))
 }
 
 /// Notes which case was made of a hazard.
@@ -57,14 +76,15 @@ pub fn link_case(
     case: DocumentId,
     now: Millis,
 ) -> Result<Outcome<DocumentId>, CommandError> {
-    if existing(replica, namespace, document)?.case == Some(case) {
+    if existing(replica, namespace, document)?.record.case == Some(case) {
         return Ok(Outcome::Unchanged(document));
     }
     let fields = Fields::from([(Hazard::CASE, case.to_value())]);
     Ok(Outcome::Changed(document, entity::edit::<Hazard>(replica, namespace, document, fields, Lane::Work, now)?))
 }
 
-/// Reads a hazard; `None` if there is none. Of concurrent states the least advanced has effect.
+/// Reads a hazard with what was done about it; `None` if there is none. Of concurrent states the least advanced has effect, of
+/// dates the earliest.
 ///
 /// # Errors
 /// [`StoreError`].
@@ -72,19 +92,21 @@ pub fn read(
     replica: &mut Replica,
     namespace: &Namespace,
     document: DocumentId,
-) -> Result<Option<FieldsRecord<Hazard>>, StoreError> {
+) -> Result<Option<HazardRecord>, StoreError> {
     let namespace = replica.namespace_id(namespace);
     let content = replica.content(namespace, document)?;
-    let Some(mut found) = entity::of_content::<Hazard>(replica, namespace, document, &content)? else {
+    let Some(found) = entity::of_content::<Hazard>(replica, namespace, document, &content)? else {
         return Ok(None);
     };
-    found.record.state = prevailing(&content).or(found.record.state);
-    for conflict in found.conflicts.iter_mut().filter(|conflict| conflict.field == "state") {
+    let FieldsRecord { id, mut record, mut conflicts, settled } = found;
+    record.state = prevailing(&content).or(record.state);
+    record.due = earliest(&content, Hazard::DUE).or(record.due);
+    for conflict in conflicts.iter_mut().filter(|conflict| conflict.field == "state") {
         // The one that has effect first, as everywhere.
-        let shown = found.record.state.map(|state| state.to_string());
+        let shown = record.state.map(|state| state.to_string());
         conflict.values.sort_by_key(|value| Some(&value.value) != shown.as_ref());
     }
-    Ok(Some(found))
+    Ok(Some(HazardRecord { id, record, steps: deeds(&content), conflicts, settled }))
 }
 
 fn prevailing(content: &Content) -> Option<HazardState> {
@@ -92,10 +114,27 @@ fn prevailing(content: &Content) -> Option<HazardState> {
     HazardState::prevailing(register.values.iter().filter_map(|candidate| HazardState::from_value(&candidate.value)))
 }
 
-fn existing(replica: &mut Replica, namespace: &Namespace, document: DocumentId) -> Result<Hazard, CommandError> {
+/// The earliest of the times that were written of a field without knowledge of each other: two offices that found one thing
+/// apart are not asked which of the two was first.
+fn earliest(content: &Content, field: FieldId) -> Option<i64> {
+    let register = content.records.get(ITSELF)?.get(&field)?;
+    register.values.iter().filter_map(|candidate| candidate.value.as_int()).min()
+}
+
+/// What was done about it, in order.
+fn deeds(content: &Content) -> Vec<HazardDeed> {
+    let records = content.records.keys();
+    let mut deeds: Vec<HazardDeed> =
+        records.filter_map(|key| HazardDeed::of_record(key, &content.fields(key))).collect();
+    // Their keys are hashes, and order those of one moment alike everywhere.
+    deeds.sort_by_key(|deed| deed.at_ms);
+    deeds
+}
+
+fn existing(replica: &mut Replica, namespace: &Namespace, document: DocumentId) -> Result<HazardRecord, CommandError> {
     kind::require(replica, namespace, DocumentKind::Hazard, document, ("hazard", "隐患"))?;
     let found = read(replica, namespace, document)?;
-    Ok(found.ok_or(CommandError::NotFound { thing: "hazard", chinese: "隐患", document })?.record)
+    found.ok_or(CommandError::NotFound { thing: "hazard", chinese: "隐患", document })
 }
 
 /// What an inspection says about one hazard.
@@ -114,6 +153,7 @@ pub(super) fn found(
 ) -> Result<(DocumentId, Option<Recorded>), CommandError> {
     let tables = table::tables(replica)?;
     let mut hazard = finding.hazard(tables.checklists());
+    hazard.due = due(replica, &hazard, hazard.found_at)?;
     let mut occurrence = 1;
     // Ends at the last occurrence, which `news_about` reopens.
     loop {
@@ -121,7 +161,7 @@ pub(super) fn found(
         let document = replica.document_id(namespace, DocumentKind::Hazard, &entity::require_key(&hazard)?)?;
         let fields = match read(replica, namespace, document)? {
             None => hazard.fields(),
-            Some(known) => match finding.news_about(&known.record, occurrence) {
+            Some(known) => match finding.news_about(&known.record, &hazard, occurrence) {
                 Some(news) => news,
                 None => {
                     occurrence += 1;
@@ -157,7 +197,7 @@ impl Finding<'_> {
     }
 
     /// What to write about a hazard that is known; `None` if it is over and this is another one.
-    fn news_about(&self, known: &Hazard, occurrence: u16) -> Option<Fields> {
+    fn news_about(&self, known: &Hazard, found: &Hazard, occurrence: u16) -> Option<Fields> {
         let at = self.inspection.time_ms;
         if known.state != Some(HazardState::Closed) {
             let fields = Fields::from([(Hazard::INSPECTION, self.id.to_value())]);
@@ -168,6 +208,7 @@ impl Finding<'_> {
             return Some(Fields::new());
         }
         let reopened = [(Hazard::STATE, HazardState::Open.to_value()), (Hazard::CHANGED_AT, Value::Int(at))];
-        (occurrence == MAX_OCCURRENCES).then(|| Fields::from(reopened))
+        let due = found.due.map(|due| (Hazard::DUE, Value::Int(due)));
+        (occurrence == MAX_OCCURRENCES).then(|| reopened.into_iter().chain(due).collect())
     }
 }

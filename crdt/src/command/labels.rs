@@ -102,7 +102,6 @@ pub(super) const HAZARD: &[Label] = &[
     label(Hazard::GRADE, "grade", "等级", "grade", code!(Grade)),
     label(Hazard::STATE, "state", "状态", "state", code!(HazardState)),
     label(Hazard::CASE, "case", "关联案卷", "case", text!(DocumentId)),
-    label(Hazard::DUE, "due", "整改期限", "due", plain),
     label(Hazard::NOTE, "note", "备注", "remarks", plain),
 ];
 

@@ -18,6 +18,7 @@ use crate::domain::date::Day;
 use crate::domain::device::Device;
 use crate::domain::device_event::DeviceEvent;
 use crate::domain::hazard::Hazard;
+use crate::domain::hazard_deed::HazardDeed;
 use crate::domain::household::{Household, Resident};
 use crate::domain::inspection::Inspection;
 use crate::domain::moves::Stay;
@@ -54,7 +55,7 @@ pub enum Reading {
     /// The inspections of one household.
     Inspections(InspectionsRecord),
     /// A hazard.
-    Hazard(FieldsRecord<Hazard>),
+    Hazard(HazardRecord),
     /// A case.
     Case(CaseRecord),
     /// A device.
@@ -325,6 +326,21 @@ pub struct TableConflict {
     pub english: String,
     /// The values; the first one rules meanwhile.
     pub values: Vec<ConflictValue>,
+}
+
+/// A hazard with what was done about it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct HazardRecord {
+    /// The document.
+    pub id: DocumentId,
+    /// What it says.
+    pub record: Hazard,
+    /// What people did about it, in order.
+    pub steps: Vec<HazardDeed>,
+    /// What people recorded differently without knowing of each other.
+    pub conflicts: Vec<Conflict>,
+    /// What was settled, the latest first.
+    pub settled: Vec<Settlement>,
 }
 
 /// A document made of fields.

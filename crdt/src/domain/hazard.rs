@@ -11,6 +11,7 @@ use serde::Serialize;
 
 use super::checklist::Grade;
 use super::codes::coded;
+use super::hazard_deed::HazardDeed;
 use super::input::{self, InputError};
 use super::key;
 use super::record::record;
@@ -96,6 +97,9 @@ pub enum HazardStepError {
     /// Nobody judges their own work.
     #[error("整改人不能复查自己的整改 / whoever put a hazard right cannot recheck it: ask another inspector")]
     OwnWork,
+    /// Whoever finds does not handle.
+    #[error("发现人不能整改自己发现的隐患 / whoever found a hazard cannot put it right: ask a handler")]
+    Finder,
 }
 
 impl HazardState {
@@ -119,15 +123,22 @@ impl HazardState {
 }
 
 impl Hazard {
-    /// The hazard after a step that a member takes at a time (milliseconds since 1970).
-    pub fn after(&self, step: HazardStep, by: &str, at: i64) -> Result<Self, HazardStepError> {
-        let judges = matches!(step, HazardStep::Pass | HazardStep::Fail);
-        let own = self.rectified_by.as_deref().is_some_and(|other| key::normalise(other) == key::normalise(by));
+    /// The hazard after a deed, `earlier` being what was done about it before. Nobody puts right what they found, and nobody
+    /// judges what they had a hand in.
+    pub fn after(&self, deed: &HazardDeed, earlier: &[HazardDeed]) -> Result<Self, HazardStepError> {
+        let step = deed.step.unwrap_or(HazardStep::Unknown(0));
+        let by = deed.by.as_deref().unwrap_or_default();
+        let is_by = |other: &str| key::normalise(other) == key::normalise(by);
         let state = self.state.unwrap_or(HazardState::Open).after(step)?;
-        if judges && own {
+        if deed.rectifies() && self.found_by.as_deref().is_some_and(is_by) {
+            return Err(HazardStepError::Finder);
+        }
+        let handled = earlier.iter().filter(|deed| deed.rectifies()).filter_map(|deed| deed.by.as_deref());
+        let judges = matches!(step, HazardStep::Pass | HazardStep::Fail);
+        if judges && handled.chain(self.rectified_by.as_deref()).any(is_by) {
             return Err(HazardStepError::OwnWork);
         }
-        let mut next = Self { state: Some(state), changed_at: Some(at), ..self.clone() };
+        let mut next = Self { state: Some(state), changed_at: deed.at_ms, ..self.clone() };
         match step {
             HazardStep::TakeUp | HazardStep::ReportDone => next.rectified_by = Some(by.to_owned()),
             HazardStep::Pass | HazardStep::Fail => next.rechecked_by = Some(by.to_owned()),
@@ -253,11 +264,29 @@ mod tests {
 
     #[test]
     fn nobody_rechecks_their_own_work() {
-        let done = found().after(HazardStep::ReportDone, "csd-7", 5).unwrap();
-        assert_eq!(done.after(HazardStep::Pass, " CSD-7", 6), Err(HazardStepError::OwnWork));
-        let closed = done.after(HazardStep::Pass, "xcy-2", 6).unwrap();
+        let took_up = HazardDeed::new(HazardStep::TakeUp, "csd-6", 4);
+        let started = found().after(&took_up, &[]).unwrap();
+        let reported = HazardDeed::new(HazardStep::ReportDone, "csd-7", 5);
+        let done = started.after(&reported, std::slice::from_ref(&took_up)).unwrap();
+        let earlier = [took_up, reported];
+        let pass = |by: &str| done.after(&HazardDeed::new(HazardStep::Pass, by, 6), &earlier);
+        assert_eq!(pass(" CSD-7"), Err(HazardStepError::OwnWork));
+        assert_eq!(pass("csd-6"), Err(HazardStepError::OwnWork), "whoever took it up had a hand in it");
+        assert_eq!(done.after(&HazardDeed::new(HazardStep::Pass, "csd-7", 6), &[]), Err(HazardStepError::OwnWork));
+        let closed = pass("xcy-2").unwrap();
         assert_eq!((closed.state, closed.changed_at), (Some(HazardState::Closed), Some(6)));
         assert_eq!(Hazard::difference(&done, &closed).len(), 3);
+    }
+
+    #[test]
+    fn nobody_puts_right_what_they_found() {
+        for step in [HazardStep::TakeUp, HazardStep::ReportDone] {
+            let own = found().after(&HazardDeed::new(step, "XCY-1 ", 5), &[]);
+            assert_eq!(own, Err(HazardStepError::Finder));
+            assert!(found().after(&HazardDeed::new(step, "csd-7", 5), &[]).is_ok());
+        }
+        let done = found().after(&HazardDeed::new(HazardStep::ReportDone, "csd-7", 5), &[]).unwrap();
+        assert!(done.after(&HazardDeed::new(HazardStep::Pass, "xcy-1", 6), &[]).is_ok(), "the finder may recheck");
     }
 
     #[test]

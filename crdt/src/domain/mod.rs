@@ -18,6 +18,7 @@ pub mod device_event;
 pub mod door_tag;
 pub mod dwelling;
 pub mod hazard;
+pub mod hazard_deed;
 pub mod household;
 pub mod id_number;
 pub mod immutable;

@@ -6,7 +6,9 @@ use clap::{Args, Subcommand};
 use serde_json::json;
 use townmesh_crdt::domain::checklist::Grade;
 use townmesh_crdt::domain::hazard::{HazardState, HazardStep};
+use townmesh_crdt::domain::inspection::PhotoHash;
 use townmesh_crdt::domain::region::RegionCode;
+use townmesh_crdt::domain::role::Role;
 use townmesh_crdt::id::DocumentId;
 
 use super::client::Client;
@@ -42,6 +44,12 @@ pub(super) struct ListArgs {
     /// 等级：general、major、severe / of this grade
     #[arg(long)]
     grade: Option<Grade>,
+    /// 关联的案卷 / of which this case was made
+    #[arg(long, value_name = "ID")]
+    case: Option<DocumentId>,
+    /// 超期未整改的 / past their date, and nobody said that they are done
+    #[arg(long)]
+    overdue: bool,
     #[command(flatten)]
     page: PageArgs,
 }
@@ -55,6 +63,15 @@ pub(super) struct StepArgs {
     /// 人员编号 / code of who takes it
     #[arg(long)]
     by: String,
+    /// 角色；不写则整改为处置队员、复查为巡查员 / role; without it handlers put right, inspectors recheck
+    #[arg(long)]
+    role: Option<Role>,
+    /// 备注，不要写个人信息 / remarks; nothing that identifies a person
+    #[arg(long)]
+    note: Option<String>,
+    /// 照片（已上传的标识），可重复 / photos recorded before, by their hashes; may be repeated
+    #[arg(long, value_name = "HASH")]
+    photo: Vec<PhotoHash>,
 }
 
 impl HazardCommand {
@@ -66,6 +83,8 @@ impl HazardCommand {
                     ("region", args.region.map(|region| region.to_string())),
                     ("state", args.state.map(|state| state.to_string())),
                     ("grade", args.grade.map(|grade| grade.to_string())),
+                    ("case", args.case.map(|case| case.to_string())),
+                    ("overdue", args.overdue.then(|| "true".to_owned())),
                 ];
                 query.extend(args.page.query());
                 let columns = [
@@ -77,11 +96,12 @@ impl HazardCommand {
                     ("/grade", "等级 grade"),
                     ("/state", "状态 state"),
                     ("/found_ms", "发现时间 found"),
+                    ("/due_ms", "整改期限 due"),
                 ];
                 context.output.result(&client.fetch("/v1/hazards", &query)?, |listed| table(listed, &columns));
             }
-            Self::Step(StepArgs { id, step, by }) => {
-                let body = json!({ "step": step, "by": by });
+            Self::Step(StepArgs { id, step, by, role, note, photo }) => {
+                let body = json!({ "step": step, "by": by, "role": role, "note": note, "photos": photo });
                 context.output.result(&client.post(&format!("/v1/hazards/{id}/steps"), &body)?, recorded);
             }
             Self::Link { id, case } => {

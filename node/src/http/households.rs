@@ -11,10 +11,12 @@ use townmesh_crdt::command::{CommandError, Outcome, hazard, inspection};
 use townmesh_crdt::domain::checklist::Grade;
 use townmesh_crdt::domain::dwelling::DwellingUse;
 use townmesh_crdt::domain::hazard::{DoorMark, HazardState, HazardStep};
+use townmesh_crdt::domain::hazard_deed::HazardDeed;
 use townmesh_crdt::domain::household::{Household, Resident};
-use townmesh_crdt::domain::inspection::Inspection;
+use townmesh_crdt::domain::inspection::{Inspection, PhotoHash};
 use townmesh_crdt::domain::position::Position;
 use townmesh_crdt::domain::region::RegionCode;
+use townmesh_crdt::domain::role::Role;
 use townmesh_crdt::entry::Lane;
 use townmesh_crdt::id::{DocumentId, RecordId, ResidentId};
 use townmesh_crdt::namespace::Namespace;
@@ -29,6 +31,7 @@ use super::hazard_case::hazard_namespace;
 use super::locate::namespace_of;
 use super::openapi::problems::{Missing, Noted, Sought, Written, Wrong};
 use super::reveal::{Asker, Asking, Reason, Shown};
+use crate::engine::now;
 use crate::message::Message;
 use crate::reveals::RevealKind;
 use crate::views::{
@@ -397,6 +400,10 @@ pub(super) struct HazardQuery {
     region: Option<RegionCode>,
     state: Option<HazardState>,
     grade: Option<Grade>,
+    /// 关联的案卷 / of which this case was made
+    case: Option<DocumentId>,
+    /// 超期未整改的 / past their date, and nobody said that they are done
+    overdue: bool,
     bbox: Option<String>,
     limit: Option<u32>,
     after: Option<String>,
@@ -406,8 +413,9 @@ impl HazardQuery {
     /// What it asks for, and which part of that.
     pub(super) fn parts(self) -> Result<(HazardFilter, Page), ApiError> {
         let bounds = bounding_box(self.bbox.as_deref())?;
-        let Self { region, state, grade, limit, after, .. } = self;
-        Ok((HazardFilter { region, state, grade, bounds }, Page { limit, after }))
+        let Self { region, state, grade, case, overdue, limit, after, .. } = self;
+        let overdue_ms = overdue.then(|| i64::try_from(now()).unwrap_or(i64::MAX));
+        Ok((HazardFilter { region, state, grade, case, overdue_ms, bounds }, Page { limit, after }))
     }
 }
 
@@ -434,8 +442,19 @@ pub(super) async fn hazards(State(api): State<Api>, Params(query): Params<Hazard
 #[serde(deny_unknown_fields)]
 pub(super) struct StepInput {
     step: HazardStep,
+    /// A member's code.
     by: String,
+    /// 缺省：整改为处置队员，复查为巡查员 / without it: handlers put right, inspectors recheck
+    #[serde(default)]
+    role: Option<Role>,
+    #[serde(default)]
     at_ms: Option<i64>,
+    /// Remarks; nothing that identifies a person.
+    #[serde(default)]
+    note: Option<String>,
+    /// Evidence, recorded before.
+    #[serde(default)]
+    photos: Vec<PhotoHash>,
 }
 
 #[utoipa::path(
@@ -461,7 +480,13 @@ pub(super) async fn hazard_step(
     let job = move |replica: &mut Replica, now| {
         let namespace = hazard_namespace(replica, id)?;
         let at = input.at_ms.unwrap_or_else(|| i64::try_from(now).unwrap_or(i64::MAX));
-        let outcome = hazard::step(replica, &namespace, id, input.step, &input.by, at, now)?;
+        let deed = HazardDeed {
+            role: input.role,
+            note: input.note,
+            photos: input.photos.iter().map(ToString::to_string).collect(),
+            ..HazardDeed::new(input.step, &input.by, at)
+        };
+        let outcome = hazard::step(replica, &namespace, id, &deed, now)?;
         Ok(outcome.map(|state| HazardPlace { document: id, namespace: namespace.to_string(), state }))
     };
     Ok(recorded(&api.engine().record(job).await?))

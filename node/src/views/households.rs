@@ -6,6 +6,7 @@ use townmesh_crdt::domain::checklist::Grade;
 use townmesh_crdt::domain::date::Day;
 use townmesh_crdt::domain::dwelling::DwellingUse;
 use townmesh_crdt::domain::hazard::{DoorMark, HazardState};
+use townmesh_crdt::domain::hazard_deed::HazardDeed;
 use townmesh_crdt::domain::household::{Relation, ResidentKind};
 use townmesh_crdt::domain::moves::Stay;
 use townmesh_crdt::domain::person::{PersonalData, mask_numbers};
@@ -131,7 +132,7 @@ pub struct InspectionRow {
 }
 
 /// A hazard in a list.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, utoipa::ToSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, utoipa::ToSchema)]
 pub struct HazardRow {
     /// Its document.
     pub document: String,
@@ -171,6 +172,9 @@ pub struct HazardRow {
     pub position: Option<Position>,
     /// Remarks.
     pub note: Option<String>,
+    /// What people did about it, in order: who, in which role, when, with which photos.
+    #[schema(value_type = Vec<HazardDeed>)]
+    pub steps: serde_json::Value,
 }
 
 /// Which inspections.
@@ -195,6 +199,10 @@ pub struct HazardFilter {
     pub state: Option<HazardState>,
     /// Of this grade.
     pub grade: Option<Grade>,
+    /// Of which this case was made.
+    pub case: Option<DocumentId>,
+    /// Past their date at this moment, in milliseconds since 1970, and nobody said that they are done.
+    pub overdue_ms: Option<i64>,
     /// In this part of the map.
     pub bounds: Option<BoundingBox>,
 }
@@ -335,6 +343,10 @@ impl Reader {
         query.region("z.region", filter.region);
         query.equals("z.state", filter.state);
         query.equals("z.grade", filter.grade);
+        query.equals("z.case_document", filter.case);
+        if let Some(now) = filter.overdue_ms {
+            query.and("z.due_ms < ? AND z.state IN ('open', 'rectifying')", [now]);
+        }
         query.within("z.row", DocumentKind::Hazard, filter.bounds);
         let order = Order { columns: &["z.changed_ms", "z.row"], descending: true };
         query.list(&self.connection, (HAZARD, HAZARDS), &order, page, hazard_row)
@@ -400,6 +412,7 @@ fn hazard_row(row: &Row<'_>) -> rusqlite::Result<HazardRow> {
         changed_ms: row.get("changed_ms")?,
         position: position(row)?,
         note: row.get("note")?,
+        steps: json(row, "steps")?,
     })
 }
 

@@ -141,10 +141,11 @@ CREATE TABLE hazard (
     row INTEGER PRIMARY KEY, region TEXT NOT NULL, household TEXT, checklist INTEGER, item INTEGER,
     occurrence INTEGER NOT NULL, grade TEXT, state TEXT NOT NULL, case_document TEXT, found_by TEXT, found_ms INTEGER,
     due_ms INTEGER, rectified_by TEXT, rechecked_by TEXT, changed_ms INTEGER, note TEXT, inspection TEXT, subject TEXT,
-    address TEXT, latitude INTEGER, longitude INTEGER) STRICT;
+    address TEXT, latitude INTEGER, longitude INTEGER, steps TEXT NOT NULL) STRICT;
 CREATE INDEX hazard_household ON hazard (household);
 CREATE INDEX hazard_state ON hazard (state, region);
 CREATE INDEX hazard_found ON hazard (found_ms);
+CREATE INDEX hazard_due ON hazard (due_ms) WHERE state IN ('open', 'rectifying');
 
 CREATE TABLE case_file (
     row INTEGER PRIMARY KEY, number TEXT NOT NULL, region TEXT NOT NULL, state TEXT, source TEXT, category TEXT, severity TEXT, place TEXT,

@@ -11,6 +11,7 @@ use townmesh_crdt::domain::checklist::Checklist;
 use townmesh_crdt::domain::device_event::{DeviceEvent, EventKey, EventValue};
 use townmesh_crdt::domain::dwelling::DwellingUse;
 use townmesh_crdt::domain::hazard::{HazardState, HazardStep};
+use townmesh_crdt::domain::hazard_deed::HazardDeed;
 use townmesh_crdt::domain::household::{Household, Resident, ResidentKind};
 use townmesh_crdt::domain::inspection::{Answer, Inspection};
 use townmesh_crdt::domain::person::PersonalData;
@@ -272,8 +273,13 @@ impl Task<'_> {
             Some(HazardState::Recheck) => HazardStep::Fail,
             Some(HazardState::Closed | HazardState::Unknown(_)) => HazardStep::Reopen,
         };
-        let (by, at) = (self.by.clone(), self.now as i64);
-        let outcome = hazard::step(self.replica, &namespace, document, step, &by, at, self.now)?;
+        // Whoever finds does not put right.
+        let by = match step {
+            HazardStep::TakeUp | HazardStep::ReportDone => format!("{}-handler", self.by),
+            HazardStep::Pass | HazardStep::Fail | HazardStep::Reopen | HazardStep::Unknown(_) => self.by.clone(),
+        };
+        let deed = HazardDeed::new(step, &by, self.now as i64);
+        let outcome = hazard::step(self.replica, &namespace, document, &deed, self.now)?;
         Ok(staged(&outcome, namespace, None))
     }
 

@@ -11,6 +11,7 @@ use crate::command::{case, device, hazard, inspection, town};
 use crate::domain::case::Action;
 use crate::domain::dwelling::DwellingUse;
 use crate::domain::hazard::HazardStep;
+use crate::domain::hazard_deed::HazardDeed;
 use crate::domain::household::{Household, Resident};
 use crate::domain::person::PersonalData;
 use crate::domain::role::Role;
@@ -87,7 +88,8 @@ fn perform(replica: &mut Replica, deed: &Deed) {
             let found = inspection::record(replica, &registry(), &visit, NOW).unwrap().into_value().hazards;
             for document in found {
                 let by = format!("xcy-{by}");
-                let _ = hazard::step(replica, &registry(), document, HazardStep::from_code(step), &by, 9, NOW);
+                let deed = HazardDeed::new(HazardStep::from_code(step), &by, 9);
+                let _ = hazard::step(replica, &registry(), document, &deed, NOW);
             }
         }
         Deed::Case { key, action } => {

@@ -3,8 +3,11 @@
 use super::*;
 use crate::command::hazard;
 use crate::command::inspection::{self, InspectionIds};
+use crate::domain::checklist::Grade;
 use crate::domain::hazard::{Hazard, HazardState, HazardStep};
+use crate::domain::hazard_deed::HazardDeed;
 use crate::domain::inspection::{Answer, Inspection};
+use crate::domain::role::Role;
 use crate::policy::DocumentKind;
 
 const MINUTE: i64 = 60_000;
@@ -34,7 +37,8 @@ fn inspect(replica: &mut Replica, minute: i64, hazards: &[u16]) -> InspectionIds
 }
 
 fn step(replica: &mut Replica, document: DocumentId, step: HazardStep, by: &str, minute: i64) -> HazardState {
-    let state = hazard::step(replica, &registry(), document, step, by, minute * MINUTE, NOW).unwrap().into_value();
+    let deed = HazardDeed::new(step, by, minute * MINUTE);
+    let state = hazard::step(replica, &registry(), document, &deed, NOW).unwrap().into_value();
     replica.commit(NOW).unwrap();
     state
 }
@@ -69,6 +73,9 @@ fn two_offices_that_find_one_hazard_apart_have_one_hazard_without_questions() {
     town.readings();
     let found = hazard::read(&mut town.center, &registry(), one.hazards[0]).unwrap().unwrap();
     assert_eq!((found.record.state, found.conflicts.len()), (Some(HazardState::Open), 0));
+    let first = read(&mut town.center, one.hazards[0]).due;
+    town.meet();
+    assert_eq!(first, read(&mut town.one, one.hazards[0]).due, "the earlier date, for everybody");
 }
 
 #[test]
@@ -108,12 +115,56 @@ fn a_failed_recheck_beats_a_concurrent_close() {
 fn a_step_that_is_not_allowed_says_why() {
     let mut town = Town::new(24);
     let document = inspect(&mut town.one, 1, &[4]).hazards[0];
-    let error = hazard::step(&mut town.one, &registry(), document, HazardStep::Pass, "xcy-2", 5, NOW).unwrap_err();
+    let try_out = |town: &mut Town, step, by: &str| {
+        hazard::step(&mut town.one, &registry(), document, &HazardDeed::new(step, by, 11), NOW).unwrap_err()
+    };
+    let error = try_out(&mut town, HazardStep::Pass, "xcy-2");
     assert_eq!(error.code(), "wrong_state");
     assert!(error.chinese().contains("待整改") && error.to_string().starts_with("a hazard that is open"), "{error}");
+    assert_eq!(try_out(&mut town, HazardStep::ReportDone, "XCY-1").code(), "finder");
+    step(&mut town.one, document, HazardStep::TakeUp, "csd-6", 9);
     step(&mut town.one, document, HazardStep::ReportDone, "csd-7", 10);
-    let error = hazard::step(&mut town.one, &registry(), document, HazardStep::Pass, "CSD-7", 11, NOW).unwrap_err();
-    assert_eq!(error.code(), "own_work");
+    for own in ["CSD-7", "csd-6"] {
+        assert_eq!(try_out(&mut town, HazardStep::Pass, own).code(), "own_work");
+    }
+    let role = Some(Role::Commander);
+    let deed = HazardDeed { role, ..HazardDeed::new(HazardStep::Pass, "xcy-2", 11) };
+    let error = hazard::step(&mut town.one, &registry(), document, &deed, NOW).unwrap_err();
+    assert_eq!(error.code(), "role_not_held", "no commander acts in a village office");
+    assert!(!town.one.has_staged());
+}
+
+#[test]
+fn who_did_what_in_which_role_with_which_evidence_stays_whatever_others_did_apart() {
+    let mut town = Town::new(26);
+    let document = inspect(&mut town.one, 1, &[4]).hazards[0];
+    let opened = read(&mut town.one, document);
+    assert_eq!(opened.grade, Some(Grade::Severe), "an e-bike charged indoors");
+    assert_eq!(opened.due, Some(MINUTE + 24 * 60 * MINUTE), "a day, day and night");
+    town.meet();
+    let photos: std::collections::BTreeSet<String> = ["ab".repeat(32)].into();
+    let evidence = HazardDeed {
+        note: Some("线路已更换".into()),
+        photos: photos.clone(),
+        ..HazardDeed::new(HazardStep::ReportDone, "csd-7", 10 * MINUTE)
+    };
+    hazard::step(&mut town.one, &registry(), document, &evidence, NOW).unwrap();
+    town.one.commit(NOW).unwrap();
+    step(&mut town.two, document, HazardStep::TakeUp, "csd-8", 11);
+    town.meet();
+    town.readings();
+    let found = hazard::read(&mut town.center, &registry(), document).unwrap().unwrap();
+    let told: Vec<_> = found.steps.iter().map(|deed| (deed.by.as_deref().unwrap(), deed.role)).collect();
+    assert_eq!(told, [("csd-7", Some(Role::Handler)), ("csd-8", Some(Role::Handler))]);
+    assert_eq!((found.steps[0].note.as_deref(), &found.steps[0].photos), (Some("线路已更换"), &photos));
+    // Whoever is not named as the last one had a hand in it all the same.
+    step(&mut town.one, document, HazardStep::ReportDone, "csd-7", 12);
+    let own = HazardDeed::new(HazardStep::Pass, "csd-8", 20 * MINUTE);
+    assert_eq!(hazard::step(&mut town.one, &registry(), document, &own, NOW).unwrap_err().code(), "own_work");
+    step(&mut town.one, document, HazardStep::Pass, "xcy-2", 20);
+    step(&mut town.one, document, HazardStep::Reopen, "xcy-2", 30);
+    let reopened = read(&mut town.one, document);
+    assert_eq!(reopened.due, Some(30 * MINUTE + 24 * 60 * MINUTE), "the time runs anew");
 }
 
 #[test]

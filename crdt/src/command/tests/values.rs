@@ -14,6 +14,7 @@ use crate::domain::device::Device;
 use crate::domain::device_event::DeviceEvent;
 use crate::domain::dwelling::{Dwelling, DwellingUse};
 use crate::domain::hazard::HazardStep;
+use crate::domain::hazard_deed::HazardDeed;
 use crate::domain::household::{Household, Resident, ResidentKind};
 use crate::domain::input::LAST_MS;
 use crate::domain::inspection::{Answer, Inspection};
@@ -146,7 +147,8 @@ fn an_inspection_says_who_when_and_what_of_a_checklist_that_exists() {
     assert!(!town.one.has_staged());
     let ids = inspection::record(&mut town.one, &registry(), &sound, NOW).unwrap().into_value();
     for (by, at, field, code) in [("", 5, "by", "blank"), ("xcy-2", i64::MAX, "at_ms", "time")] {
-        let step = hazard::step(&mut town.one, &registry(), ids.hazards[0], HazardStep::TakeUp, by, at, NOW);
+        let step =
+            hazard::step(&mut town.one, &registry(), ids.hazards[0], &HazardDeed::new(HazardStep::TakeUp, by, at), NOW);
         assert_eq!(refused(step, field), code);
     }
 }

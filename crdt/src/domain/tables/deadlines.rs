@@ -243,7 +243,7 @@ pub(super) fn limit(amount: Option<u32>, unit: Option<DeadlineUnit>) -> Option<L
     (1..=MAX_LIMIT_MINUTES).contains(&minutes).then_some(Limit { minutes, clock })
 }
 
-fn check_limit(amount: Option<u32>, unit: Option<DeadlineUnit>) -> Result<(), InputError> {
+pub(super) fn check_limit(amount: Option<u32>, unit: Option<DeadlineUnit>) -> Result<(), InputError> {
     let range = 1..=match unit {
         Some(DeadlineUnit::WorkingDays) => MAX_LIMIT_MINUTES / MINUTES_PER_WORKING_DAY,
         Some(DeadlineUnit::WorkingHours | DeadlineUnit::EmergencyHours) => MAX_LIMIT_MINUTES / 60,

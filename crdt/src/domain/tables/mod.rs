@@ -9,7 +9,7 @@
 //! The life cycle of cases is two tables, too, whose rows are a draft ([`TableKind::is_draft`]): what a cut-off village does by
 //! the old rules must stand, so cases go by [editions](crate::domain::case::LifeCycle) that are published as a whole.
 //!
-//! Reading order: [`crate::domain::columns`] (what a table consists of), `deadlines`, `checklists`, `assessment`, `ground`,
+//! Reading order: [`crate::domain::columns`] (what a table consists of), `deadlines`, `checklists`, `assessment`, `ground`, `hazards`,
 //! `organisation`, `transitions` (the tables), [`Tables`] (all of them as they stand, compiled for use).
 
 mod assessment;
@@ -17,6 +17,7 @@ mod checklists;
 mod deadlines;
 mod effective;
 mod ground;
+mod hazards;
 mod organisation;
 mod stages;
 #[cfg(test)]
@@ -30,6 +31,7 @@ pub use deadlines::{
 };
 pub use effective::{EffectiveRow, RecordedRow, Tables};
 pub use ground::{GridRuleRow, ResponsibilityRow, ResponsibleLevel};
+pub use hazards::HazardLimitRow;
 pub use organisation::{
     ArrivalRow, CampaignItemRow, CampaignTemplate, DeviceRuleRow, EscalationRow, PlanStepRow, PostRow,
 };
@@ -87,6 +89,8 @@ coded! {
         DeviceRule = 18, "device_rule", "设备规则", "rules of devices";
         /// How soon teams are there.
         Arrival = 19, "arrival", "到场时限", "limits of arrival";
+        /// How soon hazards are put right.
+        HazardLimit = 20, "hazard_limit", "整改时限", "limits of hazards";
     }
 }
 
@@ -152,6 +156,7 @@ impl TableKind {
             Self::Escalation => Definition::of::<EscalationRow>(),
             Self::DeviceRule => Definition::of::<DeviceRuleRow>(),
             Self::Arrival => Definition::of::<ArrivalRow>(),
+            Self::HazardLimit => Definition::of::<HazardLimitRow>(),
             Self::Unknown(_) => return None,
         })
     }

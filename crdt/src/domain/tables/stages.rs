@@ -70,7 +70,7 @@ impl Tables {
     }
 
     /// When a limit that begins to run is reached.
-    fn reached(&self, started: u64, limit: Limit) -> Option<u64> {
+    pub(super) fn reached(&self, started: u64, limit: Limit) -> Option<u64> {
         let amount = u64::from(limit.minutes) * 60_000;
         match limit.clock {
             LimitClock::Working => self.calendar().advance(started, amount),

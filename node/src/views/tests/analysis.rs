@@ -9,7 +9,7 @@ mod spots;
 mod statistics;
 mod trend;
 
-use townmesh_crdt::command::read::{FieldsRecord, Reading};
+use townmesh_crdt::command::read::{HazardRecord, Reading};
 use townmesh_crdt::domain::case::Source;
 use townmesh_crdt::domain::hazard::{Hazard, HazardState};
 use townmesh_crdt::domain::position::Position;
@@ -52,5 +52,5 @@ fn found(household: u32, item: u16, minute: i64) -> Hazard {
 }
 
 fn reading(number: u32, record: Hazard) -> Reading {
-    Reading::Hazard(FieldsRecord { id: id(number), record, conflicts: Vec::new(), settled: Vec::new() })
+    Reading::Hazard(HazardRecord { id: id(number), record, steps: vec![], conflicts: vec![], settled: vec![] })
 }

@@ -18,7 +18,7 @@ mod tables;
 
 use std::path::PathBuf;
 
-use townmesh_crdt::command::read::{FieldsRecord, HouseholdRecord, PersonalState, Reading, ResidentRecord};
+use townmesh_crdt::command::read::{HazardRecord, HouseholdRecord, PersonalState, Reading, ResidentRecord};
 use townmesh_crdt::domain::checklist::Grade;
 use townmesh_crdt::domain::dwelling::DwellingUse;
 use townmesh_crdt::domain::hazard::{Hazard, HazardState};
@@ -161,5 +161,5 @@ fn hazard(number: u32, household: u32, grade: Grade, state: HazardState) -> Read
         found_at: Some(1_000),
         ..Hazard::default()
     };
-    Reading::Hazard(FieldsRecord { id: id(number), record, conflicts: Vec::new(), settled: Vec::new() })
+    Reading::Hazard(HazardRecord { id: id(number), record, steps: vec![], conflicts: vec![], settled: vec![] })
 }

@@ -150,7 +150,13 @@ fn readings(sorts: &[usize]) -> Vec<Reading> {
         let code = Some(word(*sort));
         [
             case(at(1), *sort as u64),
-            Reading::Hazard(fields(at(2), found)),
+            Reading::Hazard(HazardRecord {
+                id: id(at(2)),
+                record: found,
+                steps: vec![],
+                conflicts: vec![],
+                settled: vec![],
+            }),
             inspections(at(3), *sort),
             Reading::Device(fields(at(4), Device { code: code.clone(), ..Device::default() })),
             device_day(at(5), *sort),

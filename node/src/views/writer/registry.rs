@@ -1,6 +1,6 @@
 //! Households with their people, inspections, hazards, and the mark that hazards put on a door.
 
-use townmesh_crdt::command::read::{FieldsRecord, HouseholdRecord, InspectionsRecord, PersonalState, ResidentRecord};
+use townmesh_crdt::command::read::{HazardRecord, HouseholdRecord, InspectionsRecord, PersonalState, ResidentRecord};
 use townmesh_crdt::domain::hazard::{DoorMark, Hazard, HazardState};
 use townmesh_crdt::domain::household::Relation;
 use townmesh_crdt::domain::key::normalise;
@@ -16,8 +16,8 @@ const RESIDENT: &str = "INSERT INTO resident (row, resident, name, id_number, ph
 const INSPECTION: &str = "INSERT INTO inspection (row, record, household, inspector, time_ms, checklist, answers, \
     hazards, note, photos, void, latitude, longitude) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
 const HAZARD: &str = "INSERT OR REPLACE INTO hazard (row, region, household, checklist, item, occurrence, grade, state, \
-    case_document, found_by, found_ms, due_ms, rectified_by, rechecked_by, changed_ms, note, inspection) \
-    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
+    case_document, found_by, found_ms, due_ms, rectified_by, rechecked_by, changed_ms, note, inspection, steps) \
+    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
 
 impl Batch<'_> {
     pub(super) fn household(&mut self, slot: Slot<'_>, record: &HouseholdRecord) -> rusqlite::Result<()> {
@@ -124,7 +124,7 @@ impl Batch<'_> {
         subject.map_or(Ok(()), |subject| self.place_hazards(&subject))
     }
 
-    pub(super) fn hazard(&mut self, slot: Slot<'_>, record: &FieldsRecord<Hazard>) -> rusqlite::Result<()> {
+    pub(super) fn hazard(&mut self, slot: Slot<'_>, record: &HazardRecord) -> rusqlite::Result<()> {
         let before = self.household_of_hazard(slot.row)?;
         let hazard = &record.record;
         let household = key(hazard.household);
@@ -148,6 +148,7 @@ impl Batch<'_> {
                 &hazard.changed_at.or(hazard.found_at).unwrap_or(0),
                 &hazard.note,
                 &key(hazard.inspection),
+                &json(&record.steps)?,
             ],
         )?;
         self.place_hazard(slot.row)?;

@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use anyhow::Context as _;
 use townmesh_crdt::command::read::{
-    DeviceDayRecord, FieldsRecord, HouseholdRecord, PersonalState, Reading, ResidentRecord,
+    DeviceDayRecord, FieldsRecord, HazardRecord, HouseholdRecord, PersonalState, Reading, ResidentRecord,
 };
 use townmesh_crdt::domain::date::{Day, UTC_OFFSET_MINUTES};
 use townmesh_crdt::domain::device::{Device, DeviceKind};
@@ -272,5 +272,5 @@ fn hazard(number: u64) -> (DocumentId, Reading) {
         due: Some(found + DAY.cast_signed()),
         ..Hazard::default()
     };
-    (id, Reading::Hazard(FieldsRecord { id, record, conflicts: Vec::new(), settled: Vec::new() }))
+    (id, Reading::Hazard(HazardRecord { id, record, steps: vec![], conflicts: vec![], settled: vec![] }))
 }

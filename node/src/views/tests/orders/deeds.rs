@@ -15,6 +15,7 @@ use townmesh_crdt::domain::columns::{Lines, Time};
 use townmesh_crdt::domain::device_event::{DeviceEvent, EventKey, EventValue};
 use townmesh_crdt::domain::dwelling::DwellingUse;
 use townmesh_crdt::domain::hazard::HazardStep;
+use townmesh_crdt::domain::hazard_deed::HazardDeed;
 use townmesh_crdt::domain::household::{Household, Resident, ResidentKind};
 use townmesh_crdt::domain::inspection::{Answer, Inspection};
 use townmesh_crdt::domain::person::PersonalData;
@@ -143,7 +144,8 @@ impl Deeds {
         let steps =
             [HazardStep::TakeUp, HazardStep::ReportDone, HazardStep::Pass, HazardStep::Fail, HazardStep::Reopen];
         let step = steps[dice.below(5) as usize];
-        hazard::step(replica, &namespace, document, step, "handler-1", self.now as i64, self.now).map(drop)
+        let deed = HazardDeed::new(step, "handler-1", self.now as i64);
+        hazard::step(replica, &namespace, document, &deed, self.now).map(drop)
     }
 
     fn report(&self, replica: &mut Replica, dice: &mut Dice) -> Done {
