@@ -4,10 +4,7 @@ use super::deadlines::{check_limit, limit};
 use super::{DeadlineUnit, Shipped, Tables, row};
 use crate::domain::case::Limit;
 use crate::domain::checklist::Grade;
-use crate::domain::columns::words;
 use crate::domain::input::InputError;
-
-words!(Grade);
 
 row! {
     /// How long it may take to put a hazard right (整改时限).
@@ -35,7 +32,12 @@ impl HazardLimitRow {
 impl Shipped for HazardLimitRow {
     fn shipped() -> Vec<Self> {
         use DeadlineUnit::{EmergencyHours, WorkingDays};
-        let row = |grade, amount, unit| Self { grade: Some(grade), amount: Some(amount), unit: Some(unit) };
+        let row = |grade, amount, unit| Self {
+            grade: Some(grade),
+            amount: Some(amount),
+            unit: Some(unit),
+            ..Self::default()
+        };
         vec![
             row(Grade::General, 5, WorkingDays),
             row(Grade::Major, 2, WorkingDays),

@@ -67,6 +67,7 @@ fn no_row_uses_a_number_twice() {
         EscalationRow,
         DeviceRuleRow,
         ArrivalRow,
+        HazardLimitRow,
         ResponsibilityRow,
         TransitionRow,
         MeetingRow

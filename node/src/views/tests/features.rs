@@ -2,6 +2,7 @@
 
 use proptest::prelude::*;
 use serde_json::{Value, json};
+use townmesh_crdt::command::read::FieldsRecord;
 use townmesh_crdt::domain::device::Device;
 use townmesh_crdt::domain::polygon::Polygon;
 use townmesh_crdt::domain::region::Region;

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use proptest::prelude::*;
 use serde::Serialize;
 use townmesh_crdt::command::book::BookEntry;
-use townmesh_crdt::command::read::{CaseRecord, DeviceDayRecord, InspectionRecord, InspectionsRecord};
+use townmesh_crdt::command::read::{CaseRecord, DeviceDayRecord, FieldsRecord, InspectionRecord, InspectionsRecord};
 use townmesh_crdt::command::track::TrackRecord;
 use townmesh_crdt::domain::books::BookKind;
 use townmesh_crdt::domain::case::{

@@ -1,5 +1,6 @@
 //! How long things take, by orders that were timed by hand.
 
+use townmesh_crdt::command::read::FieldsRecord;
 use townmesh_crdt::domain::case::{Action, OrderRef, Source};
 use townmesh_crdt::domain::role::Role;
 use townmesh_crdt::domain::tables::Tables;
