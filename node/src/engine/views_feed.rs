@@ -50,6 +50,12 @@ impl ViewsProgress {
         lines.saturating_add(self.rereading.load(Ordering::Acquire))
     }
 
+    /// Whether everything before this line of the feed is shown. The views' file itself notes less: only what a power cut would
+    /// leave in the feed.
+    pub fn has_shown(&self, end: u64) -> bool {
+        self.watermark.load(Ordering::Acquire) >= end
+    }
+
     /// Changes whenever the views show something new; what is shown now counts as seen.
     pub fn shown(&self) -> watch::Receiver<()> {
         self.shown.subscribe()

@@ -25,7 +25,6 @@ use crate::views::Moments;
 const WAITED_FOR: Millis = 24 * 60 * 60 * 1000;
 /// So long the views are waited for: figures are asked for seldom, and what was judged before stands in for them.
 const PATIENCE: Duration = Duration::from_secs(5);
-const PAUSE: Duration = Duration::from_millis(10);
 /// Before everything else: no deadline lies there.
 const NEVER: i64 = 0;
 
@@ -51,22 +50,8 @@ impl Api {
         let within = region.map(|region| region.to_string()).unwrap_or_default();
         let read = move |replica: &mut Replica| (known(replica, kind, &within, engine::now()), replica.feed_end());
         let (known, end) = self.engine().read(read).await?;
-        let is_shown = self.views_reach(end).await?;
+        let is_shown = self.views_reach(end, PATIENCE).await;
         Ok(self.judged().note(kind, known, is_shown))
-    }
-
-    /// Waits for the views to show what was known; whether they do.
-    async fn views_reach(&self, end: u64) -> Result<bool, ApiError> {
-        let until = tokio::time::Instant::now() + PATIENCE;
-        loop {
-            if self.readers().query(|reader| reader.watermark()).await? >= end {
-                return Ok(true);
-            }
-            if tokio::time::Instant::now() >= until {
-                return Ok(false);
-            }
-            tokio::time::sleep(PAUSE).await;
-        }
     }
 }
 

@@ -45,11 +45,18 @@ impl Api {
     /// Waits a moment for the views to show what was recorded, so that whoever records and asks sees it.
     pub(super) async fn views_follow(&self) {
         let Ok(end) = self.engine().read(|replica| replica.feed_end()).await else { return };
-        let until = tokio::time::Instant::now() + PATIENCE;
-        while self.readers().query(|reader| reader.watermark()).await.is_ok_and(|shown| shown < end)
-            && tokio::time::Instant::now() < until
-        {
+        self.views_reach(end, PATIENCE).await;
+    }
+
+    /// Waits so long at most for the views to show everything before this line of the feed; whether they do.
+    pub(super) async fn views_reach(&self, end: u64, patience: Duration) -> bool {
+        let until = tokio::time::Instant::now() + patience;
+        while !self.engine().views().has_shown(end) {
+            if tokio::time::Instant::now() >= until {
+                return false;
+            }
             tokio::time::sleep(PAUSE).await;
         }
+        true
     }
 }

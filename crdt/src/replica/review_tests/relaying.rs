@@ -299,8 +299,11 @@ fn a_node_of_a_version_that_is_never_told_is_always_sent() {
 #[test]
 fn a_carrier_with_little_room_does_not_ask_for_what_it_would_refuse() {
     let mut town = Town::new(710);
+    let mut center = town.node("center", NodeRole::Center, &[], &[]);
     let mut langfa = town.node("langfa", NodeRole::Village, &[LANGFA], &[]);
     let mut carrier = town.node("carrier", NodeRole::Carrier, &[], &[LANGFA]);
+    meet(&mut center, &mut langfa);
+    meet(&mut center, &mut carrier);
     meet(&mut langfa, &mut carrier);
     let log = LogId {
         namespace: langfa.namespace_id(&Namespace::registry(LANGFA)),

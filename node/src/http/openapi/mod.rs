@@ -16,7 +16,10 @@ use utoipa::OpenApi;
 
 use super::cases::CaseName;
 use super::error::Problem;
-use crate::views::{CauseGrouping, Figure, HazardGrouping, SpotSource, TrendStep};
+use crate::views::{
+    CaseSort, CauseGrouping, Figure, HazardGrouping, IntervalGrouping, ShareSide, SortOrder, SpotSource, TrendGrouping,
+    TrendStep,
+};
 use townmesh_crdt::domain::door_tag::TagName;
 
 /// Every operation but those of GeoReport, which are described where they are, and of `/ogc`.
@@ -155,7 +158,21 @@ use townmesh_crdt::domain::door_tag::TagName;
         super::verify::verify,
         super::dump::dump,
     ),
-    components(schemas(Problem, CaseName, TagName, Figure, SpotSource, CauseGrouping, HazardGrouping, TrendStep)),
+    components(schemas(
+        Problem,
+        CaseName,
+        TagName,
+        Figure,
+        SpotSource,
+        CauseGrouping,
+        HazardGrouping,
+        TrendStep,
+        TrendGrouping,
+        IntervalGrouping,
+        CaseSort,
+        SortOrder,
+        ShareSide
+    )),
     tags(
         (name = "registry", description = "户、居民、检查、隐患、门牌、照片 / households, residents, inspections, hazards, door tags, photos"),
         (name = "cases", description = "案卷、任务 / cases and orders"),

@@ -78,9 +78,9 @@ impl Reader {
             query.and("c.yellow_ms <= ?", [filter.now_ms]);
         }
         let select = format!(
-            "{CASE}, json_extract(c.detail, '$.clock.clock') AS limit_clock, \
-             coalesce(json_extract(c.detail, '$.clock.minutes'), 0) + coalesce(json_extract(c.detail, '$.clock.extension_minutes'), 0) \
-             AS limit_minutes FROM {CASES}"
+            "{CASE}, json_extract(f.folded, '$.clock.clock') AS limit_clock, \
+             coalesce(json_extract(f.folded, '$.clock.minutes'), 0) + coalesce(json_extract(f.folded, '$.clock.extension_minutes'), 0) \
+             AS limit_minutes FROM {CASES} JOIN case_detail f ON f.row = c.row"
         );
         let rows = query.all(&self.connection, &select, "", |row| {
             let limit = Limit {
