@@ -91,7 +91,7 @@ fn command_status(code: &str) -> StatusCode {
         "disk_low" => StatusCode::INSUFFICIENT_STORAGE,
         "store" | "read_only" => StatusCode::SERVICE_UNAVAILABLE,
         "no_key" | "unknown_namespace" | "person_key_missing" | "no_room" | "erased" | "wrong_state" | "own_work"
-        | "finder" | "alias" | "dwelling_gone" | "tags_full" | "settled" | "conflict_changed" | "draft_changed"
+        | "alias" | "dwelling_gone" | "tags_full" | "settled" | "conflict_changed" | "draft_changed"
         | "not_undoable" | "move_given" | "move_accepted" | "move_refused" | "move_taken_back" | "move_sealed" => {
             StatusCode::CONFLICT
         }

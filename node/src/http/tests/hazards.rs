@@ -29,7 +29,7 @@ async fn a_hazard_has_a_date_a_history_and_a_case_and_is_told_when_it_is_overdue
     let photo = "ab".repeat(32);
     let done = |by: &str| json!({ "step": "report_done", "by": by, "note": "已清理", "photos": [photo] });
     for (body, status, expected) in [
-        (done("XCY-1"), StatusCode::CONFLICT, "finder"),
+        (done("XCY-1"), StatusCode::UNPROCESSABLE_ENTITY, "finder"),
         (json!({ "step": "report_done", "by": "csd-7", "photos": ["x"] }), StatusCode::UNPROCESSABLE_ENTITY, "body"),
         (json!({ "step": "pass", "by": "xcy-2" }), StatusCode::CONFLICT, "wrong_state"),
     ] {

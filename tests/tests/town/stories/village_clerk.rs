@@ -138,7 +138,7 @@ fn may_not(story: &Story<'_>, clerk: &Person<'_>, village: &str) -> anyhow::Resu
     other.is_refused("/v1/households", home, &refusal(403, "denied", "本节点无权记录此内容", out_of_scope))?;
     let rule =
         json!({ "rows": [{ "category": "rubble", "severity": "general", "amount": 40, "unit": "working_days" }] });
-    let rules = "this node may not record that: tables that rule the whole town are changed on a center";
+    let rules = "this node may not record that: what rules the whole town, or concerns several villages, is recorded on a center";
     clerk.is_refused("/v1/tables/limit", rule, &refusal(403, "denied", "本节点无权记录此内容", rules))
 }
 
