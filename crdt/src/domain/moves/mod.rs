@@ -14,7 +14,7 @@
 //! taking back, for somebody was recorded where they live; all of them are conflicts until a center settles them. What is
 //! set aside then is not undone: the resident of an acceptance that does not stand is an alias of the one who does.
 //!
-//! Reading order: `event` (what is written), `content` (what is sealed), [`fold`], `state` (what comes of it).
+//! Reading order: `event` (what is written), `content` (what is sealed), `fold`, `state` (what comes of it).
 
 mod content;
 mod event;
