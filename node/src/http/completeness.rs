@@ -127,13 +127,22 @@ pub(super) async fn by_region(
     Ok(Json(Rows { rows }))
 }
 
-fn each_region(replica: &mut Replica, is_meant: impl Fn(&Namespace) -> bool) -> Vec<RegionCompleteness> {
+/// What this node reads, by region and kind.
+pub(super) fn read_here(
+    replica: &Replica,
+    is_meant: impl Fn(&Namespace) -> bool,
+) -> BTreeMap<(String, NamespaceKind), Vec<Namespace>> {
     let mut groups: BTreeMap<(String, NamespaceKind), Vec<Namespace>> = BTreeMap::new();
     for (_, namespace, access, readable) in replica.namespaces() {
         if access == Access::Hold && readable && is_meant(&namespace) {
             groups.entry((namespace.region.clone(), namespace.kind)).or_default().push(namespace);
         }
     }
+    groups
+}
+
+fn each_region(replica: &mut Replica, is_meant: impl Fn(&Namespace) -> bool) -> Vec<RegionCompleteness> {
+    let groups = read_here(replica, is_meant);
     let now = engine::now();
     let spaces: Vec<&[Namespace]> = groups.values().map(Vec::as_slice).collect();
     let all = replica.completeness_of_each(&spaces, now);

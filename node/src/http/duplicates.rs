@@ -5,7 +5,6 @@ use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
 use serde_json::json;
-use townmesh_crdt::domain::position::Position;
 use townmesh_crdt::domain::region::RegionCode;
 use townmesh_crdt::id::DocumentId;
 use utoipa::IntoParams;
@@ -16,8 +15,8 @@ use super::cases::CaseName;
 use super::error::ApiError;
 use super::households::Rows;
 use super::openapi::problems::{Clashing, Sought, Wrong};
+use super::positions::place_called;
 use crate::engine;
-use crate::message::Message;
 use crate::views::{Likeness, SimilarCase, SuspectedDuplicate};
 
 /// What somebody is about to report.
@@ -50,10 +49,7 @@ pub(super) struct SimilarQuery {
     )
 )]
 pub(super) async fn similar(State(api): State<Api>, Params(query): Params<SimilarQuery>) -> Result<Response, ApiError> {
-    let position = query.near.as_deref().map(str::parse::<Position>).transpose().map_err(|error| {
-        let message = Message::new("near", "near 须为 纬度,经度（度），如 39.7354,116.3310", error.to_string());
-        ApiError::bad_request(message)
-    })?;
+    let position = place_called(query.near.as_deref())?;
     let now_ms = engine::now().cast_signed();
     let report = Likeness {
         region: Some(query.region),

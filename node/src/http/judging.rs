@@ -5,18 +5,18 @@
 //! no town from being judged. A region of which nothing was ever heard is not judged at all; nor is one judged further
 //! while something of it is here that documents or lists do not show yet.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use townmesh_crdt::certificate::{Access, Certificate, NodeRole};
+use townmesh_crdt::certificate::{Certificate, NodeRole};
 use townmesh_crdt::clock::Millis;
 use townmesh_crdt::domain::region::RegionCode;
-use townmesh_crdt::id::NamespaceId;
 use townmesh_crdt::namespace::{Namespace, NamespaceKind};
 use townmesh_crdt::replica::{Completeness, Replica};
 
 use super::Api;
+use super::completeness::read_here;
 use super::error::ApiError;
 use crate::engine;
 use crate::views::Moments;
@@ -72,22 +72,14 @@ impl Judged {
 
 /// Each region of which this node reads such documents, and regions within it.
 fn known(replica: &mut Replica, kind: NamespaceKind, within: &str, now: Millis) -> Vec<Known> {
-    let mut regions: BTreeMap<String, Vec<(NamespaceId, Namespace)>> = BTreeMap::new();
-    for (id, namespace, access, readable) in replica.namespaces() {
-        let is_meant = namespace.kind == kind && namespace.region.starts_with(within);
-        if is_meant && readable && access == Access::Hold {
-            regions.entry(namespace.region.clone()).or_default().push((id, namespace));
-        }
-    }
-    let groups: Vec<Vec<Namespace>> =
-        regions.values().map(|spaces| spaces.iter().map(|(_, space)| space.clone()).collect()).collect();
-    let groups: Vec<&[Namespace]> = groups.iter().map(Vec::as_slice).collect();
+    let regions = read_here(replica, |namespace| namespace.kind == kind && namespace.region.starts_with(within));
+    let groups: Vec<&[Namespace]> = regions.values().map(Vec::as_slice).collect();
     let complete = replica.completeness_of_each(&groups, now);
-    let behind: BTreeSet<NamespaceId> = replica.unfolded_namespaces();
-    let known = regions.into_iter().zip(complete).map(|((region, spaces), all)| Known {
-        until: judged_to(&writers(replica, kind, &region, &all), now).cast_signed(),
-        is_folded: spaces.iter().all(|(id, _)| !behind.contains(id)),
-        region,
+    let behind = replica.unfolded_namespaces();
+    let known = regions.iter().zip(complete).map(|(((region, _), spaces), all)| Known {
+        until: judged_to(&writers(replica, kind, region, &all), now).cast_signed(),
+        is_folded: spaces.iter().all(|space| !behind.contains(&replica.namespace_id(space))),
+        region: region.clone(),
     });
     known.collect()
 }

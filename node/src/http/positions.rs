@@ -79,10 +79,7 @@ pub(super) struct PositionQuery {
     )
 )]
 pub(super) async fn list(State(api): State<Api>, Params(query): Params<PositionQuery>) -> Result<Response, ApiError> {
-    let near = query.near.map(|near| near.parse::<Position>()).transpose().map_err(|error| {
-        let message = Message::new("near", "near 须为 纬度,经度（度），如 39.7354,116.3310", error.to_string());
-        ApiError::bad_request(message)
-    })?;
+    let near = place_called(query.near.as_deref())?;
     let role = query.role.as_deref().map(role_called).transpose()?;
     let mut rows = api.units().await?;
     rows.retain(|row| {
@@ -93,6 +90,14 @@ pub(super) async fn list(State(api): State<Api>, Params(query): Params<PositionQ
         rows.sort_by_key(|row| row.distance_m);
     }
     Ok(Json(serde_json::json!(Rows { rows })).into_response())
+}
+
+/// The place that a query names by `near`.
+pub(super) fn place_called(near: Option<&str>) -> Result<Option<Position>, ApiError> {
+    near.map(str::parse::<Position>).transpose().map_err(|error| {
+        let message = Message::new("near", "near 须为 纬度,经度（度），如 39.7354,116.3310", error.to_string());
+        ApiError::bad_request(message)
+    })
 }
 
 fn role_called(name: &str) -> Result<NodeRole, ApiError> {

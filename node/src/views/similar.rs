@@ -29,9 +29,10 @@ const THE_SAME: usize = 80;
 const COMPARED: u32 = 2_000;
 /// Most hints to one report.
 const MOST_HINTS: usize = 10;
-/// The device that reported a case.
-const DEVICE: &str = "json_extract(f.folded, '$.reported.report.device') AS device FROM case_file c \
-    JOIN document d ON d.row = c.row JOIN namespace n ON n.number = d.namespace JOIN case_detail f ON f.row = c.row";
+/// Reading the device that reported a case means reading past all of its history: it is asked for where one is compared.
+const DEVICE: &str =
+    "(SELECT json_extract(f.folded, '$.reported.report.device') FROM case_detail f WHERE f.row = c.row) AS device";
+const NO_DEVICE: &str = "NULL AS device";
 /// Reports that wait for intake and are looked at for one list, the oldest first.
 const MOST_WAITING: u32 = 500;
 
@@ -109,11 +110,9 @@ impl Reader {
         // What was found to be nothing, or part of another one, is no longer a case of its own.
         let states = CaseState::ALL.iter().filter(|state| state.is_open() || **state == CaseState::Closed);
         query.one_of("c.state", states.map(ToString::to_string).collect());
-        let select = format!("{CASE}, {DEVICE}");
+        let device = if report.device.is_some() { DEVICE } else { NO_DEVICE };
         let order = format!("ORDER BY abs(c.reported_ms - {}), c.row LIMIT {COMPARED}", report.reported_ms);
-        let known = query.all(&self.connection, &select, &order, |row| {
-            Ok((case_row(row, now_ms)?, row.get::<_, Option<String>>("device")?))
-        })?;
+        let known = self.with_device(query, device, &order, now_ms)?;
         let mut similar: Vec<SimilarCase> = known
             .into_iter()
             .filter(|(case, _)| report.document.as_ref() != Some(&case.document))
@@ -131,11 +130,19 @@ impl Reader {
     pub fn likeness(&self, document: &str) -> Result<Option<Likeness>, QueryError> {
         let mut query = Query::default();
         query.equals("d.document", Some(document));
-        let select = format!("{CASE}, {DEVICE}");
-        let found = query.all(&self.connection, &select, "", |row| {
-            Ok(Likeness::of(case_row(row, 0)?, row.get::<_, Option<String>>("device")?))
-        })?;
-        Ok(found.into_iter().next())
+        let found = self.with_device(query, DEVICE, "", 0)?;
+        Ok(found.into_iter().next().map(|(case, device)| Likeness::of(&case, device)))
+    }
+
+    fn with_device(
+        &self,
+        query: Query,
+        device: &str,
+        order: &str,
+        now_ms: i64,
+    ) -> Result<Vec<(CaseRow, Option<String>)>, QueryError> {
+        let select = format!("{CASE}, {device} FROM {CASES}");
+        query.all(&self.connection, &select, order, |row| Ok((case_row(row, now_ms)?, row.get("device")?)))
     }
 
     /// Reports that wait for intake and look like others, the oldest first.
@@ -151,13 +158,10 @@ impl Reader {
             let mut query = Query::default();
             query.equals("c.state", Some(CaseState::Reported));
             query.region("c.region", region);
-            let select = format!("{CASE} FROM {CASES}");
             let order = format!("ORDER BY c.reported_ms, c.row LIMIT {MOST_WAITING}");
-            let waiting = query.all(&self.connection, &select, &order, |row| case_row(row, now_ms))?;
             let mut suspected = vec![];
-            for case in waiting {
-                let Some(report) = self.likeness(&case.document)? else { continue };
-                let similar = self.similar_cases(&report, now_ms)?;
+            for (case, device) in self.with_device(query, DEVICE, &order, now_ms)? {
+                let similar = self.similar_cases(&Likeness::of(&case, device), now_ms)?;
                 if !similar.is_empty() {
                     suspected.push(SuspectedDuplicate { case, similar });
                 }
@@ -168,16 +172,16 @@ impl Reader {
 }
 
 impl Likeness {
-    fn of(case: CaseRow, device: Option<String>) -> Self {
+    fn of(case: &CaseRow, device: Option<String>) -> Self {
         Self {
             region: case.region.parse().ok(),
             reported_ms: case.reported_ms,
-            category: case.category,
-            place: case.place.unwrap_or_default(),
+            category: case.category.clone(),
+            place: case.place.clone().unwrap_or_default(),
             position: case.position,
-            description: case.description.unwrap_or_default(),
+            description: case.description.clone().unwrap_or_default(),
             device,
-            document: Some(case.document),
+            document: Some(case.document.clone()),
         }
     }
 

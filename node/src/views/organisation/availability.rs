@@ -53,22 +53,30 @@ impl Reader {
     /// [`QueryError`].
     pub fn crews(&self, now_ms: i64, units: &Units) -> Result<BTreeMap<String, Crew>, QueryError> {
         self.at_once(|| {
-            let (staff, orders) = (self.staff()?, self.open_orders()?);
             let about = BookFilter {
                 from_ms: Some(now_ms),
                 until_ms: Some(now_ms.saturating_add(1)),
                 ..BookFilter::of(BookKind::Shift)
             };
-            let mut crews: BTreeMap<String, Crew> = BTreeMap::new();
+            let mut out: Vec<(String, Shift)> = vec![];
             self.each_typed(&about, |shift: Shift| {
                 let unit = shift.unit.as_deref().and_then(|unit| units.get(&normalise(unit)));
-                let Some((unit, member)) = unit.zip(shift.on_duty()) else { return };
                 let has_left = shift.left.is_some_and(|left| left.0 <= now_ms);
-                if shift.covers(now_ms) && !has_left {
-                    let member = crew_member(&shift, member, staff.get(&normalise(member)));
-                    crews.entry(unit.clone()).or_default().members.push(member);
+                if let Some(unit) = unit.filter(|_| shift.covers(now_ms) && !has_left) {
+                    out.push((unit.clone(), shift));
                 }
             })?;
+            // Of nobody nothing else is looked up: every open case asks.
+            if out.is_empty() {
+                return Ok(BTreeMap::new());
+            }
+            let (staff, orders) = (self.staff()?, self.open_orders()?);
+            let mut crews: BTreeMap<String, Crew> = BTreeMap::new();
+            for (unit, shift) in &out {
+                let Some(member) = shift.on_duty() else { continue };
+                let member = crew_member(shift, member, staff.get(&normalise(member)));
+                crews.entry(unit.clone()).or_default().members.push(member);
+            }
             crews.values_mut().for_each(|crew| orders.count(crew));
             Ok(crews)
         })
