@@ -69,8 +69,18 @@ pub(crate) enum Done {
     Staged(Staged),
     /// Values in cells.
     Stroke(Stroke),
-    /// Moments of a unit's track, in seconds.
-    Track(Recorded, Namespace, BTreeSet<i64>),
+    /// A part of a unit's track.
+    Track(Tracking),
+}
+
+/// A part of a unit's track that was recorded.
+pub(crate) struct Tracking {
+    pub(crate) recorded: Recorded,
+    pub(crate) namespace: Namespace,
+    /// Those of the unit's days that grew: about midnight two.
+    pub(crate) documents: Vec<DocumentId>,
+    /// Its moments, in seconds, where they stand in one document and none was known.
+    pub(crate) seconds: Option<BTreeSet<i64>>,
 }
 
 /// Values in cells of one document.
@@ -415,15 +425,11 @@ impl Desk<'_> {
         let Some(recorded) = outcome.recorded().copied() else { return Ok(Done::Staged(None)) };
         let namespace = self.task.replica.trust().namespaces().get(&recorded.log.namespace).cloned();
         let Some(namespace) = namespace else { return Ok(Done::Staged(None)) };
-        let seconds = fixes.iter().map(|fix| fix.time.0.div_euclid(1_000)).collect();
-        let content = Content { document: recorded.document, record: None, mark: None };
-        // Of a night there are two, and of points that are known already nobody says which were new.
-        let is_whole = outcome.value().documents.len() == 1 && outcome.value().repeated == 0;
-        Ok(if is_whole {
-            Done::Track(recorded, namespace, seconds)
-        } else {
-            Done::Staged(Some((recorded, namespace, content)))
-        })
+        let documents = outcome.value().documents.clone();
+        // Of points that are known already nobody says which were new.
+        let is_whole = documents.len() == 1 && outcome.value().repeated == 0;
+        let seconds = is_whole.then(|| fixes.iter().map(|fix| fix.time.0.div_euclid(1_000)).collect());
+        Ok(Done::Track(Tracking { recorded, namespace, documents, seconds }))
     }
 }
 

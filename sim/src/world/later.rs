@@ -9,7 +9,7 @@ use townmesh_crdt::id::NodeId;
 use townmesh_crdt::namespace::Namespace;
 use townmesh_crdt::policy::DocumentKind;
 
-use super::desk::{self, Desk, Done, Known, Stroke};
+use super::desk::{self, Desk, Done, Known, Stroke, Tracking};
 use super::ledger::{Ack, Claim, Content};
 use super::rows::{Cell, How, Tracked, Written};
 use super::work::Task;
@@ -111,31 +111,32 @@ impl World {
                 if work == Work::Tenant {
                     self.ledger.rows.note(content.document, &namespace, DocumentKind::Household);
                 }
-                if work == Work::Track {
-                    self.ledger.rows.units.insert(content.document, recorded.log.author);
-                }
                 let (log, seq) = (recorded.log, recorded.seq);
                 self.claim(number, Claim::Record(ack(number, namespace, (log, seq), content)));
             }
             Ok(Done::Staged(None)) => {}
             Ok(Done::Stroke(stroke)) => self.stroke(number, held, stroke),
-            Ok(Done::Track(recorded, namespace, seconds)) => {
-                let centers = self.known_centers(number);
-                self.ledger.rows.units.insert(recorded.document, recorded.log.author);
-                let content = Content { document: recorded.document, record: None, mark: None };
-                let ack = ack(number, namespace, (recorded.log, recorded.seq), content);
-                let track = Tracked {
-                    namespace: recorded.log.namespace,
-                    document: recorded.document,
-                    unit: recorded.log.author,
-                    seconds,
-                    centers,
-                    ack: 0,
-                };
-                self.claim(number, Claim::Track(ack, track));
-            }
+            Ok(Done::Track(tracking)) => self.tracked(number, tracking),
             Err(error) => self.command_failed(number, work, &error),
         }
+    }
+
+    /// A part of a unit's track is staged.
+    fn tracked(&mut self, number: usize, tracking: Tracking) {
+        let Tracking { recorded, namespace, documents, seconds } = tracking;
+        let unit = recorded.log.author;
+        self.ledger.rows.units.extend(documents.into_iter().map(|document| (document, unit)));
+        let content = Content { document: recorded.document, record: None, mark: None };
+        let ack = ack(number, namespace, (recorded.log, recorded.seq), content);
+        let claim = match seconds {
+            Some(seconds) => {
+                let (namespace, centers) = (recorded.log.namespace, self.known_centers(number));
+                let document = recorded.document;
+                Claim::Track(ack, Tracked { namespace, document, unit, seconds, centers, ack: 0 })
+            }
+            None => Claim::Record(ack),
+        };
+        self.claim(number, claim);
     }
 
     fn claim(&mut self, number: usize, claim: Claim) {
