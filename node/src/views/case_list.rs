@@ -3,7 +3,9 @@
 //! A page is read along the index of its sort until it is full, which is soon where every hundredth case or more is one
 //! that is asked for. Where a filter leaves few cases, these are looked up by it and sorted: how many it leaves is counted
 //! first, and no further than to [`FEW`]. SQLite, which knows nothing of how often a word stands in a column, would
-//! sort every case of the town for a page of 50.
+//! sort every case of the town for a page of 50. Cases of a time that are sorted by anything else are sorted in an
+//! index that holds, beside the time, all that lists are sorted by: half a million of them without a look at one case. Only what the
+//! page shows is then read.
 //!
 //! Cases that lack what they are sorted by come last, in either order. A page begins after a key and a row, so that it goes on
 //! where it was while cases come and go: one that changes its key meanwhile may be seen twice or not, any other once.
@@ -16,14 +18,12 @@ use townmesh_crdt::domain::region::{RegionCode, RegionLevel};
 use townmesh_crdt::policy::DocumentKind;
 
 use super::analysis::words;
-use super::cases::{CASE, CaseRow, case_row};
+use super::cases::{CASE, CASES, CaseRow, case_row};
 use super::query::{BoundingBox, Listed, Page, Query, SearchText, read_cursor, write_cursor};
 use super::reader::{QueryError, Reader};
 
 /// So many cases are looked up one by one and sorted in less than 50 ms.
 const FEW: u32 = 5_000;
-/// So many that were reported one after the other, whose rows lie side by side.
-const FEW_IN_TURN: u32 = 50_000;
 
 words! {
     /// What a list of cases is sorted by.
@@ -131,8 +131,8 @@ impl CaseSort {
             (Self::Due, true) => "case_file_open_due",
             (Self::Filed, false) => "case_file_filed",
             (Self::Filed, true) => "case_file_open_filed",
-            // An open case was not closed.
-            (Self::Closed, _) => "case_file_closed",
+            (Self::Closed, false) => "case_file_closed",
+            (Self::Closed, true) => "case_file_open_closed",
             (Self::Severity, false) => "case_file_gravity",
             (Self::Severity, true) => "case_file_open_gravity",
         }
@@ -196,11 +196,14 @@ impl Stretch {
     }
 }
 
-/// What a filter leaves, as rows of an index, and how many are few.
-pub(super) struct Narrowed {
-    select: &'static str,
-    query: Query,
-    few: u32,
+/// How the cases of a list are come by.
+pub(super) enum Way {
+    /// Along the index of the sort, until the page is full.
+    Along,
+    /// All of a time, sorted within one index.
+    InTurn,
+    /// These few rows of an index, sorted.
+    Few(&'static str, Query),
 }
 
 impl CaseFilter {
@@ -228,7 +231,7 @@ impl CaseFilter {
         query.equals("c.state", self.state);
         query.equals("c.category", self.category.as_deref());
         query.equals("c.source", self.source);
-        query.equals("c.severity", self.severity);
+        query.equal_number("c.gravity", self.severity.map(|severity| i64::from(severity.code())));
         query.equals("c.reported_by", self.reporter.as_deref());
         if let Some(team) = &self.team {
             query.and("EXISTS (SELECT 1 FROM dispatch_order o WHERE o.row = c.row AND +o.team = ?)", [team.clone()]);
@@ -260,34 +263,37 @@ impl CaseFilter {
         query
     }
 
-    /// How its cases are come by: what stands after `FROM`, and the conditions.
-    fn path(&self, few: Option<Narrowed>) -> (String, Query) {
+    /// The cases that are come by in a way: what stands after `FROM`, and the conditions.
+    fn path(&self, way: Way) -> (String, Query) {
         let mut query = self.query();
-        let index = match few {
-            Some(narrowed) => {
-                query.found_by("c.row", narrowed.select, narrowed.query);
+        let index = match way {
+            Way::Along => format!("INDEXED BY {}", self.sorting().0.index(self.is_of_open())),
+            Way::InTurn => "INDEXED BY case_file_in_turn".to_owned(),
+            Way::Few(select, few) => {
+                query.found_by("c.row", select, few);
                 "NOT INDEXED".to_owned()
             }
-            None => format!("INDEXED BY {}", self.sorting().0.index(self.is_of_open())),
         };
-        // In this order, and no other: a case, then what it is called.
-        let from = format!(
-            "case_file c {index} CROSS JOIN document d ON d.row = c.row CROSS JOIN namespace n ON n.number = d.namespace"
-        );
-        (from, query)
+        (format!("case_file c {index}"), query)
     }
 
-    /// By what it may leave few cases.
-    pub(super) fn narrowed(&self) -> Vec<Narrowed> {
+    /// The way that serves where no filter leaves few cases.
+    pub(super) fn usual_way(&self) -> Way {
+        let is_of_time = self.from_ms.is_some() || self.until_ms.is_some();
+        if is_of_time && self.sorting().0 != CaseSort::Reported { Way::InTurn } else { Way::Along }
+    }
+
+    /// By what it may leave few cases: rows of an index.
+    pub(super) fn narrowed(&self) -> Vec<(&'static str, Query)> {
         let mut all = Vec::new();
-        let mut by = |select, few, fill: &dyn Fn(&mut Query)| {
+        let mut by = |select, fill: &dyn Fn(&mut Query)| {
             let mut query = Query::default();
             fill(&mut query);
-            all.push(Narrowed { select, query, few });
+            all.push((select, query));
         };
         let mut equal = |column: &'static str, select, word: Option<String>| {
             if word.is_some() {
-                by(select, FEW, &|query| query.equals(column, word.as_deref()));
+                by(select, &|query| query.equals(column, word.as_deref()));
             }
         };
         equal("category", "row FROM case_file INDEXED BY case_file_category", self.category.clone());
@@ -296,38 +302,33 @@ impl CaseFilter {
         equal("reported_by", "row FROM case_file INDEXED BY case_file_reporter", self.reporter.clone());
         equal("team", "row FROM dispatch_order", self.team.clone());
         if let Some(severity) = self.severity {
-            let is_of = |query: &mut Query| query.and("gravity = ?", [i64::from(severity.code())]);
-            by("row FROM case_file INDEXED BY case_file_gravity", FEW, &is_of);
+            by("row FROM case_file INDEXED BY case_file_gravity", &|query| {
+                query.equal_number("gravity", Some(i64::from(severity.code())));
+            });
         }
         if self.region.is_some_and(|region| region.level() == RegionLevel::Village) {
-            by("row FROM case_file INDEXED BY case_file_region", FEW, &|query| {
+            by("row FROM case_file INDEXED BY case_file_region", &|query| {
                 query.region("region", self.region);
                 query.equals("category", self.category.as_deref());
                 query.equals("state", self.state);
                 query.equals("source", self.source);
-                query.equals("severity", self.severity);
+                query.equal_number("gravity", self.severity.map(|severity| i64::from(severity.code())));
             });
         }
         if let Some(person) = &self.person {
             let theirs =
                 "row FROM (SELECT row, person FROM dispatch_order UNION ALL SELECT row, person FROM case_event)";
-            by(theirs, FEW, &|query| query.equals("person", Some(person)));
+            by(theirs, &|query| query.equals("person", Some(person)));
         }
         if self.supervised {
-            by("row FROM case_file INDEXED BY case_file_supervised", FEW, &|query| {
-                query.and::<Value>("supervised = 1", [])
-            });
-        }
-        if self.sorting().0 != CaseSort::Reported && (self.from_ms.is_some() || self.until_ms.is_some()) {
-            let time = |query: &mut Query| query.between("reported_ms", self.from_ms, self.until_ms);
-            by("row FROM case_file INDEXED BY case_file_reported", FEW_IN_TURN, &time);
+            by("row FROM case_file INDEXED BY case_file_supervised", &|query| query.and::<Value>("supervised = 1", []));
         }
         if let Some(bounds) = self.bounds {
             let (meets, values) = bounds.meets(DocumentKind::Case);
-            by("row FROM position", FEW, &|query| query.and(&meets, values));
+            by("row FROM position", &|query| query.and(&meets, values));
         }
         if let Some(trigrams) = self.text.as_deref().and_then(SearchText::of).and_then(|text| text.trigrams()) {
-            by("rowid FROM search", FEW, &|query| query.and("search MATCH ?", [trigrams.clone()]));
+            by("rowid FROM search", &|query| query.and("search MATCH ?", [trigrams.clone()]));
         }
         all
     }
@@ -352,50 +353,49 @@ impl Reader {
     /// # Errors
     /// [`QueryError`]; [`QueryError::CursorOfSort`] where the page before was sorted otherwise.
     pub fn cases(&self, filter: &CaseFilter, page: &Page) -> Result<Listed<CaseRow>, QueryError> {
-        self.at_once(|| self.cases_by(filter, page, self.fewest(filter)?))
+        self.at_once(|| self.cases_by(filter, page, self.way(filter)?))
     }
 
-    /// That by which a filter leaves the fewest cases, where these are few.
-    fn fewest(&self, filter: &CaseFilter) -> Result<Option<Narrowed>, QueryError> {
-        let mut fewest: Option<(u32, Narrowed)> = None;
-        for narrowed in filter.narrowed() {
-            let count = narrowed.query.clone().count(&self.connection, narrowed.select, narrowed.few + 1)?;
-            if count <= narrowed.few && fewest.as_ref().is_none_or(|(least, _)| count < *least) {
-                fewest = Some((count, narrowed));
+    /// By that which leaves the fewest cases, where these are few.
+    fn way(&self, filter: &CaseFilter) -> Result<Way, QueryError> {
+        let mut fewest = (FEW + 1, filter.usual_way());
+        for (select, query) in filter.narrowed() {
+            let count = query.clone().count(&self.connection, select, FEW + 1)?;
+            if count < fewest.0 {
+                fewest = (count, Way::Few(select, query));
             }
         }
-        Ok(fewest.map(|(_, narrowed)| narrowed))
+        Ok(fewest.1)
     }
 
-    /// A page, found among the few that are named, else along the index of the sort.
-    pub(super) fn cases_by(
-        &self,
-        filter: &CaseFilter,
-        page: &Page,
-        few: Option<Narrowed>,
-    ) -> Result<Listed<CaseRow>, QueryError> {
+    /// A page, found in this way.
+    pub(super) fn cases_by(&self, filter: &CaseFilter, page: &Page, way: Way) -> Result<Listed<CaseRow>, QueryError> {
         let sorting = filter.sorting();
         let cursor = page.after.as_deref().map(|after| CaseCursor::read(after, sorting)).transpose()?;
         let limit = page.limit() as usize;
-        let (from, query) = filter.path(few);
-        let select = format!("{} AS key, c.row AS row_number, {CASE} FROM {from}", sorting.0.column());
-        let read = |row: &Row<'_>| {
-            let cursor = CaseCursor(sorting, row.get("key")?, row.get("row_number")?);
-            Ok((cursor, case_row(row, filter.now_ms)?))
-        };
-        let mut found: Vec<(CaseCursor, CaseRow)> = Vec::new();
+        let (from, query) = filter.path(way);
+        let select = format!("{} AS key, c.row AS place FROM {from}", sorting.0.column());
+        let mut found: Vec<CaseCursor> = Vec::new();
         for stretch in CaseCursor::stretches(cursor) {
             // One more than are told says whether there are more.
             let wanted = (limit + 1).saturating_sub(found.len());
             if wanted > 0 {
                 let mut query = query.clone();
                 let order = stretch.within(&mut query, sorting);
+                let read = |row: &Row<'_>| Ok(CaseCursor(sorting, row.get("key")?, row.get("place")?));
                 found.extend(query.all(&self.connection, &select, &format!("{order} LIMIT {wanted}"), read)?);
             }
         }
         let has_more = found.len() > limit;
         found.truncate(limit);
-        let next = found.last().filter(|_| has_more).map(|(cursor, _)| write_cursor(cursor));
-        Ok(Listed { rows: found.into_iter().map(|(_, row)| row).collect(), next })
+        let next = found.last().filter(|_| has_more).map(write_cursor);
+        Ok(Listed { rows: self.shown_cases(&found, filter.now_ms)?, next })
+    }
+
+    /// What is shown of these cases.
+    fn shown_cases(&self, found: &[CaseCursor], now_ms: i64) -> Result<Vec<CaseRow>, QueryError> {
+        let mut one = self.connection.prepare_cached(&format!("SELECT {CASE} FROM {CASES} WHERE c.row = ?"))?;
+        let rows = found.iter().map(|CaseCursor(_, _, row)| one.query_row([row], |row| case_row(row, now_ms)));
+        Ok(rows.collect::<rusqlite::Result<_>>()?)
     }
 }

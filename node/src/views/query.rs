@@ -166,6 +166,13 @@ impl Query {
         }
     }
 
+    /// The condition that a number, where one is asked for, stands in this column.
+    pub(super) fn equal_number(&mut self, column: &str, number: Option<i64>) {
+        if let Some(number) = number {
+            self.and(&format!("{column} = ?"), [number]);
+        }
+    }
+
     /// The condition that one of these words stands in this column.
     pub(super) fn one_of(&mut self, column: &str, words: Vec<String>) {
         let places = vec!["?"; words.len()].join(", ");

@@ -7,13 +7,13 @@ use serde::{Serialize, Serializer};
 
 use super::deadlines::limit;
 use super::{
-    ArrivalRow, CalendarDayRow, CategoryRow, ChecklistItemRow, ChecklistRow, GradeRow, LimitRow, MAX_ROWS, MeetingRow,
+    ArrivalRow, CalendarDayRow, CategoryRow, ChecklistItemRow, ChecklistRow, DeskRow, GradeRow, LimitRow, MAX_ROWS, MeetingRow,
     ResponsibilityRow, ScorePart, ScoreRole, ScoreRow, Stage, StageLimitRow, TableKind, TableRow, TransitionRow,
     Weekday, WorkingHoursRow,
 };
 use crate::change::RecordKey;
 use crate::clock::HybridTime;
-use crate::domain::case::{Calendar, LifeCycle, Limit, Severity, TableError, TransitionTable};
+use crate::domain::case::{Calendar, LifeCycle, Limit, Severity, Source, TableError, TransitionTable};
 use crate::domain::checklist::{Checklist, ChecklistItem};
 use crate::domain::columns::{self, Need};
 use crate::domain::date::{Day, UTC_OFFSET_MINUTES};
@@ -22,7 +22,7 @@ use crate::domain::town::TeamKind;
 use crate::value::Fields;
 
 /// How far up the categories a limit or a responsibility is looked for.
-const MAX_DEPTH: usize = 8;
+pub(super) const MAX_DEPTH: usize = 8;
 
 /// A row that somebody recorded.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -188,7 +188,7 @@ impl Tables {
     }
 
     /// A category and those above it, the narrowest first.
-    fn upwards<'a>(&'a self, category: &'a str) -> impl Iterator<Item = &'a str> {
+    pub(super) fn upwards<'a>(&'a self, category: &'a str) -> impl Iterator<Item = &'a str> {
         let parent = |code: &&'a str| self.categories.get(*code).and_then(|row| row.parent.as_deref());
         std::iter::successors(Some(category), parent).take(MAX_DEPTH)
     }
@@ -214,11 +214,21 @@ impl Tables {
         self.stage_limits.range((stage, Day(i32::MIN))..=(stage, today)).next_back().map(|(_, limit)| *limit)
     }
 
-    /// Who owns a case of a category in a region: the narrowest region with a row decides, there the narrowest category.
-    pub fn responsible(&self, region: RegionCode, category: &str) -> Option<&ResponsibilityRow> {
-        let regions = std::iter::successors(Some(region), |region| region.parent()).take(MAX_DEPTH);
-        let mut places = regions.flat_map(|region| self.upwards(category).map(move |category| (region, category)));
-        places.find_map(|(region, category)| self.responsibilities.get(&(region, category.to_owned())))
+    /// The row of a region for a category; neither of one above.
+    pub(super) fn responsibility(&self, region: RegionCode, category: &str) -> Option<ResponsibilityRow> {
+        self.responsibilities.get(&(region, category.to_owned())).cloned()
+    }
+
+    /// The desks, that which takes a case before others first.
+    pub fn desks(&self) -> Vec<DeskRow> {
+        let mut desks: Vec<DeskRow> = self.typed::<DeskRow>().collect();
+        desks.sort_by_key(|desk| desk.rank);
+        desks
+    }
+
+    /// The desk on which a case from this source and of this severity lies; `None` where the town has none for it.
+    pub fn desk_of(&self, source: Option<Source>, severity: Option<Severity>) -> Option<DeskRow> {
+        self.desks().into_iter().find(|desk| desk.takes(source, severity))
     }
 
     /// The parts of a score with their weights in percent.

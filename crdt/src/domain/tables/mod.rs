@@ -15,6 +15,7 @@
 mod assessment;
 mod checklists;
 mod deadlines;
+mod desks;
 mod effective;
 mod ground;
 mod hazards;
@@ -30,7 +31,8 @@ pub use deadlines::{
     CalendarDayRow, CategoryRow, DeadlineUnit, LimitRow, Span, Stage, StageLimitRow, Weekday, WorkingHoursRow,
 };
 pub use effective::{EffectiveRow, RecordedRow, Tables};
-pub use ground::{GridRuleRow, ResponsibilityRow, ResponsibleLevel};
+pub use desks::DeskRow;
+pub use ground::{GridResponsibilityRow, GridRuleRow, LaneRow, ResponsibilityRow, Responsible, ResponsibleLevel};
 pub use hazards::HazardLimitRow;
 pub use organisation::{
     ArrivalRow, CampaignItemRow, CampaignTemplate, DeviceRuleRow, EscalationRow, PlanStepRow, PostRow,
@@ -91,6 +93,12 @@ coded! {
         Arrival = 19, "arrival", "到场时限", "limits of arrival";
         /// How soon hazards are put right.
         HazardLimit = 20, "hazard_limit", "整改时限", "limits of hazards";
+        /// The desks of the command center.
+        Desk = 21, "desk", "指挥中心席位", "desks";
+        /// Who owns which cases in which grid.
+        GridResponsibility = 22, "grid_responsibility", "网格责任清单", "responsibilities in grids";
+        /// Who answers for streets and lanes.
+        Lane = 23, "lane", "街巷长名录", "lane chiefs";
     }
 }
 
@@ -157,6 +165,9 @@ impl TableKind {
             Self::DeviceRule => Definition::of::<DeviceRuleRow>(),
             Self::Arrival => Definition::of::<ArrivalRow>(),
             Self::HazardLimit => Definition::of::<HazardLimitRow>(),
+            Self::Desk => Definition::of::<DeskRow>(),
+            Self::GridResponsibility => Definition::of::<GridResponsibilityRow>(),
+            Self::Lane => Definition::of::<LaneRow>(),
             Self::Unknown(_) => return None,
         })
     }

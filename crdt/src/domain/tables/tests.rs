@@ -8,6 +8,7 @@ use crate::domain::case::{CaseState, Limit, Severity, Step, TransitionTable, Who
 use crate::domain::checklist::Checklist;
 use crate::domain::columns::{List, RETIRED_FIELD};
 use crate::domain::date::Day;
+use crate::domain::region::RegionCode;
 use crate::domain::role::Role;
 use crate::domain::town::TeamKind;
 use crate::value::{FieldId, Value};
@@ -68,6 +69,9 @@ fn no_row_uses_a_number_twice() {
         DeviceRuleRow,
         ArrivalRow,
         HazardLimitRow,
+        DeskRow,
+        GridResponsibilityRow,
+        LaneRow,
         ResponsibilityRow,
         TransitionRow,
         MeetingRow
@@ -233,12 +237,69 @@ fn the_narrowest_region_and_category_with_a_row_is_responsible() {
     ];
     let tables = Tables::new(&recorded(&rows, 5));
     let owner = |region: &str, category: &str| {
-        tables.responsible(region.parse().unwrap(), category).and_then(|row| row.owner.clone())
+        tables.responsible(region.parse().unwrap(), &[], category).and_then(|row| row.owner)
     };
     assert_eq!(owner("110115005220", "rubble").as_deref(), Some("village"), "the region decides before the category");
     assert_eq!(owner("110115005221", "rubble").as_deref(), Some("town-rubble"));
     assert_eq!(owner("110115005221", "dirty_road").as_deref(), Some("town-cleaning"));
     assert_eq!(owner("110115005221", "fire"), None);
+}
+
+#[test]
+fn a_grid_with_a_row_is_responsible_before_its_region() {
+    let village = "110115005220".parse().unwrap();
+    let of_region = ResponsibilityRow {
+        region: Some(village),
+        category: Some("rubble".into()),
+        level: Some(ResponsibleLevel::Village),
+        owner: Some("village".into()),
+        ..ResponsibilityRow::default()
+    };
+    let of_grid = GridResponsibilityRow {
+        region: Some(village),
+        grid: Some("G-01".into()),
+        category: Some("environment".into()),
+        level: Some(ResponsibleLevel::Society),
+        owner: Some("company".into()),
+        person: Some("m-7".into()),
+        ..GridResponsibilityRow::default()
+    };
+    let mut rows = recorded(&[of_region], 5);
+    rows.extend(recorded(&[of_grid], 5));
+    let tables = Tables::new(&rows);
+    let owner = |region: RegionCode, grids: &[&str], category: &str| {
+        let grids: Vec<String> = grids.iter().map(|grid| (*grid).to_owned()).collect();
+        tables.responsible(region, &grids, category).and_then(|row| row.owner)
+    };
+    assert_eq!(owner(village, &["g-01"], "rubble").as_deref(), Some("company"), "a grid goes before a narrower category");
+    assert_eq!(owner(village, &["G-02"], "rubble").as_deref(), Some("village"));
+    assert_eq!(owner(village, &[], "rubble").as_deref(), Some("village"));
+    assert_eq!(owner(village, &["G-01"], "fire"), None);
+    let other = "110115005221".parse().unwrap();
+    assert_eq!(owner(other, &["G-01"], "rubble"), None, "the grid of another village");
+}
+
+#[test]
+fn the_lanes_of_a_place_are_those_that_it_names() {
+    let lane = |region: &str, name: &str, chief: &str| LaneRow {
+        region: region.parse().ok(),
+        name: Some(name.into()),
+        chief: Some(chief.into()),
+        ..LaneRow::default()
+    };
+    let rows = [
+        lane("110115005", "幸福路", "m-1"),
+        lane("110115005220", "幸福路北巷", "m-2"),
+        lane("110115005221", "幸福路南巷", "m-3"),
+    ];
+    let tables = Tables::new(&recorded(&rows, 5));
+    let chiefs = |region: &str, place: &str| -> Vec<String> {
+        let lanes = tables.lanes(region.parse().unwrap(), place);
+        lanes.into_iter().filter_map(|lane| lane.chief).collect()
+    };
+    assert_eq!(chiefs("110115005220", "幸福路北巷 12 号门前"), ["m-2", "m-1"]);
+    assert_eq!(chiefs("110115005220", "幸福路南巷"), ["m-1"], "a lane of another village");
+    assert_eq!(chiefs("110115006200", "幸福路"), [""; 0]);
 }
 
 fn refused<T>(name: &str, code: &'static str) -> Result<T, (String, &'static str)> {

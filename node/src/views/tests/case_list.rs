@@ -4,6 +4,7 @@ use townmesh_crdt::command::read::Reading;
 use townmesh_crdt::domain::case::{Action, CaseState, Lamp, LimitClock, Severity, Source};
 use townmesh_crdt::domain::role::Role;
 
+use super::super::case_list::Way;
 use super::super::query::BoundingBox;
 use super::super::{CaseFilter, CaseSort, QueryError, SortOrder};
 use super::assessment::{Life, MINUTE, NORTH, SOUTH, scene};
@@ -120,12 +121,13 @@ fn a_list_is_the_same_by_whatever_way_it_is_found() {
         for sort in CaseSort::ALL {
             let filter = CaseFilter { sort: Some(*sort), ..filter.clone() };
             let by = |way| reader.cases_by(&filter, &Page::default(), way).unwrap().rows;
-            let along = by(None);
+            let along = by(Way::Along);
             let mut found: Vec<u32> = along.iter().map(|row| number(&row.document)).collect();
             found.sort_unstable();
             assert_eq!(found, expected, "{filter:?}");
-            for way in filter.narrowed() {
-                assert_eq!(by(Some(way)), along, "{filter:?}");
+            assert_eq!(by(filter.usual_way()), along, "{filter:?}");
+            for (select, query) in filter.narrowed() {
+                assert_eq!(by(Way::Few(select, query)), along, "{filter:?}");
             }
         }
     }

@@ -107,7 +107,7 @@ fn sorted(reader: &Reader, cases: usize, regions: &[RegionCode], report: &mut Re
         let from_ms = (BEGIN + at % 12 * 30 * DAY).cast_signed();
         (Some(from_ms), Some(from_ms + (30 * DAY).cast_signed()))
     };
-    let filters: [(&str, &dyn Fn(u64) -> CaseFilter); 6] = [
+    let filters: [(&str, &dyn Fn(u64) -> CaseFilter); 8] = [
         ("open cases", &|_| CaseFilter { open: Some(true), ..CaseFilter::default() }),
         ("cases of a village", &|at| CaseFilter { region: village(at), ..CaseFilter::default() }),
         ("cases of the town and a category", &|at| CaseFilter {
@@ -124,6 +124,15 @@ fn sorted(reader: &Reader, cases: usize, regions: &[RegionCode], report: &mut Re
         ("cases of a month", &|at| {
             let (from_ms, until_ms) = month(at);
             CaseFilter { from_ms, until_ms, ..CaseFilter::default() }
+        }),
+        ("closed cases of a month and a category", &|at| {
+            let (from_ms, until_ms) = month(at);
+            let (category, state) = (category(at), Some(CaseState::Closed));
+            CaseFilter { from_ms, until_ms, category, state, ..CaseFilter::default() }
+        }),
+        ("cases of a year", &|_| {
+            let until_ms = Some((BEGIN + 365 * DAY).cast_signed());
+            CaseFilter { from_ms: Some(BEGIN.cast_signed()), until_ms, ..CaseFilter::default() }
         }),
         ("cases of a person", &|at| CaseFilter {
             person: Some(format!("handler-{}", at % 40)),
