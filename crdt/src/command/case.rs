@@ -164,6 +164,7 @@ pub fn act(
     }
     let action = limited(&*table::tables(replica)?, action)?;
     check_conveying(&known, &action)?;
+    check_reply_due(&action, now)?;
     if let Action::Merge { into } = &action {
         check_merge(replica, case.document, *into)?;
     }
@@ -425,6 +426,12 @@ fn check_conveying(known: &Stored, action: &Action) -> Result<(), CommandError> 
     } else {
         Ok(())
     }
+}
+
+/// A reply cannot be wanted before it is asked for.
+fn check_reply_due(action: &Action, now: Millis) -> Result<(), InputError> {
+    let Action::Supervise { due_ms: Some(due), .. } = action else { return Ok(()) };
+    if *due > now { Ok(()) } else { Err(InputError::new("due_ms", Fault::TimeOrder)) }
 }
 
 /// A category of the town's table.

@@ -145,6 +145,7 @@ pub(super) const TEAM: &[Label] = &[
     label(Team::PHONE, "phone", "值班电话", "phone", plain),
     label(Team::RETIRED, "retired", "已撤销", "retired", yes_no),
     label(Team::NOTE, "note", "备注", "remarks", plain),
+    label(Team::NODES, "nodes", "所用节点", "nodes", plain),
 ];
 
 pub(super) const MEMBER: &[Label] = &[

@@ -111,6 +111,8 @@ record! {
         7 RETIRED retired: Option<bool>,
         /// Remarks.
         8 NOTE note: Option<String>,
+        /// The nodes that it works with: their names, as they were enrolled. An order is delivered when one of them has it.
+        9 NODES nodes: BTreeSet<String>,
     }
 }
 

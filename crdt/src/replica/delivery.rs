@@ -4,9 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::Replica;
 use crate::certificate::Access;
+use crate::change::{Item, record_id};
 use crate::clock::Millis;
 use crate::entry::LogId;
-use crate::id::{DocumentId, NamespaceId, NodeId};
+use crate::id::{DocumentId, NamespaceId, NodeId, RecordId};
 use crate::namespace::Namespace;
 use crate::policy;
 use crate::store::StoreError;
@@ -41,9 +42,34 @@ impl Replica {
     /// # Errors
     /// [`StoreError`].
     pub fn delivery(&mut self, namespace: &Namespace, document: DocumentId) -> Result<Vec<Delivery>, StoreError> {
+        self.delivery_where(namespace, document, |_| true)
+    }
+
+    /// How far one record of a document has travelled. Empty if it is not here.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn delivery_of_record(
+        &mut self,
+        namespace: &Namespace,
+        document: DocumentId,
+        record: RecordId,
+    ) -> Result<Vec<Delivery>, StoreError> {
+        self.delivery_where(namespace, document, |item| match item {
+            Item::Record { bytes, .. } => record_id(bytes) == record,
+            Item::Change { .. } | Item::Epoch { .. } | Item::Seen { .. } => false,
+        })
+    }
+
+    fn delivery_where(
+        &mut self,
+        namespace: &Namespace,
+        document: DocumentId,
+        is_meant: impl Fn(&Item) -> bool,
+    ) -> Result<Vec<Delivery>, StoreError> {
         let Some(number) = self.numbers.get(&self.namespace_id(namespace)).copied() else { return Ok(vec![]) };
         let mut places: BTreeMap<u32, u64> = BTreeMap::new();
-        for item in self.all_items(number, document)? {
+        for item in self.all_items(number, document)?.into_iter().filter(|item| is_meant(&item.item)) {
             let last = places.entry(item.key.log).or_default();
             *last = item.key.seq.max(*last);
         }

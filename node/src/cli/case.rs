@@ -135,6 +135,9 @@ pub(super) struct ListArgs {
     /// 是否未结 / only open ones, or only the others
     #[arg(long, value_name = "BOOL")]
     open: Option<bool>,
+    /// 席位编号 / that lie on this desk of the command center
+    #[arg(long, value_name = "CODE")]
+    desk: Option<String>,
     /// 灯：green、yellow、red / with this lamp, of those whose clock runs
     #[arg(long)]
     lamp: Option<Lamp>,
@@ -223,6 +226,7 @@ impl CaseCommand {
                     ("region", args.region.map(|region| region.to_string())),
                     ("state", args.state.map(|state| state.to_string())),
                     ("open", args.open.map(|open| open.to_string())),
+                    ("desk", args.desk),
                     ("lamp", args.lamp.map(|lamp| lamp.to_string())),
                     ("team", args.team),
                     ("text", args.text),

@@ -101,6 +101,9 @@ struct ListArgs {
     /// 是否未结 / only open cases, or only the others
     #[arg(long, value_name = "BOOL")]
     open: Option<bool>,
+    /// 席位编号 / on this desk (cases)
+    #[arg(long, value_name = "CODE")]
+    desk: Option<String>,
     /// 灯 / with this lamp (cases)
     #[arg(long)]
     lamp: Option<String>,
@@ -158,6 +161,7 @@ impl ListArgs {
             ("state", self.state),
             ("status", self.status),
             ("open", self.open.map(|open| open.to_string())),
+            ("desk", self.desk),
             ("lamp", self.lamp),
             ("grade", self.grade),
             ("kind", self.kind),

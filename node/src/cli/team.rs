@@ -39,6 +39,9 @@ pub(super) struct RecordArgs {
     /// 值班电话 / phone of its duty desk
     #[arg(long)]
     phone: Option<String>,
+    /// 所用节点的名称，可多次给出 / name of a node that it works with; may be given several times
+    #[arg(long = "node", value_name = "NAME")]
+    nodes: Vec<String>,
     /// 是否撤销 / whether it was dissolved
     #[arg(long, value_name = "BOOL")]
     retired: Option<bool>,
@@ -48,8 +51,10 @@ impl TeamCommand {
     pub(super) fn run(self, context: &Context) -> Done {
         let client = Client::of(&context.config.data_dir)?;
         match self {
-            Self::Record(RecordArgs { code, name, kind, region, leader, phone, retired }) => {
-                let team = Team { code: Some(code), name, kind, region, leader, phone, retired, ..Team::default() };
+            Self::Record(RecordArgs { code, name, kind, region, leader, phone, nodes, retired }) => {
+                let nodes = nodes.into_iter().collect();
+                let team =
+                    Team { code: Some(code), name, kind, region, leader, phone, retired, nodes, ..Team::default() };
                 context.output.result(&client.post("/v1/teams", &team)?, recorded);
             }
             Self::List(page) => {

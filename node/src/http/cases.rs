@@ -8,18 +8,16 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
-use serde_json::json;
-use townmesh_crdt::command::case::{self, Acted, Actor, CaseRef, NewCase, Reporter};
+use townmesh_crdt::command::case::{self, Acted, Actor, CaseRef, NewCase};
 use townmesh_crdt::command::{CommandError, table};
-use townmesh_crdt::domain::case::{Action, CaseState, Lamp, OpenStep, Report, Severity, Source};
+use townmesh_crdt::domain::case::{Action, CaseState, Lamp, Report, Severity, Source};
 use townmesh_crdt::domain::number::{NumberError, SpokenNumber};
 use townmesh_crdt::domain::person::PersonalData;
 use townmesh_crdt::domain::region::RegionCode;
-use townmesh_crdt::domain::tables::ResponsibilityRow;
+use townmesh_crdt::domain::tables::Tables;
 use townmesh_crdt::id::{DocumentId, RecordId};
 use townmesh_crdt::policy::DocumentKind;
 use townmesh_crdt::replica::Replica;
-use townmesh_crdt::store::StoreError;
 use utoipa::openapi::RefOr;
 use utoipa::openapi::schema::{AnyOfBuilder, Schema};
 use utoipa::{IntoParams, ToSchema};
@@ -27,25 +25,18 @@ use utoipa::{IntoParams, ToSchema};
 use super::Api;
 use super::bounds::{Named, Params, Payload};
 use super::error::ApiError;
-use super::households::{Recorded, ShowQuery, bounding_box, recorded};
+use super::households::{Recorded, bounding_box, recorded};
 use super::locate::namespace_of;
-use super::openapi::problems::{Clashing, Missing, Noted, Sought, Written, Wrong};
-use super::positions::UnitRow;
-use super::reveal::{Asker, Asking, Reason, Shown};
+use super::openapi::problems::{Missing, Written, Wrong};
 use crate::engine;
 use crate::message::Message;
-use crate::reveals::RevealKind;
-use crate::views::{
-    CaseDetail, CaseFilter, CaseRow, CaseSort, Listed, NamedCodes, Page, SimilarCase, SortOrder, SuggestedForm,
-};
+use crate::views::{CaseFilter, CaseRow, CaseSort, DeskCases, Listed, NamedCodes, Page, SortOrder};
 
 /// What to do about a code that is not known.
 const CHECK_CODE: (&str, &str) = (
     "核对编号；若为新近登记，同步后自会认得",
     "check the code; if it was recorded lately it will be known after the next meeting",
 );
-/// Units that a case names as the nearest.
-const NEAREST: usize = 5;
 
 /// Which cases.
 #[derive(Debug, Default, Deserialize, IntoParams)]
@@ -63,6 +54,8 @@ pub(super) struct CaseQuery {
     /// 派给此人，或此人办理过 / with an order to this member, or something that they did
     person: Option<String>,
     team: Option<String>,
+    /// 在此席位 / that lie on this desk, by its code
+    desk: Option<String>,
     supervised: bool,
     lamp: Option<Lamp>,
     from_ms: Option<i64>,
@@ -78,8 +71,8 @@ pub(super) struct CaseQuery {
 }
 
 impl CaseQuery {
-    /// What it asks for, and which part of that.
-    pub(super) fn parts(self) -> Result<(CaseFilter, Page), ApiError> {
+    /// What it asks for, and which part of that, by the desks of the town's tables.
+    pub(super) fn parts(self, tables: &Tables) -> Result<(CaseFilter, Page), ApiError> {
         let bounds = bounding_box(self.bbox.as_deref())?;
         let filter = CaseFilter {
             region: self.region,
@@ -91,6 +84,7 @@ impl CaseQuery {
             reporter: self.reporter,
             person: self.person,
             team: self.team,
+            desk: self.desk.map(|code| desk(tables, &code)).transpose()?,
             supervised: self.supervised,
             lamp: self.lamp,
             now_ms: engine::now().cast_signed(),
@@ -103,6 +97,17 @@ impl CaseQuery {
         };
         Ok((filter, Page { limit: self.limit, after: self.after }))
     }
+}
+
+/// The desk with this code.
+fn desk(tables: &Tables, code: &str) -> Result<DeskCases, ApiError> {
+    DeskCases::of(tables, code).ok_or_else(|| {
+        let known: Vec<String> = tables.desks().into_iter().filter_map(|desk| desk.code).collect();
+        let known = known.join(", ");
+        let (zh, en) =
+            (format!("没有席位 {code}；席位有 {known}"), format!("there is no desk {code}; desks are {known}"));
+        ApiError::bad_request(Message::new("desk", zh, en))
+    })
 }
 
 #[utoipa::path(
@@ -118,7 +123,7 @@ impl CaseQuery {
     )
 )]
 pub(super) async fn list(State(api): State<Api>, Params(query): Params<CaseQuery>) -> Result<Response, ApiError> {
-    let (filter, page) = query.parts()?;
+    let (filter, page) = query.parts(&*api.engine().read(table::tables).await??)?;
     let listed = api.readers().query(move |reader| reader.cases(&filter, &page)).await?;
     Ok(Json(listed).into_response())
 }
@@ -251,103 +256,6 @@ impl Api {
     }
 }
 
-#[utoipa::path(
-    get,
-    path = "/v1/cases/{id}",
-    operation_id = "showCase",
-    tag = "cases",
-    summary = "一件案卷 / one case",
-    params(("id" = CaseName, Path, description = "案卷或编号 / case, or its number"), ShowQuery, Asking),
-    responses(
-        (status = 200, description = "结果 / what was asked for", body = ShownCase),
-        Sought,
-        Noted,
-        Clashing
-    )
-)]
-pub(super) async fn show(
-    State(api): State<Api>,
-    asker: Asker,
-    Named(name): Named<CaseName>,
-    Params(query): Params<ShowQuery>,
-) -> Result<Response, ApiError> {
-    let id = api.case_named(name).await?;
-    let reason = Reason::of(query.reveal)?;
-    api.views_follow().await;
-    let found = api.readers().query(move |reader| reader.case(id, engine::now().cast_signed())).await?;
-    let found = found.ok_or_else(|| ApiError::not_found("本节点没有此案卷", "there is no such case here"))?;
-    let tables = api.engine().read(table::tables).await??;
-    let place = found.case.region.parse::<RegionCode>().ok().zip(found.case.category.as_deref());
-    // Whom the town's table names for such cases there, for the dispatcher to choose or not.
-    let responsible = place.and_then(|(region, category)| tables.responsible(region, category));
-    let mut reporters = api.engine().read(move |replica| reporters(replica, id)).await??;
-    if let Some(reason) = reason {
-        api.note_reveal(asker, reason, Shown::documents(RevealKind::Case, vec![id.to_string()])).await?;
-    } else {
-        reporters.iter_mut().for_each(|one| one.data = one.data.as_ref().map(PersonalData::masked));
-    }
-    let is_open = found.case.state.is_none_or(CaseState::is_open);
-    let handling = if is_open { api.handling_of(found.case.clone()).await? } else { None };
-    let nearest = match found.case.position.filter(|_| is_open) {
-        Some(place) => api.nearest(place).await?,
-        None => Vec::new(),
-    };
-    let nearest = nearest.into_iter().take(NEAREST).collect();
-    let steps = tables.life_cycle().table().open_steps(found.case.state);
-    let similar = match found.case.state {
-        Some(CaseState::Reported) => api.similar_to(id).await?,
-        Some(_) | None => Vec::new(),
-    };
-    let shown =
-        ShownCase { detail: found, handling, nearest, responsible: responsible.cloned(), reporters, similar, steps };
-    Ok(Json(json!(shown)).into_response())
-}
-
-/// A case with what helps to decide about it.
-#[derive(Debug, Serialize, ToSchema)]
-pub(super) struct ShownCase {
-    #[serde(flatten)]
-    detail: CaseDetail,
-    /// How it should be handled, by what happened about its place before; while it is open.
-    handling: Option<SuggestedForm>,
-    /// Whom to send, where it is open and on the map: units that can be sent before others, then by distance.
-    nearest: Vec<UnitRow>,
-    /// Whom the town's table names for such cases there.
-    responsible: Option<ResponsibilityRow>,
-    /// Who reported it, masked unless revealed.
-    reporters: Vec<Reporter>,
-    /// What it may be a duplicate of, while intake has not decided.
-    similar: Vec<SimilarCase>,
-    /// What can be done with it now and by whom, by the rules in force.
-    steps: Vec<OpenStep>,
-}
-
-impl Api {
-    async fn handling_of(&self, case: CaseRow) -> Result<Option<SuggestedForm>, ApiError> {
-        self.readers().query(move |reader| reader.suggested_form(&case, engine::now().cast_signed())).await
-    }
-
-    /// What whoever acts should know: a code that is not known here was mistyped, or is on its way.
-    async fn warnings(&self, named: NamedCodes) -> Result<Vec<Message>, ApiError> {
-        let (teams, people) = self.readers().query(move |reader| reader.unknown_codes(&named)).await?;
-        let team = |code: String| {
-            let (zh, en) = (format!("本节点没有队伍 {code}"), format!("no team {code} is known here"));
-            Message::new("team_unknown", zh, en).remedy(CHECK_CODE.0, CHECK_CODE.1)
-        };
-        let person = |code: String| {
-            let (zh, en) = (format!("本节点没有人员 {code}"), format!("no member {code} is known here"));
-            Message::new("member_unknown", zh, en).remedy(CHECK_CODE.0, CHECK_CODE.1)
-        };
-        Ok(teams.into_iter().map(team).chain(people.into_iter().map(person)).collect())
-    }
-}
-
-/// Who reported a case, in clear.
-fn reporters(replica: &mut Replica, document: DocumentId) -> Result<Vec<Reporter>, StoreError> {
-    let Some(namespace) = namespace_of(replica, DocumentKind::Case, document)? else { return Ok(Vec::new()) };
-    case::reporters(replica, &CaseRef { namespace, document })
-}
-
 /// What somebody does to a case.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
@@ -401,4 +309,20 @@ pub(super) struct ActedPlace {
     /// Teams and people that it names and that are not known here. It was recorded all the same.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     warnings: Vec<Message>,
+}
+
+impl Api {
+    /// What whoever acts should know: a code that is not known here was mistyped, or is on its way.
+    async fn warnings(&self, named: NamedCodes) -> Result<Vec<Message>, ApiError> {
+        let (teams, people) = self.readers().query(move |reader| reader.unknown_codes(&named)).await?;
+        let team = |code: String| {
+            let (zh, en) = (format!("本节点没有队伍 {code}"), format!("no team {code} is known here"));
+            Message::new("team_unknown", zh, en).remedy(CHECK_CODE.0, CHECK_CODE.1)
+        };
+        let person = |code: String| {
+            let (zh, en) = (format!("本节点没有人员 {code}"), format!("no member {code} is known here"));
+            Message::new("member_unknown", zh, en).remedy(CHECK_CODE.0, CHECK_CODE.1)
+        };
+        Ok(teams.into_iter().map(team).chain(people.into_iter().map(person)).collect())
+    }
 }

@@ -11,10 +11,12 @@ use axum::http::header;
 use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
+use townmesh_crdt::command::table;
 use townmesh_crdt::domain::case::{self, Lamp, Severity};
 use townmesh_crdt::domain::checklist::Grade;
 use townmesh_crdt::domain::person::{mask_name, mask_numbers, mask_phone};
 use townmesh_crdt::domain::region::RegionCode;
+use townmesh_crdt::domain::tables::Tables;
 use utoipa::{IntoParams, ToSchema};
 
 use super::Api;
@@ -71,6 +73,8 @@ pub(super) struct ListQuery {
     order: Option<SortOrder>,
     /// Of cases, orders or members.
     team: Option<String>,
+    /// Of cases: those on this desk.
+    desk: Option<String>,
     /// Of cases.
     supervised: Option<bool>,
     /// Of cases.
@@ -170,10 +174,10 @@ enum Source {
 
 impl Source {
     /// What a query asks for.
-    fn of(list: ListKind, query: &str) -> Result<Self, ApiError> {
+    fn of(list: ListKind, query: &str, tables: &Tables) -> Result<Self, ApiError> {
         let (source, page) = match list {
             ListKind::Cases => {
-                Params::<CaseQuery>::of(query)?.parts().map(|(filter, page)| (Self::Cases(filter), page))?
+                Params::<CaseQuery>::of(query)?.parts(tables).map(|(filter, page)| (Self::Cases(filter), page))?
             }
             ListKind::Orders => {
                 let (filter, page) = Params::<OrderQuery>::of(query)?.parts();
@@ -289,7 +293,8 @@ pub(super) async fn export(
         })?;
     let reason = Reason::of(reveal)?;
     let masked = if reason.is_some() { &[] } else { masks(list) };
-    let source = Source::of(list, &rest)?;
+    let tables = api.engine().read(table::tables).await??;
+    let source = Source::of(list, &rest, &tables)?;
     let place = api.bounds().heavy()?;
     let writer = ListWriter::new(list, format)?;
     api.views_follow().await;

@@ -84,6 +84,7 @@ mod bounds;
 mod cases;
 mod changes;
 mod columns;
+mod command;
 mod completeness;
 mod conflicts;
 mod delivery;
@@ -114,6 +115,7 @@ mod ogc;
 mod once;
 mod openapi;
 mod openings;
+mod order_delivery;
 mod orders;
 mod organisation;
 mod photos;
@@ -127,6 +129,7 @@ mod revoke;
 mod same_people;
 mod server;
 mod sheets;
+mod shown_case;
 mod status;
 mod tables;
 #[cfg(test)]
@@ -322,7 +325,7 @@ fn work() -> Router<Api> {
         .route("/v1/cases/similar", get(duplicates::similar))
         .route("/v1/cases/duplicates", get(duplicates::suspected))
         .route("/v1/cases/{id}/similar", get(duplicates::similar_to))
-        .route("/v1/cases/{id}", get(cases::show))
+        .route("/v1/cases/{id}", get(shown_case::show))
         .route("/v1/cases/import", post(hotline::import).layer(DefaultBodyLimit::max(MAX_TABLE_FILE as usize)))
         .route("/v1/cases/{id}/actions", post(cases::act))
         .route("/v1/events", get(events::list).post(events::record).layer(DefaultBodyLimit::max(bounds::EVENTS_BYTES)))
@@ -330,6 +333,7 @@ fn work() -> Router<Api> {
         .route("/v1/orders/{number}", get(orders::show))
         .route("/v1/orders/{number}/sheet", get(sheets::sheet))
         .route("/v1/handover", get(orders::handover))
+        .route("/v1/command", get(command::show))
 }
 
 /// What the town keeps lists of beside households, cases and devices, and what follows from them.

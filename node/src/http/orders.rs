@@ -5,23 +5,18 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
-use townmesh_crdt::certificate::Access;
 use townmesh_crdt::domain::case::{Lamp, OrderStatus};
 use townmesh_crdt::domain::number::SpokenNumber;
 use townmesh_crdt::domain::region::RegionCode;
-use townmesh_crdt::id::DocumentId;
 use townmesh_crdt::namespace::NamespaceKind;
-use townmesh_crdt::policy::DocumentKind;
-use townmesh_crdt::replica::Replica;
-use townmesh_crdt::store::StoreError;
 use utoipa::{IntoParams, ToSchema};
 
 use super::Api;
 use super::bounds::{Named, Params};
 use super::completeness::{self, Complete};
 use super::error::ApiError;
-use super::locate::namespace_of;
 use super::openapi::problems::{Clashing, Sought, Wrong};
+use super::order_delivery::{WaitingOrder, with_delivery};
 use crate::engine;
 use crate::message::Message;
 use crate::views::{CaseFilter, CaseRow, Listed, OrderFilter, OrderRow, Page, QueryError, Reader};
@@ -129,15 +124,6 @@ pub(super) struct Handover {
     completeness: Complete,
 }
 
-/// An order that nobody has acknowledged.
-#[derive(Debug, Serialize, ToSchema)]
-pub(super) struct WaitingOrder {
-    #[serde(flatten)]
-    order: OrderRow,
-    /// Names of the nodes that are to have the case and have not said that they do.
-    undelivered: Vec<String>,
-}
-
 #[utoipa::path(
     get,
     path = "/v1/handover",
@@ -159,7 +145,8 @@ pub(super) async fn handover(
     let completeness = completeness::of(&api, Some(NamespaceKind::Cases), region).await?;
     let now_ms = engine::now().cast_signed();
     let ([red, yellow, supervised], waiting) = api.readers().query(move |reader| parts(reader, region, now_ms)).await?;
-    let unacknowledged = api.engine().read(move |replica| with_delivery(replica, waiting)).await??;
+    let teams = api.readers().query(Reader::team_nodes).await?;
+    let unacknowledged = api.engine().read(move |replica| with_delivery(replica, waiting, &teams)).await??;
     Ok(Json(Handover { now_ms, red, yellow, supervised, unacknowledged, completeness }).into_response())
 }
 
@@ -174,26 +161,4 @@ fn parts(reader: &Reader, region: Option<RegionCode>, now_ms: i64) -> Result<Par
     let supervised = cases(CaseFilter { supervised: true, ..all })?;
     let waiting = reader.orders(&OrderFilter { region, status: Some(OrderStatus::Sent), team: None }, &page)?;
     Ok(([red, yellow, supervised], waiting))
-}
-
-fn with_delivery(replica: &mut Replica, waiting: Listed<OrderRow>) -> Result<Listed<WaitingOrder>, StoreError> {
-    let mut rows = Vec::with_capacity(waiting.rows.len());
-    for order in waiting.rows {
-        let undelivered = match order.case.parse() {
-            Ok(case) => undelivered(replica, case)?,
-            Err(_) => Vec::new(),
-        };
-        rows.push(WaitingOrder { order, undelivered });
-    }
-    Ok(Listed { rows, next: waiting.next })
-}
-
-/// Names of the nodes that work with a case and have not said that they have it as it is here.
-fn undelivered(replica: &mut Replica, case: DocumentId) -> Result<Vec<String>, StoreError> {
-    let Some(namespace) = namespace_of(replica, DocumentKind::Case, case)? else { return Ok(Vec::new()) };
-    let missing = replica.delivery(&namespace, case)?.into_iter();
-    let missing = missing.filter(|one| one.access == Access::Hold && !one.delivered);
-    let mut names: Vec<String> = missing.map(|one| replica.name_of(&one.node)).collect();
-    names.sort();
-    Ok(names)
 }

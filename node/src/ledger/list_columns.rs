@@ -104,6 +104,7 @@ const CASES: &[ListColumn] = &[
     time("/handled_ms", "处置完成"),
     time("/closed_ms", "结案时间"),
     plain("/supervised", "督办待回复"),
+    time("/reply_due_ms", "督办时限"),
     plain("/rework", "返工次数"),
     plain("/conflicts", "待裁定冲突"),
     plain("/document", "案卷标识"),

@@ -14,7 +14,10 @@ use rusqlite::Row;
 use rusqlite::types::Value;
 use serde::{Deserialize, Serialize};
 use townmesh_crdt::domain::case::{CaseState, Lamp, Severity, Source};
+use townmesh_crdt::domain::columns::List;
+use townmesh_crdt::domain::key;
 use townmesh_crdt::domain::region::{RegionCode, RegionLevel};
+use townmesh_crdt::domain::tables::{DeskRow, Tables};
 use townmesh_crdt::policy::DocumentKind;
 
 use super::analysis::words;
@@ -72,6 +75,8 @@ pub struct CaseFilter {
     pub person: Option<String>,
     /// With an order to this team.
     pub team: Option<String>,
+    /// That lie on this desk.
+    pub desk: Option<DeskCases>,
     /// With a supervision that waits for its reply.
     pub supervised: bool,
     /// With this lamp, of those whose clock runs.
@@ -90,6 +95,43 @@ pub struct CaseFilter {
     pub sort: Option<CaseSort>,
     /// In this order; that of the sort where nothing is said: what is due first, else the latest or gravest first.
     pub order: Option<SortOrder>,
+}
+
+/// The cases of one desk: those that it takes, and no desk before it.
+#[derive(Debug, Clone)]
+pub struct DeskCases {
+    own: DeskRow,
+    before: Vec<DeskRow>,
+}
+
+impl DeskCases {
+    /// Those of the desk with this code; `None` where the town has no such desk.
+    pub fn of(tables: &Tables, code: &str) -> Option<Self> {
+        let mut before = tables.desks();
+        let is_meant = |desk: &DeskRow| desk.code.as_deref().is_some_and(|own| key::is_same(own, code));
+        let place = before.iter().position(is_meant)?;
+        let own = before.drain(place..).next()?;
+        Some(Self { own, before })
+    }
+
+    fn within(&self, query: &mut Query) {
+        takes(query, "", &self.own);
+        self.before.iter().for_each(|desk| takes(query, "NOT ", desk));
+    }
+}
+
+/// The condition that a desk takes a case, as [`DeskRow::takes`] has it; a word that is not there is none of those named.
+fn takes(query: &mut Query, negation: &str, desk: &DeskRow) {
+    let named = |column: &str, words: Vec<String>| {
+        let places = vec!["?"; words.len()].join(", ");
+        (!words.is_empty()).then(|| (format!("COALESCE({column}, '') IN ({places})"), words))
+    };
+    let sources = desk.sources.iter().flat_map(|List(all)| all).map(ToString::to_string).collect();
+    let severities = desk.severities.iter().flat_map(|List(all)| all).map(ToString::to_string).collect();
+    let parts = [named("c.source", sources), named("c.severity", severities)];
+    let (conditions, words): (Vec<String>, Vec<Vec<String>>) = parts.into_iter().flatten().unzip();
+    let all = if conditions.is_empty() { "1".to_owned() } else { conditions.join(" AND ") };
+    query.and(&format!("{negation}({all})"), words.concat());
 }
 
 /// How a list is sorted.
@@ -242,6 +284,9 @@ impl CaseFilter {
                  OR EXISTS (SELECT 1 FROM case_event e WHERE e.row = c.row AND +e.person = ?)",
                 [person.clone(), person.clone()],
             );
+        }
+        if let Some(desk) = &self.desk {
+            desk.within(&mut query);
         }
         if self.supervised {
             query.and::<Value>("c.supervised = 1", []);

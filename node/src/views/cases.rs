@@ -66,6 +66,8 @@ pub struct CaseRow {
     pub closed_ms: Option<i64>,
     /// Whether a supervision waits for its reply.
     pub supervised: bool,
+    /// By when, in milliseconds since 1970; the first where several wait, and `None` where no time was set.
+    pub reply_due_ms: Option<i64>,
     /// How often verification failed.
     pub rework: u32,
     /// Conflicts that nobody has settled.
@@ -124,6 +126,8 @@ pub struct OrderRow {
     pub sent_ms: i64,
     /// Who sent it.
     pub sent_by: Option<String>,
+    /// When somebody of the team first answered to it, as *seen*: acknowledged it, named a person, came or did it.
+    pub seen_ms: Option<i64>,
     /// Who of the team does it, once somebody is named: a member's code.
     pub person: Option<String>,
     /// By which means it was handed on last, by voice or on paper.
@@ -262,6 +266,7 @@ pub(super) fn case_row(row: &Row<'_>, now_ms: i64) -> rusqlite::Result<CaseRow> 
         handled_ms: row.get("handled_ms")?,
         closed_ms: row.get("closed_ms")?,
         supervised: row.get("supervised")?,
+        reply_due_ms: row.get("reply_due_ms")?,
         rework: row.get("rework")?,
         conflicts: row.get("conflicts")?,
     })
@@ -279,6 +284,12 @@ fn lamp(row: &Row<'_>, now_ms: i64) -> rusqlite::Result<Option<Lamp>> {
     }))
 }
 
+fn seen(row: &Row<'_>) -> rusqlite::Result<Option<i64>> {
+    let answers = ["acknowledged_ms", "assigned_ms", "on_scene_ms", "done_ms"].into_iter();
+    let times = answers.map(|column| row.get::<_, Option<i64>>(column)).collect::<rusqlite::Result<Vec<_>>>()?;
+    Ok(times.into_iter().flatten().min())
+}
+
 fn order_row(row: &Row<'_>) -> rusqlite::Result<OrderRow> {
     let conveyed: Vec<Conveyed> = serde_json::from_value(json(row, "conveyed")?).unwrap_or_default();
     let last = conveyed.iter().map(|told| &told.conveying).max_by_key(|told| told.at_ms);
@@ -294,6 +305,7 @@ fn order_row(row: &Row<'_>) -> rusqlite::Result<OrderRow> {
         status: word(row, "status")?,
         sent_ms: row.get("sent_ms")?,
         sent_by: row.get("sent_by")?,
+        seen_ms: seen(row)?,
         person: row.get("person")?,
         conveyed_by: last.map(|told| told.means),
         conveyed_ms: last.map(|told| told.at_ms.cast_signed()),

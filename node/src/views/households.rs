@@ -320,6 +320,17 @@ impl Reader {
         query.all(&self.connection, &select, "ORDER BY z.found_ms DESC, z.row", hazard_row)
     }
 
+    /// The hazards that a case is about, the newest first.
+    ///
+    /// # Errors
+    /// [`QueryError`].
+    pub fn hazards_of_case(&self, case: DocumentId) -> Result<Vec<HazardRow>, QueryError> {
+        let mut query = Query::default();
+        query.equals("z.case_document", Some(case));
+        let select = format!("{HAZARD} FROM {HAZARDS}");
+        query.all(&self.connection, &select, "ORDER BY z.found_ms DESC, z.row", hazard_row)
+    }
+
     /// Inspections, the newest first.
     ///
     /// # Errors

@@ -57,7 +57,7 @@ pub use assessment::{
     Assessment, AssessmentFilter, Before, Counts, Figure, GroupAssessment, GroupBy, Moments, Percent, Rates,
 };
 pub use books::{BookFilter, BookRow};
-pub use case_list::{CaseFilter, CaseSort, SortOrder};
+pub use case_list::{CaseFilter, CaseSort, DeskCases, SortOrder};
 pub use cases::{CaseDetail, CaseEventRow, CaseRow, OrderFilter, OrderRow};
 pub use changes::{Change, ChangeCursor, ChangeFilter, ChangeKind, Changes, CursorError};
 pub use conflicts::{ConflictFilter, ConflictPlace, ConflictRow, SettledRow};
@@ -71,8 +71,9 @@ pub use households::{
 };
 pub use moves::{MoveFilter, MoveRow, MoveStepRow, PersonSide, SamePersonRow};
 pub use organisation::{
-    Attendance, CallStep, Callee, CampaignProgress, Comparison, Crew, CrewMember, Escalated, EscalationFilter,
-    MustCount, PostStaffing, ResponseState, Staffing, StaffingFilter, StepState, Units, WorkPlace, WorklistFilter,
+    Attendance, CallStep, Callee, CampaignProgress, CommandMode, CommandState, Comparison, Crew, CrewMember, DeskLoad,
+    Escalated, EscalationFilter, MustCount, PostStaffing, ResponseState, Staffing, StaffingFilter, StateCount,
+    StepState, Units, WorkPlace, WorklistFilter,
 };
 pub use query::{BoundingBox, DEFAULT_LIMIT, Listed, MAX_LIMIT, Page};
 pub use reader::{QueryError, Reader};

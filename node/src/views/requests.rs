@@ -5,11 +5,9 @@ use rusqlite::types::Value;
 use townmesh_crdt::domain::case::CaseState;
 use townmesh_crdt::domain::position::Position;
 use townmesh_crdt::domain::region::RegionCode;
-use townmesh_crdt::domain::town::Grid;
 use townmesh_crdt::id::DocumentId;
-use townmesh_crdt::policy::DocumentKind;
 
-use super::query::{BoundingBox, Query, position, word};
+use super::query::{Query, position, word};
 use super::reader::{QueryError, Reader};
 
 /// Which reports of the public.
@@ -94,14 +92,7 @@ impl Reader {
     /// # Errors
     /// [`QueryError`].
     pub fn regions_at(&self, place: Position) -> Result<Vec<RegionCode>, QueryError> {
-        let mut query = Query::default();
-        let point = BoundingBox { southwest: place, northeast: place };
-        query.within("g.row", DocumentKind::Grid, Some(point));
-        let read = |row: &Row<'_>| row.get::<_, String>("detail");
-        let grids = query.all(&self.connection, "g.detail FROM grid g", "", read)?;
-        let grids = grids.iter().filter_map(|detail| serde_json::from_str::<Grid>(detail).ok());
-        let around = grids.filter(|grid| grid.polygon.as_ref().is_some_and(|polygon| polygon.contains(place)));
-        let mut regions: Vec<RegionCode> = around.filter_map(|grid| grid.region).collect();
+        let mut regions: Vec<RegionCode> = self.grids_at(place)?.into_iter().filter_map(|grid| grid.region).collect();
         regions.sort();
         regions.dedup();
         Ok(regions)

@@ -10,8 +10,9 @@ use townmesh_crdt::domain::key::normalise;
 use townmesh_crdt::domain::position::Position;
 use townmesh_crdt::domain::region::{RegionCode, RegionKind};
 use townmesh_crdt::domain::town::{Grid, TeamKind};
+use townmesh_crdt::policy::DocumentKind;
 
-use super::query::{Listed, Order, Page, Query, json, position, word};
+use super::query::{BoundingBox, Listed, Order, Page, Query, json, position, word};
 use super::reader::{QueryError, Reader};
 
 /// A region in a list.
@@ -74,6 +75,8 @@ pub struct TeamRow {
     pub phone: Option<String>,
     /// Dissolved.
     pub retired: bool,
+    /// Names of the nodes that it works with.
+    pub nodes: Vec<String>,
 }
 
 /// How much there is in one village or community.
@@ -238,6 +241,30 @@ impl Reader {
         Ok(named.collect())
     }
 
+    /// Names of the nodes of each team that names some, by its code as codes are compared.
+    ///
+    /// # Errors
+    /// [`QueryError`].
+    pub fn team_nodes(&self) -> Result<BTreeMap<String, BTreeSet<String>>, QueryError> {
+        let read = |row: &Row<'_>| Ok((normalise(&row.get::<_, String>("code")?), json(row, "nodes")?));
+        let all = Query::default().all(&self.connection, "code, nodes FROM team WHERE nodes <> '[]'", "", read)?;
+        Ok(all.into_iter().filter_map(|(code, nodes)| Some((code, serde_json::from_value(nodes).ok()?))).collect())
+    }
+
+    /// The grids in which a place lies, by region and code.
+    ///
+    /// # Errors
+    /// [`QueryError`].
+    pub fn grids_at(&self, place: Position) -> Result<Vec<Grid>, QueryError> {
+        let mut query = Query::default();
+        let point = BoundingBox { southwest: place, northeast: place };
+        query.within("g.row", DocumentKind::Grid, Some(point));
+        let read = |row: &Row<'_>| row.get::<_, String>("detail");
+        let grids = query.all(&self.connection, "g.detail FROM grid g", "ORDER BY g.region, g.code, g.row", read)?;
+        let grids = grids.iter().filter_map(|detail| serde_json::from_str::<Grid>(detail).ok());
+        Ok(grids.filter(|grid| grid.polygon.as_ref().is_some_and(|polygon| polygon.contains(place))).collect())
+    }
+
     /// The grids of a region and within it, each with the region that it is recorded for (empty: of the town).
     pub(super) fn grids(&self, region: Option<RegionCode>) -> Result<Vec<(String, Grid)>, QueryError> {
         let mut query = Query::default();
@@ -281,6 +308,7 @@ fn team_row(row: &Row<'_>) -> rusqlite::Result<TeamRow> {
         leader: row.get("leader")?,
         phone: row.get("phone")?,
         retired: row.get("retired")?,
+        nodes: serde_json::from_value(json(row, "nodes")?).unwrap_or_default(),
     })
 }
 

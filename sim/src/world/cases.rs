@@ -114,7 +114,7 @@ fn handling(task: &mut Task<'_>, case: &Case, roll: u32) -> (Role, Action) {
             let called = vec![Assignment { team: "team-9".into(), task: "支援".into() }];
             (Role::Dispatcher, Action::Whistle { callers: vec!["team-0".into()], called })
         }
-        96..98 => (Role::Commander, Action::Supervise { demand: "限期".into() }),
+        96..98 => (Role::Commander, Action::Supervise { demand: "限期".into(), due_ms: None }),
         _ => {
             let lead = case.orders.iter().find(|order| order.lead).map(|order| order.team.clone());
             (Role::Handler, Action::LeadClose { team: lead.unwrap_or_default(), summary: "完".into() })

@@ -99,7 +99,7 @@ fn perform(replica: &mut Replica, deed: &Deed) {
                 0 => (Role::IntakeClerk, Action::Accept),
                 1 => (Role::IntakeClerk, Action::Refuse { reason: "无".into() }),
                 2 => (Role::Inspector, Action::Comment { text: "看过".into() }),
-                _ => (Role::Commander, Action::Supervise { demand: "快".into() }),
+                _ => (Role::Commander, Action::Supervise { demand: "快".into(), due_ms: None }),
             };
             let _ = case::act(replica, reported.unwrap().value(), &cases::actor(role, "a"), action, NOW);
         }

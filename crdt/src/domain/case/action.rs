@@ -438,11 +438,14 @@ pub enum Action {
         #[n(1)]
         valid: bool,
     },
-    /// 督办: the commander demands an answer.
+    /// 督办: the commander demands an answer, by `due_ms` where that is said, in milliseconds since 1970.
     #[n(27)]
     Supervise {
         #[n(0)]
         demand: String,
+        #[n(1)]
+        #[serde(default)]
+        due_ms: Option<u64>,
     },
     /// 督办回复: the answer to a `supervision`.
     #[n(28)]

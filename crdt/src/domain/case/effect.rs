@@ -59,8 +59,9 @@ impl Case {
             Action::HandleOnSpot { result, photos } => {
                 self.on_spot.push(OnSpot { event, result: result.clone(), photos: photos.clone() });
             }
-            Action::Supervise { demand } => {
-                self.supervisions.push(Supervision { event, demand: demand.clone(), reply: None });
+            Action::Supervise { demand, due_ms } => {
+                let (by, demand) = (by.clone(), demand.clone());
+                self.supervisions.push(Supervision { event, by, demand, due_ms: *due_ms, reply: None });
             }
             Action::Reply { supervision, answer } => {
                 if let Some(demand) = self.supervisions.iter_mut().find(|demand| demand.event == *supervision) {

@@ -175,7 +175,7 @@ fn check_action(action: &Action) -> Result<(), EventError> {
         | Action::RequestSuspension { reason: text }
         | Action::RequestVoid { reason: text }
         | Action::Decline { reason: text, .. }
-        | Action::Supervise { demand: text }
+        | Action::Supervise { demand: text, .. }
         | Action::Reply { answer: text, .. }
         | Action::Comment { text } => words("the text", text),
         Action::Accept

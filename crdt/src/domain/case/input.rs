@@ -81,7 +81,7 @@ impl Action {
                 line("team", team)?;
                 lines("summary", summary)
             }
-            Self::Supervise { demand } => words("demand", demand),
+            Self::Supervise { demand, .. } => words("demand", demand),
             Self::Reply { answer, .. } => words("answer", answer),
             Self::Comment { text } => words("text", text),
             Self::Convey { conveying, .. } => conveying.check_input().map_err(|error| error.within("conveying")),

@@ -231,8 +231,12 @@ pub struct OnSpot {
 pub struct Supervision {
     /// The event.
     pub event: RecordId,
+    /// Who demands it.
+    pub by: String,
     /// What is demanded.
     pub demand: String,
+    /// By when an answer is wanted, in milliseconds since 1970.
+    pub due_ms: Option<u64>,
     /// The replying event and its words.
     pub reply: Option<(RecordId, String)>,
 }
@@ -502,6 +506,12 @@ impl Case {
     /// Whether a supervision waits for its reply.
     pub fn is_supervised(&self) -> bool {
         self.supervisions.iter().any(|supervision| supervision.reply.is_none())
+    }
+
+    /// By when the first reply to a supervision is wanted, in milliseconds since 1970.
+    pub fn reply_due(&self) -> Option<u64> {
+        let waiting = self.supervisions.iter().filter(|supervision| supervision.reply.is_none());
+        waiting.filter_map(|supervision| supervision.due_ms).min()
     }
 
     /// Orders that somebody still has to do.

@@ -7,9 +7,9 @@ use serde::{Serialize, Serializer};
 
 use super::deadlines::limit;
 use super::{
-    ArrivalRow, CalendarDayRow, CategoryRow, ChecklistItemRow, ChecklistRow, DeskRow, GradeRow, LimitRow, MAX_ROWS, MeetingRow,
-    ResponsibilityRow, ScorePart, ScoreRole, ScoreRow, Stage, StageLimitRow, TableKind, TableRow, TransitionRow,
-    Weekday, WorkingHoursRow,
+    ArrivalRow, CalendarDayRow, CategoryRow, ChecklistItemRow, ChecklistRow, DeskRow, GradeRow, LimitRow, MAX_ROWS,
+    MeetingRow, ResponsibilityRow, ScorePart, ScoreRole, ScoreRow, Stage, StageLimitRow, TableKind, TableRow,
+    TransitionRow, Weekday, WorkingHoursRow,
 };
 use crate::change::RecordKey;
 use crate::clock::HybridTime;

@@ -30,8 +30,8 @@ pub use checklists::{ChecklistItemRow, ChecklistRow};
 pub use deadlines::{
     CalendarDayRow, CategoryRow, DeadlineUnit, LimitRow, Span, Stage, StageLimitRow, Weekday, WorkingHoursRow,
 };
-pub use effective::{EffectiveRow, RecordedRow, Tables};
 pub use desks::DeskRow;
+pub use effective::{EffectiveRow, RecordedRow, Tables};
 pub use ground::{GridResponsibilityRow, GridRuleRow, LaneRow, ResponsibilityRow, Responsible, ResponsibleLevel};
 pub use hazards::HazardLimitRow;
 pub use organisation::{

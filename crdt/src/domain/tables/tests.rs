@@ -271,7 +271,11 @@ fn a_grid_with_a_row_is_responsible_before_its_region() {
         let grids: Vec<String> = grids.iter().map(|grid| (*grid).to_owned()).collect();
         tables.responsible(region, &grids, category).and_then(|row| row.owner)
     };
-    assert_eq!(owner(village, &["g-01"], "rubble").as_deref(), Some("company"), "a grid goes before a narrower category");
+    assert_eq!(
+        owner(village, &["g-01"], "rubble").as_deref(),
+        Some("company"),
+        "a grid goes before a narrower category"
+    );
     assert_eq!(owner(village, &["G-02"], "rubble").as_deref(), Some("village"));
     assert_eq!(owner(village, &[], "rubble").as_deref(), Some("village"));
     assert_eq!(owner(village, &["G-01"], "fire"), None);

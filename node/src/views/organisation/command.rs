@@ -152,7 +152,7 @@ fn contact(row: &rusqlite::Row<'_>, roles: BTreeSet<String>) -> rusqlite::Result
     Ok(Contact { code: row.get("code")?, name: row.get("name")?, phone: row.get("phone")?, region, roles })
 }
 
-fn is_closed(response: &Response) -> bool {
+pub(super) fn is_closed(response: &Response) -> bool {
     response.closed.is_some() || response.retired == Some(true)
 }
 

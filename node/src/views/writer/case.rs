@@ -15,8 +15,8 @@ use super::{Batch, Slot, coordinates, json, key};
 
 const CASE: &str = "INSERT OR REPLACE INTO case_file (row, number, region, state, source, category, severity, place, \
     description, latitude, longitude, reported_by, reported_ms, filed_ms, yellow_ms, due_ms, handled_ms, closed_ms, supervised, \
-    orders, returned, verifications, rework, conflicts, open, gravity, found_ms) \
-    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
+    orders, returned, verifications, rework, conflicts, open, gravity, found_ms, reply_due_ms) \
+    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
 const FIGURES: &str = "UPDATE case_file SET intake_ended = ?, intake_in_time = ?, filing_ended = ?, filing_in_time = ?, \
     dispatch_ended = ?, dispatch_in_time = ?, verification_ended = ?, verification_in_time = ?, check_ended = ?, \
     check_in_time = ?, check_open = ?, awaits = ?, awaits_due_ms = ?, satisfaction = ?, solved = ? WHERE row = ?";
@@ -70,6 +70,7 @@ impl Batch<'_> {
                 &case.state.is_some_and(CaseState::is_open),
                 &filing.map(|filing| filing.severity.code()),
                 &time(report.and_then(|report| report.found_ms)),
+                &time(case.reply_due()),
             ],
         )?;
         self.run(DETAIL, &[&slot.row, &detail(case)?])?;

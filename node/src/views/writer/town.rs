@@ -13,8 +13,8 @@ const GRID: &str = "INSERT OR REPLACE INTO grid (row, region, code, name, kind, 
     VALUES (?, ?, ?, ?, ?, ?, ?)";
 const MEMBER: &str = "INSERT OR REPLACE INTO member (row, code, name, team, region, post, phone, retired, roles) \
     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)";
-const TEAM: &str = "INSERT OR REPLACE INTO team (row, code, name, kind, region, leader, phone, retired) \
-    VALUES (?, ?, ?, ?, ?, ?, ?, ?)";
+const TEAM: &str = "INSERT OR REPLACE INTO team (row, code, name, kind, region, leader, phone, retired, nodes) \
+    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)";
 
 impl Batch<'_> {
     pub(super) fn region(&mut self, slot: Slot<'_>, record: &FieldsRecord<Region>) -> rusqlite::Result<()> {
@@ -72,6 +72,7 @@ impl Batch<'_> {
                 &team.leader,
                 &team.phone,
                 &(team.retired == Some(true)),
+                &json(&team.nodes)?,
             ],
         )
     }

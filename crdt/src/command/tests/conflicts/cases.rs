@@ -111,7 +111,7 @@ fn an_event_without_effect_is_shown_with_the_reason_until_somebody_has_seen_it()
         role: Role::Commander,
         seen,
         note: None,
-        action: Action::Supervise { demand: "快".into() },
+        action: Action::Supervise { demand: "快".into(), due_ms: None },
         rules: None,
     };
     town.two.put(&at.0, at.1, at.2, event.to_bytes().unwrap(), Lane::Urgent, NOW).unwrap();

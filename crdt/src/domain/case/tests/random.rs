@@ -82,7 +82,8 @@ pub(super) fn any_action() -> impl Strategy<Value = Action> {
         Just(Action::Close),
         any::<bool>().prop_map(|solved| Action::Callback { satisfaction: Satisfaction::Mostly, solved }),
         Just(Action::Reopen { cause: ReopenCause::Unsolved }),
-        any_text().prop_map(|demand| Action::Supervise { demand }),
+        (any_text(), proptest::option::of(any::<u64>()))
+            .prop_map(|(demand, due_ms)| Action::Supervise { demand, due_ms }),
         any_id().prop_map(|supervision| Action::Reply { supervision, answer: reason() }),
         (any_id(), any_id(), any_order())
             .prop_map(|(one, other, order)| Action::Settle { between: [one, other], call_off: vec![order] }),

@@ -44,7 +44,7 @@ fn each_step_leads_where_the_table_says() {
         (ToClose, Role::DutyHead, Action::Close, Closed),
         (Closed, Role::IntakeClerk, Action::Callback { satisfaction: Satisfaction::Satisfied, solved: true }, Closed),
         (Closed, Role::DutyHead, Action::Reopen { cause: ReopenCause::Recurrence }, Filed),
-        (Handling, Role::Commander, Action::Supervise { demand: reason() }, Handling),
+        (Handling, Role::Commander, Action::Supervise { demand: reason(), due_ms: None }, Handling),
         (Closed, Role::Leader, Action::Comment { text: reason() }, Closed),
     ];
     for (from, role, action, to) in table {
@@ -214,7 +214,7 @@ fn checks_and_supervisions_are_answered_once() {
     let answer = |found| Action::AnswerCheck { question, found, answer: reason() };
     town.add("answer", "ask", Role::Inspector, answer(true));
     town.add("again", "answer", Role::Inspector, answer(false));
-    town.add("demand", "again", Role::Commander, Action::Supervise { demand: reason() });
+    town.add("demand", "again", Role::Commander, Action::Supervise { demand: reason(), due_ms: None });
     assert!(town.fold().is_supervised());
     let supervision = supervision(&town);
     town.add("reply", "demand", Role::DutyHead, Action::Reply { supervision, answer: reason() });
