@@ -16,8 +16,9 @@ use super::assessment::{PeriodArgs, judged, sentence, words};
 use super::checks::{self, ContradictionArgs, GridArgs, IntervalArgs, OpenArgs};
 use super::client::Client;
 use super::output::table;
+use super::recurrence::{self, OffendersArgs, RecurrenceArgs};
 use super::{Context, Done};
-use crate::views::{CauseGrouping, HandlingForm, HazardGrouping, PlaceKind, SpotSource, TrendGrouping, TrendStep};
+use crate::views::{HandlingForm, HazardGrouping, PlaceKind, SpotSource, TrendGrouping, TrendStep};
 
 #[derive(Debug, Subcommand)]
 pub(super) enum AnalysisCommand {
@@ -25,6 +26,8 @@ pub(super) enum AnalysisCommand {
     HotSpots(HotSpotArgs),
     /// 重复发生 / what comes back at the same place
     Recurrence(RecurrenceArgs),
+    /// 屡犯：房主、房屋、单位、车辆 / who offends again and again: owner, dwelling, enterprise, vehicle
+    Offenders(OffendersArgs),
     /// 隐患统计 / statistics of hazards
     Hazards(HazardArgs),
     /// 人口分析 / statistics of people
@@ -106,24 +109,6 @@ pub(super) struct HotSpotArgs {
 }
 
 #[derive(Debug, Args)]
-pub(super) struct RecurrenceArgs {
-    #[command(flatten)]
-    scope: ScopeArgs,
-    /// 案件类别 / only cases of this category
-    #[arg(long)]
-    category: Option<String>,
-    /// 多少天内算重复 / within so many days
-    #[arg(long, default_value_t = 90)]
-    days: u32,
-    /// 归因：列出共同之处 / list what groups have in common
-    #[arg(long, value_parser = words(CauseGrouping::ALL.iter().map(|by| (by.name(), by.words()))))]
-    by: Option<String>,
-    /// 行数 / groups
-    #[arg(long, default_value_t = 20)]
-    limit: u32,
-}
-
-#[derive(Debug, Args)]
 pub(super) struct HazardArgs {
     #[command(flatten)]
     scope: ScopeArgs,
@@ -200,7 +185,8 @@ impl AnalysisCommand {
                 return Ok(ExitCode::SUCCESS);
             }
             Self::HotSpots(args) => ("hot-spots", args.query(), hot_spots),
-            Self::Recurrence(args) => ("recurrence", args.query(), recurrence),
+            Self::Recurrence(args) => ("recurrence", args.query(), recurrence::groups),
+            Self::Offenders(args) => ("offenders", args.query(), recurrence::offenders),
             Self::Hazards(args) => ("hazards", args.query(), hazards),
             Self::Population(args) => ("population", args.query(), population),
             Self::Trend(args) => match args.cases {
@@ -262,19 +248,6 @@ impl HotSpotArgs {
     }
 }
 
-impl RecurrenceArgs {
-    fn query(self) -> Pairs {
-        let mut query = self.scope.query();
-        query.extend([
-            ("category", self.category),
-            ("days", Some(self.days.to_string())),
-            ("by", self.by),
-            ("limit", Some(self.limit.to_string())),
-        ]);
-        query
-    }
-}
-
 impl HazardArgs {
     fn query(self) -> Pairs {
         let mut query = self.scope.query();
@@ -331,7 +304,7 @@ impl ProposalArgs {
 }
 
 /// That there is more than is shown.
-fn truncated(answer: &Value, field: &str) -> &'static str {
+pub(super) fn truncated(answer: &Value, field: &str) -> &'static str {
     if answer[field] == true { "… 还有更多，可加大 --limit / there are more, see --limit\n" } else { "" }
 }
 
@@ -368,7 +341,7 @@ fn hot_spots(answer: &Value) -> String {
 }
 
 /// What is wrong, as people read it: its Chinese words, or its code.
-fn name_subjects(answer: &Value) -> Value {
+pub(super) fn name_subjects(answer: &Value) -> Value {
     let mut shown = answer.clone();
     for row in shown["rows"].as_array_mut().into_iter().flatten() {
         let subject = &row["subject"];
@@ -396,42 +369,13 @@ fn name_subjects(answer: &Value) -> Value {
 }
 
 /// How much has no known place.
-fn unplaced(answer: &Value) -> String {
+pub(super) fn unplaced(answer: &Value) -> String {
     match answer["unplaced"].as_u64() {
         Some(count @ 1..) => {
             format!("另有 {count} 件地点不明、未计入 / {count} more of no known place are not counted\n")
         }
         Some(0) | None => String::new(),
     }
-}
-
-fn recurrence(answer: &Value) -> String {
-    let columns = [
-        ("/name", "问题 what"),
-        ("/region", "村居 region"),
-        ("/place", "地点 place"),
-        ("/by", "依据 by"),
-        ("/count", "次数 times"),
-        ("/reopened", "重新处理 reopened"),
-        ("/first_ms", "首次 first"),
-        ("/last_ms", "末次 last"),
-        ("/intervals_days", "间隔（天） intervals (days)"),
-        ("/cases", "编号 numbers"),
-    ];
-    let mut text = table(&name_subjects(answer), &columns) + truncated(answer, "truncated");
-    if answer["causes"].as_array().is_some_and(|causes| !causes.is_empty()) {
-        let columns = [
-            ("/key", "编号 code"),
-            ("/name", "名称 name"),
-            ("/groups", "组数 groups"),
-            ("/count", "次数 times"),
-            ("/reopened", "重新处理 reopened"),
-            ("/dwellings", "房屋 dwellings"),
-        ];
-        text += &("\n".to_owned() + &table(&json!({ "rows": answer["causes"] }), &columns));
-        text += truncated(answer, "causes_truncated");
-    }
-    text + &unplaced(answer)
 }
 
 fn hazards(answer: &Value) -> String {
@@ -556,7 +500,7 @@ mod tests {
         });
         let cause = json!({ "key": "1.4", "name": "电动车", "groups": 1, "count": 2, "reopened": 0, "dwellings": 1 });
         let answer = json!({ "rows": [group], "causes": [cause], "unplaced": 3, "causes_truncated": false });
-        let shown = recurrence(&answer);
+        let shown = recurrence::groups(&answer);
         assert!(shown.contains(
             "1.4 电动车\t1\t1号\t同一住户 same household\t2\t0\t1970-01-01 08:00\t1970-01-01 08:00\t[3]\t7K3-9XQ-2PAD, ab"
         ));

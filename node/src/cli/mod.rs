@@ -39,6 +39,7 @@ mod person;
 mod photo;
 mod position;
 mod ratify;
+mod recurrence;
 mod reveals;
 mod revoke;
 mod rows;

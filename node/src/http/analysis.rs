@@ -29,13 +29,15 @@ use crate::message::Message;
 use crate::reveals::RevealKind;
 use crate::views::{
     CauseGrouping, ContradictionFilter, Contradictions, GridPlan, GridProposal, GridProposalFilter, HazardGrouping,
-    HazardStatistics, HazardStatisticsFilter, HotSpotFilter, HotSpots, MAX_PERIODS, Population, PopulationFilter,
-    Proposals, ProposalsFilter, QueryError, Reader, Recurrence, RecurrenceFilter, SpotSource, Square, Trend,
-    TrendFilter, TrendGrouping, TrendStep,
+    HazardStatistics, HazardStatisticsFilter, HotSpotFilter, HotSpots, MAX_PERIODS, OffenderKind, Offenders,
+    OffendersFilter, Population, PopulationFilter, Proposals, ProposalsFilter, QueryError, Reader, Recurrence,
+    RecurrenceFilter, SpotSource, Square, Trend, TrendFilter, TrendGrouping, TrendStep,
 };
 
 /// Within so many days something counts as come back, where the caller names no number: a quarter.
 const RECURRENCE_DAYS: u32 = 90;
+/// Whoever offends so often does so again.
+const AGAIN: u32 = 2;
 /// On so many days a vehicle or person counts as living there, where the caller names no number.
 const LIVING_DAYS: u32 = 10;
 /// Most days of that kind: a year.
@@ -214,6 +216,45 @@ pub(super) async fn recurrence(
     let tables = api.engine().read(table::tables).await??;
     let scope = Scope { from_ms, until_ms, region, kind: None };
     scope.answer(&api, move |reader, _| reader.recurrence(&filter, &tables)).await
+}
+
+/// Who.
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
+pub(super) struct OffendersQuery {
+    by: OffenderKind,
+    from_ms: i64,
+    until_ms: i64,
+    region: Option<RegionCode>,
+    category: Option<String>,
+    /// 至少次数，缺省 2 / at least so often; twice where nothing is said
+    least: Option<u32>,
+    limit: Option<u32>,
+}
+
+#[utoipa::path(
+    get,
+    path = "/v1/analysis/offenders",
+    operation_id = "offenders",
+    tag = "decisions",
+    summary = "屡犯 / who offends again and again",
+    params(OffendersQuery),
+    responses(
+        (status = 200, description = "结果 / what was asked for", body = Analysed<Offenders>),
+        Wrong
+    )
+)]
+pub(super) async fn offenders(
+    State(api): State<Api>,
+    Params(query): Params<OffendersQuery>,
+) -> Result<Response, ApiError> {
+    let OffendersQuery { by, from_ms, until_ms, region, category, least, limit } = query;
+    let least = least.unwrap_or(AGAIN);
+    let filter = OffendersFilter { kind: by, from_ms, until_ms, region, category, least, limit };
+    let tables = api.engine().read(table::tables).await??;
+    let scope = Scope { from_ms, until_ms, region, kind: None };
+    scope.answer(&api, move |reader, _| reader.offenders(&filter, &tables)).await
 }
 
 /// Which hazards.

@@ -40,6 +40,8 @@
 //! | `/v1/scores`, `/v1/scores/cases` | GET | how well teams and people did in a period, by the town's weights; the cases behind a share |
 //! | `/v1/analysis/hot-spots`, `/v1/analysis/proposals` | GET | where and when things gather; which campaigns that calls for |
 //! | `/v1/analysis/recurrence`, `/v1/analysis/trend` | GET | what comes back at one place; cases by day, week, month |
+//! | `/v1/analysis/offenders` | GET | who offends again and again |
+//! | `/v1/command` | GET | peace or emergency, open responses, what lies on each desk |
 //! | `/v1/analysis/hazards`, `/v1/analysis/population` | GET | statistics of hazards and of people |
 //! | `/v1/analysis/contradictions`, `/v1/analysis/grids` | GET | what gates say and the registry does not; grids against their rule |
 //! | `/v1/analysis/grids/proposal` | GET | a division of a region into grids, as GeoJSON |
@@ -362,6 +364,7 @@ fn decisions() -> Router<Api> {
         .route("/v1/scores/cases", get(assessment::score_cases))
         .route("/v1/analysis/hot-spots", get(analysis::hot_spots))
         .route("/v1/analysis/recurrence", get(analysis::recurrence))
+        .route("/v1/analysis/offenders", get(analysis::offenders))
         .route("/v1/analysis/hazards", get(analysis::hazards))
         .route("/v1/analysis/population", get(analysis::population))
         .route("/v1/analysis/trend", get(analysis::trend))

@@ -21,6 +21,7 @@ mod assessment;
 mod authorities;
 mod books;
 mod changes;
+mod command;
 mod conflicts;
 mod door_tags;
 mod duplicates;

@@ -43,10 +43,11 @@ use std::path::PathBuf;
 pub(crate) use analysis::MAX_PERIODS;
 pub use analysis::{
     Age, Cause, CauseGrouping, HandlingForm, HazardCounts, HazardGroup, HazardGrouping, HazardKind, HazardStatistics,
-    HazardStatisticsFilter, HotSpot, HotSpotFilter, HotSpots, HoursOfWeek, Hundredths, Month, Peak, PlaceKind,
-    Population, PopulationFilter, Proposal, Proposals, ProposalsFilter, Recurrence, RecurrenceFilter, RecurrenceGroup,
-    RecurringCase, RegionPopulation, Share, SpotCounts, SpotSource, Square, Stay, Subject, SuggestedForm, Trend,
-    TrendFilter, TrendGrouping, TrendPoint, TrendSeries, TrendStep,
+    HazardStatisticsFilter, HotSpot, HotSpotFilter, HotSpots, HoursOfWeek, Hundredths, Month, Offence, Offender,
+    OffenderKind, Offenders, OffendersFilter, Peak, PlaceKind, Population, PopulationFilter, Proposal, Proposals,
+    ProposalsFilter, Recurrence, RecurrenceFilter, RecurrenceGroup, RecurringCase, RegionPopulation, Share, SpotCounts,
+    SpotSource, Square, Stay, Subject, SuggestedForm, Trend, TrendFilter, TrendGrouping, TrendPoint, TrendSeries,
+    TrendStep,
 };
 pub use analysis::{
     Area, ContradictionFilter, Contradictions, Fit, GridFit, GridPlan, GridProposal, GridProposalFilter,

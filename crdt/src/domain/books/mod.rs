@@ -20,7 +20,9 @@ mod tests;
 pub use campaigns::{Campaign, CampaignTier, Finding, Must, Problem, ProblemState};
 pub use command::{CommandLevel, Message, Response};
 pub use duty::{Consequence, ConsequenceKind, Shift};
-pub use registry::{Enterprise, EnterpriseKind, Vehicle, VehicleKind, canonical_plate, is_credit_code, is_plate};
+pub use registry::{
+    Enterprise, EnterpriseKind, Vehicle, VehicleKind, canonical_plate, is_credit_code, is_plate, plates_in,
+};
 
 use super::codes::coded;
 use super::columns::{self, Column, Need, Row, Time};

@@ -170,6 +170,33 @@ pub fn is_plate(text: &str) -> bool {
     (5..=10).contains(&plate.len()) && plate.iter().enumerate().all(fits)
 }
 
+/// First characters of plates (GA 36-2018): the province.
+const PROVINCES: &str = "京津沪渝冀豫云辽黑湘皖鲁新苏浙赣鄂桂甘晋蒙陕吉闽贵粤青藏川宁琼";
+
+/// The plates that a text names, in their one spelling, each once, in the order of the text: province, letter, then five
+/// letters and digits, or six of a vehicle of new energy, of which the last may be one of 学警港澳挂 (GA 36-2018).
+pub fn plates_in(text: &str) -> Vec<String> {
+    let characters: Vec<char> = text.to_uppercase().chars().collect();
+    let mut plates: Vec<String> = Vec::new();
+    for (place, _) in characters.iter().enumerate().filter(|(_, one)| PROVINCES.contains(**one)) {
+        let plate = characters.get(place..).and_then(plate_at).filter(|plate| !plates.contains(plate));
+        plates.extend(plate);
+    }
+    plates
+}
+
+/// The plate with which these characters begin.
+fn plate_at(characters: &[char]) -> Option<String> {
+    let [province, letter, rest @ ..] = characters else { return None };
+    let between = rest.iter().take_while(|one| matches!(one, ' ' | '·' | '.' | '-')).take(2).count();
+    let rest = rest.get(between..)?;
+    let serial = rest.iter().take_while(|one| one.is_ascii_alphanumeric()).count();
+    let has_mark = serial == 4 && rest.get(4).is_some_and(|mark| "学警港澳挂".contains(*mark));
+    let length = if has_mark { 5 } else { serial };
+    let fits = letter.is_ascii_uppercase() && (has_mark || matches!(serial, 5 | 6));
+    fits.then(|| [*province, *letter].iter().chain(rest.iter().take(length)).collect())
+}
+
 /// Whether a text is a unified social credit code: GB 32100-2015, 17 characters and one that checks them (modulus 31,
 /// weights the powers of 3).
 pub fn is_credit_code(text: &str) -> bool {

@@ -50,6 +50,25 @@ fn no_entry_uses_a_number_twice() {
 }
 
 #[test]
+fn plates_are_found_in_words() {
+    for (text, plates) in [
+        ("京A·12345 停在消防通道", ["京A12345"].as_slice()),
+        ("车号京a12345，另有京A12345", &["京A12345"]),
+        ("京AD12345（新能源）与冀B6789挂", &["京AD12345", "冀B6789挂"]),
+        ("京A-1234学", &["京A1234学"]),
+        ("京A123456", &["京A123456"]),
+        ("京A1234567", &[]),
+        ("京A1234", &[]),
+        ("北京市A座12345室", &[]),
+        ("京1A2345", &[]),
+        ("京", &[]),
+        ("京A", &[]),
+    ] {
+        assert_eq!(plates_in(text), plates, "{text}");
+    }
+}
+
+#[test]
 fn one_plate_in_any_spelling_is_one_vehicle() {
     let key = |plate: &str| {
         BookKind::Vehicle.natural_key(&entry(BookKind::Vehicle, &[("region", "110115005220"), ("plate", plate)]))

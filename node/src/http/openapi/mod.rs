@@ -17,8 +17,8 @@ use utoipa::OpenApi;
 use super::cases::CaseName;
 use super::error::Problem;
 use crate::views::{
-    CaseSort, CauseGrouping, Figure, HazardGrouping, IntervalGrouping, ShareSide, SortOrder, SpotSource, TrendGrouping,
-    TrendStep,
+    CaseSort, CauseGrouping, Figure, HazardGrouping, IntervalGrouping, OffenderKind, ShareSide, SortOrder, SpotSource,
+    TrendGrouping, TrendStep,
 };
 use townmesh_crdt::domain::door_tag::TagName;
 
@@ -95,6 +95,7 @@ use townmesh_crdt::domain::door_tag::TagName;
         super::assessment::score_cases,
         super::analysis::hot_spots,
         super::analysis::recurrence,
+        super::analysis::offenders,
         super::analysis::hazards,
         super::analysis::population,
         super::analysis::trend,
@@ -166,6 +167,7 @@ use townmesh_crdt::domain::door_tag::TagName;
         Figure,
         SpotSource,
         CauseGrouping,
+        OffenderKind,
         HazardGrouping,
         TrendStep,
         TrendGrouping,

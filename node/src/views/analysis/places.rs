@@ -1,10 +1,10 @@
 //! What was reported or found at which place, in the order of time: what recurrence and campaigns are made of.
 //!
-//! Two cases of one category are at the same place if they were made of hazards in one household; else if they lie within
+//! Two cases of one category are at the same place if they were made of hazards in one household, dwelling or enterprise; else if they lie within
 //! [`SAME_PLACE_METRES`] of the first one there; else, where neither has a place on the map, if one village calls the place by
 //! the same words. Cases of two ways of being placed are not taken for one place. Measuring from the first one, not from
 //! the nearest, keeps a street full of cases from becoming one place. A hazard is at the same place if the same item was
-//! found in the same household.
+//! found there.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -29,8 +29,8 @@ const NEAR: [i32; 2] = [4_500, 9_000];
 words! {
     /// By what two cases are at the same place.
     pub enum PlaceKind {
-        /// In one household.
-        Household = "household": "同一住户", "same household";
+        /// In one household, dwelling or enterprise.
+        Inspected = "inspected": "同一受检对象", "same household, dwelling or enterprise";
         /// Near each other on the map.
         Position = "position": "位置相近", "near each other";
         /// In words of the same village.
@@ -67,7 +67,8 @@ pub(super) struct Occurrence {
     ended_ms: Option<i64>,
     subject: usize,
     region: usize,
-    household: Option<i64>,
+    /// The household, dwelling or enterprise, by its document.
+    subject_row: Option<i64>,
     position: Option<Position>,
     words: Option<usize>,
 }
@@ -75,7 +76,8 @@ pub(super) struct Occurrence {
 /// A place.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) enum Place {
-    Household(i64),
+    /// A household, dwelling or enterprise.
+    Inspected(i64),
     /// By the occurrence that was the first there.
     Near(usize),
     Words(usize, usize),
@@ -84,15 +86,16 @@ pub(super) enum Place {
 impl Place {
     pub(super) fn kind(self) -> PlaceKind {
         match self {
-            Self::Household(_) => PlaceKind::Household,
+            Self::Inspected(_) => PlaceKind::Inspected,
             Self::Near(_) => PlaceKind::Position,
             Self::Words(..) => PlaceKind::Words,
         }
     }
 
-    pub(super) fn household(self) -> Option<i64> {
+    /// The row of what was inspected there.
+    pub(super) fn inspected(self) -> Option<i64> {
         match self {
-            Self::Household(row) => Some(row),
+            Self::Inspected(row) => Some(row),
             Self::Near(_) | Self::Words(..) => None,
         }
     }
@@ -153,12 +156,12 @@ struct Occurrences {
 
 /// Cases that somebody took in under a category.
 const TAKEN_IN: &str = "(c.filed_ms IS NOT NULL OR c.state = 'closed') AND c.category IS NOT NULL";
-/// The household whose hazard a case was made of.
-const OF_CASE: &str = "case_file c JOIN document d ON d.row = c.row LEFT JOIN household h ON h.row = \
-    (SELECT hd.row FROM hazard z JOIN document hd ON hd.document = z.household \
-    WHERE z.case_document = d.document ORDER BY z.household LIMIT 1)";
-const CASE_COLUMNS: &str = "c.row, c.category, c.region, c.place, h.row AS household, \
-    COALESCE(c.latitude, h.latitude) AS latitude, COALESCE(c.longitude, h.longitude) AS longitude, \
+/// What the hazard is in that a case was made of. A grid is no one place.
+const OF_CASE: &str = "case_file c JOIN document d ON d.row = c.row LEFT JOIN hazard z ON z.row = \
+    (SELECT one.row FROM hazard one WHERE one.case_document = d.document ORDER BY one.household, one.found_ms LIMIT 1) \
+    LEFT JOIN document s ON s.document = z.household AND s.kind IN ('household', 'dwelling', 'enterprise')";
+const CASE_COLUMNS: &str = "c.row, c.category, c.region, c.place, s.row AS subject_row, \
+    COALESCE(c.latitude, z.latitude) AS latitude, COALESCE(c.longitude, z.longitude) AS longitude, \
     COALESCE(c.handled_ms, c.closed_ms, CASE WHEN c.state = 'closed' THEN c.reported_ms END) AS ended_ms";
 
 impl Reader {
@@ -196,9 +199,9 @@ impl Reader {
             query.region("z.region", filter.region);
             // Counted as a case above, where somebody took that in.
             query.and::<Value>(&format!("NOT {}", has_case(TAKEN_IN)), []);
-            let select = "z.row, z.checklist, z.item, z.region, z.found_ms AS time_ms, h.row AS household, z.latitude, \
+            let select = "z.row, z.checklist, z.item, z.region, z.found_ms AS time_ms, s.row AS subject_row, z.latitude, \
                  z.longitude, CASE WHEN z.state = 'closed' THEN z.changed_ms END AS ended_ms FROM hazard z JOIN document zd ON zd.row = z.row \
-                 LEFT JOIN document d ON d.document = z.household LEFT JOIN household h ON h.row = d.row";
+                 LEFT JOIN document s ON s.document = z.household AND s.kind IN ('household', 'dwelling', 'enterprise')";
             query.all(&self.connection, select, "ORDER BY z.found_ms, zd.document", |row| found.hazard(row))?;
         }
         Ok(found.by_place())
@@ -228,7 +231,7 @@ impl Occurrences {
             ended_ms: row.get("ended_ms")?,
             subject: self.subjects.number(subject),
             region: self.regions.number(row.get("region")?),
-            household: row.get("household")?,
+            subject_row: row.get("subject_row")?,
             position: position(row)?,
             words: words.map(|words| self.words.number(words)),
         });
@@ -282,8 +285,8 @@ struct Anchors {
 
 impl Anchors {
     fn place(&mut self, one: &Occurrence) -> Option<Place> {
-        if let Some(household) = one.household {
-            return Some(Place::Household(household));
+        if let Some(inspected) = one.subject_row {
+            return Some(Place::Inspected(inspected));
         }
         let Some(position) = one.position else { return Some(Place::Words(one.region, one.words?)) };
         let (latitude, longitude) = position.e7();

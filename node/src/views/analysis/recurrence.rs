@@ -5,10 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use rusqlite::types::Value;
 use serde::Serialize;
-use townmesh_crdt::domain::key;
-use townmesh_crdt::domain::person::{mask_name, mask_phone};
 use townmesh_crdt::domain::position::Position;
 use townmesh_crdt::domain::region::RegionCode;
 use townmesh_crdt::domain::tables::Tables;
@@ -16,6 +13,7 @@ use townmesh_crdt::domain::tables::Tables;
 use super::super::query::Query;
 use super::super::reader::{QueryError, Reader};
 use super::hours::DAY_MS;
+use super::inspected::{Inspected, InspectedKind};
 use super::places::{Occurrence, PlaceKind, PlacesFilter, Series, Subject};
 use super::{Span, cut, rows, words};
 
@@ -31,8 +29,10 @@ words! {
         Category = "category": "类别", "category";
         /// Dwelling in which it comes back (屡犯房屋).
         Dwelling = "dwelling": "房屋", "dwelling";
-        /// Owner of the dwellings.
-        Owner = "owner": "房主", "owner";
+        /// Owner of the dwellings, or who answers for the enterprise.
+        Owner = "owner": "房主或负责人", "owner";
+        /// Enterprise in which it comes back.
+        Enterprise = "enterprise": "企业单位", "enterprise";
     }
 }
 
@@ -79,8 +79,8 @@ pub struct RecurrenceGroup {
     pub region: String,
     /// By what it is one place.
     pub by: PlaceKind,
-    /// The household's document.
-    pub household: Option<String>,
+    /// The document of the household, dwelling or enterprise.
+    pub inspected: Option<String>,
     /// The place in words.
     pub place: Option<String>,
     /// The place on the map.
@@ -102,7 +102,8 @@ pub struct RecurrenceGroup {
 /// What several groups have in common.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, utoipa::ToSchema)]
 pub struct Cause {
-    /// Code of the category, `checklist.item` of a hazard, or the household's document; `None` of owners, and of what is in no known dwelling.
+    /// Code of the category, `checklist.item` of a hazard, or the document of the dwelling or enterprise; `None` of owners, and
+    /// of what is in none that is known.
     pub key: Option<String>,
     /// Its name, address, or the owner's name and phone, masked; `None` where it is not known.
     pub name: Option<String>,
@@ -151,17 +152,6 @@ pub(super) fn runs(series: &Series, days: u32) -> impl Iterator<Item = Run<'_>> 
     series.occurrences.chunk_by(follows).map(move |occurrences| Run { series, occurrences })
 }
 
-/// A dwelling as groups name it.
-#[derive(Debug, Clone, Default)]
-struct Dwelling {
-    document: String,
-    address: String,
-    /// By what its owner is told from others; never shown.
-    owner: Option<String>,
-    /// As the owner is shown.
-    masked: Option<String>,
-}
-
 impl Reader {
     /// What comes back at the same place.
     ///
@@ -202,15 +192,15 @@ impl Reader {
 
     fn group(&self, run: &Run<'_>, tables: &Tables) -> Result<RecurrenceGroup, QueryError> {
         let Run { series, occurrences } = run;
-        let dwelling = self.dwelling_of(series.place.household())?;
+        let inspected = self.inspected(series.place.inspected())?;
         let named = &occurrences[occurrences.len().saturating_sub(MAX_NAMED)..];
         let cases = named.iter().map(|one| self.recurring_case(one)).collect::<Result<Vec<_>, _>>()?;
         let interval = |pair: &[Occurrence]| match pair {
             [one, next] => (next.time_ms - one.time_ms) / DAY_MS,
             _ => 0,
         };
-        let place = match &dwelling {
-            Some(dwelling) => Some(dwelling.address.clone()),
+        let place = match &inspected {
+            Some(inspected) => Some(inspected.name.clone()),
             None => self.words_of(occurrences.last().map_or(0, |one| one.row))?,
         };
         Ok(RecurrenceGroup {
@@ -218,7 +208,7 @@ impl Reader {
             subject: series.subject.clone(),
             region: series.region.clone(),
             by: series.place.kind(),
-            household: dwelling.map(|dwelling| dwelling.document),
+            inspected: inspected.map(|inspected| inspected.document),
             place,
             position: series.position,
             count: occurrences.len() as u64,
@@ -254,31 +244,6 @@ impl Reader {
         Ok(found.into_iter().next().flatten())
     }
 
-    fn dwelling_of(&self, household: Option<i64>) -> Result<Option<Dwelling>, QueryError> {
-        let Some(household) = household else { return Ok(None) };
-        let mut query = Query::default();
-        query.and::<Value>("h.row = ?", [household.into()]);
-        let select = "d.document, h.address, h.head_name, h.head_id_number, h.head_phone, h.head_is_owner \
-             FROM household h JOIN document d ON d.row = h.row";
-        let found = query.all(&self.connection, select, "", |row| {
-            let [name, number, phone] = [2, 3, 4].map(|column| row.get::<_, Option<String>>(column));
-            let (name, number, phone) = (name?.filter(|name| !name.is_empty()), number?, phone?);
-            // Many people share a name: without a number or phone nobody is told from others by it.
-            // Whoever is the head of a household may be a tenant.
-            let is_owner: bool = row.get("head_is_owner")?;
-            let owner = number
-                .map(|number| key::normalise(&number))
-                .or_else(|| Some(key::normalise(name.as_deref()?) + "\n" + &key::normalise(phone.as_deref()?)));
-            let owner = owner.filter(|_| is_owner);
-            let masked = owner.as_ref().map(|_| {
-                let shown = [name.as_deref().map(mask_name), phone.as_deref().map(mask_phone)];
-                shown.into_iter().flatten().collect::<Vec<_>>().join(" ")
-            });
-            Ok(Dwelling { document: row.get(0)?, address: row.get(1)?, owner, masked })
-        })?;
-        Ok(found.into_iter().next())
-    }
-
     fn causes<'a>(
         &self,
         by: CauseGrouping,
@@ -287,7 +252,10 @@ impl Reader {
     ) -> Result<Vec<Cause>, QueryError> {
         let mut causes: BTreeMap<Option<String>, (Cause, BTreeMap<String, ()>)> = BTreeMap::new();
         for run in runs {
-            let dwelling = self.dwelling_of(run.series.place.household())?;
+            let inspected = self.inspected(run.series.place.inspected())?;
+            let is_enterprise = |one: &&Inspected| one.kind == InspectedKind::Enterprise;
+            let enterprise = inspected.as_ref().filter(is_enterprise);
+            let dwelling = inspected.as_ref().filter(|one| !is_enterprise(one));
             let (apart, key, name) = match by {
                 CauseGrouping::Category => {
                     let code = code_of(&run.series.subject);
@@ -295,19 +263,23 @@ impl Reader {
                     (Some(code.clone()), Some(code), name)
                 }
                 CauseGrouping::Dwelling => {
-                    let document = dwelling.as_ref().map(|one| one.document.clone());
-                    (document.clone(), document, dwelling.as_ref().map(|one| one.address.clone()))
+                    let document = dwelling.map(|one| one.document.clone());
+                    (document.clone(), document, dwelling.map(|one| one.name.clone()))
                 }
                 CauseGrouping::Owner => {
-                    let owner = dwelling.as_ref().and_then(|one| one.owner.clone());
-                    (owner, None, dwelling.as_ref().and_then(|one| one.masked.clone()))
+                    let owner = inspected.as_ref().and_then(|one| one.owner.clone());
+                    (owner, None, inspected.as_ref().and_then(|one| one.masked.clone()))
+                }
+                CauseGrouping::Enterprise => {
+                    let document = enterprise.map(|one| one.document.clone());
+                    (document.clone(), document, enterprise.map(|one| one.name.clone()))
                 }
             };
             let (cause, dwellings) = causes.entry(apart).or_insert_with(|| (Cause::of(key, name), BTreeMap::new()));
             cause.groups += 1;
             cause.count += run.occurrences.len() as u64;
             cause.reopened += reopened(run.occurrences);
-            dwellings.extend(dwelling.map(|one| (one.document, ())));
+            dwellings.extend(dwelling.map(|one| (one.document.clone(), ())));
         }
         let mut told: Vec<Cause> = causes.into_values().map(|(cause, dwellings)| cause.within(dwellings)).collect();
         // Stable: of those alike the order of their keys stands.

@@ -2,6 +2,7 @@
 
 mod drill_down;
 mod intervals;
+mod offenders;
 mod people;
 mod proposals;
 mod recurrence;

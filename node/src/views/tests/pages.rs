@@ -119,7 +119,7 @@ fn inspections(number: u32, count: usize) -> Reading {
     Reading::Inspections(InspectionsRecord { id: id(number), inspections, unreadable: 0 })
 }
 
-fn enterprise(number: u32, name: &str) -> Reading {
+pub(super) fn enterprise(number: u32, name: &str) -> Reading {
     let text = |text: &str| Value::Text(text.into());
     let entry = BookEntry {
         id: id(number),

@@ -112,7 +112,7 @@ fn what_was_turned_down_did_not_happen() {
 }
 
 /// Two households of one owner, one of another of the same name; a case and hazards that come back in each.
-fn owned() -> Scene {
+pub(super) fn owned() -> Scene {
     // Rectified and rechecked within a minute.
     let rechecked = |household: u32, item: u16, minute: i64| Hazard {
         state: Some(HazardState::Closed),
@@ -157,7 +157,7 @@ fn cases_and_hazards_of_one_household_are_put_together() {
     let hazard = |item| Subject::Hazard { checklist: 1, item };
     let of = |number: u32| Some(id(number).to_string());
     let mut shown: Vec<_> =
-        found.rows.iter().map(|row| (row.household.clone(), row.subject.clone(), row.count)).collect();
+        found.rows.iter().map(|row| (row.inspected.clone(), row.subject.clone(), row.count)).collect();
     shown.sort();
     let rubbish = Subject::Category("rubbish".into());
     let mut expected = vec![(of(20), rubbish, 2), (of(21), hazard(10), 2), (of(22), hazard(10), 2)];
@@ -166,7 +166,7 @@ fn cases_and_hazards_of_one_household_are_put_together() {
     assert_eq!(found.rows[0].intervals_days, [3], "what came back last stands first");
     assert_eq!(found.rows[0].words.as_ref().unwrap()[1], "no extinguisher");
     assert!(
-        found.rows.iter().all(|row| row.by == PlaceKind::Household && row.place.as_deref().unwrap().ends_with('号'))
+        found.rows.iter().all(|row| row.by == PlaceKind::Inspected && row.place.as_deref().unwrap().ends_with('号'))
     );
     assert_eq!((found.groups, found.count, found.unplaced), (3, 6, 1), "a hazard that is a case counts once");
     let rubbish = RecurrenceFilter { category: Some("rubbish".into()), ..WITHIN_90 };
