@@ -185,7 +185,13 @@ impl AnalysisCommand {
                 return Ok(ExitCode::SUCCESS);
             }
             Self::HotSpots(args) => ("hot-spots", args.query(), hot_spots),
-            Self::Recurrence(args) => ("recurrence", args.query(), recurrence::groups),
+            Self::Recurrence(args) => match args.group {
+                Some(group) => {
+                    args.run(context, &client, group)?;
+                    return Ok(ExitCode::SUCCESS);
+                }
+                None => ("recurrence", args.query(), recurrence::groups),
+            },
             Self::Offenders(args) => ("offenders", args.query(), recurrence::offenders),
             Self::Hazards(args) => ("hazards", args.query(), hazards),
             Self::Population(args) => ("population", args.query(), population),

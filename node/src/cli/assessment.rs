@@ -95,6 +95,9 @@ pub(super) struct ScoresArgs {
     /// 区划代码 / only in this region
     #[arg(long, value_name = "CODE")]
     region: Option<RegionCode>,
+    /// 附上一时段及名次变化 / beside the period before, with the change of place
+    #[arg(long, conflicts_with = "cases")]
+    before: bool,
     /// 列出该指标背后的案卷（与 --subject 同用） / list the cases behind this part, of --subject
     #[arg(long, value_name = "PART", requires = "subject", value_parser = parts())]
     cases: Option<String>,
@@ -135,6 +138,7 @@ impl ScoresArgs {
             context.output.result(&listed, |listed| table(listed, &BEHIND));
             return Ok(ExitCode::SUCCESS);
         }
+        query.push(("before", Some(self.before.to_string())));
         let scored = client.fetch("/v1/scores", &query)?;
         context.output.result(&scored, scores);
         Ok(ExitCode::SUCCESS)
@@ -162,9 +166,16 @@ fn scores(scored: &Value) -> String {
         .iter()
         .enumerate()
         .map(|(place, part)| (format!("/part{place}"), format!("{} {} %", part.chinese(), part.english())));
+    let has_before = rows.iter().any(|row| row["before"].is_object());
+    let before = [
+        ("/before/score", "上期得分 score before"),
+        ("/before/rank", "上期名次 rank before"),
+        ("/before/change", "升降 change"),
+    ];
     let columns: Vec<(String, String)> = [("/rank", "名次 rank"), ("/subject", "编号 code"), ("/name", "名称 name")]
         .into_iter()
         .chain([("/score", "得分 score"), ("/grade", "等级 grade")])
+        .chain(before.into_iter().filter(|_| has_before))
         .map(|(pointer, title)| (pointer.to_owned(), title.to_owned()))
         .chain(of_parts)
         .collect();

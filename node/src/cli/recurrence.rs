@@ -2,10 +2,13 @@
 
 use clap::Args;
 use serde_json::{Value, json};
+use townmesh_crdt::id::DocumentId;
 
 use super::analysis::{Pairs, ScopeArgs, name_subjects, truncated, unplaced};
 use super::assessment::words;
+use super::client::Client;
 use super::output::table;
+use super::{Context, Failure};
 use crate::views::{CauseGrouping, OffenderKind};
 
 #[derive(Debug, Args)]
@@ -21,9 +24,15 @@ pub(super) struct RecurrenceArgs {
     /// 归因：列出共同之处 / list what groups have in common
     #[arg(long, value_parser = words(CauseGrouping::ALL.iter().map(|by| (by.name(), by.words()))))]
     by: Option<String>,
-    /// 行数 / groups
+    /// 列出一组的各次，以其首件表示 / list every time of one group, named by its first document
+    #[arg(long, value_name = "DOCUMENT")]
+    pub(super) group: Option<DocumentId>,
+    /// 行数 / groups, or times of one
     #[arg(long, default_value_t = 20)]
     limit: u32,
+    /// 上一页的 next / where the page before ended (of one group)
+    #[arg(long, value_name = "CURSOR", requires = "group")]
+    after: Option<String>,
 }
 
 #[derive(Debug, Args)]
@@ -54,6 +63,27 @@ impl RecurrenceArgs {
             ("limit", Some(self.limit.to_string())),
         ]);
         query
+    }
+
+    /// Lists every time of one group.
+    pub(super) fn run(self, context: &Context, client: &Client, group: DocumentId) -> Result<(), Failure> {
+        let mut query = self.scope.query();
+        query.extend([
+            ("category", self.category),
+            ("days", Some(self.days.to_string())),
+            ("first", Some(group.to_string())),
+            ("limit", Some(self.limit.to_string())),
+            ("after", self.after),
+        ]);
+        let columns = [
+            ("/number", "编号 number"),
+            ("/time_ms", "时间 time"),
+            ("/reopened", "重新处理 reopened"),
+            ("/document", "标识 document"),
+        ];
+        let listed = client.fetch("/v1/analysis/recurrence/cases", &query)?;
+        context.output.result(&listed, |listed| table(listed, &columns));
+        Ok(())
     }
 }
 

@@ -159,6 +159,9 @@ pub(super) struct ScoreQuery {
     /// Handling by person instead of by team.
     #[serde(default)]
     by_person: bool,
+    /// 附上一时段及名次变化 / beside the period before, with the change of place
+    #[serde(default)]
+    before: bool,
 }
 
 #[utoipa::path(
@@ -174,7 +177,7 @@ pub(super) struct ScoreQuery {
     )
 )]
 pub(super) async fn scores(State(api): State<Api>, Params(query): Params<ScoreQuery>) -> Result<Response, ApiError> {
-    let ScoreQuery { role, from_ms, until_ms, region, by_person } = query;
+    let ScoreQuery { role, from_ms, until_ms, region, by_person, before } = query;
     check_period(from_ms, until_ms)?;
     if !ScoreRole::ALL.contains(&role) {
         return Err(ApiError::not_found("没有这个岗位的评分", "nobody is scored in this role"));
@@ -185,7 +188,11 @@ pub(super) async fn scores(State(api): State<Api>, Params(query): Params<ScoreQu
     let known = api.moments(NamespaceKind::Cases, region).await?;
     let judged_to = known.clone();
     let filter = ScoreFilter { role, by_person, from_ms, until_ms, now_ms, known, region };
-    let scores = api.readers().query(move |reader| reader.scores(&filter, &tables)).await?;
+    let ask = move |reader: &Reader| match before {
+        true => reader.scores_beside_the_one_before(&filter, &tables),
+        false => reader.scores(&filter, &tables),
+    };
+    let scores = api.readers().query(ask).await?;
     let Scores { rows, truncated } = scores;
     let answer = Scored { completeness, from_ms, judged_to, now_ms, role, rows, truncated, until_ms };
     Ok(Json(json!(answer)).into_response())

@@ -9,11 +9,12 @@ use townmesh_crdt::command::table;
 use townmesh_crdt::domain::case::Source;
 use townmesh_crdt::domain::date::Day;
 use townmesh_crdt::domain::region::RegionCode;
+use townmesh_crdt::id::DocumentId;
 use townmesh_crdt::namespace::NamespaceKind;
 use utoipa::{IntoParams, ToSchema};
 
 use super::Api;
-use super::analysis::{Analysed, Scope, now, square_at};
+use super::analysis::{Analysed, Scope, checked_days, now, square_at};
 use super::assessment::check_period;
 use super::bounds::Params;
 use super::error::ApiError;
@@ -21,7 +22,7 @@ use super::openapi::problems::Wrong;
 use crate::message::Message;
 use crate::views::{
     CaseRow, HotSpotFilter, HoursOfWeek, IntervalFilter, IntervalGroup, IntervalGrouping, Listed, Moments, Page,
-    TrendFilter, TrendGrouping, TrendStep,
+    RecurrenceFilter, RecurringCase, TrendFilter, TrendGrouping, TrendStep,
 };
 
 /// How long things take, and by what.
@@ -215,5 +216,46 @@ pub(super) async fn hot_spot_cases(
     let filter = HotSpotFilter { from_ms, until_ms, region, category, square, ..HotSpotFilter::default() };
     let (hours, page, now_ms) = (HoursOfWeek { weekday, hour }, Page { limit, after }, now());
     let ask = move |reader: &crate::views::Reader| reader.hot_spot_cases(&filter, hours, now_ms, &page);
+    Ok(Json(api.readers().analyse(ask).await?).into_response())
+}
+
+/// Which group of what comes back.
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RecurringCasesQuery {
+    from_ms: i64,
+    until_ms: i64,
+    region: Option<RegionCode>,
+    category: Option<String>,
+    days: Option<u32>,
+    /// 该组的首件 / `first` of the group
+    first: DocumentId,
+    limit: Option<u32>,
+    after: Option<String>,
+}
+
+#[utoipa::path(
+    get,
+    path = "/v1/analysis/recurrence/cases",
+    operation_id = "recurringCases",
+    tag = "decisions",
+    summary = "一组反复发生的各次 / every time of one group",
+    params(RecurringCasesQuery),
+    responses(
+        (status = 200, description = "结果 / what was asked for", body = Listed<RecurringCase>),
+        Wrong
+    )
+)]
+pub(super) async fn recurring_cases(
+    State(api): State<Api>,
+    Params(query): Params<RecurringCasesQuery>,
+) -> Result<Response, ApiError> {
+    let RecurringCasesQuery { from_ms, until_ms, region, category, days, first, limit, after } = query;
+    check_period(from_ms, until_ms)?;
+    let days = checked_days(days)?;
+    let filter = RecurrenceFilter { from_ms, until_ms, region, category, days, by: None, limit: None };
+    let page = Page { limit, after };
+    let ask = move |reader: &crate::views::Reader| reader.recurring_cases(&filter, first, &page);
     Ok(Json(api.readers().analyse(ask).await?).into_response())
 }

@@ -364,6 +364,7 @@ fn decisions() -> Router<Api> {
         .route("/v1/scores/cases", get(assessment::score_cases))
         .route("/v1/analysis/hot-spots", get(analysis::hot_spots))
         .route("/v1/analysis/recurrence", get(analysis::recurrence))
+        .route("/v1/analysis/recurrence/cases", get(drill_down::recurring_cases))
         .route("/v1/analysis/offenders", get(analysis::offenders))
         .route("/v1/analysis/hazards", get(analysis::hazards))
         .route("/v1/analysis/population", get(analysis::population))

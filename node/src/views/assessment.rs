@@ -20,6 +20,7 @@ use townmesh_crdt::domain::region::RegionCode;
 use super::cases::{CASE, CASES, CaseRow, case_row};
 use super::query::{Listed, Order, Page, Query};
 use super::reader::{QueryError, Reader};
+use super::scores::places_risen;
 
 /// Most groups of an answer.
 const MAX_GROUPS: usize = 5_000;
@@ -497,8 +498,7 @@ impl Reader {
 
 impl GroupAssessment {
     fn since(&self, before: &Self) -> Before {
-        let places = |rank: Option<u32>| rank.and_then(|rank| i32::try_from(rank).ok());
-        let change = places(before.rank).zip(places(self.rank)).map(|(before, now)| before - now);
+        let change = places_risen(before.rank, self.rank);
         Before { rank: before.rank, change, rates: before.rates.clone() }
     }
 }

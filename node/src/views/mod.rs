@@ -80,7 +80,7 @@ pub use query::{BoundingBox, DEFAULT_LIMIT, Listed, MAX_LIMIT, Page};
 pub use reader::{QueryError, Reader};
 pub use requests::{RequestFilter, RequestRow};
 pub use schema::Start;
-pub use scores::{PartScore, Score, ScoreFilter, Scores, ShareSide};
+pub use scores::{PartScore, Score, ScoreBefore, ScoreFilter, Scores, ShareSide};
 pub use similar::{Alike, Likeness, SimilarCase, SuspectedDuplicate};
 pub use town::{MemberRow, NamedCodes, RegionCount, RegionRow, TeamRow};
 pub use tracks::{

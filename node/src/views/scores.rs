@@ -75,6 +75,21 @@ pub struct Score {
     pub grade: Option<String>,
     /// Place by score; those alike share one.
     pub rank: Option<u32>,
+    /// The same in the period before, where that is asked for and they were scored in it.
+    pub before: Option<ScoreBefore>,
+}
+
+/// How well a team or person did in the period before.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, utoipa::ToSchema)]
+pub struct ScoreBefore {
+    /// 0 to 100; `None` where no part had a share.
+    pub score: Option<Percent>,
+    /// The letter of the town's table.
+    pub grade: Option<String>,
+    /// Place by score.
+    pub rank: Option<u32>,
+    /// By how many places they have risen since; below 0 where they have fallen.
+    pub change: Option<i32>,
 }
 
 /// Scores of a period.
@@ -125,6 +140,22 @@ impl Reader {
         })
     }
 
+    /// The same beside the period before, of the same length.
+    ///
+    /// # Errors
+    /// [`QueryError`].
+    pub fn scores_beside_the_one_before(&self, filter: &ScoreFilter, tables: &Tables) -> Result<Scores, QueryError> {
+        let length = filter.until_ms.saturating_sub(filter.from_ms);
+        let (from_ms, until_ms) = (filter.from_ms.saturating_sub(length), filter.from_ms);
+        let mut now = self.scores(filter, tables)?;
+        let earlier = self.scores(&ScoreFilter { from_ms, until_ms, ..filter.clone() }, tables)?;
+        let before: BTreeMap<&str, &Score> = earlier.rows.iter().map(|score| (score.subject.as_str(), score)).collect();
+        for score in &mut now.rows {
+            score.before = before.get(score.subject.as_str()).map(|before| score.since(before));
+        }
+        Ok(now)
+    }
+
     /// What the public found first in the village where an inspector works, of those who did anything themselves.
     fn missed(&self, villages: &BTreeMap<String, Share>, shares: &mut Shares) -> Result<(), QueryError> {
         let read = |row: &Row<'_>| Ok((row.get::<_, String>("code")?, row.get::<_, Option<String>>("region")?));
@@ -147,6 +178,19 @@ impl Reader {
         let named: Vec<(String, Option<String>)> = Query::default().all(&self.connection, &select, "", read)?;
         Ok(named.into_iter().filter_map(|(code, name)| Some((code, name?))).collect())
     }
+}
+
+impl Score {
+    fn since(&self, before: &Self) -> ScoreBefore {
+        let change = places_risen(before.rank, self.rank);
+        ScoreBefore { score: before.score, grade: before.grade.clone(), rank: before.rank, change }
+    }
+}
+
+/// By how many places somebody has risen, where both places are known.
+pub(super) fn places_risen(before: Option<u32>, now: Option<u32>) -> Option<i32> {
+    let place = |rank: Option<u32>| rank.and_then(|rank| i32::try_from(rank).ok());
+    place(before).zip(place(now)).map(|(before, now)| before - now)
 }
 
 /// Volume is of whoever did most.
@@ -177,7 +221,7 @@ fn score(
         known.map(|part| u128::from(part.weight) * u128::from(part.got) * 1_000_000 / u128::from(part.of)).sum();
     let score = u64::try_from(sum).ok().and_then(|sum| Percent::of(sum, weight.saturating_mul(1_000_000)));
     let grade = score.and_then(|score| tables.grade(score.hundredths()));
-    Score { name: names.get(&subject).cloned(), subject, parts, score, grade, rank: None }
+    Score { name: names.get(&subject).cloned(), subject, parts, score, grade, rank: None, before: None }
 }
 
 fn rank(scores: &mut [Score]) {

@@ -95,6 +95,7 @@ use townmesh_crdt::domain::door_tag::TagName;
         super::assessment::score_cases,
         super::analysis::hot_spots,
         super::analysis::recurrence,
+        super::drill_down::recurring_cases,
         super::analysis::offenders,
         super::analysis::hazards,
         super::analysis::population,

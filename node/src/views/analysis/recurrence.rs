@@ -9,8 +9,9 @@ use serde::Serialize;
 use townmesh_crdt::domain::position::Position;
 use townmesh_crdt::domain::region::RegionCode;
 use townmesh_crdt::domain::tables::Tables;
+use townmesh_crdt::id::DocumentId;
 
-use super::super::query::Query;
+use super::super::query::{Listed, Page, Query, read_cursor, write_cursor};
 use super::super::reader::{QueryError, Reader};
 use super::hours::DAY_MS;
 use super::inspected::{Inspected, InspectedKind};
@@ -71,6 +72,8 @@ pub struct RecurringCase {
 /// What came back at one place.
 #[derive(Debug, Clone, PartialEq, Serialize, utoipa::ToSchema)]
 pub struct RecurrenceGroup {
+    /// By what its cases are asked for: the document of the first one.
+    pub first: String,
     /// What is wrong.
     pub subject: Subject,
     /// In Chinese and English, where the town's tables have it.
@@ -159,12 +162,7 @@ impl Reader {
     /// [`QueryError`].
     pub fn recurrence(&self, filter: &RecurrenceFilter, tables: &Tables) -> Result<Recurrence, QueryError> {
         self.at_once(|| {
-            let places = PlacesFilter {
-                span: Span { from_ms: filter.from_ms, until_ms: filter.until_ms },
-                region: filter.region,
-                category: filter.category.as_deref(),
-            };
-            let (series, unplaced) = self.series(&places)?;
+            let (series, unplaced) = self.series(&filter.places())?;
             let runs = series.iter().flat_map(|series| runs(series, filter.days));
             let mut found = Vec::new();
             for run in runs.filter(|run| run.occurrences.len() > 1) {
@@ -190,6 +188,36 @@ impl Reader {
         })
     }
 
+    /// Every time of the group that begins with this document, in the order of time.
+    ///
+    /// # Errors
+    /// [`QueryError`]; [`QueryError::Cursor`] where the page before is not of this list.
+    pub fn recurring_cases(
+        &self,
+        filter: &RecurrenceFilter,
+        first: DocumentId,
+        page: &Page,
+    ) -> Result<Listed<RecurringCase>, QueryError> {
+        self.at_once(|| {
+            let after: Option<(i64, String)> = page.after.as_deref().map(read_cursor).transpose()?;
+            let (series, _) = self.series(&filter.places())?;
+            let runs = series.iter().flat_map(|series| runs(series, filter.days));
+            let first = first.to_string();
+            let mut all = Vec::new();
+            for run in runs.filter(|run| run.occurrences.len() > 1) {
+                if self.document_of(run.occurrences.first().map_or(0, |one| one.row))? == first {
+                    all = run.occurrences.to_vec();
+                }
+            }
+            let cases = all.iter().map(|one| self.recurring_case(one)).collect::<Result<Vec<_>, _>>()?;
+            let is_next = |case: &RecurringCase| after.as_ref().is_none_or(|after| case.place() > *after);
+            let mut rows: Vec<RecurringCase> = cases.into_iter().filter(is_next).collect();
+            let has_more = cut(&mut rows, page.limit() as usize);
+            let next = rows.last().filter(|_| has_more).map(|case| write_cursor(&case.place()));
+            Ok(Listed { rows, next })
+        })
+    }
+
     fn group(&self, run: &Run<'_>, tables: &Tables) -> Result<RecurrenceGroup, QueryError> {
         let Run { series, occurrences } = run;
         let inspected = self.inspected(series.place.inspected())?;
@@ -204,6 +232,7 @@ impl Reader {
             None => self.words_of(occurrences.last().map_or(0, |one| one.row))?,
         };
         Ok(RecurrenceGroup {
+            first: self.document_of(occurrences.first().map_or(0, |one| one.row))?,
             words: words_of(&series.subject, tables),
             subject: series.subject.clone(),
             region: series.region.clone(),
@@ -285,6 +314,20 @@ impl Reader {
         // Stable: of those alike the order of their keys stands.
         told.sort_by_key(|cause| std::cmp::Reverse((cause.count, cause.groups)));
         Ok(told)
+    }
+}
+
+impl RecurrenceFilter {
+    fn places(&self) -> PlacesFilter<'_> {
+        let span = Span { from_ms: self.from_ms, until_ms: self.until_ms };
+        PlacesFilter { span, region: self.region, category: self.category.as_deref() }
+    }
+}
+
+impl RecurringCase {
+    /// Where it stands in the order of time; a case that was taken up again has more than one.
+    fn place(&self) -> (i64, String) {
+        (self.time_ms, self.document.clone())
     }
 }
 

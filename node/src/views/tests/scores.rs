@@ -1,12 +1,13 @@
 //! Scores of the cases that went through their life by hand.
 
 use townmesh_crdt::command::read::{FieldsRecord, Reading};
+use townmesh_crdt::domain::case::Source;
 use townmesh_crdt::domain::role::Role;
 use townmesh_crdt::domain::tables::{ScorePart, ScoreRole, Tables};
 use townmesh_crdt::domain::town::{Member, Team};
 
 use super::super::{Moments, Page, Score, ScoreFilter, ShareSide};
-use super::assessment::{MINUTE, NORTH, SOUTH, scene};
+use super::assessment::{Life, MINUTE, NORTH, SOUTH, scene};
 use super::{Scene, id};
 
 fn filter(role: ScoreRole) -> ScoreFilter {
@@ -155,4 +156,50 @@ fn the_cases_behind_a_share_are_as_many_as_it_says() {
         }
     }
     assert!(looked_at > 50, "{looked_at}");
+}
+
+#[test]
+fn a_score_stands_beside_that_of_the_period_before_with_the_places_that_were_won() {
+    let mut scene = Scene::new();
+    let life = |number: u32, team: &str, minute: i64| {
+        Life::filed(number, NORTH, Source::Patrol).dispatched(team).later(minute)
+    };
+    let day = 1_440;
+    scene.feed([
+        // On the first day one team closes what it was given, the other does not.
+        life(1, "a", 0).handled(10).verified(11, true).closed(12).reading(),
+        life(2, "b", 0).reading(),
+        // On the second day it is the other way round, and a third has its first order.
+        life(3, "a", day).reading(),
+        Life::filed(4, NORTH, Source::Patrol)
+            .dispatched("b")
+            .handled(10)
+            .verified(11, true)
+            .closed(12)
+            .later(day)
+            .reading(),
+        Life::filed(5, NORTH, Source::Patrol)
+            .dispatched("c")
+            .handled(10)
+            .verified(11, true)
+            .closed(12)
+            .later(day)
+            .reading(),
+    ]);
+    let of_day = ScoreFilter {
+        from_ms: day * MINUTE,
+        until_ms: 2 * day * MINUTE,
+        now_ms: 10 * day * MINUTE,
+        ..filter(ScoreRole::Handler)
+    };
+    let scores = scene.reader().scores_beside_the_one_before(&of_day, &Tables::default()).unwrap().rows;
+    let shown: Vec<_> = scores
+        .iter()
+        .map(|one| (one.subject.as_str(), one.rank, one.before.as_ref().map(|before| (before.rank, before.change))))
+        .collect();
+    assert_eq!(
+        shown,
+        [("b", Some(1), Some((Some(2), Some(1)))), ("c", Some(1), None), ("a", Some(3), Some((Some(1), Some(-2))))]
+    );
+    assert!(scored(&scene, &of_day).iter().all(|one| one.before.is_none()), "nobody asked");
 }

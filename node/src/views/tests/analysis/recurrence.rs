@@ -2,7 +2,7 @@ use townmesh_crdt::domain::case::{Action, ReopenCause};
 use townmesh_crdt::domain::role::Role;
 use townmesh_crdt::domain::tables::Tables;
 
-use super::super::super::{CauseGrouping, PlaceKind, Recurrence, RecurrenceFilter, RecurrenceGroup, Subject};
+use super::super::super::{CauseGrouping, Page, PlaceKind, Recurrence, RecurrenceFilter, RecurrenceGroup, Subject};
 use super::*;
 
 const WITHIN_90: RecurrenceFilter =
@@ -213,4 +213,24 @@ fn what_is_more_than_the_limit_is_said() {
     let found = recurring(&scene, &filter);
     assert_eq!((found.rows.len(), found.truncated, found.causes.len(), found.causes_truncated), (2, true, 2, false));
     assert_eq!((found.groups, found.count), (3, 6));
+}
+
+#[test]
+fn every_time_of_a_group_is_listed_page_by_page() {
+    let mut scene = Scene::new();
+    scene.feed((0..5).map(|number| done(number + 1, i64::from(number) * DAY).at("村口", None).reading()));
+    scene.feed([done(8, 0).at("村尾", None).reading(), done(9, DAY).at("村尾", None).reading()]);
+    let first = id(1);
+    assert_eq!(recurring(&scene, &WITHIN_90).rows[0].first, first.to_string());
+    let (mut page, mut seen) = (Page { limit: Some(2), after: None }, Vec::new());
+    loop {
+        let listed = scene.reader().recurring_cases(&WITHIN_90, first, &page).unwrap();
+        seen.extend(listed.rows.into_iter().map(|case| case.document));
+        let Some(next) = listed.next else { break };
+        page.after = Some(next);
+    }
+    assert_eq!(seen, [1, 2, 3, 4, 5].map(|number| id(number).to_string()));
+    assert_eq!(scene.reader().recurring_cases(&WITHIN_90, id(2), &Page::default()).unwrap().rows, [], "not the first");
+    let wrong = Page { limit: None, after: Some("x".into()) };
+    assert!(scene.reader().recurring_cases(&WITHIN_90, first, &wrong).is_err());
 }
