@@ -1,9 +1,7 @@
 //! Decision support of a center: over a year of device events, over a year of cases, over its households.
 
-use std::path::Path;
 use std::time::Instant;
 
-use anyhow::Context as _;
 use townmesh_crdt::command::read::{
     DeviceDayRecord, FieldsRecord, HazardRecord, HouseholdRecord, PersonalState, Reading, ResidentRecord,
 };
@@ -18,24 +16,20 @@ use townmesh_crdt::domain::position::Position;
 use townmesh_crdt::domain::region::RegionCode;
 use townmesh_crdt::domain::tables::Tables;
 use townmesh_crdt::id::{DocumentId, ResidentId};
-use townmesh_crdt::namespace::Namespace;
 use townmesh_crdt::policy::DocumentKind;
-use townmesh_crdt::store::FeedItem;
 use townmesh_node::views::{
-    CauseGrouping, HazardGrouping, HazardStatisticsFilter, HotSpotFilter, PopulationFilter, ProposalsFilter, Reader,
-    RecurrenceFilter, SpotSource, TrendFilter, TrendGrouping, TrendStep, Views,
+    CauseGrouping, HazardGrouping, HazardStatisticsFilter, HotSpotFilter, OffenderKind, OffendersFilter,
+    PopulationFilter, ProposalsFilter, Reader, RecurrenceFilter, SpotSource, TrendFilter, TrendGrouping, TrendStep,
 };
 
 use crate::lists::{BEGIN, DAY, villages, wide};
-use crate::measure::Process;
 use crate::report::{Goal, Report};
+use crate::year::Feed;
 
 const DAYS: u64 = 365;
 /// Cameras, gates, chargers, monitors, detectors, vehicles and handheld terminals of the model town.
 const DEVICES: u64 = 2_000;
 const HOUSEHOLDS: u64 = 100_000;
-/// Documents written in one transaction.
-const BATCH: usize = 2_000;
 
 /// Where something of a number stands: spread over 10 by 10 kilometres.
 fn place(number: u64) -> Option<Position> {
@@ -43,29 +37,28 @@ fn place(number: u64) -> Option<Position> {
     Position::from_e7(397_000_000 + spread(7_919) * 90, 1_163_000_000 + spread(6_101) * 117)
 }
 
-/// Fills the views with a year of so many device events, and measures.
-pub(crate) fn measure_events(dir: &Path, events: usize, report: &mut Report) -> anyhow::Result<()> {
-    std::fs::create_dir_all(dir).with_context(|| format!("creating {}", dir.display()))?;
-    let path = dir.join("views.sqlite");
-    let regions = villages()?;
+/// Fills the views with a year of so many device events; how many there are then.
+pub(crate) fn fill_events(feed: &mut Feed<'_>, events: usize, report: &mut Report) -> anyhow::Result<usize> {
     eprintln!("{events} device events: preparing");
-    let began = Instant::now();
-    let mut views = Views::open(&path)?;
-    let mut feed = Feed { views: &mut views, rows: Vec::new(), fed: 0 };
+    let (began, regions) = (Instant::now(), villages()?);
     for number in 0..DEVICES {
-        feed.take(&regions, number, DocumentKind::Device, device(number))?;
+        feed.register(&regions, number, DocumentKind::Device, device(number))?;
     }
     let a_day = (events as u64 / (DAYS * DEVICES)).max(1);
     for day in 0..DAYS {
         for number in 0..DEVICES {
-            feed.take(&regions, number, DocumentKind::DeviceDay, device_day(number, day, a_day))?;
+            feed.register(&regions, number, DocumentKind::DeviceDay, device_day(number, day, a_day))?;
         }
     }
     feed.write()?;
     let events = (a_day * DAYS * DEVICES) as usize;
     let rate = events as f64 / began.elapsed().as_secs_f64();
     report.add("analysis", events, "device events taken into the views", rate, "/s", Goal::None, None);
-    let reader = Reader::open(&path)?;
+    Ok(events)
+}
+
+/// What is asked of device events; the views hold them.
+pub(crate) fn measure_events(reader: &Reader, events: usize, report: &mut Report) -> anyhow::Result<()> {
     let month = |of, days: u64| HotSpotFilter {
         from_ms: BEGIN.cast_signed(),
         until_ms: (BEGIN + days * DAY).cast_signed(),
@@ -80,13 +73,7 @@ pub(crate) fn measure_events(dir: &Path, events: usize, report: &mut Report) -> 
         let took = timed(|| Ok(reader.hot_spots(&filter)?.rows.len()))?;
         report.add("analysis", events, what, took, "s", Goal::AtMost(5.0), None);
     }
-    let size = std::fs::metadata(&path)?.len() as f64 / 1e6;
-    report.add("analysis", events, "size of the views", size, "MB", Goal::None, None);
-    let peak = Process::own().usage()?.peak as f64 / 1e6;
-    report.add("analysis", events, "peak memory", peak, "MB", Goal::AtMost(1_000.0), None);
-    drop(reader);
-    std::fs::remove_dir_all(dir)?;
-    measure_people(&dir.with_extension("people"), &regions, report)
+    Ok(())
 }
 
 /// What cases of a year are asked for; the views hold them.
@@ -122,21 +109,22 @@ pub(crate) fn measure_cases(reader: &Reader, cases: usize, report: &mut Report) 
     Ok(())
 }
 
-/// Households with three people each, and a hazard in every second one.
-fn measure_people(dir: &Path, regions: &[RegionCode], report: &mut Report) -> anyhow::Result<()> {
-    std::fs::create_dir_all(dir).with_context(|| format!("creating {}", dir.display()))?;
-    let path = dir.join("views.sqlite");
-    let mut views = Views::open(&path)?;
-    let mut feed = Feed { views: &mut views, rows: Vec::new(), fed: 0 };
+/// Fills the views with households of three people each, and a hazard in every second one.
+pub(crate) fn fill_people(feed: &mut Feed<'_>) -> anyhow::Result<()> {
+    eprintln!("{HOUSEHOLDS} households: preparing");
+    let regions = villages()?;
     for number in 0..HOUSEHOLDS {
         let region = regions.get(number as usize % regions.len()).copied();
-        feed.take(regions, number, DocumentKind::Household, household(number, region))?;
+        feed.register(&regions, number, DocumentKind::Household, household(number, region))?;
         if number.is_multiple_of(2) {
-            feed.take(regions, number, DocumentKind::Hazard, hazard(number))?;
+            feed.register(&regions, number, DocumentKind::Hazard, hazard(number))?;
         }
     }
-    feed.write()?;
-    let reader = Reader::open(&path)?;
+    feed.write()
+}
+
+/// What is asked of people and hazards; the views hold them.
+pub(crate) fn measure_people(reader: &Reader, report: &mut Report) -> anyhow::Result<()> {
     let (from_ms, until_ms) = (BEGIN.cast_signed(), (BEGIN + DAYS * DAY).cast_signed());
     let population = PopulationFilter { from_ms, until_ms, ..PopulationFilter::default() };
     let by = Some(HazardGrouping::Region);
@@ -147,7 +135,14 @@ fn measure_people(dir: &Path, regions: &[RegionCode], report: &mut Report) -> an
     report.add("analysis", households, "population", took, "s", Goal::AtMost(5.0), None);
     let took = timed(|| Ok(reader.hazard_statistics(&hazards, &Tables::default())?.groups.len()))?;
     report.add("analysis", households, "statistics of hazards", took, "s", Goal::AtMost(5.0), None);
-    Ok(std::fs::remove_dir_all(dir)?)
+    for kind in OffenderKind::ALL {
+        let filter =
+            OffendersFilter { kind: *kind, from_ms, until_ms, region: None, category: None, least: 1, limit: None };
+        let took = timed(|| Ok(1 + reader.offenders(&filter, &Tables::default())?.rows.len()))?;
+        let what = format!("repeat offenders of a year: {}", kind.name());
+        report.add("analysis", households, &what, took, "s", Goal::AtMost(5.0), None);
+    }
+    Ok(())
 }
 
 /// The most seconds of three times; there must be an answer.
@@ -160,36 +155,6 @@ fn timed(mut ask: impl FnMut() -> anyhow::Result<usize>) -> anyhow::Result<f64> 
         anyhow::ensure!(answers > 0, "there is no answer");
     }
     Ok(worst)
-}
-
-/// Documents on their way into the views.
-struct Feed<'a> {
-    views: &'a mut Views,
-    rows: Vec<(FeedItem, Namespace, Reading)>,
-    fed: u64,
-}
-
-impl Feed<'_> {
-    fn take(
-        &mut self,
-        regions: &[RegionCode],
-        number: u64,
-        kind: DocumentKind,
-        (document, reading): (DocumentId, Reading),
-    ) -> anyhow::Result<()> {
-        let place = number as usize % regions.len();
-        let region = regions.get(place).context("there are no villages")?;
-        let item = FeedItem { number: self.fed, namespace: place as u32, document, kind: kind as u8 };
-        self.fed += 1;
-        self.rows.push((item, Namespace::registry(&region.to_string()), reading));
-        if self.rows.len() == BATCH { self.write() } else { Ok(()) }
-    }
-
-    fn write(&mut self) -> anyhow::Result<()> {
-        self.views.apply(&self.rows, self.fed)?;
-        self.rows.clear();
-        Ok(())
-    }
 }
 
 fn device(number: u64) -> (DocumentId, Reading) {

@@ -1,7 +1,6 @@
 //! The lists and figures of a center over a year of cases: views filled with folded cases, then asked as the API asks.
 
 use std::collections::BTreeMap;
-use std::path::Path;
 use std::time::Instant;
 
 use anyhow::Context as _;
@@ -17,58 +16,56 @@ use townmesh_crdt::domain::tables::{ScoreRole, Tables};
 use townmesh_crdt::id::{DocumentId, NodeId, RecordId};
 use townmesh_crdt::namespace::Namespace;
 use townmesh_crdt::policy::DocumentKind;
-use townmesh_crdt::store::FeedItem;
 use townmesh_node::views::{
     AssessmentFilter, BoundingBox, CaseFilter, CaseSort, Collection, FeatureFilter, GroupBy, MAX_FEATURES, Moments,
-    Page, Reader, ScoreFilter, SortOrder, Views,
+    Page, Reader, ScoreFilter, SortOrder,
 };
 use townmesh_sim::generator::{HUANGCUN_REGIONS, parse_regions};
 
-use crate::analysis;
-use crate::measure::Process;
 use crate::report::{Goal, Report};
+use crate::year::Feed;
 
 pub(crate) const DAY: u64 = 86_400_000;
 /// 2026-01-01 in Beijing.
 pub(crate) const BEGIN: u64 = 1_767_196_800_000;
-/// Cases written in one transaction.
-const BATCH: usize = 2_000;
 /// How often each list is asked for.
 const ASKED: u64 = 200;
 const TEAMS: u64 = 30;
 const CATEGORIES: [&str; 6] = ["exposed_rubbish", "illegal_building", "wiring", "ebike_indoors", "facility", "order"];
 const WORDS: [&str; 6] = ["暴露垃圾一堆", "违法建设施工", "飞线充电", "电动车入户", "道路破损积水", "夜间施工噪声"];
 
-/// Fills the views with so many cases and measures.
-pub(crate) fn measure(dir: &Path, cases: usize, report: &mut Report) -> anyhow::Result<()> {
-    std::fs::create_dir_all(dir).with_context(|| format!("creating {}", dir.display()))?;
-    let path = dir.join("views.sqlite");
-    let regions: Vec<RegionCode> = villages()?;
+/// Fills the views with a year of so many cases.
+pub(crate) fn fill(feed: &mut Feed<'_>, cases: usize, report: &mut Report) -> anyhow::Result<()> {
     eprintln!("{cases} cases: preparing");
-    let began = Instant::now();
-    let mut views = Views::open(&path)?;
-    let table = LifeCycle::default();
-    for first in (0..cases as u64).step_by(BATCH) {
-        let last = (first + BATCH as u64).min(cases as u64);
-        let rows: Vec<_> = (first..last).map(|number| row(number, cases as u64, &regions, &table)).collect();
-        views.apply(&rows, last)?;
+    let (began, regions, table) = (Instant::now(), villages()?, LifeCycle::default());
+    for number in 0..cases as u64 {
+        let place = number as usize % regions.len();
+        let region = *regions.get(place).context("there are no villages")?;
+        let (document, reading) = case(number, cases as u64, region, &table);
+        feed.take(place, &Namespace::cases(&region.to_string(), "2026"), DocumentKind::Case, document, reading)?;
     }
+    feed.write()?;
     let rate = cases as f64 / began.elapsed().as_secs_f64();
     report.add("lists", cases, "cases folded and taken into the views", rate, "/s", Goal::None, None);
-    let reader = Reader::open(&path)?;
+    Ok(())
+}
+
+/// What lists and figures take; the views hold the cases.
+pub(crate) fn measure(reader: &Reader, cases: usize, report: &mut Report) -> anyhow::Result<()> {
+    let regions: Vec<RegionCode> = villages()?;
     let region = |at: u64| regions.get(at as usize % regions.len()).copied();
     let listed = quantile(|at| {
         let filter = CaseFilter { region: region(at), state: Some(CaseState::Closed), ..CaseFilter::default() };
         Ok(reader.cases(&filter, &Page::default()).map(|listed| listed.rows.len())?)
     })?;
     report.add("lists", cases, "cases of a village and state, p99", listed, "s", Goal::AtMost(0.05), None);
-    sorted(&reader, cases, &regions, report)?;
+    sorted(reader, cases, &regions, report)?;
     let found = quantile(|at| {
         let text = Some(format!("幸福路{}号", at * 37 % 10_000));
         Ok(reader.cases(&CaseFilter { text, ..CaseFilter::default() }, &Page::default()).map(|one| one.rows.len())?)
     })?;
     report.add("lists", cases, "text search, p99", found, "s", Goal::AtMost(0.1), None);
-    tiles(&reader, cases, report)?;
+    tiles(reader, cases, report)?;
     for (by, what) in [(GroupBy::Region, "month assessed by region"), (GroupBy::Team, "month assessed by team")] {
         let worst = worst_month(|from_ms, until_ms, now_ms| {
             let filter = AssessmentFilter { from_ms, until_ms, now_ms, ..AssessmentFilter::default() };
@@ -92,10 +89,7 @@ pub(crate) fn measure(dir: &Path, cases: usize, report: &mut Report) -> anyhow::
         })?;
         report.add("lists", cases, &format!("month scored: {}", role.english()), worst, "s", Goal::AtMost(1.0), None);
     }
-    analysis::measure_cases(&reader, cases, report)?;
-    let peak = Process::own().usage()?.peak as f64 / 1e6;
-    report.add("lists", cases, "peak memory", peak, "MB", Goal::AtMost(1_000.0), None);
-    Ok(std::fs::remove_dir_all(dir)?)
+    Ok(())
 }
 
 /// Lists with a filter and every sort, of a village and of the town.
@@ -227,13 +221,10 @@ fn quantile(mut ask: impl FnMut(u64) -> anyhow::Result<usize>) -> anyhow::Result
 }
 
 /// One case of the year: most are closed in time, some late, some still open.
-fn row(number: u64, cases: u64, regions: &[RegionCode], table: &LifeCycle) -> (FeedItem, Namespace, Reading) {
-    let region = regions[number as usize % regions.len()];
+fn case(number: u64, cases: u64, region: RegionCode, table: &LifeCycle) -> (DocumentId, Reading) {
     let id = DocumentId(wide(number, 0));
     let case = fold(&events(number, id, BEGIN + number * 365 * DAY / cases, region), table);
-    let item = FeedItem { number, namespace: 0, document: id, kind: DocumentKind::Case as u8 };
-    let namespace = Namespace::cases(&region.to_string(), "2026");
-    (item, namespace, Reading::Case(CaseRecord { id, case, unreadable: 0, steps: vec![] }))
+    (id, Reading::Case(CaseRecord { id, case, unreadable: 0, steps: vec![] }))
 }
 
 pub(crate) fn wide(number: u64, step: u8) -> [u8; 16] {

@@ -15,6 +15,7 @@ mod report;
 mod town;
 mod transfer;
 mod visible;
+mod year;
 
 use std::path::PathBuf;
 
@@ -32,11 +33,12 @@ struct Flags {
     /// Numbers of households to measure with.
     #[arg(long, value_delimiter = ',', default_value = "1000,10000,100000")]
     households: Vec<usize>,
-    /// Number of cases over which lists and assessments are measured; a center's year has 500,000. None by default.
+    /// Number of cases over which lists and assessments are measured, in one file with 100,000 households and the device
+    /// events; a center's year has 500,000. None by default.
     #[arg(long, default_value_t = 0)]
     cases: usize,
-    /// Number of device events over which hot spots are measured, with the people of 100,000 households; a center has
-    /// 30,000,000. None by default.
+    /// Number of device events over which hot spots are measured, in the same file; a center has 30,000,000. None by
+    /// default.
     #[arg(long, default_value_t = 0)]
     events: usize,
     /// Only W4, for profiling.
@@ -74,11 +76,8 @@ fn main() -> anyhow::Result<()> {
         reopen::measure(&town, &mut report)?;
         std::fs::remove_dir_all(&dir)?;
     }
-    if flags.cases > 0 {
-        lists::measure(&flags.dir.join("lists"), flags.cases, &mut report)?;
-    }
-    if flags.events > 0 {
-        analysis::measure_events(&flags.dir.join("events"), flags.events, &mut report)?;
+    if flags.cases > 0 || flags.events > 0 {
+        year::measure(&flags.dir.join("year"), flags.cases, flags.events, &mut report)?;
     }
     println!("{report}");
     std::fs::write(&flags.json, serde_json::to_vec_pretty(&report)?)?;
