@@ -329,6 +329,7 @@ impl Explain for CommandError {
             | Self::ToldBeforeSent { .. }
             | Self::MergeIntoItself
             | Self::MergedAlready { .. }
+            | Self::Member(_)
             | Self::Rows(_)
             | Self::LifeCycle(_)
             | Self::TableFull

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::people::{self, Place};
 use super::read::{CaseRecord, PersonalState};
-use super::{CommandError, Outcome, UTC_OFFSET_MINUTES, table};
+use super::{CommandError, Outcome, UTC_OFFSET_MINUTES, membership, table};
 use crate::change::record_id;
 use crate::clock::{HybridTime, MAX_AHEAD, Millis};
 use crate::domain::case::{Action, Case, CaseEvent, CaseState, Effect, FoldInput, Report, VoidReason, fold};
@@ -443,9 +443,11 @@ fn check_category(tables: &Tables, category: &str) -> Result<(), InputError> {
     Err(InputError::new("category", Fault::Category { known: known.join(", ") }))
 }
 
-fn check_role(replica: &Replica, actor: &Actor) -> Result<(), CommandError> {
-    let may = policy::may_act(replica.certificate(), actor.role);
-    if may { Ok(()) } else { Err(CommandError::RoleNotHeld { role: actor.role }) }
+fn check_role(replica: &mut Replica, actor: &Actor) -> Result<(), CommandError> {
+    if !policy::may_act(replica.certificate(), actor.role) {
+        return Err(CommandError::RoleNotHeld { role: actor.role });
+    }
+    membership::check(replica, &actor.by, actor.role)
 }
 
 /// Tries an event on top of all that is known and stages it if it has effect.

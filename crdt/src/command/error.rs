@@ -1,6 +1,7 @@
 //! Why a command did nothing.
 
 use super::life_cycle::LifeCycleError;
+use super::membership::MemberError;
 use super::moves::MoveError;
 use crate::clock::Millis;
 use crate::domain::case::{CaseState, EventError, MAX_EVENTS, Reason, Severity};
@@ -116,6 +117,9 @@ pub enum CommandError {
         /// Which role.
         role: Role,
     },
+    /// The list of members says otherwise of whoever acts.
+    #[error(transparent)]
+    Member(#[from] MemberError),
     /// Rows that are wrong, each with its place in what was given, from 0. Nothing was recorded.
     #[error("nothing was recorded, {} rows are wrong: {}", .0.len(), rows_english(.0))]
     Rows(Vec<(usize, InputError)>),
@@ -251,6 +255,7 @@ impl CommandError {
             Self::KeysMissing(_) => "person_key_missing",
             Self::CaseRefused { reason, .. } => reason.key(),
             Self::RoleNotHeld { .. } => "role_not_held",
+            Self::Member(error) => error.code(),
             Self::Rows(_) => "rows",
             Self::LifeCycle(error) => error.code(),
             Self::TableFull => "table_full",
@@ -311,6 +316,7 @@ impl CommandError {
                     role.chinese()
                 )
             }
+            Self::Member(error) => error.chinese(),
             Self::Rows(rows) => format!("没有录入，{} 行有误：{}", rows.len(), rows_chinese(rows)),
             Self::LifeCycle(error) => error.chinese(),
             Self::TableFull => format!("码表（含停用的行）超过 {MAX_ROWS} 行，请改用已有的行"),

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::entity::{self, ITSELF};
 use super::read::{FieldsRecord, HazardRecord};
-use super::{CommandError, Outcome, kind, table};
+use super::{CommandError, Outcome, kind, membership, table};
 use crate::clock::Millis;
 use crate::document::Content;
 use crate::domain::checklist::{Checklist, Grade};
@@ -42,6 +42,7 @@ pub fn step(
     if !policy::may_act(replica.certificate(), role) {
         return Err(CommandError::RoleNotHeld { role });
     }
+    membership::check(replica, deed.by.as_deref().unwrap_or_default(), role)?;
     let deed = HazardDeed { role: Some(role), ..deed.clone() };
     let HazardRecord { record: known, steps: earlier, .. } = existing(replica, namespace, document)?;
     let mut next = known.after(&deed, &earlier)?;

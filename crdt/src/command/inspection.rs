@@ -4,9 +4,10 @@ use serde::Serialize;
 
 use super::hazard::{self, Finding};
 use super::read::{InspectionRecord, InspectionsRecord};
-use super::{CommandError, Outcome, kind, table, town};
+use super::{CommandError, Outcome, kind, membership, table, town};
 use crate::change::record_id;
 use crate::clock::Millis;
+use crate::domain::input;
 use crate::domain::inspection::Inspection;
 use crate::domain::town::Grid;
 use crate::entry::Lane;
@@ -82,6 +83,8 @@ pub fn record(
     now: Millis,
 ) -> Result<Outcome<InspectionIds>, CommandError> {
     inspection.check(table::tables(replica)?.checklists())?;
+    input::past("time_ms", inspection.time_ms, now)?;
+    membership::check_stays(replica, &inspection.by)?;
     let bytes = inspection.encode()?;
     let id = record_id(&bytes);
     let document = document_of(replica, namespace, inspection.household)?;

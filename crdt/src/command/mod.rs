@@ -27,6 +27,7 @@ pub mod kind;
 mod labels;
 pub mod life_cycle;
 mod matching;
+mod membership;
 pub mod moves;
 mod people;
 pub mod photo;
@@ -39,6 +40,7 @@ pub mod town;
 pub mod track;
 
 pub use error::CommandError;
+pub use membership::MemberError;
 
 use crate::replica::Recorded;
 

@@ -14,6 +14,7 @@ use super::key;
 use super::person::PersonalData;
 use super::phone::{check_phone, normalise_phone};
 use super::record::FieldTable;
+use crate::clock::{MAX_AHEAD, Millis};
 use crate::value::Fields;
 
 /// Most characters of a text on one line: a name, an address, a code.
@@ -342,6 +343,12 @@ pub(crate) fn stay(moved_in: Option<Day>, moved_out: Option<Day>) -> Checked {
 /// A time in milliseconds since 1970.
 pub(crate) fn time(field: &str, time_ms: i64) -> Checked {
     require((0..=LAST_MS).contains(&time_ms), field, || Fault::Time)
+}
+
+/// A time that is over, give or take what honest clocks differ.
+pub(crate) fn past(field: &str, time_ms: i64, now: Millis) -> Checked {
+    time(field, time_ms)?;
+    require(time_ms.cast_unsigned() <= now.saturating_add(MAX_AHEAD), field, || Fault::Ahead)
 }
 
 /// A work phone: also a hotline, or a number within the office.

@@ -93,14 +93,20 @@ impl Replica {
         }
     }
 
-    /// Notes what was answered to a request that was carried out.
+    /// Notes what was answered to a request that was carried out, and that it was, where no single commit did.
     ///
     /// # Errors
     /// [`StoreError`].
-    pub fn note_answer(&mut self, request: &Request, answer: &[u8]) -> Result<(), StoreError> {
-        // The time is that of the request: its answer is given once.
-        let Carried::Out(None) = self.carried_out(request)? else { return Ok(()) };
-        let Some((time, _)) = self.store.request(&request.id)? else { return Ok(()) };
+    pub fn note_answer(&mut self, request: &Request, answer: &[u8], now: Millis) -> Result<(), StoreError> {
+        let time = match self.carried_out(request)? {
+            Carried::Not => now,
+            // The time is that of the request: its answer is given once.
+            Carried::Out(None) => match self.store.request(&request.id)? {
+                Some((time, _)) => time,
+                None => return Ok(()),
+            },
+            Carried::Another | Carried::Out(Some(_)) => return Ok(()),
+        };
         let Ok(sealed) = seal::seal_once(&request.answer_key(time), answer, &request.print) else { return Ok(()) };
         self.batch.weight += sealed.len() + 80;
         self.batch.requests.noted.insert(request.id, (time, [&request.print[..], &sealed].concat()));

@@ -18,7 +18,7 @@ use super::{Context, Done, FAILED};
 use crate::data_dir::FileError;
 use crate::http::CaseName;
 use crate::moment::Moment;
-use crate::views::{CaseSort, SortOrder};
+use crate::views::{CaseSort, CaseWait, SortOrder};
 
 #[derive(Debug, Subcommand)]
 pub(super) enum CaseCommand {
@@ -135,6 +135,9 @@ pub(super) struct ListArgs {
     /// 是否未结 / only open ones, or only the others
     #[arg(long, value_name = "BOOL")]
     open: Option<bool>,
+    /// 待办事项 / in which this waits for somebody
+    #[arg(long, value_name = "WHAT", value_parser = words(CaseWait::ALL.iter().map(|wait| (wait.name(), wait.words()))))]
+    waits: Option<String>,
     /// 席位编号 / that lie on this desk of the command center
     #[arg(long, value_name = "CODE")]
     desk: Option<String>,
@@ -226,6 +229,7 @@ impl CaseCommand {
                     ("region", args.region.map(|region| region.to_string())),
                     ("state", args.state.map(|state| state.to_string())),
                     ("open", args.open.map(|open| open.to_string())),
+                    ("waits", args.waits),
                     ("desk", args.desk),
                     ("lamp", args.lamp.map(|lamp| lamp.to_string())),
                     ("team", args.team),

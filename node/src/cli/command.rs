@@ -51,6 +51,7 @@ fn shown(command: &Value) -> String {
         ("/yellow", "将到期 soon late"),
         ("/supervised", "督办 supervised"),
         ("/replies_late", "督办逾期 replies late"),
+        ("/waiting", "待批待复 waiting"),
         ("/phone", "电话 phone"),
     ];
     format!("{mode}\n\n{}\n\n{}", table(&responses, &response), table(&desks, &desk))

@@ -101,6 +101,9 @@ struct ListArgs {
     /// 是否未结 / only open cases, or only the others
     #[arg(long, value_name = "BOOL")]
     open: Option<bool>,
+    /// 待办事项，如 extension、callback / in which this waits for somebody (cases)
+    #[arg(long, value_name = "WHAT")]
+    waits: Option<String>,
     /// 席位编号 / on this desk (cases)
     #[arg(long, value_name = "CODE")]
     desk: Option<String>,
@@ -161,6 +164,7 @@ impl ListArgs {
             ("state", self.state),
             ("status", self.status),
             ("open", self.open.map(|open| open.to_string())),
+            ("waits", self.waits),
             ("desk", self.desk),
             ("lamp", self.lamp),
             ("grade", self.grade),

@@ -237,6 +237,8 @@ fn shown(handover: &Value) -> String {
         ("red", "超期 past their deadline", cases.as_slice()),
         ("yellow", "将到期 soon past it", cases.as_slice()),
         ("supervised", "督办待回复 supervision waits for a reply", cases.as_slice()),
+        ("open", "在办 open", cases.as_slice()),
+        ("under_way", "处置中的派遣单 orders under way", ORDERS.as_slice()),
         ("unacknowledged", "未签收的派遣单 orders that nobody acknowledged", waiting.as_slice()),
     ];
     let part = |(name, title, columns): &(&str, &str, &[(&str, &str)])| {

@@ -123,12 +123,21 @@ fn open(opener: &mut Opener) -> Result<Replica, OpenError> {
 
 tokio::task_local! {
     /// The request with a key that this task carries out.
-    static CARRIES_OUT: CarriedRequest;
+    static CARRIES_OUT: Keyed;
 }
 
-/// Does some work on behalf of a request: what it records is noted together with that, in one commit.
-pub async fn carrying_out<F: Future>(request: CarriedRequest, work: F) -> F::Output {
-    CARRIES_OUT.scope(request, work).await
+/// A request with a key, and what is held for it until nothing of it is on its way any more.
+#[derive(Clone)]
+struct Keyed {
+    request: CarriedRequest,
+    /// Let go when the last job is committed, also where the caller has long given up.
+    _held: Arc<dyn Send + Sync>,
+}
+
+/// Does some work on behalf of a request: what it records is noted together with that, in one commit. `held` is let go when
+/// neither the work nor any job that it gave to the engine is left.
+pub async fn carrying_out<F: Future>(request: CarriedRequest, held: Arc<dyn Send + Sync>, work: F) -> F::Output {
+    CARRIES_OUT.scope(Keyed { request, _held: held }, work).await
 }
 
 /// Milliseconds since 1970 by this machine's clock.
@@ -160,7 +169,8 @@ impl Engine {
         Ok(Self { requests, status, sessions, views })
     }
 
-    /// Runs a job that stages something. Answers after the commit that made it durable.
+    /// Runs a job that stages something. Answers after the commit that made it durable. A request with a key is carried
+    /// out by it.
     ///
     /// # Errors
     /// [`EngineError`]; nothing was saved then.
@@ -168,14 +178,48 @@ impl Engine {
         &self,
         job: impl FnOnce(&mut Replica, Millis) -> Result<T, CommandError> + Send + 'static,
     ) -> Result<T, EngineError> {
+        self.stage(job, |_| true).await
+    }
+
+    /// Runs a job that may find that nothing is to be done: a request with a key is then not carried out, and may be corrected.
+    ///
+    /// # Errors
+    /// [`EngineError`]; nothing was saved then.
+    pub async fn decide<T: Send + 'static, E: Send + 'static>(
+        &self,
+        job: impl FnOnce(&mut Replica, Millis) -> Result<Result<T, E>, CommandError> + Send + 'static,
+    ) -> Result<Result<T, E>, EngineError> {
+        self.stage(job, Result::is_ok).await
+    }
+
+    /// Runs one of several jobs of a request, each of which changes nothing when it is run again. A request with a key is
+    /// carried out when its answer is noted.
+    ///
+    /// # Errors
+    /// [`EngineError`]; nothing was saved then.
+    pub async fn step<T: Send + 'static>(
+        &self,
+        job: impl FnOnce(&mut Replica, Millis) -> Result<T, CommandError> + Send + 'static,
+    ) -> Result<T, EngineError> {
+        self.stage(job, |_| false).await
+    }
+
+    async fn stage<T: Send + 'static>(
+        &self,
+        job: impl FnOnce(&mut Replica, Millis) -> Result<T, CommandError> + Send + 'static,
+        carries_out: fn(&T) -> bool,
+    ) -> Result<T, EngineError> {
         let (answer, answered) = oneshot::channel();
-        let request = CARRIES_OUT.try_with(Clone::clone).ok();
+        let keyed = CARRIES_OUT.try_with(Clone::clone).ok();
         let job: Job = Box::new(move |replica, now| {
             let outcome = job(replica, now);
-            if let (Ok(_), Some(request)) = (&outcome, &request) {
-                replica.note_request(request, now);
+            if let (Ok(value), Some(keyed)) = (&outcome, &keyed)
+                && carries_out(value)
+            {
+                replica.note_request(&keyed.request, now);
             }
             Box::new(move |committed| {
+                drop(keyed);
                 let outcome = match (outcome, committed) {
                     (Ok(value), Ok(())) => Ok(value),
                     (Ok(_), Err(error)) => Err(EngineError::Store(error.to_string())),

@@ -142,7 +142,7 @@ pub(super) async fn create(
 ) -> Result<Json<AuthorityAnswer>, ApiError> {
     let town = api.engine().read(|replica| *replica.trust().town()).await?;
     let statement = statement(&input.statement, &town)?;
-    let recorded = api.engine().record(move |replica, now| Ok(introduce(replica, statement, now)?)).await?;
+    let recorded = api.engine().decide(move |replica, now| Ok(introduce(replica, statement, now)?)).await?;
     Ok(Json(recorded.map_err(|message| ApiError { status: StatusCode::CONFLICT, message })?))
 }
 
@@ -216,7 +216,7 @@ pub(super) async fn revoke(
         let found = replica.certificate_called(CertificateKind::Authority, &input.authority);
         recordable(found.and_then(|authority| replica.revoke_authority(&root, authority, how, now)))
     };
-    let revoked = api.engine().record(job).await??;
+    let revoked = api.engine().decide(job).await??;
     let nodes = revoked.nodes.into_iter().map(FallenNode::from).collect();
     let (authority, name) = (revoked.certificate.to_string(), revoked.name);
     Ok(Json(AuthorityRevoked { authority, name, nodes, kept_logs: revoked.kept_logs }))
@@ -259,6 +259,6 @@ pub(super) async fn adopt(
         let found = replica.certificate_called(CertificateKind::Authority, &input.from);
         recordable(found.and_then(|from| replica.certify_anew(&authority, from, now)))
     };
-    let certified = api.engine().record(job).await??;
+    let certified = api.engine().decide(job).await??;
     Ok(Json(Adopted { nodes: certified.into_iter().map(FallenNode::from).collect() }))
 }

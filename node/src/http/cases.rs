@@ -30,7 +30,7 @@ use super::locate::namespace_of;
 use super::openapi::problems::{Missing, Written, Wrong};
 use crate::engine;
 use crate::message::Message;
-use crate::views::{CaseFilter, CaseRow, CaseSort, DeskCases, Listed, NamedCodes, Page, SortOrder};
+use crate::views::{CaseFilter, CaseRow, CaseSort, CaseWait, DeskCases, Listed, NamedCodes, Page, SortOrder};
 
 /// What to do about a code that is not known.
 const CHECK_CODE: (&str, &str) = (
@@ -56,6 +56,8 @@ pub(super) struct CaseQuery {
     team: Option<String>,
     /// 在此席位 / that lie on this desk, by its code
     desk: Option<String>,
+    /// 待办事项 / in which this waits for somebody
+    waits: Option<CaseWait>,
     supervised: bool,
     lamp: Option<Lamp>,
     from_ms: Option<i64>,
@@ -85,6 +87,7 @@ impl CaseQuery {
             person: self.person,
             team: self.team,
             desk: self.desk.map(|code| desk(tables, &code)).transpose()?,
+            waits: self.waits,
             supervised: self.supervised,
             lamp: self.lamp,
             now_ms: engine::now().cast_signed(),

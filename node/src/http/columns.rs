@@ -186,7 +186,7 @@ pub(super) async fn record_file(
         Err(CommandError::Rows(wrong)) => Ok(Err(wrong)),
         other => other.map(Ok),
     };
-    match api.engine().record(job).await? {
+    match api.engine().decide(job).await? {
         Ok(Imported { created, changed, unchanged }) => {
             Ok(Json(RowsImported { changed, created, ignored_columns: ignored, unchanged }).into_response())
         }

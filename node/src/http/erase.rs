@@ -80,7 +80,7 @@ pub(super) async fn erase(
         }
         Ok(Err(EraseError::Nothing))
     };
-    let ErasedPerson { keys, orders, elsewhere } = api.engine().record(job).await??;
+    let ErasedPerson { keys, orders, elsewhere } = api.engine().decide(job).await??;
     api.views_follow().await;
     let order = orders.first().copied().ok_or(EraseError::Nothing)?;
     Ok(Json(EraseAnswer { keys, order, orders, elsewhere: elsewhere.into_iter().collect() }))

@@ -87,7 +87,7 @@ impl IntoResponse for ApiError {
 fn command_status(code: &str) -> StatusCode {
     match code {
         "not_found" => StatusCode::NOT_FOUND,
-        "denied" | "role_not_held" | "not_this_village" => StatusCode::FORBIDDEN,
+        "denied" | "role_not_held" | "member_left" | "member_role" | "not_this_village" => StatusCode::FORBIDDEN,
         "disk_low" => StatusCode::INSUFFICIENT_STORAGE,
         "store" | "read_only" => StatusCode::SERVICE_UNAVAILABLE,
         "no_key" | "unknown_namespace" | "person_key_missing" | "no_room" | "erased" | "wrong_state" | "own_work"
@@ -96,8 +96,8 @@ fn command_status(code: &str) -> StatusCode {
             StatusCode::CONFLICT
         }
         // As `wrong_state`: the case has gone on, or not far enough.
-        "request_decided" | "order_closed" | "orders_open" | "decided_already" | "overtaken" | "beaten"
-        | "rests_on" => StatusCode::CONFLICT,
+        "request_decided" | "order_closed" | "orders_open" | "demand_open" | "decided_already" | "overtaken"
+        | "beaten" | "rests_on" => StatusCode::CONFLICT,
         "too_large" => StatusCode::PAYLOAD_TOO_LARGE,
         _ => StatusCode::UNPROCESSABLE_ENTITY,
     }

@@ -36,8 +36,8 @@ use crate::ledger::{ExportError, ListEnd, ListFormat, ListKind, ListWriter};
 use crate::message::{Explain as _, Message};
 use crate::reveals::RevealKind;
 use crate::views::{
-    AlarmFilter, CaseFilter, CaseSort, DeviceEventFilter, DeviceFilter, DoorTagFilter, DwellingFilter, HazardFilter,
-    InspectionFilter, Listed, MAX_LIMIT, OrderFilter, Page, QueryError, Reader, SortOrder,
+    AlarmFilter, CaseFilter, CaseSort, CaseWait, DeviceEventFilter, DeviceFilter, DoorTagFilter, DwellingFilter,
+    HazardFilter, InspectionFilter, Listed, MAX_LIMIT, OrderFilter, Page, QueryError, Reader, SortOrder,
 };
 
 /// Bytes of a file that are sent in one piece.
@@ -75,6 +75,8 @@ pub(super) struct ListQuery {
     team: Option<String>,
     /// Of cases: those on this desk.
     desk: Option<String>,
+    /// Of cases: in which this waits for somebody.
+    waits: Option<CaseWait>,
     /// Of cases.
     supervised: Option<bool>,
     /// Of cases.

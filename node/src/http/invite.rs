@@ -86,7 +86,7 @@ pub(super) async fn invite(
             outcome => Ok(outcome),
         }
     };
-    let invite = api.engine().record(job).await??;
+    let invite = api.engine().decide(job).await??;
     Ok(Json(InviteAnswer { invite: InviteFile { invite, peers: input.peers }.to_text() }))
 }
 

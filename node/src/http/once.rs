@@ -85,7 +85,8 @@ pub(super) async fn once(State(api): State<Api>, request: HttpRequest, next: Nex
     })?;
     let path = parts.uri.path_and_query().map(|path| path.as_str().to_owned()).unwrap_or_default();
     let asked = Request::new(&key, &[parts.method.as_str().as_bytes(), path.as_bytes(), &body]);
-    let _place = api.under_way().enter(asked.id()).ok_or_else(under_way)?;
+    // Held as long as a job of it is on its way, also where whoever asked has given up meanwhile.
+    let place = Arc::new(api.under_way().enter(asked.id()).ok_or_else(under_way)?);
     let known = asked.clone();
     match api.engine().read(move |replica| replica.carried_out(&known)).await?? {
         Carried::Another => return Err(another()),
@@ -93,19 +94,25 @@ pub(super) async fn once(State(api): State<Api>, request: HttpRequest, next: Nex
         Carried::Not => {}
     }
     let request = HttpRequest::from_parts(parts, Body::from(body));
-    let response = engine::carrying_out(asked.clone(), next.run(request)).await;
-    if response.status().is_success() { keep(&api, asked, response).await } else { Ok(response) }
+    let response = engine::carrying_out(asked.clone(), place.clone(), next.run(request)).await;
+    if response.status().is_success() { keep(&api, asked, response, place).await } else { Ok(response) }
 }
 
 fn is_meant(request: &HttpRequest) -> bool {
-    let is_json = |value: &HeaderValue| value.to_str().is_ok_and(|value| value.starts_with("application/json"));
+    let is_json = |value: &HeaderValue| value.to_str().is_ok_and(is_json);
     matches!(*request.method(), Method::POST | Method::PATCH)
         && request.uri().path().starts_with("/v1/")
         && request.headers().get(header::CONTENT_TYPE).is_some_and(is_json)
 }
 
+/// Whether a media type is one that is read as JSON: `application/json`, or `application/` with `+json`, in any letters.
+fn is_json(media_type: &str) -> bool {
+    let essence = media_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+    essence == "application/json" || (essence.starts_with("application/") && essence.ends_with("+json"))
+}
+
 /// Notes an answer before it is given.
-async fn keep(api: &Api, asked: Request, response: Response) -> Result<Response, ApiError> {
+async fn keep(api: &Api, asked: Request, response: Response, _place: Arc<Place>) -> Result<Response, ApiError> {
     let (parts, body) = response.into_parts();
     let is_short = body.size_hint().upper().is_some_and(|upper| upper <= LONGEST_ANSWER as u64);
     if !is_short {
@@ -114,7 +121,7 @@ async fn keep(api: &Api, asked: Request, response: Response) -> Result<Response,
     let body = to_bytes(body, LONGEST_ANSWER).await.map_err(|_| answer_lost())?;
     let answer = [&parts.status.as_u16().to_be_bytes()[..], &body].concat();
     // Where that fails the request is carried out all the same, and whoever asks again is told so.
-    let noted = api.engine().record(move |replica, _| Ok(replica.note_answer(&asked, &answer)?)).await;
+    let noted = api.engine().record(move |replica, now| Ok(replica.note_answer(&asked, &answer, now)?)).await;
     if let Err(error) = noted {
         tracing::warn!(%error, "the answer to a request could not be noted");
     }

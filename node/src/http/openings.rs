@@ -131,14 +131,14 @@ pub(super) async fn open(State(api): State<Api>, Payload(input): Payload<Opening
         }
         Ok(openings)
     };
-    let mut openings = api.engine().record(job).await?.into_iter();
+    let mut openings = api.engine().step(job).await?.into_iter();
     let mut rows: Vec<OpenedCase> = Vec::new();
     let mut left = most;
     // A few at a time, so that others are served in between; what was opened stays, and is found again the next time.
     while left > 0 && openings.len() > 0 {
         let (some, actor): (Vec<Opening>, Actor) = (openings.by_ref().take(AT_ONCE).collect(), actor.clone());
         let job = move |replica: &mut Replica, now| open_some(replica, &actor, some, (left, from_ms), now);
-        let opened = api.engine().record(job).await?;
+        let opened = api.engine().step(job).await?;
         left = left.saturating_sub(opened.iter().filter(|one| one.is_new()).count());
         rows.extend(opened);
     }

@@ -5,9 +5,12 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
+use townmesh_crdt::command::table;
+use townmesh_crdt::domain::books::Message as CommandMessage;
 use townmesh_crdt::domain::case::{Lamp, OrderStatus};
 use townmesh_crdt::domain::number::SpokenNumber;
 use townmesh_crdt::domain::region::RegionCode;
+use townmesh_crdt::domain::tables::Tables;
 use townmesh_crdt::namespace::NamespaceKind;
 use utoipa::{IntoParams, ToSchema};
 
@@ -19,7 +22,9 @@ use super::openapi::problems::{Clashing, Sought, Wrong};
 use super::order_delivery::{WaitingOrder, with_delivery};
 use crate::engine;
 use crate::message::Message;
-use crate::views::{CaseFilter, CaseRow, Listed, OrderFilter, OrderRow, Page, QueryError, Reader};
+use crate::views::{
+    CaseFilter, CaseRow, CaseSort, CommandState, Listed, OrderFilter, OrderRow, Page, QueryError, Reader,
+};
 
 /// Most rows of each part of a handover.
 const HANDED_OVER: u32 = 100;
@@ -40,7 +45,7 @@ impl OrderQuery {
     /// What it asks for, and which part of that.
     pub(super) fn parts(self) -> (OrderFilter, Page) {
         let Self { team, status, region, limit, after } = self;
-        (OrderFilter { team, status, region }, Page { limit, after })
+        (OrderFilter { team, status: status.into_iter().collect(), region }, Page { limit, after })
     }
 }
 
@@ -113,15 +118,32 @@ pub(super) struct HandoverQuery {
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct Handover {
     now_ms: i64,
+    #[serde(flatten)]
+    cases: HandedOver,
+    /// Orders that nobody has acknowledged.
+    unacknowledged: Listed<WaitingOrder>,
+    completeness: Complete,
+}
+
+/// What the views know of it.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct HandedOver {
     /// Cases past their deadline.
     red: Listed<CaseRow>,
     /// Cases that will be soon.
     yellow: Listed<CaseRow>,
+    /// Every open case, what is due first first.
+    open: Listed<CaseRow>,
     /// Cases with a supervision that waits for its reply.
     supervised: Listed<CaseRow>,
-    /// Orders that nobody has acknowledged.
-    unacknowledged: Listed<WaitingOrder>,
-    completeness: Complete,
+    /// Orders that a team has acknowledged and not finished.
+    under_way: Listed<OrderRow>,
+    /// Command messages that nobody has acknowledged, those sent first first.
+    messages: Vec<CommandMessage>,
+    /// There are more than are told.
+    messages_truncated: bool,
+    /// Peace or emergency, the open responses, and what lies on each desk.
+    command: CommandState,
 }
 
 #[utoipa::path(
@@ -144,21 +166,34 @@ pub(super) async fn handover(
     api.views_follow().await;
     let completeness = completeness::of(&api, Some(NamespaceKind::Cases), region).await?;
     let now_ms = engine::now().cast_signed();
-    let ([red, yellow, supervised], waiting) = api.readers().query(move |reader| parts(reader, region, now_ms)).await?;
+    let tables = api.engine().read(table::tables).await??;
+    let ask = move |reader: &Reader| parts(reader, region, now_ms, &tables);
+    let (cases, waiting) = api.readers().query(ask).await?;
     let teams = api.readers().query(Reader::team_nodes).await?;
     let unacknowledged = api.engine().read(move |replica| with_delivery(replica, waiting, &teams)).await??;
-    Ok(Json(Handover { now_ms, red, yellow, supervised, unacknowledged, completeness }).into_response())
+    Ok(Json(Handover { now_ms, cases, unacknowledged, completeness }).into_response())
 }
 
-type Parts = ([Listed<CaseRow>; 3], Listed<OrderRow>);
-
-fn parts(reader: &Reader, region: Option<RegionCode>, now_ms: i64) -> Result<Parts, QueryError> {
+fn parts(
+    reader: &Reader,
+    region: Option<RegionCode>,
+    now_ms: i64,
+    tables: &Tables,
+) -> Result<(HandedOver, Listed<OrderRow>), QueryError> {
     let page = Page { limit: Some(HANDED_OVER), after: None };
     let all = CaseFilter { region, now_ms, open: Some(true), ..CaseFilter::default() };
     let cases = |filter: CaseFilter| reader.cases(&filter, &page);
-    let red = cases(CaseFilter { lamp: Some(Lamp::Red), ..all.clone() })?;
-    let yellow = cases(CaseFilter { lamp: Some(Lamp::Yellow), ..all.clone() })?;
-    let supervised = cases(CaseFilter { supervised: true, ..all })?;
-    let waiting = reader.orders(&OrderFilter { region, status: Some(OrderStatus::Sent), team: None }, &page)?;
-    Ok(([red, yellow, supervised], waiting))
+    let orders = |status| reader.orders(&OrderFilter { region, status, team: None }, &page);
+    let (messages, messages_truncated) = reader.unacknowledged_messages(HANDED_OVER as usize)?;
+    let handed_over = HandedOver {
+        red: cases(CaseFilter { lamp: Some(Lamp::Red), ..all.clone() })?,
+        yellow: cases(CaseFilter { lamp: Some(Lamp::Yellow), ..all.clone() })?,
+        open: cases(CaseFilter { sort: Some(CaseSort::Due), ..all.clone() })?,
+        supervised: cases(CaseFilter { supervised: true, ..all })?,
+        under_way: orders(vec![OrderStatus::Acknowledged, OrderStatus::ReportedIn])?,
+        messages,
+        messages_truncated,
+        command: reader.command(region, now_ms, tables)?,
+    };
+    Ok((handed_over, orders(vec![OrderStatus::Sent])?))
 }

@@ -56,6 +56,6 @@ pub(super) async fn ratify(
             outcome => Ok(outcome),
         }
     };
-    let Ratified { node, name, logs } = api.engine().record(job).await??;
+    let Ratified { node, name, logs } = api.engine().decide(job).await??;
     Ok(Json(RatifyAnswer { node: node.to_string(), name, logs }))
 }

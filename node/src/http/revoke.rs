@@ -91,7 +91,7 @@ pub(super) async fn revoke(
     }
     let authority = api.authority(&input.authority).await?;
     let job = move |replica: &mut Replica, now| recordable(remove(replica, &authority, &input, now));
-    Ok(Json(api.engine().record(job).await??))
+    Ok(Json(api.engine().decide(job).await??))
 }
 
 fn remove(

@@ -105,6 +105,7 @@ const CASES: &[ListColumn] = &[
     time("/closed_ms", "结案时间"),
     plain("/supervised", "督办待回复"),
     time("/reply_due_ms", "督办时限"),
+    plain("/waits", "待办事项"),
     plain("/rework", "返工次数"),
     plain("/conflicts", "待裁定冲突"),
     plain("/document", "案卷标识"),

@@ -21,6 +21,7 @@ use townmesh_crdt::domain::tables::{DeskRow, Tables};
 use townmesh_crdt::policy::DocumentKind;
 
 use super::analysis::words;
+use super::case_waits::CaseWait;
 use super::cases::{CASE, CASES, CaseRow, case_row};
 use super::query::{BoundingBox, Listed, Page, Query, SearchText, read_cursor, write_cursor};
 use super::reader::{QueryError, Reader};
@@ -77,6 +78,8 @@ pub struct CaseFilter {
     pub team: Option<String>,
     /// That lie on this desk.
     pub desk: Option<DeskCases>,
+    /// In which this waits for somebody.
+    pub waits: Option<CaseWait>,
     /// With a supervision that waits for its reply.
     pub supervised: bool,
     /// With this lamp, of those whose clock runs.
@@ -288,6 +291,10 @@ impl CaseFilter {
         if let Some(desk) = &self.desk {
             desk.within(&mut query);
         }
+        if let Some(wait) = self.waits {
+            query.and::<Value>("c.waits IS NOT NULL", []);
+            query.and("instr(c.waits, ?) > 0", [format!(",{},", wait.name())]);
+        }
         if self.supervised {
             query.and::<Value>("c.supervised = 1", []);
         }
@@ -364,6 +371,12 @@ impl CaseFilter {
             let theirs =
                 "row FROM (SELECT row, person FROM dispatch_order UNION ALL SELECT row, person FROM case_event)";
             by(theirs, &|query| query.equals("person", Some(person)));
+        }
+        if let Some(wait) = self.waits {
+            by("row FROM case_file INDEXED BY case_file_waits", &|query| {
+                query.and::<Value>("waits IS NOT NULL", []);
+                query.and("instr(waits, ?) > 0", [format!(",{},", wait.name())]);
+            });
         }
         if self.supervised {
             by("row FROM case_file INDEXED BY case_file_supervised", &|query| query.and::<Value>("supervised = 1", []));

@@ -9,6 +9,7 @@ use townmesh_crdt::domain::region::RegionCode;
 use townmesh_crdt::domain::role::Role;
 use townmesh_crdt::id::DocumentId;
 
+use super::case_waits::CaseWait;
 use super::query::{Listed, Order, Page, Query, json, position, word};
 use super::reader::{QueryError, Reader};
 
@@ -17,8 +18,8 @@ use super::reader::{QueryError, Reader};
 pub struct OrderFilter {
     /// To this team.
     pub team: Option<String>,
-    /// In this status.
-    pub status: Option<OrderStatus>,
+    /// In one of these statuses; in any, where none is named.
+    pub status: Vec<OrderStatus>,
     /// In this region or within it.
     pub region: Option<RegionCode>,
 }
@@ -68,6 +69,8 @@ pub struct CaseRow {
     pub supervised: bool,
     /// By when, in milliseconds since 1970; the first where several wait, and `None` where no time was set.
     pub reply_due_ms: Option<i64>,
+    /// What waits in it for somebody to decide or to answer.
+    pub waits: Vec<CaseWait>,
     /// How often verification failed.
     pub rework: u32,
     /// Conflicts that nobody has settled.
@@ -237,7 +240,9 @@ impl Reader {
     pub fn orders(&self, filter: &OrderFilter, page: &Page) -> Result<Listed<OrderRow>, QueryError> {
         let mut query = Query::default();
         query.equals("o.team", filter.team.as_deref());
-        query.equals("o.status", filter.status);
+        if !filter.status.is_empty() {
+            query.one_of("o.status", filter.status.iter().map(ToString::to_string).collect());
+        }
         query.region("(SELECT c.region FROM case_file c WHERE c.row = o.row)", filter.region);
         let order = Order { columns: &["o.sent_ms", "o.row", "o.place"], descending: true };
         query.list(&self.connection, ("d.document, o.*", ORDERS), &order, page, order_row)
@@ -267,6 +272,7 @@ pub(super) fn case_row(row: &Row<'_>, now_ms: i64) -> rusqlite::Result<CaseRow> 
         closed_ms: row.get("closed_ms")?,
         supervised: row.get("supervised")?,
         reply_due_ms: row.get("reply_due_ms")?,
+        waits: CaseWait::read(row.get::<_, Option<String>>("waits")?.as_deref()),
         rework: row.get("rework")?,
         conflicts: row.get("conflicts")?,
     })

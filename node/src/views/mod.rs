@@ -16,6 +16,7 @@ mod analysis;
 mod assessment;
 mod books;
 mod case_list;
+mod case_waits;
 mod cases;
 mod changes;
 mod conflicts;
@@ -59,6 +60,7 @@ pub use assessment::{
 };
 pub use books::{BookFilter, BookRow};
 pub use case_list::{CaseFilter, CaseSort, DeskCases, SortOrder};
+pub use case_waits::CaseWait;
 pub use cases::{CaseDetail, CaseEventRow, CaseRow, OrderFilter, OrderRow};
 pub use changes::{Change, ChangeCursor, ChangeFilter, ChangeKind, Changes, CursorError};
 pub use conflicts::{ConflictFilter, ConflictPlace, ConflictRow, SettledRow};

@@ -5,10 +5,13 @@ use super::*;
 use crate::change::record_id;
 use crate::command::CommandError;
 use crate::command::case::{self, CaseRef};
+use crate::command::entity::Writing;
 use crate::command::household::{self, HouseholdInput};
+use crate::command::town;
 use crate::domain::case::{Action, Case, CaseEvent, CaseState, Effect, VoidReason};
 use crate::domain::household::Household;
 use crate::domain::role::Role;
+use crate::domain::town::Member;
 use crate::entry::Lane;
 use crate::id::RecordId;
 use crate::policy::DocumentKind;
@@ -125,4 +128,37 @@ fn a_copy_by_a_node_that_may_not_write_it_does_not_spoil_an_event() {
     for replica in [&mut town.one, &mut town.two, &mut town.center] {
         assert_eq!(effect(&fold(replica, &case), event), Effect::Applied);
     }
+}
+
+#[test]
+fn whoever_left_or_has_other_roles_is_turned_away_where_they_are_known() {
+    let mut town = Town::new(58);
+    let member = |code: &str, roles: &[Role], retired| Member {
+        code: Some(code.into()),
+        roles: roles.iter().copied().collect(),
+        retired: Some(retired),
+        ..Member::default()
+    };
+    for known in [
+        member("xcy-1", &[Role::Inspector], false),
+        member("xcy-2", &[Role::Inspector], true),
+        member("xcy-3", &[], false),
+    ] {
+        town::record(&mut town.center, &known, Writing::Known, NOW).unwrap();
+    }
+    town.center.commit(NOW).unwrap();
+    let report = |replica: &mut Replica, role, code: &str| {
+        case::report(replica, &actor(role, code), rubbish(None), NOW).map(drop).map_err(|error| error.code())
+    };
+    assert_eq!(report(&mut town.center, Role::Inspector, "XCY-1"), Ok(()));
+    assert_eq!(report(&mut town.center, Role::DutyHead, "xcy-1"), Err("member_role"));
+    assert_eq!(report(&mut town.center, Role::Inspector, "xcy-2"), Err("member_left"));
+    assert_eq!(report(&mut town.center, Role::DutyHead, "xcy-3"), Ok(()), "no role of theirs is recorded");
+    assert_eq!(report(&mut town.center, Role::DutyHead, "nobody-1"), Ok(()), "nor are they");
+    assert_eq!(report(&mut town.one, Role::Inspector, "xcy-2"), Ok(()), "the village has not heard of it");
+    town.meet();
+    assert_eq!(report(&mut town.one, Role::Inspector, "xcy-2"), Err("member_left"));
+    let error = case::report(&mut town.one, &actor(Role::DutyHead, "xcy-1"), rubbish(None), NOW).unwrap_err();
+    assert!(error.chinese().contains("值班长") && error.chinese().contains("网格巡查员"), "{}", error.chinese());
+    assert!(error.to_string().contains("duty head"), "{error}");
 }

@@ -32,6 +32,7 @@ impl Judge<'_> {
             Guard::NotRequester => (!self.is_requester(&event.action, &event.by), Reason::OwnRequest),
             Guard::LeadTeam => (self.leads(&event.action), Reason::NotLead),
             Guard::OrdersDone => (self.orders_done(place), Reason::OrdersOpen),
+            Guard::Replied => (self.all_replied(place), Reason::DemandOpen),
             Guard::Unknown(_) => (false, Reason::UnknownGuard),
         };
         if holds { Ok(()) } else { Err(otherwise) }
@@ -72,6 +73,11 @@ impl Judge<'_> {
         let mut known = self.case.orders.iter().filter(|order| self.history.knew_of(place, order.id.event));
         let finished = known.clone().all(|order| !order.status.is_open());
         finished && known.any(|order| order.status == OrderStatus::Done)
+    }
+
+    fn all_replied(&self, place: usize) -> bool {
+        let waiting = self.case.supervisions.iter().filter(|demand| demand.reply.is_none());
+        !waiting.into_iter().any(|demand| self.history.knew_of(place, demand.event))
     }
 
     fn check_references(&self, place: usize, action: &Action) -> Result<(), Refusal> {

@@ -150,6 +150,8 @@ coded! {
         NoSuchConflict = 20, "no_such_conflict", "没有待裁定的此项冲突", "there is no such open conflict";
         /// What it tells of would have been after it was written down.
         InFuture = 21, "in_future", "所述时间晚于记录时间", "the time that it names lies after it was recorded";
+        /// A demand of a commander has no reply.
+        DemandOpen = 22, "demand_open", "督办尚未回复", "a supervision waits for its reply";
     }
 }
 

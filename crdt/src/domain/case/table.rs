@@ -29,6 +29,9 @@ coded! {
         LeadTeam = 5, "lead_team", "牵头单位", "the leading team";
         /// Every order that the author knew of is finished, and one of them is done.
         OrdersDone = 6, "orders_done", "任务全部完成", "all orders done";
+        /// Every demand of a commander that the author knew of has its reply. No shipped rule asks for it: a village that is cut off from
+        /// its commander could not close. A town that wants it publishes an edition.
+        Replied = 7, "replied", "督办均已回复", "every supervision replied to";
     }
 }
 

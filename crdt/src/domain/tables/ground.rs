@@ -227,6 +227,8 @@ impl Shipped for GridRuleRow {
             households(GridKind::Village, 50, 100),
             households(GridKind::Community, 300, 500),
             Self { kind: Some(GridKind::Outside), most_hectares: Some(20), ..Self::default() },
+            // A park is ground outside, too.
+            Self { kind: Some(GridKind::Park), most_hectares: Some(20), ..Self::default() },
         ]
     }
 }

@@ -368,9 +368,16 @@ impl Shipped for DeviceRuleRow {
             row(DeviceKind::Waterlogging, "water_depth", 300, "waterlogging", general, None),
             row(DeviceKind::Waterlogging, "water_depth", 1_000, "waterlogging", serious, None),
             row(DeviceKind::Waterlogging, "water_depth", 2_500, "waterlogging", urgent, None),
-            row(DeviceKind::Smoke, "smoke", 0, "fire", general, Some(true)),
-            row(DeviceKind::Gas, "gas", 0, "gas", general, Some(true)),
+            row(DeviceKind::Smoke, "smoke", 0, "fire", urgent, Some(true)),
+            row(DeviceKind::Gas, "gas", 0, "gas", urgent, Some(true)),
             row(DeviceKind::BikeCharger, "over_temperature", 0, "wiring", urgent, Some(true)),
+            row(DeviceKind::CarCharger, "over_temperature", 0, "wiring", urgent, Some(true)),
+            // 300 mA: what an electrical fire monitor alarms at (GB 14287).
+            row(DeviceKind::Electricity, "leakage", 30_000, "wiring", serious, None),
+            row(DeviceKind::Handheld, "sos", 0, "safety", urgent, None),
+            // The daily limits of class 2 (GB 3095-2012) in micrograms to the cubic metre.
+            row(DeviceKind::Environment, "pm10", 15_000, "environment", general, None),
+            row(DeviceKind::Environment, "pm2_5", 7_500, "environment", general, None),
         ]
     }
 }

@@ -29,11 +29,11 @@ fn what_is_noted_stands_and_falls_with_what_was_recorded() {
     assert_eq!(became(center.replica(), "k", "one"), Carried::Out(None));
     assert_eq!(became(center.replica(), "k", "two"), Carried::Another);
     assert_eq!(became(center.replica(), "l", "one"), Carried::Not);
-    center.replica().note_answer(&asked("k", "one"), b"answer").unwrap();
+    center.replica().note_answer(&asked("k", "one"), b"answer", NOW).unwrap();
     center.replica().commit(NOW).unwrap();
     center.reopen(&mut town.rng, NOW);
     assert_eq!(became(center.replica(), "k", "one"), Carried::Out(Some(b"answer".to_vec())));
-    center.replica().note_answer(&asked("k", "one"), b"other").unwrap();
+    center.replica().note_answer(&asked("k", "one"), b"other", NOW).unwrap();
     assert_eq!(became(center.replica(), "k", "one"), Carried::Out(Some(b"answer".to_vec())), "it is answered once");
 }
 
@@ -44,7 +44,7 @@ fn requests_are_forgotten_after_a_week_and_their_answers_are_sealed() {
     let answer = b"a word that stands nowhere else";
     center.replica().note_request(&asked("old", "one"), NOW);
     center.replica().commit(NOW).unwrap();
-    center.replica().note_answer(&asked("old", "one"), answer).unwrap();
+    center.replica().note_answer(&asked("old", "one"), answer, NOW).unwrap();
     center.replica().commit(NOW).unwrap();
     let mut bytes = vec![0; center.disk.len().unwrap() as usize];
     center.disk.read(0, &mut bytes).unwrap();

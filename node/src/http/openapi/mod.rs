@@ -17,8 +17,8 @@ use utoipa::OpenApi;
 use super::cases::CaseName;
 use super::error::Problem;
 use crate::views::{
-    CaseSort, CauseGrouping, Figure, HazardGrouping, IntervalGrouping, OffenderKind, ShareSide, SortOrder, SpotSource,
-    TrendGrouping, TrendStep,
+    CaseSort, CaseWait, CauseGrouping, Figure, HazardGrouping, IntervalGrouping, OffenderKind, ShareSide, SortOrder,
+    SpotSource, TrendGrouping, TrendStep,
 };
 use townmesh_crdt::domain::door_tag::TagName;
 
@@ -167,6 +167,7 @@ use townmesh_crdt::domain::door_tag::TagName;
         TagName,
         Figure,
         SpotSource,
+        CaseWait,
         CauseGrouping,
         OffenderKind,
         HazardGrouping,

@@ -128,6 +128,20 @@ impl Reader {
         })
     }
 
+    /// Command messages that nobody has acknowledged, those sent first first, and whether there are more.
+    ///
+    /// # Errors
+    /// [`QueryError`].
+    pub fn unacknowledged_messages(&self, limit: usize) -> Result<(Vec<Message>, bool), QueryError> {
+        let mut messages: Vec<Message> = self.typed(&BookFilter::of(BookKind::Message))?;
+        messages.retain(|message| message.acknowledged.is_none());
+        messages.sort_by(|one, other| {
+            one.sent.cmp(&other.sent).then(one.code.cmp(&other.code)).then(one.to.cmp(&other.to))
+        });
+        let truncated = cut(&mut messages, limit);
+        Ok((messages, truncated))
+    }
+
     /// Members who have not left and teams that were not dissolved, by code.
     fn contacts(&self) -> Result<BTreeMap<String, Contact>, QueryError> {
         let mut contacts = BTreeMap::new();

@@ -58,6 +58,8 @@ pub struct DeskLoad {
     pub supervised: u64,
     /// Of these, whose reply should have come.
     pub replies_late: u64,
+    /// Open cases in which something waits for somebody to decide or to answer.
+    pub waiting: u64,
 }
 
 /// The command center at a glance.
@@ -80,7 +82,7 @@ struct Pile {
     source: Option<Source>,
     severity: Option<Severity>,
     state: Option<CaseState>,
-    counts: [u64; 5],
+    counts: [u64; 6],
 }
 
 impl Reader {
@@ -122,7 +124,7 @@ impl Reader {
             "c.source, c.severity, c.state, count(*) AS open, \
              COALESCE(sum({runs} AND c.yellow_ms <= {now_ms} AND c.due_ms >= {now_ms}), 0) AS yellow, \
              COALESCE(sum({runs} AND c.due_ms < {now_ms}), 0) AS red, sum(c.supervised) AS supervised, \
-             COALESCE(sum(c.reply_due_ms < {now_ms}), 0) AS late FROM case_file c INDEXED BY case_file_open_reported"
+             COALESCE(sum(c.reply_due_ms < {now_ms}), 0) AS late, sum(c.waits IS NOT NULL) AS waiting FROM case_file c INDEXED BY case_file_open_reported"
         );
         query.all(&self.connection, &select, "GROUP BY c.source, c.severity, c.state", |row| {
             let count = |column: &str| row.get::<_, i64>(column).map(i64::cast_unsigned);
@@ -130,7 +132,14 @@ impl Reader {
                 source: word(row, "source")?,
                 severity: word(row, "severity")?,
                 state: word(row, "state")?,
-                counts: [count("open")?, count("yellow")?, count("red")?, count("supervised")?, count("late")?],
+                counts: [
+                    count("open")?,
+                    count("yellow")?,
+                    count("red")?,
+                    count("supervised")?,
+                    count("late")?,
+                    count("waiting")?,
+                ],
             })
         })
     }
@@ -152,8 +161,8 @@ fn loads(desks: Vec<DeskRow>, piles: &[Pile]) -> (Vec<DeskLoad>, u64) {
 }
 
 fn load(desk: DeskRow, piles: &[&Pile]) -> DeskLoad {
-    let [open, yellow, red, supervised, replies_late] =
-        piles.iter().fold([0; 5], |sums, pile| std::array::from_fn(|at| sums[at] + pile.counts[at]));
+    let [open, yellow, red, supervised, replies_late, waiting] =
+        piles.iter().fold([0; 6], |sums, pile| std::array::from_fn(|at| sums[at] + pile.counts[at]));
     let of_state = |state: &CaseState| {
         let count = piles.iter().filter(|pile| pile.state == Some(*state)).map(|pile| pile.counts[0]).sum();
         Some(StateCount { state: *state, count }).filter(|one| one.count > 0)
@@ -170,5 +179,6 @@ fn load(desk: DeskRow, piles: &[&Pile]) -> DeskLoad {
         red,
         supervised,
         replies_late,
+        waiting,
     }
 }

@@ -179,7 +179,7 @@ fn two_dispatches_apart_stand_in_the_inbox_and_with_their_teams() {
     assert_eq!((inbox[0].chinese.as_str(), inbox[0].place.as_deref()), ("重复派遣", Some("幸福路东口")));
     let orders = scene
         .reader()
-        .orders(&OrderFilter { team: Some("B".into()), status: None, region: None }, &Page::default())
+        .orders(&OrderFilter { team: Some("B".into()), status: vec![], region: None }, &Page::default())
         .unwrap()
         .rows;
     assert_eq!((orders.len(), orders[0].case.clone()), (1, id(50).to_string()));

@@ -115,7 +115,7 @@ fn a_case_is_found_by_its_number() {
         assert_eq!(found.iter().map(ToString::to_string).collect::<Vec<_>>(), [case.document]);
     }
     let orders = reader
-        .orders(&OrderFilter { team: Some("b".into()), status: None, region: None }, &Page::default())
+        .orders(&OrderFilter { team: Some("b".into()), status: vec![], region: None }, &Page::default())
         .unwrap()
         .rows;
     let numbers: std::collections::BTreeSet<_> = orders.iter().map(|order| order.number.clone()).collect();

@@ -12,11 +12,12 @@ use townmesh_crdt::domain::tables::{Stage, StageSpan};
 use townmesh_crdt::id::RecordId;
 
 use super::{Batch, Slot, coordinates, json, key};
+use crate::views::CaseWait;
 
 const CASE: &str = "INSERT OR REPLACE INTO case_file (row, number, region, state, source, category, severity, place, \
     description, latitude, longitude, reported_by, reported_ms, filed_ms, yellow_ms, due_ms, handled_ms, closed_ms, supervised, \
-    orders, returned, verifications, rework, conflicts, open, gravity, found_ms, reply_due_ms) \
-    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
+    orders, returned, verifications, rework, conflicts, open, gravity, found_ms, reply_due_ms, waits) \
+    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
 const FIGURES: &str = "UPDATE case_file SET intake_ended = ?, intake_in_time = ?, filing_ended = ?, filing_in_time = ?, \
     dispatch_ended = ?, dispatch_in_time = ?, verification_ended = ?, verification_in_time = ?, check_ended = ?, \
     check_in_time = ?, check_open = ?, awaits = ?, awaits_due_ms = ?, satisfaction = ?, solved = ? WHERE row = ?";
@@ -71,6 +72,7 @@ impl Batch<'_> {
                 &filing.map(|filing| filing.severity.code()),
                 &time(report.and_then(|report| report.found_ms)),
                 &time(case.reply_due()),
+                &CaseWait::column(&CaseWait::of(case)),
             ],
         )?;
         self.run(DETAIL, &[&slot.row, &detail(case)?])?;

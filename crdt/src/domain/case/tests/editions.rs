@@ -9,7 +9,7 @@ use super::soundness::changed;
 use super::town::*;
 use crate::change::record_id;
 use crate::domain::case::{
-    Action, Case, CaseEvent, CaseState, ConflictKind, Edition, EditionError, EditionInput, Effect, FoldInput,
+    Action, Case, CaseEvent, CaseState, ConflictKind, Edition, EditionError, EditionInput, Effect, FoldInput, Guard,
     LifeCycle, MAX_EDITION_BYTES, Reason, Rule, Step, TransitionTable, VoidReason, Who, fold,
 };
 use crate::domain::role::Role;
@@ -336,4 +336,29 @@ proptest! {
             }
         }
     }
+}
+
+#[test]
+fn a_town_may_want_every_demand_replied_to_before_a_case_is_closed() {
+    let mut editions = Editions::default();
+    let table = changed(Step::Close, |rule| Some(Rule { guards: vec![Guard::Replied], ..rule }));
+    let new = editions.publish([], "督办未回复不得结案", table);
+    let mut town = Town::until(CaseState::ToClose);
+    town.add("demand", "pass", Role::Commander, Action::Supervise { demand: reason(), due_ms: None });
+    town.add("early", "demand", Role::DutyHead, Action::Close);
+    town.by_rules("early", new);
+    let case = town.fold_by(&editions);
+    assert_eq!((town.reason(&case, "early"), case.state), (Some(Reason::DemandOpen), Some(CaseState::ToClose)));
+    let reply = Action::Reply { supervision: town.id("demand"), answer: reason() };
+    town.add("reply", "demand", Role::Dispatcher, reply);
+    town.add("close", "reply", Role::DutyHead, Action::Close);
+    town.by_rules("close", new);
+    assert_eq!(town.fold_by(&editions).state, Some(CaseState::Closed));
+    // Whoever did not know of the demand closes; it waits for its reply all the same.
+    let mut town = Town::until(CaseState::ToClose);
+    town.add("demand", "pass", Role::Commander, Action::Supervise { demand: reason(), due_ms: None });
+    town.add("close", "pass", Role::DutyHead, Action::Close);
+    town.by_rules("close", new);
+    let case = town.fold_by(&editions);
+    assert_eq!((case.state, case.is_supervised()), (Some(CaseState::Closed), true));
 }
