@@ -431,6 +431,7 @@ fn check_conveying(known: &Stored, action: &Action) -> Result<(), CommandError> 
 /// A reply cannot be wanted before it is asked for.
 fn check_reply_due(action: &Action, now: Millis) -> Result<(), InputError> {
     let Action::Supervise { due_ms: Some(due), .. } = action else { return Ok(()) };
+    input::time("due_ms", i64::try_from(*due).unwrap_or(i64::MAX))?;
     if *due > now { Ok(()) } else { Err(InputError::new("due_ms", Fault::TimeOrder)) }
 }
 

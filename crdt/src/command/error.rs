@@ -246,6 +246,7 @@ impl CommandError {
             Self::HazardStep(HazardStepError::NotFromHere { .. }) => "wrong_state",
             Self::HazardStep(HazardStepError::OwnWork) => "own_work",
             Self::HazardStep(HazardStepError::Finder) => "finder",
+            Self::HazardStep(HazardStepError::WrongRole { .. }) => "wrong_role",
             Self::NoCenter(_) => "no_center",
             Self::NotAPhoto => "not_a_photo",
             Self::MissingKey { .. } => "missing_key",

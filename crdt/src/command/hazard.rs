@@ -3,14 +3,17 @@
 use std::collections::BTreeMap;
 
 use super::entity::{self, ITSELF};
+use super::read::InspectionRecord;
 use super::read::{FieldsRecord, HazardRecord};
-use super::{CommandError, Outcome, kind, membership, table};
-use crate::clock::Millis;
+use super::{CommandError, Outcome, inspection, kind, membership, table};
+use crate::clock::{MAX_AHEAD, Millis};
 use crate::document::Content;
 use crate::domain::checklist::{Checklist, Grade};
-use crate::domain::hazard::{Hazard, HazardState, HazardStep};
+use crate::domain::hazard::{Hazard, HazardState, HazardStep, HazardStepError};
 use crate::domain::hazard_deed::HazardDeed;
+use crate::domain::input::{self, Fault, InputError};
 use crate::domain::inspection::Inspection;
+use crate::domain::key;
 use crate::domain::record::Scalar;
 use crate::entry::Lane;
 use crate::id::{DocumentId, RecordId};
@@ -45,6 +48,10 @@ pub fn step(
     membership::check(replica, deed.by.as_deref().unwrap_or_default(), role)?;
     let deed = HazardDeed { role: Some(role), ..deed.clone() };
     let HazardRecord { record: known, steps: earlier, .. } = existing(replica, namespace, document)?;
+    check_time(&known, &deed, now)?;
+    if deed.rectifies() && found_by(replica, namespace, &known, deed.by.as_deref().unwrap_or_default())? {
+        return Err(HazardStepError::Finder.into());
+    }
     let mut next = known.after(&deed, &earlier)?;
     if step == HazardStep::Reopen {
         next.due = due(replica, &next, deed.at_ms)?;
@@ -56,6 +63,29 @@ pub fn step(
     let edits = BTreeMap::from([(ITSELF.to_vec(), fields), (deed.key(), deed.fields())]);
     let recorded = replica.edit(namespace, DocumentKind::Hazard, document, edits, Lane::Work, now)?;
     Ok(Outcome::Changed(state, recorded))
+}
+
+/// Nobody did anything about a hazard before it was found, or will have done it.
+fn check_time(known: &Hazard, deed: &HazardDeed, now: Millis) -> Result<(), InputError> {
+    let at = deed.at_ms.unwrap_or_default();
+    input::past("at_ms", at, now)?;
+    let is_early = known.found_at.is_some_and(|found| at.saturating_add(MAX_AHEAD as i64) < found);
+    if is_early { Err(InputError::new("at_ms", Fault::TimeOrder)) } else { Ok(()) }
+}
+
+/// Whether somebody found a hazard, in whichever of the inspections that saw it.
+fn found_by(replica: &mut Replica, namespace: &Namespace, hazard: &Hazard, by: &str) -> Result<bool, CommandError> {
+    let Some(subject) = hazard.household else { return Ok(false) };
+    let document = inspection::document_of(replica, namespace, subject)?;
+    let Some(found) = inspection::read(replica, namespace, document)? else { return Ok(false) };
+    let saw = |one: &InspectionRecord| {
+        // What somebody found before it was put right last is another matter.
+        hazard.found_at.is_none_or(|found| one.inspection.time_ms >= found)
+            && Some(one.inspection.checklist) == hazard.checklist
+            && one.inspection.hazards().any(|item| Some(item) == hazard.item)
+            && key::is_same(&one.inspection.by, by)
+    };
+    Ok(found.inspections.iter().filter(|one| !one.void).any(saw))
 }
 
 /// By when a hazard that was found (again) at a moment is to be put right. One of unknown grade counts as major, as on the
@@ -201,7 +231,9 @@ impl Finding<'_> {
     fn news_about(&self, known: &Hazard, found: &Hazard, occurrence: u16) -> Option<Fields> {
         let at = self.inspection.time_ms;
         if known.state != Some(HazardState::Closed) {
-            let fields = Fields::from([(Hazard::INSPECTION, self.id.to_value())]);
+            // With the state as it is known: a pass that does not know of this visit does not hide what it found.
+            let state = known.state.unwrap_or(HazardState::Open);
+            let fields = Fields::from([(Hazard::INSPECTION, self.id.to_value()), (Hazard::STATE, state.to_value())]);
             return Some(if known.inspection == Some(self.id) { Fields::new() } else { fields });
         }
         if known.changed_at.is_some_and(|closed| at <= closed) {

@@ -15,6 +15,7 @@ use super::hazard_deed::HazardDeed;
 use super::input::{self, InputError};
 use super::key;
 use super::record::record;
+use super::role::Role;
 use crate::id::{DocumentId, RecordId};
 
 coded! {
@@ -97,6 +98,14 @@ pub enum HazardStepError {
     /// Nobody judges their own work.
     #[error("整改人不能复查自己的整改 / whoever put a hazard right cannot recheck it: ask another inspector")]
     OwnWork,
+    /// Others do that.
+    #[error("“{}”不能由{}进行 / nobody does “{}” as {}: ask somebody with a role for it", step.chinese(), role.chinese(), step.english(), role.english())]
+    WrongRole {
+        /// The step that was tried.
+        step: HazardStep,
+        /// In which role.
+        role: Role,
+    },
     /// Whoever finds does not handle.
     #[error("发现人不能整改自己发现的隐患 / whoever found a hazard cannot put it right: ask a handler")]
     Finder,
@@ -130,6 +139,9 @@ impl Hazard {
         let by = deed.by.as_deref().unwrap_or_default();
         let is_by = |other: &str| key::normalise(other) == key::normalise(by);
         let state = self.state.unwrap_or(HazardState::Open).after(step)?;
+        if let Some(role) = deed.role.filter(|role| !HazardDeed::may(step, *role)) {
+            return Err(HazardStepError::WrongRole { step, role });
+        }
         if deed.rectifies() && self.found_by.as_deref().is_some_and(is_by) {
             return Err(HazardStepError::Finder);
         }

@@ -71,6 +71,19 @@ impl HazardDeed {
         }
     }
 
+    /// Whether somebody does this in a role: those who handle put right, those who look recheck.
+    pub fn may(step: HazardStep, role: Role) -> bool {
+        let looks = matches!(role, Role::Inspector | Role::LaneChief | Role::DutyHead);
+        match step {
+            HazardStep::TakeUp | HazardStep::ReportDone => {
+                matches!(role, Role::Handler | Role::BackOffice | Role::Liaison | Role::VillageClerk)
+            }
+            HazardStep::Pass | HazardStep::Fail => looks,
+            HazardStep::Reopen => looks || matches!(role, Role::VillageClerk | Role::IntakeClerk),
+            HazardStep::Unknown(_) => true,
+        }
+    }
+
     /// Checks what somebody entered; see [`input`].
     ///
     /// # Errors

@@ -10,7 +10,7 @@ use crate::entry::LogId;
 use crate::id::{DocumentId, NamespaceId, NodeId, RecordId};
 use crate::namespace::Namespace;
 use crate::policy;
-use crate::store::StoreError;
+use crate::store::{StoreError, StoredItem};
 
 /// Whether a document has reached a node that is to have it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -42,41 +42,41 @@ impl Replica {
     /// # Errors
     /// [`StoreError`].
     pub fn delivery(&mut self, namespace: &Namespace, document: DocumentId) -> Result<Vec<Delivery>, StoreError> {
-        self.delivery_where(namespace, document, |_| true)
+        let Some(number) = self.numbers.get(&self.namespace_id(namespace)).copied() else { return Ok(vec![]) };
+        let places = last_places(&self.all_items(number, document)?);
+        Ok(self.delivered_to(namespace, &places))
     }
 
-    /// How far one record of a document has travelled. Empty if it is not here.
+    /// How far each of these records of a document has travelled; nothing of those that are not here.
     ///
     /// # Errors
     /// [`StoreError`].
-    pub fn delivery_of_record(
+    pub fn delivery_of_records(
         &mut self,
         namespace: &Namespace,
         document: DocumentId,
-        record: RecordId,
-    ) -> Result<Vec<Delivery>, StoreError> {
-        self.delivery_where(namespace, document, |item| match item {
-            Item::Record { bytes, .. } => record_id(bytes) == record,
-            Item::Change { .. } | Item::Epoch { .. } | Item::Seen { .. } => false,
-        })
+        records: &BTreeSet<RecordId>,
+    ) -> Result<BTreeMap<RecordId, Vec<Delivery>>, StoreError> {
+        let Some(number) = self.numbers.get(&self.namespace_id(namespace)).copied() else { return Ok(BTreeMap::new()) };
+        let mut copies: BTreeMap<RecordId, Vec<StoredItem>> = BTreeMap::new();
+        for item in self.all_items(number, document)? {
+            if let Item::Record { bytes, .. } = &item.item {
+                let id = record_id(bytes);
+                if records.contains(&id) {
+                    copies.entry(id).or_default().push(item);
+                }
+            }
+        }
+        let travelled = copies.into_iter().map(|(id, copies)| (id, last_places(&copies)));
+        Ok(travelled.map(|(id, places)| (id, self.delivered_to(namespace, &places))).collect())
     }
 
-    fn delivery_where(
-        &mut self,
-        namespace: &Namespace,
-        document: DocumentId,
-        is_meant: impl Fn(&Item) -> bool,
-    ) -> Result<Vec<Delivery>, StoreError> {
-        let Some(number) = self.numbers.get(&self.namespace_id(namespace)).copied() else { return Ok(vec![]) };
-        let mut places: BTreeMap<u32, u64> = BTreeMap::new();
-        for item in self.all_items(number, document)?.into_iter().filter(|item| is_meant(&item.item)) {
-            let last = places.entry(item.key.log).or_default();
-            *last = item.key.seq.max(*last);
-        }
+    /// Which nodes that are to have a namespace have everything up to these places of logs, by their local numbers.
+    fn delivered_to(&mut self, namespace: &Namespace, places: &BTreeMap<u32, u64>) -> Vec<Delivery> {
         let logs = self.logs.values().filter_map(|(log, state)| Some((state.log, *places.get(log)?)));
         let places: Vec<(LogId, u64)> = logs.collect();
         if places.is_empty() {
-            return Ok(vec![]);
+            return vec![];
         }
         let heard = self.heard();
         let others = self.trust.nodes().filter(|(node, ..)| *node != self.node());
@@ -86,7 +86,7 @@ impl Replica {
             let delivered = places.iter().all(|(log, seq)| self.is_with(&node, log, *seq));
             Delivery { node, access, delivered, heard: heard.get(&node).copied() }
         };
-        Ok(concerned.into_iter().map(delivery).collect())
+        concerned.into_iter().map(delivery).collect()
     }
 
     /// Whether a node has an entry. What it wrote itself it holds, whatever its last beacon says.
@@ -124,4 +124,14 @@ impl Replica {
     fn heard(&self) -> BTreeMap<NodeId, Millis> {
         self.beacons().into_iter().map(|beacon| (beacon.node, beacon.at)).collect()
     }
+}
+
+/// The last place of items in each log.
+fn last_places(items: &[StoredItem]) -> BTreeMap<u32, u64> {
+    let mut places: BTreeMap<u32, u64> = BTreeMap::new();
+    for item in items {
+        let last = places.entry(item.key.log).or_default();
+        *last = item.key.seq.max(*last);
+    }
+    places
 }

@@ -185,7 +185,7 @@ impl AnalysisCommand {
                 return Ok(ExitCode::SUCCESS);
             }
             Self::HotSpots(args) => ("hot-spots", args.query(), hot_spots),
-            Self::Recurrence(args) => match args.group {
+            Self::Recurrence(args) => match args.group.clone() {
                 Some(group) => {
                     args.run(context, &client, group)?;
                     return Ok(ExitCode::SUCCESS);

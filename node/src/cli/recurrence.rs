@@ -2,7 +2,6 @@
 
 use clap::Args;
 use serde_json::{Value, json};
-use townmesh_crdt::id::DocumentId;
 
 use super::analysis::{Pairs, ScopeArgs, name_subjects, truncated, unplaced};
 use super::assessment::words;
@@ -24,9 +23,9 @@ pub(super) struct RecurrenceArgs {
     /// 归因：列出共同之处 / list what groups have in common
     #[arg(long, value_parser = words(CauseGrouping::ALL.iter().map(|by| (by.name(), by.words()))))]
     by: Option<String>,
-    /// 列出一组的各次，以其首件表示 / list every time of one group, named by its first document
-    #[arg(long, value_name = "DOCUMENT")]
-    pub(super) group: Option<DocumentId>,
+    /// 列出一组的各次，以其 first 表示 / list every time of one group, named by its `first`
+    #[arg(long, value_name = "FIRST")]
+    pub(super) group: Option<String>,
     /// 行数 / groups, or times of one
     #[arg(long, default_value_t = 20)]
     limit: u32,
@@ -66,12 +65,12 @@ impl RecurrenceArgs {
     }
 
     /// Lists every time of one group.
-    pub(super) fn run(self, context: &Context, client: &Client, group: DocumentId) -> Result<(), Failure> {
+    pub(super) fn run(self, context: &Context, client: &Client, group: String) -> Result<(), Failure> {
         let mut query = self.scope.query();
         query.extend([
             ("category", self.category),
             ("days", Some(self.days.to_string())),
-            ("first", Some(group.to_string())),
+            ("first", Some(group)),
             ("limit", Some(self.limit.to_string())),
             ("after", self.after),
         ]);
@@ -112,6 +111,7 @@ pub(super) fn groups(answer: &Value) -> String {
         ("/last_ms", "末次 last"),
         ("/intervals_days", "间隔（天） intervals (days)"),
         ("/cases", "编号 numbers"),
+        ("/first", "组 first"),
     ];
     let mut text = table(&name_subjects(answer), &columns) + truncated(answer, "truncated");
     if answer["causes"].as_array().is_some_and(|causes| !causes.is_empty()) {

@@ -54,7 +54,7 @@ pub(super) struct CaseQuery {
     /// 派给此人，或此人办理过 / with an order to this member, or something that they did
     person: Option<String>,
     team: Option<String>,
-    /// 在此席位 / that lie on this desk, by its code
+    /// 在此席位的未结案卷 / open ones that lie on this desk, by its code
     desk: Option<String>,
     /// 待办事项 / in which this waits for somebody
     waits: Option<CaseWait>,

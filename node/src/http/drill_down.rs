@@ -9,7 +9,6 @@ use townmesh_crdt::command::table;
 use townmesh_crdt::domain::case::Source;
 use townmesh_crdt::domain::date::Day;
 use townmesh_crdt::domain::region::RegionCode;
-use townmesh_crdt::id::DocumentId;
 use townmesh_crdt::namespace::NamespaceKind;
 use utoipa::{IntoParams, ToSchema};
 
@@ -229,8 +228,8 @@ pub(super) struct RecurringCasesQuery {
     region: Option<RegionCode>,
     category: Option<String>,
     days: Option<u32>,
-    /// 该组的首件 / `first` of the group
-    first: DocumentId,
+    /// 该组的 first / `first` of the group
+    first: String,
     limit: Option<u32>,
     after: Option<String>,
 }
@@ -256,6 +255,6 @@ pub(super) async fn recurring_cases(
     let days = checked_days(days)?;
     let filter = RecurrenceFilter { from_ms, until_ms, region, category, days, by: None, limit: None };
     let page = Page { limit, after };
-    let ask = move |reader: &crate::views::Reader| reader.recurring_cases(&filter, first, &page);
+    let ask = move |reader: &crate::views::Reader| reader.recurring_cases(&filter, &first, &page);
     Ok(Json(api.readers().analyse(ask).await?).into_response())
 }

@@ -9,7 +9,7 @@ use townmesh_crdt::domain::key::normalise;
 use townmesh_crdt::id::{DocumentId, RecordId};
 use townmesh_crdt::namespace::Namespace;
 use townmesh_crdt::policy::DocumentKind;
-use townmesh_crdt::replica::Replica;
+use townmesh_crdt::replica::{Delivery, Replica};
 use townmesh_crdt::store::StoreError;
 use utoipa::ToSchema;
 
@@ -76,31 +76,37 @@ fn deliveries(
     teams: &TeamNodes,
 ) -> Result<Vec<OrderDelivery>, StoreError> {
     let Some(namespace) = namespace_of(replica, DocumentKind::Case, case)? else { return Ok(Vec::new()) };
-    let mut all = Vec::with_capacity(orders.len());
-    for order in orders {
-        let nodes = nodes_of(replica, &namespace, case, order, teams)?;
+    let travelled = travelled(replica, &namespace, case, orders, teams)?;
+    let of_order = |order: &OrderRow| {
+        let nodes = nodes_of(replica, order, &travelled, teams);
         let known = || nodes.iter().filter_map(|node| node.delivered);
         let delivered = known().next().map(|_| known().any(|has_it| has_it));
-        all.push(OrderDelivery { number: order.number.clone(), delivered, seen_ms: order.seen_ms, nodes });
-    }
-    Ok(all)
+        OrderDelivery { number: order.number.clone(), delivered, seen_ms: order.seen_ms, nodes }
+    };
+    Ok(orders.iter().map(of_order).collect())
 }
 
-/// The nodes of the team of an order, and which of them have it.
-fn nodes_of(
+/// How far the events have travelled that sent orders to teams of which nodes are named.
+type Travelled = BTreeMap<RecordId, Vec<Delivery>>;
+
+fn travelled(
     replica: &mut Replica,
     namespace: &Namespace,
     case: DocumentId,
-    order: &OrderRow,
+    orders: &[OrderRow],
     teams: &TeamNodes,
-) -> Result<Vec<TeamNode>, StoreError> {
-    let Some(names) = teams.get(&normalise(&order.team)).filter(|names| !names.is_empty()) else {
-        return Ok(Vec::new());
-    };
-    let Ok(event) = order.event.parse::<RecordId>() else { return Ok(Vec::new()) };
-    let delivery = replica.delivery_of_record(namespace, case, event)?;
-    let own = replica.node();
-    let own = normalise(&replica.name_of(&own));
+) -> Result<Travelled, StoreError> {
+    let named = orders.iter().filter(|order| teams.contains_key(&normalise(&order.team)));
+    let events: BTreeSet<RecordId> = named.filter_map(|order| order.event.parse().ok()).collect();
+    if events.is_empty() { Ok(Travelled::new()) } else { replica.delivery_of_records(namespace, case, &events) }
+}
+
+/// The nodes of the team of an order, and which of them have it.
+fn nodes_of(replica: &Replica, order: &OrderRow, travelled: &Travelled, teams: &TeamNodes) -> Vec<TeamNode> {
+    let Some(names) = teams.get(&normalise(&order.team)) else { return Vec::new() };
+    let event = order.event.parse::<RecordId>().ok();
+    let delivery = event.and_then(|event| travelled.get(&event)).map_or(&[][..], Vec::as_slice);
+    let own = normalise(&replica.name_of(&replica.node()));
     let nodes = names.iter().map(|name| {
         let wanted = normalise(name);
         if wanted == own {
@@ -112,7 +118,7 @@ fn nodes_of(
         let delivered = (!of_name.is_empty()).then(|| of_name.iter().any(|one| one.delivered));
         TeamNode { name: name.clone(), delivered, heard_ms: of_name.iter().filter_map(|one| one.heard).max() }
     });
-    Ok(nodes.collect())
+    nodes.collect()
 }
 
 /// Orders with the nodes that they have not reached.
@@ -142,7 +148,8 @@ fn undelivered(
     teams: &TeamNodes,
 ) -> Result<Vec<String>, StoreError> {
     let Some(namespace) = namespace_of(replica, DocumentKind::Case, case)? else { return Ok(Vec::new()) };
-    let nodes = nodes_of(replica, &namespace, case, order, teams)?;
+    let travelled = travelled(replica, &namespace, case, std::slice::from_ref(order), teams)?;
+    let nodes = nodes_of(replica, order, &travelled, teams);
     if nodes.iter().any(|node| node.delivered.is_some()) {
         let has_come = nodes.iter().any(|node| node.delivered == Some(true));
         return Ok(if has_come { Vec::new() } else { nodes.into_iter().map(|node| node.name).collect() });

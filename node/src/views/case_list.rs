@@ -76,7 +76,7 @@ pub struct CaseFilter {
     pub person: Option<String>,
     /// With an order to this team.
     pub team: Option<String>,
-    /// That lie on this desk.
+    /// Open ones that lie on this desk.
     pub desk: Option<DeskCases>,
     /// In which this waits for somebody.
     pub waits: Option<CaseWait>,
@@ -257,9 +257,12 @@ impl CaseFilter {
         Sorting(sort, self.order.unwrap_or_else(|| sort.usual_order()))
     }
 
-    /// Whether it leaves none but open cases: a clock runs only with those.
+    /// Whether it leaves none but open cases: a clock runs only with those, and only those lie on a desk.
     fn is_of_open(&self) -> bool {
-        self.open == Some(true) || self.state.is_some_and(CaseState::is_open) || self.lamp.is_some()
+        self.open == Some(true)
+            || self.desk.is_some()
+            || self.state.is_some_and(CaseState::is_open)
+            || self.lamp.is_some()
     }
 
     /// All conditions.

@@ -129,7 +129,7 @@ pub struct OrderRow {
     pub sent_ms: i64,
     /// Who sent it.
     pub sent_by: Option<String>,
-    /// When somebody of the team first answered to it, as *seen*: acknowledged it, named a person, came or did it.
+    /// When somebody of the team first answered to it, as *seen*: acknowledged it, named a person, came, did it or wanted it away.
     pub seen_ms: Option<i64>,
     /// Who of the team does it, once somebody is named: a member's code.
     pub person: Option<String>,
@@ -290,12 +290,6 @@ fn lamp(row: &Row<'_>, now_ms: i64) -> rusqlite::Result<Option<Lamp>> {
     }))
 }
 
-fn seen(row: &Row<'_>) -> rusqlite::Result<Option<i64>> {
-    let answers = ["acknowledged_ms", "assigned_ms", "on_scene_ms", "done_ms"].into_iter();
-    let times = answers.map(|column| row.get::<_, Option<i64>>(column)).collect::<rusqlite::Result<Vec<_>>>()?;
-    Ok(times.into_iter().flatten().min())
-}
-
 fn order_row(row: &Row<'_>) -> rusqlite::Result<OrderRow> {
     let conveyed: Vec<Conveyed> = serde_json::from_value(json(row, "conveyed")?).unwrap_or_default();
     let last = conveyed.iter().map(|told| &told.conveying).max_by_key(|told| told.at_ms);
@@ -311,7 +305,7 @@ fn order_row(row: &Row<'_>) -> rusqlite::Result<OrderRow> {
         status: word(row, "status")?,
         sent_ms: row.get("sent_ms")?,
         sent_by: row.get("sent_by")?,
-        seen_ms: seen(row)?,
+        seen_ms: row.get("seen_ms")?,
         person: row.get("person")?,
         conveyed_by: last.map(|told| told.means),
         conveyed_ms: last.map(|told| told.at_ms.cast_signed()),

@@ -106,6 +106,8 @@ pub fn give(replica: &mut Replica, input: &MoveInput, now: Millis) -> Result<Out
     let day = day.unwrap_or_else(|| Day::of_time(i64::try_from(now).unwrap_or(i64::MAX), UTC_OFFSET_MINUTES));
     let before = stored.fold();
     match &before {
+        // Another village handed over whom it does not have; a center settles that.
+        Some(before) if before.leading.from != from => {}
         Some(before) if before.state == MoveState::Given => {
             let is_same = before.leading.to == to && before.leading.day == day;
             return if is_same { Ok(Outcome::Unchanged(document)) } else { Err(MoveError::Given.into()) };
@@ -217,9 +219,12 @@ pub fn take_back(
     let (_, recorded) = put(replica, document, &stored, by, step, now)?;
     let content = replica.content(replica.namespace_id(&registry), household)?;
     let left = Resident::read(&content.fields(resident.as_bytes())).moved_out;
+    let register = content.records.get(resident.as_bytes()).and_then(|one| one.get(&Resident::MOVED_OUT));
+    let since = register.and_then(|register| register.values.first()).map(|candidate| candidate.time.0);
     drop(content);
-    // Another day was recorded since by somebody who knew better.
-    if left == Some(moved.leading.day) {
+    let given = moved.timeline.iter().find(|entry| entry.event == moved.leading.event).map(|entry| entry.time);
+    // Another day was recorded since by somebody who knew better; or the day was known before, and they had left.
+    if left == Some(moved.leading.day) && since >= given {
         let edit = Edit { clear: BTreeSet::from(["moved_out".to_owned()]), ..Edit::default() };
         household::edit_resident(replica, &registry, household, resident, &edit, now)?;
     }

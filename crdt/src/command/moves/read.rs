@@ -96,9 +96,11 @@ impl Stored {
             .iter()
             .filter_map(|record| match read(record)?.step {
                 MoveStep::Give(giving) => Some((record.id, [giving.from, giving.to])),
-                MoveStep::Accept(_) | MoveStep::Refuse { .. } | MoveStep::TakeBack { .. } | MoveStep::Settle { .. } => {
-                    None
-                }
+                MoveStep::Accept(_)
+                | MoveStep::Refuse { .. }
+                | MoveStep::TakeBack { .. }
+                | MoveStep::Settle { .. }
+                | MoveStep::Unknown => None,
             })
             .collect();
         let certificate = |record: &StoredRecord| match record.certificate {
@@ -139,9 +141,7 @@ impl Stored {
 
     /// What an event that is written now has seen.
     pub(super) fn heads(&self) -> BTreeSet<RecordId> {
-        let seen: BTreeSet<RecordId> =
-            self.events.values().flat_map(|input| input.event.seen.iter().copied()).collect();
-        self.events.keys().copied().filter(|id| !seen.contains(id)).take(MAX_SEEN).collect()
+        moves::heads(&self.events).into_iter().take(MAX_SEEN).collect()
     }
 }
 
@@ -156,6 +156,7 @@ fn is_allowed(step: &MoveStep, villages: &BTreeMap<RecordId, [RegionCode; 2]>, r
         MoveStep::Refuse { give, .. } => keeps(give, 1),
         MoveStep::TakeBack { give } => keeps(give, 0),
         MoveStep::Settle { .. } => right.center,
+        MoveStep::Unknown => false,
     }
 }
 
@@ -167,7 +168,7 @@ fn is_of(replica: &mut Replica, town: &Namespace, document: DocumentId, event: &
             replica.document_id(town, DocumentKind::Move, &key).is_ok_and(|own| own == document)
         }
         MoveStep::Accept(acceptance) => acceptance.resident == moves::resident_in(document, acceptance.household),
-        MoveStep::Refuse { .. } | MoveStep::TakeBack { .. } | MoveStep::Settle { .. } => true,
+        MoveStep::Refuse { .. } | MoveStep::TakeBack { .. } | MoveStep::Settle { .. } | MoveStep::Unknown => true,
     };
     Ok(is_named && event.moved == document)
 }

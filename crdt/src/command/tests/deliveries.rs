@@ -25,7 +25,10 @@ fn one_record_is_delivered_though_a_later_one_is_not() {
     let second = note(&mut town.one, document, b"second", NOW + 120_000);
     let center = town.center.node();
     let to_center = |all: Vec<Delivery>| all.into_iter().find(|one| one.node == center).map(|one| one.delivered);
-    let mut of_record = |record| to_center(town.one.delivery_of_record(&registry(), document, record).unwrap());
+    let mut of_record = |record| {
+        let found = town.one.delivery_of_records(&registry(), document, &[record].into()).unwrap();
+        to_center(found.into_values().flatten().collect())
+    };
     assert_eq!((of_record(first), of_record(second)), (Some(true), Some(false)));
     assert_eq!(of_record(RecordId([9; 16])), None, "it is not there at all");
     assert_eq!(to_center(town.one.delivery(&registry(), document).unwrap()), Some(false), "not all of it");

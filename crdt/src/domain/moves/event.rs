@@ -78,6 +78,34 @@ pub enum MoveStep {
         #[n(1)]
         stands: Option<RecordId>,
     },
+    /// A step of a newer version. It has no effect here, but whoever saw it is read all the same.
+    #[n(65535)]
+    Unknown,
+}
+
+/// What of an event every version writes.
+#[derive(Encode, Decode)]
+#[cbor(map)]
+struct Skeleton {
+    #[n(0)]
+    moved: DocumentId,
+    #[n(1)]
+    by: String,
+    #[n(2)]
+    seen: BTreeSet<RecordId>,
+}
+
+impl Immutable for Skeleton {
+    const WHAT: &'static str = MoveEvent::WHAT;
+    const MAX_BYTES: usize = MAX_EVENT_BYTES;
+
+    fn limits(&self) -> Vec<Limit> {
+        limits(&self.seen, &self.by).to_vec()
+    }
+}
+
+fn limits(seen: &BTreeSet<RecordId>, by: &str) -> [Limit; 2] {
+    [("seen events", seen.len(), MAX_SEEN), ("bytes in the member's code", by.len(), MAX_BY)]
 }
 
 /// A hand-over.
@@ -146,6 +174,7 @@ impl MoveStep {
             Self::Refuse { .. } => MoveStepKey::Refuse,
             Self::TakeBack { .. } => MoveStepKey::TakeBack,
             Self::Settle { .. } => MoveStepKey::Settle,
+            Self::Unknown => MoveStepKey::Unknown(0),
         }
     }
 }
@@ -159,12 +188,15 @@ impl MoveEvent {
         immutable::encode(self)
     }
 
-    /// The event of these bytes.
+    /// The event of these bytes; one whose step cannot be read, as that of a newer version, with [`MoveStep::Unknown`].
     ///
     /// # Errors
     /// [`ImmutableError`].
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, MoveEventError> {
-        immutable::decode(bytes)
+        immutable::decode(bytes).or_else(|error| {
+            let of_newer = |Skeleton { moved, by, seen }| Self { moved, by, seen, step: MoveStep::Unknown };
+            immutable::decode(bytes).map(of_newer).map_err(|_| error)
+        })
     }
 }
 
@@ -174,10 +206,6 @@ impl Immutable for MoveEvent {
 
     fn limits(&self) -> Vec<Limit> {
         let reason = if let MoveStep::Refuse { reason, .. } = &self.step { reason.len() } else { 0 };
-        vec![
-            ("seen events", self.seen.len(), MAX_SEEN),
-            ("bytes in the member's code", self.by.len(), MAX_BY),
-            ("bytes in its reason", reason, MAX_REASON),
-        ]
+        limits(&self.seen, &self.by).into_iter().chain([("bytes in its reason", reason, MAX_REASON)]).collect()
     }
 }

@@ -54,6 +54,7 @@ pub struct MoveInput {
 pub fn fold(events: &BTreeMap<RecordId, MoveInput>) -> Option<Move> {
     let mut judge = Judge { events, pasts: BTreeMap::new(), applied: BTreeSet::new() };
     let (order, waiting) = ordered(events);
+    let heads = heads_of(&order);
     let mut timeline = Vec::new();
     for (id, input) in &order {
         let past = judge.past_of(input);
@@ -83,7 +84,7 @@ pub fn fold(events: &BTreeMap<RecordId, MoveInput>) -> Option<Move> {
         conflicts,
         timeline,
         waiting,
-        heads: heads(events),
+        heads,
     })
 }
 
@@ -96,10 +97,16 @@ fn leading<'a>(gives: &'a [Given], accepted: &[Accepted]) -> Option<&'a Given> {
     by_arrival.or_else(open).or_else(|| gives.last())
 }
 
-/// Events that no other has seen.
-fn heads(events: &BTreeMap<RecordId, MoveInput>) -> BTreeSet<RecordId> {
-    let seen: BTreeSet<RecordId> = events.values().flat_map(|input| input.event.seen.iter().copied()).collect();
-    events.keys().copied().filter(|id| !seen.contains(id)).collect()
+/// What an event that is written now has seen: events that no other has seen, of those that have their place. Whoever named one
+/// that waits would wait with it; and what its author could not write is nobody's past.
+pub fn heads(events: &BTreeMap<RecordId, MoveInput>) -> BTreeSet<RecordId> {
+    heads_of(&ordered(events).0)
+}
+
+fn heads_of(order: &[(RecordId, &MoveInput)]) -> BTreeSet<RecordId> {
+    let counting = || order.iter().filter(|(_, input)| input.void.is_none());
+    let seen: BTreeSet<RecordId> = counting().flat_map(|(_, input)| input.event.seen.iter().copied()).collect();
+    counting().map(|(id, _)| *id).filter(|id| !seen.contains(id)).collect()
 }
 
 /// Each event after everything that its author had seen, and those that wait.
@@ -115,8 +122,11 @@ fn ordered(events: &BTreeMap<RecordId, MoveInput>) -> (Vec<(RecordId, &MoveInput
         }
     }
     let mut order = Vec::new();
+    let mut counting = 0;
     while let Some(Reverse((_, id))) = ready.pop() {
-        let Some(input) = events.get(&id).filter(|_| order.len() < MAX_EVENTS) else { break };
+        let Some(input) = events.get(&id).filter(|_| counting < MAX_EVENTS) else { break };
+        // What its author could not write takes nobody's place.
+        counting += usize::from(input.void.is_none());
         order.push((id, input));
         unplaced.remove(&id);
         for follower in followers.remove(&id).unwrap_or_default() {
@@ -166,7 +176,7 @@ impl<'a> Judge<'a> {
         match self.step(event) {
             Some(MoveStep::Accept(_)) => true,
             Some(MoveStep::Refuse { give: named, .. } | MoveStep::TakeBack { give: named }) => *named == give,
-            Some(MoveStep::Give(_) | MoveStep::Settle { .. }) | None => false,
+            Some(MoveStep::Give(_) | MoveStep::Settle { .. } | MoveStep::Unknown) | None => false,
         }
     }
 
@@ -184,8 +194,11 @@ impl<'a> Judge<'a> {
         let is_accepted = || known.iter().any(|event| self.is_accept(*event));
         let judged = match &input.event.step {
             MoveStep::Give(giving) => allowed(giving.from).and_then(|()| {
-                let is_open = |event: &RecordId| self.giving(*event).is_some() && !is_ended(event);
-                answered(is_accepted() || known.iter().any(is_open))
+                // Another village that hands over whom it does not have is in nobody's way.
+                let is_own = |event: &RecordId| self.giving(*event).is_some_and(|other| other.from == giving.from);
+                let is_open = |event: &RecordId| is_own(event) && !is_ended(event);
+                let is_taken = |event: &RecordId| self.acceptance(*event).is_some_and(|other| is_own(&other.give));
+                answered(known.iter().any(|event| is_open(event) || is_taken(event)))
             }),
             MoveStep::Accept(Acceptance { give, .. }) | MoveStep::Refuse { give, .. } => {
                 give_of(give).and_then(|giving| allowed(giving.to)).and_then(|()| answered(is_ended(give)))
@@ -194,6 +207,7 @@ impl<'a> Judge<'a> {
                 let is_back = |event: &RecordId| matches!(self.step(*event), Some(MoveStep::TakeBack { give: named }) if named == give);
                 answered(is_accepted() || known.iter().any(is_back))
             }),
+            MoveStep::Unknown => Err(MoveVoid::UnknownStep),
             MoveStep::Settle { between: [one, other], stands } => {
                 let is_side = stands.is_none_or(|stands| stands == *one || stands == *other);
                 let met = known.contains(one) && known.contains(other) && self.met(*one, *other).is_some();
@@ -214,6 +228,11 @@ impl<'a> Judge<'a> {
     }
 
     fn meeting(&self, one: RecordId, other: RecordId) -> Option<MoveConflictKind> {
+        let villages = self.giving(one).zip(self.giving(other)).map(|(one, other)| [one.from, other.from]);
+        if one != other && villages.is_some_and(|[one, other]| one != other) {
+            // One of the two does not have them; a center knows which.
+            return Some(MoveConflictKind::GivenTwice);
+        }
         if one == other || self.knew(one, other) || self.knew(other, one) {
             return None;
         }
@@ -233,7 +252,8 @@ impl<'a> Judge<'a> {
                 | MoveStep::Accept(_)
                 | MoveStep::Refuse { .. }
                 | MoveStep::TakeBack { .. }
-                | MoveStep::Settle { .. },
+                | MoveStep::Settle { .. }
+                | MoveStep::Unknown,
                 _,
             ) => None,
         }
@@ -262,7 +282,13 @@ impl<'a> Judge<'a> {
         let [one, other] = between;
         let is_of_both = |event: &RecordId| match self.step(*event) {
             Some(MoveStep::Settle { between: named, .. }) => *named == [one, other] || *named == [other, one],
-            Some(MoveStep::Give(_) | MoveStep::Accept(_) | MoveStep::Refuse { .. } | MoveStep::TakeBack { .. })
+            Some(
+                MoveStep::Give(_)
+                | MoveStep::Accept(_)
+                | MoveStep::Refuse { .. }
+                | MoveStep::TakeBack { .. }
+                | MoveStep::Unknown,
+            )
             | None => false,
         };
         let settling: Vec<RecordId> = self.applied.iter().copied().filter(is_of_both).collect();
@@ -302,7 +328,8 @@ impl<'a> Judge<'a> {
                     | MoveStep::Accept(_)
                     | MoveStep::Refuse { .. }
                     | MoveStep::TakeBack { .. }
-                    | MoveStep::Settle { .. },
+                    | MoveStep::Settle { .. }
+                    | MoveStep::Unknown,
                 )
                 | None => {}
             }

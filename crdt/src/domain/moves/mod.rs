@@ -25,7 +25,7 @@ mod tests;
 
 pub use content::{MAX_STAYS, MoveContent, Stay, decode_stays, encode_stays};
 pub use event::{Acceptance, Giving, MAX_EVENT_BYTES, MoveEvent, MoveEventError, MoveStep, MoveStepKey};
-pub use fold::{MAX_EVENTS, MoveInput, Right, fold};
+pub use fold::{MAX_EVENTS, MoveInput, Right, fold, heads};
 pub use state::{Accepted, Given, Move, MoveConflict, MoveConflictKind, MoveEffect, MoveEntry, MoveState, MoveVoid};
 
 use crate::id::{DocumentId, ResidentId};

@@ -53,6 +53,8 @@ coded! {
         AnsweredBefore = 5, "answered_before", "此前已有结果", "it had been answered before";
         /// The two that it settles are in no conflict that its author had seen.
         NoSuchConflict = 6, "no_such_conflict", "没有对应的冲突", "there is no such conflict";
+        /// This version does not know the step.
+        UnknownStep = 7, "unknown_step", "本版本不认识此步骤", "this version does not know the step";
     }
 }
 

@@ -339,3 +339,75 @@ fn events_and_contents_round_trip_within_their_bounds() {
     let long = MoveStep::Refuse { give, reason: "x".repeat(4_000) };
     assert!(MoveEvent { moved: moved(), by: "a".into(), seen: BTreeSet::new(), step: long }.to_bytes().is_err());
 }
+
+#[test]
+fn an_event_whose_past_never_comes_is_in_nobodys_way() {
+    let mut history = History::default();
+    let give = history.give("give", &[], TO);
+    let lost = MoveEvent {
+        moved: moved(),
+        by: "lost".into(),
+        seen: BTreeSet::from([RecordId([9; 16])]),
+        step: MoveStep::TakeBack { give },
+    };
+    let id = crate::change::record_id(&lost.to_bytes().unwrap());
+    let right = Right { clerk: true, center: false, regions: [FROM.to_owned()].into() };
+    history.events.insert(id, MoveInput { event: lost, time: 1, author: NodeId([8; 32]), right, void: None });
+    let before = history.fold();
+    assert_eq!((before.waiting.clone(), before.heads.clone()), (BTreeSet::from([id]), BTreeSet::from([give])));
+    assert_eq!(heads(&history.events), before.heads);
+    history.accept("accept", &["give"], TO, give, 4);
+    assert_eq!(history.fold().state, MoveState::Accepted);
+}
+
+#[test]
+fn what_an_author_could_not_write_is_nobodys_past_and_takes_nobodys_place() {
+    let mut history = History::default();
+    let give = history.give("give", &[], TO);
+    for number in 0..=MAX_EVENTS as u64 {
+        let event = MoveEvent { moved: moved(), by: number.to_string(), seen: BTreeSet::new(), step: refuse(give) };
+        let id = crate::change::record_id(&event.to_bytes().unwrap());
+        let (right, void) = (Right::default(), Some(MoveVoid::Revoked));
+        history.events.insert(id, MoveInput { event, time: 1, author: NodeId([8; 32]), right, void });
+    }
+    assert_eq!(heads(&history.events), BTreeSet::from([give]));
+    assert_eq!(history.fold().state, MoveState::Given);
+}
+
+#[test]
+fn a_step_of_a_newer_version_is_read_without_effect() {
+    let mut history = History::default();
+    let give = history.give("give", &[], TO);
+    let newer = history.add("newer", &["give"], FROM, MoveStep::Unknown);
+    // Version 1, then the map with a step that nobody knows.
+    let mut bytes = vec![1];
+    let mut e = minicbor::Encoder::new(&mut bytes);
+    e.map(4).unwrap().u8(0).unwrap().encode(moved()).unwrap().u8(1).unwrap().str("newer").unwrap();
+    e.u8(2).unwrap().array(1).unwrap().encode(give).unwrap();
+    e.u8(3).unwrap().array(2).unwrap().u16(99).unwrap().array(1).unwrap().str("?").unwrap();
+    assert_eq!(MoveEvent::from_bytes(&bytes).unwrap(), history.events[&newer].event);
+    history.accept("accept", &["newer"], TO, give, 4);
+    assert_eq!(history.effect("newer"), MoveEffect::Void(MoveVoid::UnknownStep));
+    assert_eq!(history.fold().state, MoveState::Accepted, "whoever saw it is read all the same");
+}
+
+#[test]
+fn a_village_that_hands_over_whom_it_does_not_have_is_in_nobodys_way_until_a_center_settles_it() {
+    let mut history = History::default();
+    let giving = |from: &str| Giving {
+        from: region(from),
+        to: region(TO),
+        household: household(2),
+        resident: ResidentId([3; 8]),
+        day: Day(20_000),
+        content: ByteVec::from(from.as_bytes().to_vec()),
+    };
+    let forged = history.add("forged", &[], TO, MoveStep::Give(Giving { to: region(FROM), ..giving(TO) }));
+    let give = history.add("give", &["forged"], FROM, MoveStep::Give(giving(FROM)));
+    assert_eq!(history.effect("give"), MoveEffect::Applied);
+    assert_eq!(history.open().len(), 1, "a center decides who had them");
+    history.settle("settle", &["give"], ["forged", "give"], Some("give"));
+    let moved = history.fold();
+    assert_eq!((moved.leading.event, history.open().len()), (give, 0));
+    assert_ne!(moved.leading.event, forged);
+}

@@ -104,9 +104,9 @@ async fn a_demand_says_by_when_it_wants_its_reply_and_is_late_after_that() {
         (&json!(1), &json!(0)),
         "{told}"
     );
-    let soon = crate::engine::now().cast_signed() + 200;
+    let soon = crate::engine::now().cast_signed() + 2_000;
     assert_eq!(node.demands(&case, soon).await.0, StatusCode::OK);
-    tokio::time::sleep(std::time::Duration::from_millis(300)).await;
+    tokio::time::sleep(std::time::Duration::from_millis(2_100)).await;
     assert_eq!(node.case(&case).await["reply_due_ms"], soon, "the first of two");
     let told = node.command().await;
     assert_eq!(desk(&told, "grid")["replies_late"], 1, "{told}");

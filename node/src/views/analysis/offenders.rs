@@ -15,7 +15,7 @@ use townmesh_crdt::domain::tables::Tables;
 use super::super::query::Query;
 use super::super::reader::{QueryError, Reader};
 use super::inspected::{Inspected, InspectedKind};
-use super::places::{Occurrence, Place, PlacesFilter, Subject};
+use super::places::{Occurrence, Place, PlacesFilter, Series, Subject, without_doubles};
 use super::recurrence::{code_of, words_of};
 use super::{RecurringCase, Span, cut, rows, words};
 
@@ -109,6 +109,8 @@ pub struct Offenders {
 struct Gathered {
     key: Option<String>,
     name: String,
+    /// The occurrence that named them so.
+    named: Option<usize>,
     regions: BTreeSet<String>,
     offences: BTreeMap<Subject, u64>,
     places: BTreeSet<Place>,
@@ -141,46 +143,61 @@ impl Reader {
     /// What happened, by offender; and how much of it by nobody who is known.
     fn gathered(&self, filter: &OffendersFilter) -> Result<(BTreeMap<String, Gathered>, u64), QueryError> {
         let span = Span { from_ms: filter.from_ms, until_ms: filter.until_ms };
-        let places = PlacesFilter { span, region: filter.region, category: filter.category.as_deref() };
+        // Two cars at one place are two offenders, whichever was reported while the other's case was open.
+        let doubles = filter.kind == OffenderKind::Vehicle;
+        let places = PlacesFilter { span, region: filter.region, category: filter.category.as_deref(), doubles };
         let (all, unplaced) = self.series(&places)?;
         let mut gathered: BTreeMap<String, Gathered> = BTreeMap::new();
         // What is at no place is in no dwelling; plates are looked for in the words of what has a place, in words or on the map.
         let mut unknown = unplaced;
         for series in &all {
-            let inspected = match filter.kind {
-                OffenderKind::Vehicle => None,
-                OffenderKind::Owner | OffenderKind::Dwelling | OffenderKind::Enterprise => {
-                    self.inspected(series.place.inspected())?
+            let (named, nobody) = self.offenders_of(series, filter.kind)?;
+            unknown += nobody;
+            for (apart, (key, name, occurrences)) in named {
+                let one = gathered.entry(apart).or_insert_with(|| Gathered { key, ..Gathered::default() });
+                one.places.insert(series.place);
+                one.regions.insert(series.region.clone());
+                *one.offences.entry(series.subject.clone()).or_default() += occurrences.len() as u64;
+                // What they were called last, which is the same on every node.
+                let last = occurrences.last().map(|occurrence| occurrence.order);
+                if one.named.is_none() || last > one.named {
+                    (one.name, one.named) = (name, last);
                 }
-            };
-            for occurrence in &series.occurrences {
-                let named = match filter.kind {
-                    OffenderKind::Vehicle => self.vehicles(occurrence.row)?,
-                    OffenderKind::Owner | OffenderKind::Dwelling | OffenderKind::Enterprise => {
-                        inspected.as_ref().and_then(|one| offender_of(filter.kind, one)).into_iter().collect()
-                    }
-                };
-                unknown += u64::from(named.is_empty());
-                for (apart, key, name) in named {
-                    let one = gathered.entry(apart).or_insert_with(|| Gathered { key, name, ..Gathered::default() });
-                    one.places.insert(series.place);
-                    one.regions.insert(series.region.clone());
-                    *one.offences.entry(series.subject.clone()).or_default() += 1;
-                    one.occurrences.push(*occurrence);
-                }
+                one.occurrences.extend(occurrences);
             }
         }
         Ok((gathered, unknown))
     }
 
-    /// The vehicles that a case names in its words.
-    fn vehicles(&self, row: i64) -> Result<Vec<Named>, QueryError> {
+    /// Who offended in a series, each with their occurrences; and of how many nobody is known.
+    fn offenders_of(&self, series: &Series, kind: OffenderKind) -> Result<(BTreeMap<String, Named>, u64), QueryError> {
+        let mut named: BTreeMap<String, Named> = BTreeMap::new();
+        if kind != OffenderKind::Vehicle {
+            let offender = self.inspected(series.place.inspected())?.and_then(|one| offender_of(kind, &one));
+            let Some((apart, key, name)) = offender else { return Ok((named, series.occurrences.len() as u64)) };
+            named.insert(apart, (key, name, series.occurrences.clone()));
+            return Ok((named, 0));
+        }
+        let mut nobody = 0;
+        for occurrence in &series.occurrences {
+            let plates = self.vehicles(occurrence.row)?;
+            nobody += u64::from(plates.is_empty());
+            for plate in plates {
+                let one = named.entry(plate.clone()).or_insert_with(|| (Some(plate.clone()), plate, Vec::new()));
+                one.2.push(*occurrence);
+            }
+        }
+        named.values_mut().for_each(|one| one.2 = without_doubles(std::mem::take(&mut one.2)));
+        Ok((named, nobody))
+    }
+
+    /// The plates that a case names in its words.
+    fn vehicles(&self, row: i64) -> Result<Vec<String>, QueryError> {
         let mut query = Query::default();
         query.and("row = ?", [row]);
         let select = "COALESCE(place, '') || char(10) || COALESCE(description, '') FROM case_file";
         let texts = query.all(&self.connection, select, "", |row| row.get::<_, String>(0))?;
-        let plates = texts.iter().flat_map(|text| plates_in(text));
-        Ok(plates.map(|plate| (plate.clone(), Some(plate.clone()), plate)).collect())
+        Ok(texts.iter().flat_map(|text| plates_in(text)).collect())
     }
 
     fn offender(&self, mut one: Gathered, tables: &Tables) -> Result<Offender, QueryError> {
@@ -209,10 +226,11 @@ impl Reader {
     }
 }
 
-/// By what an offender is told from others, the key that is shown, and the name.
-type Named = (String, Option<String>, String);
+/// The key that is shown of an offender, the name, and what they did in a series.
+type Named = (Option<String>, String, Vec<Occurrence>);
 
-fn offender_of(kind: OffenderKind, inspected: &Inspected) -> Option<Named> {
+/// By what the offender of what was inspected is told from others, the key that is shown, and the name.
+fn offender_of(kind: OffenderKind, inspected: &Inspected) -> Option<(String, Option<String>, String)> {
     let document = || (inspected.document.clone(), Some(inspected.document.clone()), inspected.name.clone());
     match (kind, inspected.kind) {
         (OffenderKind::Owner, _) => Some((inspected.owner.clone()?, None, inspected.masked.clone()?)),

@@ -65,6 +65,8 @@ pub(super) struct Occurrence {
     pub(super) reopened: bool,
     /// When it was done with, in milliseconds since 1970; `None` while it is not.
     ended_ms: Option<i64>,
+    /// When the case was done with before it was taken up again.
+    ended_before_ms: Option<i64>,
     subject: usize,
     region: usize,
     /// The household, dwelling or enterprise, by its document.
@@ -144,6 +146,8 @@ pub(super) struct PlacesFilter<'a> {
     pub(super) region: Option<RegionCode>,
     /// Only cases of this category, and no hazards.
     pub(super) category: Option<&'a str>,
+    /// What was reported while the one before was not done with, too.
+    pub(super) doubles: bool,
 }
 
 #[derive(Debug, Default)]
@@ -183,7 +187,9 @@ impl Reader {
         let last = "ORDER BY c.reported_ms, d.document";
         cases("c.reported_ms").all(&self.connection, &select, last, |row| found.case(row))?;
         let select = format!(
-            "{CASE_COLUMNS}, e.time_ms, 1 AS reopened FROM case_event e JOIN {}",
+            "{CASE_COLUMNS}, e.time_ms, 1 AS reopened, (SELECT max(x.time_ms) FROM case_event x WHERE x.row = e.row \
+             AND x.place < e.place AND x.step = 'close' AND x.effect IN ('\"applied\"', '\"applied_late\"')) AS ended_before_ms \
+             FROM case_event e JOIN {}",
             OF_CASE.replacen("JOIN document", "ON c.row = e.row JOIN document", 1)
         );
         let mut reopened = cases("e.time_ms");
@@ -204,7 +210,7 @@ impl Reader {
                  LEFT JOIN document s ON s.document = z.household AND s.kind IN ('household', 'dwelling', 'enterprise')";
             query.all(&self.connection, select, "ORDER BY z.found_ms, zd.document", |row| found.hazard(row))?;
         }
-        Ok(found.by_place())
+        Ok(found.by_place(filter.doubles))
     }
 }
 
@@ -229,6 +235,7 @@ impl Occurrences {
             row: row.get("row")?,
             reopened,
             ended_ms: row.get("ended_ms")?,
+            ended_before_ms: if reopened { row.get("ended_before_ms")? } else { None },
             subject: self.subjects.number(subject),
             region: self.regions.number(row.get("region")?),
             subject_row: row.get("subject_row")?,
@@ -238,10 +245,11 @@ impl Occurrences {
         Ok(())
     }
 
-    fn by_place(mut self) -> (Vec<Series>, u64) {
+    fn by_place(mut self, doubles: bool) -> (Vec<Series>, u64) {
         // Stable: what is of one moment stays in the order of the documents.
         self.all.sort_by_key(|one| one.time_ms);
         (0..).zip(&mut self.all).for_each(|(order, one)| one.order = order);
+        self.end_lives();
         let mut anchors = Anchors::default();
         let mut series: BTreeMap<(usize, Place), Vec<Occurrence>> = BTreeMap::new();
         let mut unplaced = 0;
@@ -259,15 +267,29 @@ impl Occurrences {
                 region: regions.get(first.region)?.clone(),
                 place,
                 position: first.position,
-                occurrences: without_doubles(occurrences),
+                occurrences: if doubles { occurrences } else { without_doubles(occurrences) },
             })
         });
         (told.collect(), unplaced)
     }
 }
 
+impl Occurrences {
+    /// A case that was taken up again was done with in between.
+    fn end_lives(&mut self) {
+        let mut last: HashMap<i64, usize> = HashMap::new();
+        for place in 0..self.all.len() {
+            let Some(one) = self.all.get(place).copied() else { continue };
+            let before = last.insert(one.row, place).filter(|_| one.reopened);
+            if let Some(before) = before.and_then(|before| self.all.get_mut(before)) {
+                before.ended_ms = one.ended_before_ms.or(before.ended_ms);
+            }
+        }
+    }
+}
+
 /// What was reported while the one before was not done with is the same once more, and has not come back.
-fn without_doubles(mut all: Vec<Occurrence>) -> Vec<Occurrence> {
+pub(super) fn without_doubles(mut all: Vec<Occurrence>) -> Vec<Occurrence> {
     let mut until_ms = i64::MIN;
     all.retain(|one| {
         let is_new = one.reopened || one.time_ms >= until_ms;

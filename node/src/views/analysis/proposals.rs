@@ -167,6 +167,7 @@ impl Reader {
                 span: Span { from_ms: filter.from_ms, until_ms: filter.until_ms },
                 region: filter.region,
                 category: filter.category.as_deref(),
+                doubles: false,
             };
             let (series, mut unplaced) = self.series(&places)?;
             let mut gathered: BTreeMap<(Square, &Subject), Gathering> = BTreeMap::new();
@@ -201,6 +202,7 @@ impl Reader {
             span: Span { from_ms: before, until_ms: now_ms.max(case.reported_ms).saturating_add(1) },
             region: case.region.parse().ok(),
             category: Some(category),
+            doubles: false,
         };
         self.at_once(|| {
             let mut query = Query::default();

@@ -9,7 +9,6 @@ use serde::Serialize;
 use townmesh_crdt::domain::position::Position;
 use townmesh_crdt::domain::region::RegionCode;
 use townmesh_crdt::domain::tables::Tables;
-use townmesh_crdt::id::DocumentId;
 
 use super::super::query::{Listed, Page, Query, read_cursor, write_cursor};
 use super::super::reader::{QueryError, Reader};
@@ -72,7 +71,7 @@ pub struct RecurringCase {
 /// What came back at one place.
 #[derive(Debug, Clone, PartialEq, Serialize, utoipa::ToSchema)]
 pub struct RecurrenceGroup {
-    /// By what its cases are asked for: the document of the first one.
+    /// By what its cases are asked for.
     pub first: String,
     /// What is wrong.
     pub subject: Subject,
@@ -188,25 +187,31 @@ impl Reader {
         })
     }
 
-    /// Every time of the group that begins with this document, in the order of time.
+    /// Tells a group from others: the document and the time with which it begins, of which a case that was taken up again has more.
+    fn key_of(&self, run: &Run<'_>) -> Result<String, QueryError> {
+        let Some(first) = run.occurrences.first() else { return Ok(String::new()) };
+        Ok(format!("{}@{}", self.document_of(first.row)?, first.time_ms))
+    }
+
+    /// Every time of the group with this key ([`RecurrenceGroup::first`]), in the order of time.
     ///
     /// # Errors
     /// [`QueryError`]; [`QueryError::Cursor`] where the page before is not of this list.
     pub fn recurring_cases(
         &self,
         filter: &RecurrenceFilter,
-        first: DocumentId,
+        first: &str,
         page: &Page,
     ) -> Result<Listed<RecurringCase>, QueryError> {
         self.at_once(|| {
             let after: Option<(i64, String)> = page.after.as_deref().map(read_cursor).transpose()?;
             let (series, _) = self.series(&filter.places())?;
             let runs = series.iter().flat_map(|series| runs(series, filter.days));
-            let first = first.to_string();
             let mut all = Vec::new();
             for run in runs.filter(|run| run.occurrences.len() > 1) {
-                if self.document_of(run.occurrences.first().map_or(0, |one| one.row))? == first {
+                if self.key_of(&run)? == first {
                     all = run.occurrences.to_vec();
+                    break;
                 }
             }
             let cases = all.iter().map(|one| self.recurring_case(one)).collect::<Result<Vec<_>, _>>()?;
@@ -232,7 +237,7 @@ impl Reader {
             None => self.words_of(occurrences.last().map_or(0, |one| one.row))?,
         };
         Ok(RecurrenceGroup {
-            first: self.document_of(occurrences.first().map_or(0, |one| one.row))?,
+            first: self.key_of(run)?,
             words: words_of(&series.subject, tables),
             subject: series.subject.clone(),
             region: series.region.clone(),
@@ -320,7 +325,7 @@ impl Reader {
 impl RecurrenceFilter {
     fn places(&self) -> PlacesFilter<'_> {
         let span = Span { from_ms: self.from_ms, until_ms: self.until_ms };
-        PlacesFilter { span, region: self.region, category: self.category.as_deref() }
+        PlacesFilter { span, region: self.region, category: self.category.as_deref(), doubles: false }
     }
 }
 

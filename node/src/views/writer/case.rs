@@ -8,6 +8,7 @@ use townmesh_crdt::domain::case::{
     TimelineEntry, milliseconds,
 };
 use townmesh_crdt::domain::number::SpokenNumber;
+use townmesh_crdt::domain::role::Role;
 use townmesh_crdt::domain::tables::{Stage, StageSpan};
 use townmesh_crdt::id::RecordId;
 
@@ -27,8 +28,8 @@ const STAGE: &str = "INSERT INTO case_stage (row, place, stage, person, started_
 const EVENT: &str = "INSERT INTO case_event (row, place, event, time_ms, person, role, step, effect, state, note, \
     action, edition) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
 const ORDER: &str = "INSERT INTO dispatch_order (row, place, event, team, task, kind, lead, status, sent_ms, result, \
-    number, sent_by, done_by, done_ms, part, person, conveyed, acknowledged_ms, assigned_ms, on_scene_ms) \
-    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
+    number, sent_by, done_by, done_ms, part, person, conveyed, acknowledged_ms, assigned_ms, on_scene_ms, seen_ms) \
+    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
 
 impl Batch<'_> {
     pub(super) fn case(&mut self, slot: Slot<'_>, record: &CaseRecord) -> rusqlite::Result<()> {
@@ -71,7 +72,8 @@ impl Batch<'_> {
                 &case.state.is_some_and(CaseState::is_open),
                 &filing.map(|filing| filing.severity.code()),
                 &time(report.and_then(|report| report.found_ms)),
-                &time(case.reply_due()),
+                // Of a foreign event it may be any number.
+                &case.reply_due().and_then(|due| i64::try_from(due).ok()),
                 &CaseWait::column(&CaseWait::of(case)),
             ],
         )?;
@@ -115,7 +117,8 @@ impl Batch<'_> {
         self.clear(slot, "dispatch_order")?;
         let answers = answers(case);
         for (place, order) in (0_i64..).zip(&case.orders) {
-            let Answers { acknowledged, assigned, on_scene } = answers.get(&order.id).copied().unwrap_or_default();
+            let Answers { acknowledged, assigned, on_scene, seen } =
+                answers.get(&order.id).copied().unwrap_or_default();
             let done = entry(case, order.changed_by).filter(|_| order.status == OrderStatus::Done);
             self.run(
                 ORDER,
@@ -140,6 +143,7 @@ impl Batch<'_> {
                     &acknowledged,
                     &assigned,
                     &on_scene,
+                    &seen,
                 ],
             )?;
         }
@@ -204,6 +208,8 @@ struct Answers {
     acknowledged: Option<i64>,
     assigned: Option<i64>,
     on_scene: Option<i64>,
+    /// When somebody of the team first did anything about it: a center's back office may name a person while the team is cut off.
+    seen: Option<i64>,
 }
 
 /// What became of each order of a case.
@@ -215,6 +221,7 @@ fn answers(case: &Case) -> BTreeMap<OrderRef, Answers> {
             let first = which(answers.entry(order).or_default());
             *first = Some(first.map_or(time, |first| first.min(time)));
         };
+        let is_of_team = matches!(entry.role, Role::Handler | Role::Liaison);
         if let Action::Acknowledge { order } = entry.action {
             of(order, |answers| &mut answers.acknowledged);
         } else if let Action::Assign { order, .. } = entry.action {
@@ -222,8 +229,50 @@ fn answers(case: &Case) -> BTreeMap<OrderRef, Answers> {
         } else if let Action::ReportIn { order } = entry.action {
             of(order, |answers| &mut answers.on_scene);
         }
+        if let Some(order) = answered(&entry.action).filter(|_| is_of_team) {
+            of(order, |answers| &mut answers.seen);
+        }
     }
     answers
+}
+
+/// The order that whoever acts has before them.
+fn answered(action: &Action) -> Option<OrderRef> {
+    match action {
+        Action::Acknowledge { order }
+        | Action::ReportIn { order }
+        | Action::Assign { order, .. }
+        | Action::OrderDone { order, .. }
+        | Action::RequestReturn { order, .. } => Some(*order),
+        Action::Report(_)
+        | Action::AskCheck { .. }
+        | Action::AnswerCheck { .. }
+        | Action::Accept
+        | Action::Refuse { .. }
+        | Action::Merge { .. }
+        | Action::File { .. }
+        | Action::Dispatch { .. }
+        | Action::Whistle { .. }
+        | Action::RequestExtension { .. }
+        | Action::RequestSuspension { .. }
+        | Action::RequestVoid { .. }
+        | Action::Approve { .. }
+        | Action::Decline { .. }
+        | Action::Resume
+        | Action::LeadClose { .. }
+        | Action::Verify { .. }
+        | Action::Close
+        | Action::Callback { .. }
+        | Action::Reopen { .. }
+        | Action::HandleOnSpot { .. }
+        | Action::Audit { .. }
+        | Action::Supervise { .. }
+        | Action::Reply { .. }
+        | Action::Comment { .. }
+        | Action::Settle { .. }
+        | Action::Convey { .. }
+        | Action::Unknown(_) => None,
+    }
 }
 
 /// How often a desk did what it had to do with a case, and how often in time.

@@ -72,3 +72,17 @@ fn a_vehicle_offends_wherever_a_case_names_its_plate() {
     let names: Vec<String> = offenders(&scene, &once).rows.into_iter().map(|one| one.name).collect();
     assert_eq!(names, ["京A12345", "京AD12345", "冀B6789挂"]);
 }
+
+#[test]
+fn two_vehicles_at_one_place_are_two_offenders_whichever_case_is_open() {
+    let mut scene = Scene::new();
+    scene.feed([
+        case(1, 0).at("京A12345", north_by(0.0)).reading(),
+        case(2, DAY).at("京B67890", north_by(0.0)).reading(),
+        case(3, 2 * DAY).at("京A12345", north_by(0.0)).reading(),
+    ]);
+    let once = OffendersFilter { least: 1, ..filter(OffenderKind::Vehicle) };
+    let found = offenders(&scene, &once);
+    let counts: Vec<_> = found.rows.iter().map(|one| (one.name.as_str(), one.count)).collect();
+    assert_eq!(counts, [("京B67890", 1), ("京A12345", 1)], "the third is the first once more, which is open still");
+}

@@ -220,17 +220,48 @@ fn every_time_of_a_group_is_listed_page_by_page() {
     let mut scene = Scene::new();
     scene.feed((0..5).map(|number| done(number + 1, i64::from(number) * DAY).at("村口", None).reading()));
     scene.feed([done(8, 0).at("村尾", None).reading(), done(9, DAY).at("村尾", None).reading()]);
-    let first = id(1);
-    assert_eq!(recurring(&scene, &WITHIN_90).rows[0].first, first.to_string());
+    let first = recurring(&scene, &WITHIN_90).rows[0].first.clone();
     let (mut page, mut seen) = (Page { limit: Some(2), after: None }, Vec::new());
     loop {
-        let listed = scene.reader().recurring_cases(&WITHIN_90, first, &page).unwrap();
+        let listed = scene.reader().recurring_cases(&WITHIN_90, &first, &page).unwrap();
         seen.extend(listed.rows.into_iter().map(|case| case.document));
         let Some(next) = listed.next else { break };
         page.after = Some(next);
     }
     assert_eq!(seen, [1, 2, 3, 4, 5].map(|number| id(number).to_string()));
-    assert_eq!(scene.reader().recurring_cases(&WITHIN_90, id(2), &Page::default()).unwrap().rows, [], "not the first");
+    assert_eq!(
+        scene.reader().recurring_cases(&WITHIN_90, "other", &Page::default()).unwrap().rows,
+        [],
+        "not the first"
+    );
     let wrong = Page { limit: None, after: Some("x".into()) };
-    assert!(scene.reader().recurring_cases(&WITHIN_90, first, &wrong).is_err());
+    assert!(scene.reader().recurring_cases(&WITHIN_90, &first, &wrong).is_err());
+}
+
+#[test]
+fn a_case_that_begins_two_groups_is_listed_with_each() {
+    let mut scene = Scene::new();
+    let again = |life: Life, minute: i64| {
+        let life = life.step(minute, Role::DutyHead, Action::Reopen { cause: ReopenCause::Recurrence });
+        life.dispatched("a").handled(minute + 5).verified(minute + 6, true).closed(minute + 7)
+    };
+    let first = again(again(done(1, 0), 30 * DAY), 200 * DAY).at("村口", None);
+    scene.feed([first.reading(), done(2, 230 * DAY).at("村口", None).reading()]);
+    let found = recurring(&scene, &WITHIN_90);
+    assert_eq!(found.rows.iter().map(shown).collect::<Vec<_>>(), [(2, [30].as_slice()), (2, [30].as_slice())]);
+    let mut times: Vec<Vec<i64>> = Vec::new();
+    for row in &found.rows {
+        let listed = scene.reader().recurring_cases(&WITHIN_90, &row.first, &Page::default()).unwrap();
+        times.push(listed.rows.iter().map(|case| case.time_ms / DAY_MS).collect());
+    }
+    assert_eq!(times, [[200, 230], [0, 30]]);
+}
+
+#[test]
+fn what_happened_between_two_lives_of_a_case_has_come_back() {
+    let mut scene = Scene::new();
+    let life = done(1, 0).step(60 * DAY, Role::DutyHead, Action::Reopen { cause: ReopenCause::Recurrence });
+    scene.feed([life.at("村口", None).reading(), done(2, 30 * DAY).at("村口", None).reading()]);
+    let found = recurring(&scene, &WITHIN_90);
+    assert_eq!(found.rows.iter().map(shown).collect::<Vec<_>>(), [(3, [30, 30].as_slice())]);
 }
