@@ -112,6 +112,58 @@ fn a_failed_recheck_beats_a_concurrent_close() {
 }
 
 #[test]
+fn a_visit_that_still_finds_it_beats_a_pass_that_does_not_know_of_it() {
+    let mut town = Town::new(26);
+    let document = inspect(&mut town.one, 1, &[4]).hazards[0];
+    step(&mut town.one, document, HazardStep::ReportDone, "csd-7", 10);
+    town.meet();
+    step(&mut town.one, document, HazardStep::Pass, "xcy-2", 20);
+    assert_eq!(inspect(&mut town.two, 21, &[4]).hazards, [document]);
+    town.meet();
+    town.readings();
+    let found = hazard::read(&mut town.center, &registry(), document).unwrap().unwrap();
+    assert_eq!(found.record.state, Some(HazardState::Recheck), "the door is not green");
+    assert_eq!(found.conflicts.len(), 1);
+}
+
+#[test]
+fn nobody_did_anything_before_it_was_found_or_will_have_done_it() {
+    let mut town = Town::new(27);
+    let document = inspect(&mut town.one, 60, &[4]).hazards[0];
+    let mut try_out = |at_ms: i64| {
+        let deed = HazardDeed::new(HazardStep::ReportDone, "csd-7", at_ms);
+        let tried = hazard::step(&mut town.one, &registry(), document, &deed, NOW);
+        tried.map(|done| done.into_value()).map_err(|error| error.code())
+    };
+    assert_eq!(try_out(i64::try_from(NOW).unwrap() + 24 * 60 * MINUTE), Err("time_ahead"));
+    assert_eq!(try_out(0), Err("time_order"));
+    assert_eq!(try_out(61 * MINUTE), Ok(HazardState::Recheck));
+    let ahead = i64::try_from(NOW).unwrap() / MINUTE + 24 * 60;
+    let (inspection, _) = visit(&mut town.one, ahead, &[4]);
+    let error = inspection::record(&mut town.one, &registry(), &inspection, NOW).unwrap_err();
+    assert_eq!(error.code(), "time_ahead");
+}
+
+#[test]
+fn whoever_found_it_too_does_not_put_it_right_and_handlers_do_not_recheck() {
+    let mut town = Town::new(28);
+    let document = inspect(&mut town.one, 1, &[4]).hazards[0];
+    let (second, _) = visit(&mut town.one, 2, &[4]);
+    let second = Inspection { by: "xcy-9".into(), ..second };
+    inspection::record(&mut town.one, &registry(), &second, NOW).unwrap();
+    let mut try_out = |step, by: &str, role| {
+        let deed = HazardDeed { role, ..HazardDeed::new(step, by, 10 * MINUTE) };
+        let tried = hazard::step(&mut town.one, &registry(), document, &deed, NOW);
+        tried.map(|done| done.into_value()).map_err(|error| error.code())
+    };
+    assert_eq!(try_out(HazardStep::ReportDone, "XCY-9", None), Err("finder"), "the second one who saw it");
+    assert_eq!(try_out(HazardStep::ReportDone, "csd-7", Some(Role::Inspector)), Err("wrong_role"));
+    assert_eq!(try_out(HazardStep::ReportDone, "csd-7", None), Ok(HazardState::Recheck));
+    assert_eq!(try_out(HazardStep::Pass, "csd-8", Some(Role::Handler)), Err("wrong_role"));
+    assert_eq!(try_out(HazardStep::Pass, "xcy-9", None), Ok(HazardState::Closed), "who found it may recheck it");
+}
+
+#[test]
 fn a_step_that_is_not_allowed_says_why() {
     let mut town = Town::new(24);
     let document = inspect(&mut town.one, 1, &[4]).hazards[0];

@@ -171,3 +171,59 @@ async fn an_order_is_delivered_when_a_node_of_its_team_has_it_and_seen_when_some
     node.record(&format!("/v1/cases/{case}/actions"), body).await;
     assert!(delivery().await["seen_ms"].is_i64());
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_waits_for_somebody_is_found_by_what_it_is_and_handed_over() {
+    let node = Node::start().await;
+    let case = node.dispatched("村东", 600).await;
+    let act = async |by: &str, role: &str, action: Value| {
+        let body = json!({ "actor": { "by": by, "role": role }, "action": action });
+        node.post(&format!("/v1/cases/{case}/actions"), &body).await
+    };
+    let (_, told) = act("cz-1", "handler", json!({ "request_extension": { "minutes": 60, "reason": "缺车" } })).await;
+    let count = async |wait: &str| {
+        node.fetch("/v1/members").await;
+        let (_, listed) = node.fetch(&format!("/v1/cases?waits={wait}")).await;
+        listed["rows"].as_array().map(Vec::len)
+    };
+    assert_eq!((count("extension").await, count("void").await, count("reply").await), (Some(1), Some(0), Some(0)));
+    assert_eq!(node.case(&case).await["waits"], json!(["extension"]));
+    assert_eq!(desk(&node.command().await, "grid")["waiting"], 1);
+    let request = told["value"]["event"].clone();
+    assert_eq!(act("pq-1", "dispatcher", json!({ "approve": { "request": request } })).await.0, StatusCode::OK);
+    assert_eq!(count("extension").await, Some(0));
+    assert_eq!(code(&node.fetch("/v1/cases?waits=tea").await.1), "query");
+    let message =
+        json!({ "code": "M1", "to": "cz-1", "text": "速到村东", "sent": "2026-11-01T08:00:00+08:00", "by": "zh-1" });
+    node.record("/v1/books/message", json!({ "rows": [message] })).await;
+    let (_, handover) = node.fetch("/v1/handover").await;
+    assert_eq!(handover["open"]["rows"][0]["document"], case, "{handover}");
+    assert_eq!((&handover["under_way"]["rows"], &handover["messages"][0]["code"]), (&json!([]), &json!("M1")));
+    assert_eq!(handover["command"]["mode"], "peace");
+    let shown = node.case(&case).await;
+    let order = json!({ "event": shown["orders"][0]["event"], "index": 0 });
+    assert_eq!(act("cz-1", "handler", json!({ "acknowledge": { "order": order } })).await.0, StatusCode::OK);
+    node.fetch("/v1/members").await;
+    let (_, handover) = node.fetch("/v1/handover").await;
+    assert_eq!(handover["under_way"]["rows"][0]["case"], case, "{handover}");
+    assert_eq!(handover["unacknowledged"]["rows"], json!([]), "{handover}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_left_or_has_another_role_is_told_so_in_both_languages() {
+    let node = Node::start().await;
+    let case = node.dispatched("村东", 600).await;
+    node.record("/v1/members", json!({ "code": "cz-1", "name": "处置甲", "roles": ["handler"] })).await;
+    node.record("/v1/members", json!({ "code": "cz-2", "name": "处置乙", "roles": ["handler"], "retired": true }))
+        .await;
+    let comment = async |by: &str, role: &str| {
+        let body = json!({ "actor": { "by": by, "role": role }, "action": { "comment": { "text": "到了" } } });
+        node.post(&format!("/v1/cases/{case}/actions"), &body).await
+    };
+    assert_eq!(comment("cz-1", "handler").await.0, StatusCode::OK);
+    let (status, refused) = comment("cz-1", "dispatcher").await;
+    assert_eq!((status, code(&refused)), (StatusCode::FORBIDDEN, "member_role"), "{refused}");
+    assert!(refused["message_zh"].as_str().unwrap().contains("处置队员"), "{refused}");
+    let (status, refused) = comment("cz-2", "handler").await;
+    assert_eq!((status, code(&refused)), (StatusCode::FORBIDDEN, "member_left"), "{refused}");
+}

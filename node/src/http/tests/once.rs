@@ -1,5 +1,6 @@
 //! Requests that are sent again because their answer was lost.
 
+use super::revocations::text;
 use super::*;
 
 impl Node {
@@ -75,4 +76,51 @@ async fn of_many_that_come_at_once_one_is_carried_out() {
         _ => code(answer) == "request_under_way",
     }));
     assert_eq!(node.count("/v1/cases").await, 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_found_nothing_to_do_was_not_carried_out() {
+    let node = Node::start().await;
+    let household = node.household("幸福路1号").await;
+    let resident = json!({ "personal": { "name": "离去" } });
+    let (_, answer) = node.post(&format!("/v1/households/{household}/residents"), &resident).await;
+    let resident = answer["value"]["resident"].clone();
+    let authority = text(&node.authority);
+    let erase = |resident: &Value| json!({ "authority": authority, "document": household, "resident": resident });
+    let wrong = erase(&json!("00".repeat(8)));
+    for _ in 0..2 {
+        let (status, is_again, refused) = node.keyed("/v1/erase", "k-1", &wrong).await;
+        assert_eq!((status, is_again, code(&refused)), (StatusCode::CONFLICT, false, "nothing_recorded"), "{refused}");
+    }
+    let (status, _, erased) = node.keyed("/v1/erase", "k-1", &erase(&resident)).await;
+    assert_eq!((status, &erased["keys"]), (StatusCode::OK, &json!(1)), "corrected under its key: {erased}");
+    let (status, is_again, again) = node.keyed("/v1/erase", "k-1", &erase(&resident)).await;
+    assert_eq!((status, is_again, again), (StatusCode::OK, true, erased));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_request_of_several_steps_is_carried_out_with_its_answer() {
+    let node = Node::start().await;
+    let actor = json!({ "by": "xc-1", "role": "inspector" });
+    let ask = json!({ "of": "contradictions", "from_ms": 0, "until_ms": 1_000, "actor": actor });
+    let (status, is_again, first) = node.keyed("/v1/analysis/cases", "k-1", &ask).await;
+    assert_eq!((status, is_again), (StatusCode::OK, false), "{first}");
+    let (status, is_again, second) = node.keyed("/v1/analysis/cases", "k-1", &ask).await;
+    assert_eq!((status, is_again, second), (StatusCode::OK, true, first));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn json_is_json_however_its_type_is_written() {
+    let node = Node::start().await;
+    for (key, media_type) in [("k-1", "Application/JSON; charset=utf-8"), ("k-2", "application/vnd.town+json")] {
+        for is_again in [false, true] {
+            let mut request = node.request("POST", "/v1/cases", case("垃圾").to_string());
+            request.headers_mut().insert("idempotency-key", key.parse().unwrap());
+            request.headers_mut().insert(header::CONTENT_TYPE, media_type.parse().unwrap());
+            let answer = node.router.clone().oneshot(request).await.unwrap();
+            assert_eq!(answer.status(), StatusCode::CREATED, "{media_type}");
+            assert_eq!(answer.headers().contains_key("idempotency-replayed"), is_again, "{media_type}");
+        }
+    }
+    assert_eq!(node.count("/v1/cases").await, 2);
 }
