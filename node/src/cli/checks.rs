@@ -73,6 +73,10 @@ pub(super) enum Ground {
     Contradictions,
     /// 行动建议 / where campaigns are called for
     Proposals,
+    /// 反复发生 / what comes back at one place again and again
+    Recurrence,
+    /// 热点 / where most of everything gathers
+    HotSpots,
 }
 
 #[derive(Debug, Args)]
@@ -184,6 +188,8 @@ impl OpenArgs {
         let of = match self.of {
             Ground::Contradictions => "contradictions",
             Ground::Proposals => "proposals",
+            Ground::Recurrence => "recurrence",
+            Ground::HotSpots => "hot_spots",
         };
         json!({
             "of": of, "from_ms": from_ms, "until_ms": until_ms, "region": self.scope.region(), "days": self.days,

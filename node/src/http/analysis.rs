@@ -12,6 +12,7 @@ use townmesh_crdt::domain::device::DeviceKind;
 use townmesh_crdt::domain::household::ResidentKind;
 use townmesh_crdt::domain::position::Position;
 use townmesh_crdt::domain::region::{RegionCode, RegionLevel};
+use townmesh_crdt::domain::tables::{Tables, Threshold};
 use townmesh_crdt::domain::town::GridKind;
 use townmesh_crdt::enrol::EnrolError;
 use townmesh_crdt::namespace::NamespaceKind;
@@ -34,10 +35,6 @@ use crate::views::{
     RecurrenceFilter, SpotSource, Square, Trend, TrendFilter, TrendGrouping, TrendStep,
 };
 
-/// Within so many days something counts as come back, where the caller names no number: a quarter.
-const RECURRENCE_DAYS: u32 = 90;
-/// Whoever offends so often does so again.
-const AGAIN: u32 = 2;
 /// On so many days a vehicle or person counts as living there, where the caller names no number.
 const LIVING_DAYS: u32 = 10;
 /// Most days of that kind: a year.
@@ -106,8 +103,8 @@ pub(super) fn living_days(days: Option<u32>) -> Result<u32, ApiError> {
     Err(ApiError::bad_request(Message::new("days", zh, en)))
 }
 
-pub(super) fn checked_days(days: Option<u32>) -> Result<u32, ApiError> {
-    let days = days.unwrap_or(RECURRENCE_DAYS);
+pub(super) fn checked_days(days: Option<u32>, tables: &Tables) -> Result<u32, ApiError> {
+    let days = days.unwrap_or_else(|| tables.threshold(Threshold::RecurrenceDays));
     if (1..=MAX_RECURRENCE_DAYS).contains(&days) {
         return Ok(days);
     }
@@ -212,8 +209,9 @@ pub(super) async fn recurrence(
     Params(query): Params<RecurrenceQuery>,
 ) -> Result<Response, ApiError> {
     let RecurrenceQuery { from_ms, until_ms, region, category, days, by, limit } = query;
-    let filter = RecurrenceFilter { from_ms, until_ms, region, category, days: checked_days(days)?, by, limit };
     let tables = api.engine().read(table::tables).await??;
+    let days = checked_days(days, &tables)?;
+    let filter = RecurrenceFilter { from_ms, until_ms, region, category, days, by, limit };
     let scope = Scope { from_ms, until_ms, region, kind: None };
     scope.answer(&api, move |reader, _| reader.recurrence(&filter, &tables)).await
 }
@@ -250,9 +248,9 @@ pub(super) async fn offenders(
     Params(query): Params<OffendersQuery>,
 ) -> Result<Response, ApiError> {
     let OffendersQuery { by, from_ms, until_ms, region, category, least, limit } = query;
-    let least = least.unwrap_or(AGAIN);
-    let filter = OffendersFilter { kind: by, from_ms, until_ms, region, category, least, limit };
     let tables = api.engine().read(table::tables).await??;
+    let least = least.unwrap_or_else(|| tables.threshold(Threshold::OffenderTimes));
+    let filter = OffendersFilter { kind: by, from_ms, until_ms, region, category, least, limit };
     let scope = Scope { from_ms, until_ms, region, kind: None };
     scope.answer(&api, move |reader, _| reader.offenders(&filter, &tables)).await
 }
@@ -547,8 +545,9 @@ pub(super) async fn proposals(
     Params(query): Params<ProposalsQuery>,
 ) -> Result<Response, ApiError> {
     let ProposalsQuery { from_ms, until_ms, region, category, days, limit } = query;
-    let filter = ProposalsFilter { from_ms, until_ms, region, category, days: checked_days(days)?, limit };
     let tables = api.engine().read(table::tables).await??;
+    let days = checked_days(days, &tables)?;
+    let filter = ProposalsFilter { from_ms, until_ms, region, category, days, limit };
     let scope = Scope { from_ms, until_ms, region, kind: None };
     scope.answer(&api, move |reader, _| reader.proposals(&filter, &tables)).await
 }

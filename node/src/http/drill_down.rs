@@ -252,7 +252,7 @@ pub(super) async fn recurring_cases(
 ) -> Result<Response, ApiError> {
     let RecurringCasesQuery { from_ms, until_ms, region, category, days, first, limit, after } = query;
     check_period(from_ms, until_ms)?;
-    let days = checked_days(days)?;
+    let days = checked_days(days, &*api.engine().read(table::tables).await??)?;
     let filter = RecurrenceFilter { from_ms, until_ms, region, category, days, by: None, limit: None };
     let page = Page { limit, after };
     let ask = move |reader: &crate::views::Reader| reader.recurring_cases(&filter, &first, &page);

@@ -116,6 +116,7 @@ mod moves;
 mod ogc;
 mod once;
 mod openapi;
+mod opening_places;
 mod openings;
 mod order_delivery;
 mod orders;

@@ -1,4 +1,5 @@
-//! Cases that decision support opens: one for each contradiction of the registry or proposal of a campaign, once.
+//! Cases that decision support opens: one for each contradiction of the registry, proposal of a campaign, place to which something
+//! comes back, or hot spot, once.
 //!
 //! The case is found again by what it is about, so that two centers that ask open one, in whatever period. Once it is over
 //! a further one is opened only for what was seen after that. What a gate saw is named masked: a case travels to teams that need
@@ -28,6 +29,7 @@ use super::bounds::Payload;
 use super::error::ApiError;
 use super::households::Rows;
 use super::openapi::problems::Written;
+use super::opening_places;
 use crate::views::{
     ContradictionFilter, Contradictions, Proposal, ProposalsFilter, Rental, RentalFault, StrangeVehicle, Subject,
     UnknownPeople,
@@ -50,6 +52,10 @@ pub(super) enum Ground {
     Contradictions,
     /// Where campaigns are called for.
     Proposals,
+    /// What comes back at one place again and again.
+    Recurrence,
+    /// Where most of everything gathers.
+    HotSpots,
 }
 
 /// Cases to be opened.
@@ -57,13 +63,13 @@ pub(super) enum Ground {
 #[serde(deny_unknown_fields)]
 pub(super) struct OpeningInput {
     of: Ground,
-    from_ms: i64,
-    until_ms: i64,
+    pub(super) from_ms: i64,
+    pub(super) until_ms: i64,
     #[serde(default)]
-    region: Option<RegionCode>,
+    pub(super) region: Option<RegionCode>,
     /// As for the analysis that is asked.
     #[serde(default)]
-    days: Option<u32>,
+    pub(super) days: Option<u32>,
     /// At most so many are opened.
     #[serde(default)]
     limit: Option<u32>,
@@ -87,13 +93,13 @@ impl OpenedCase {
 }
 
 /// A case that is to be opened.
-struct Opening {
-    region: RegionCode,
-    key: String,
-    category: String,
-    place: String,
-    position: Option<Position>,
-    description: String,
+pub(super) struct Opening {
+    pub(super) region: RegionCode,
+    pub(super) key: String,
+    pub(super) category: String,
+    pub(super) place: String,
+    pub(super) position: Option<Position>,
+    pub(super) description: String,
 }
 
 #[utoipa::path(
@@ -101,7 +107,7 @@ struct Opening {
     path = "/v1/analysis/cases",
     operation_id = "openCases",
     tag = "decisions",
-    summary = "分析转案卷 / open a case for each contradiction or proposal, once",
+    summary = "分析转案卷 / open a case for each contradiction, proposal, recurrence or hot spot, once",
     request_body = OpeningInput,
     responses(
         (status = 200, description = "结果 / what was asked for", body = Rows<OpenedCase>),
@@ -114,6 +120,8 @@ pub(super) async fn open(State(api): State<Api>, Payload(input): Payload<Opening
     let openings = match input.of {
         Ground::Contradictions => contradictions(&api, &input).await?,
         Ground::Proposals => proposals(&api, &input).await?,
+        Ground::Recurrence => opening_places::recurrence(&api, &input).await?,
+        Ground::HotSpots => opening_places::hot_spots(&api, &input).await?,
     };
     let (actor, from_ms) = (input.actor, input.from_ms);
     let most = input.limit.unwrap_or(MOST).min(MOST) as usize;
@@ -250,15 +258,15 @@ async fn contradictions(api: &Api, input: &OpeningInput) -> Result<Vec<Opening>,
 }
 
 async fn proposals(api: &Api, input: &OpeningInput) -> Result<Vec<Opening>, ApiError> {
+    let tables = api.engine().read(table::tables).await??;
     let filter = ProposalsFilter {
         from_ms: input.from_ms,
         until_ms: input.until_ms,
         region: input.region,
         category: None,
-        days: super::analysis::checked_days(input.days)?,
+        days: super::analysis::checked_days(input.days, &tables)?,
         limit: Some(u32::MAX),
     };
-    let tables = api.engine().read(table::tables).await??;
     let found = api.readers().analyse(move |reader| reader.proposals(&filter, &tables)).await?;
     let opening = |proposal: &Proposal| {
         // A hazard of a checklist has no category of cases: what it calls for is a campaign, not a case.

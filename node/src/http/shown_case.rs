@@ -1,6 +1,7 @@
 //! One case, with what helps to decide about it.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::State;
@@ -73,7 +74,7 @@ pub(super) async fn show(
         reporters.iter_mut().for_each(|one| one.data = one.data.as_ref().map(PersonalData::masked));
     }
     let is_open = found.case.state.is_none_or(CaseState::is_open);
-    let handling = if is_open { api.handling_of(found.case.clone()).await? } else { None };
+    let handling = if is_open { api.handling_of(found.case.clone(), tables.clone()).await? } else { None };
     let nearest = match found.case.position.filter(|_| is_open) {
         Some(place) => api.nearest(place).await?,
         None => Vec::new(),
@@ -186,8 +187,8 @@ impl Api {
         Ok(Ground { responsible, grids: grids.into_iter().map(grid).collect(), lanes: lanes.map(lane).collect() })
     }
 
-    async fn handling_of(&self, case: CaseRow) -> Result<Option<SuggestedForm>, ApiError> {
-        self.readers().query(move |reader| reader.suggested_form(&case, engine::now().cast_signed())).await
+    async fn handling_of(&self, case: CaseRow, tables: Arc<Tables>) -> Result<Option<SuggestedForm>, ApiError> {
+        self.readers().query(move |reader| reader.suggested_form(&case, engine::now().cast_signed(), &tables)).await
     }
 }
 

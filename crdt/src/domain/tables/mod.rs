@@ -23,6 +23,7 @@ mod organisation;
 mod stages;
 #[cfg(test)]
 mod tests;
+mod thresholds;
 mod transitions;
 
 pub use assessment::{GradeRow, ScorePart, ScoreRole, ScoreRow};
@@ -38,6 +39,7 @@ pub use organisation::{
     ArrivalRow, CampaignItemRow, CampaignTemplate, DeviceRuleRow, EscalationRow, PlanStepRow, PostRow,
 };
 pub use stages::StageSpan;
+pub use thresholds::{Threshold, ThresholdRow};
 pub use transitions::{MeetingRow, TransitionRow};
 
 use super::codes::coded;
@@ -99,6 +101,8 @@ coded! {
         GridResponsibility = 22, "grid_responsibility", "网格责任清单", "responsibilities in grids";
         /// Who answers for streets and lanes.
         Lane = 23, "lane", "街巷长名录", "lane chiefs";
+        /// From where on analyses call something what they call it.
+        Threshold = 24, "threshold", "分析阈值", "thresholds of analyses";
     }
 }
 
@@ -168,6 +172,7 @@ impl TableKind {
             Self::Desk => Definition::of::<DeskRow>(),
             Self::GridResponsibility => Definition::of::<GridResponsibilityRow>(),
             Self::Lane => Definition::of::<LaneRow>(),
+            Self::Threshold => Definition::of::<ThresholdRow>(),
             Self::Unknown(_) => return None,
         })
     }

@@ -72,6 +72,7 @@ fn no_row_uses_a_number_twice() {
         DeskRow,
         GridResponsibilityRow,
         LaneRow,
+        ThresholdRow,
         ResponsibilityRow,
         TransitionRow,
         MeetingRow

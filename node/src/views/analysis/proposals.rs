@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 use townmesh_crdt::domain::position::Position;
 use townmesh_crdt::domain::region::RegionCode;
-use townmesh_crdt::domain::tables::Tables;
+use townmesh_crdt::domain::tables::{Tables, Threshold};
 use townmesh_crdt::policy::DocumentKind;
 
 use super::super::cases::CaseRow;
@@ -20,16 +20,6 @@ use super::recurrence::{RecurringCase, runs, words_of};
 use super::square::Square;
 use super::{Span, cut, rows, words};
 
-/// Fewer than this in one square are handled case by case: a campaign binds teams for days.
-const FEWEST: u64 = 3;
-/// At so many places of one square a problem is regional: no longer a matter of one yard and its neighbours.
-const REGIONAL_PLACES: u64 = 5;
-/// What came so often within the days at one place is stubborn: it was handled, came back, was handled again and came back.
-const STUBBORN: u64 = 3;
-/// Of one case so many days before it are looked at ...
-const LOOKED_BACK: u32 = 90;
-/// ... and what followed within so many days of the time before counts as come back.
-const RECURRING_DAYS: u32 = 30;
 /// Most cases that are named with a proposal, the latest ones.
 const MAX_NAMED: usize = 20;
 
@@ -138,9 +128,9 @@ impl Gathering {
         self.occurrences.extend(&series.occurrences);
     }
 
-    fn form(&self, days: u32) -> (HandlingForm, [String; 2]) {
+    fn form(&self, days: u32, tables: &Tables) -> (HandlingForm, [String; 2]) {
         let Self { places, recurring, most, .. } = self;
-        if *most >= STUBBORN {
+        if *most >= u64::from(tables.threshold(Threshold::StubbornTimes)) {
             let zh = format!("同一处反复发生 {most} 次，每次距上次不超过 {days} 天");
             let en = format!("{most} times at one place, each within {days} days of the one before");
             return (HandlingForm::Comprehensive, [zh, en]);
@@ -149,7 +139,7 @@ impl Gathering {
             let zh = format!("{recurring} 处在 {days} 天内再次发生");
             return (HandlingForm::Joint, [zh, format!("came back within {days} days at {recurring} places")]);
         }
-        if *places >= REGIONAL_PLACES {
+        if *places >= u64::from(tables.threshold(Threshold::RegionalPlaces)) {
             return (HandlingForm::Joint, [format!("分布于 {places} 处"), format!("at {places} places of one square")]);
         }
         (HandlingForm::Alone, ["未见重复发生".to_owned(), "nothing came back".to_owned()])
@@ -179,7 +169,8 @@ impl Reader {
                     None => unplaced += one.occurrences.len() as u64,
                 }
             }
-            let mut all: Vec<_> = gathered.into_iter().filter(|(_, found)| found.count >= FEWEST).collect();
+            let least = u64::from(tables.threshold(Threshold::CampaignLeast));
+            let mut all: Vec<_> = gathered.into_iter().filter(|(_, found)| found.count >= least).collect();
             // Stable: of those alike the order of squares and subjects stands.
             all.sort_by_key(|(_, found)| std::cmp::Reverse((found.count, found.recurring)));
             let truncated = cut(&mut all, rows(filter.limit));
@@ -195,9 +186,14 @@ impl Reader {
     ///
     /// # Errors
     /// [`QueryError`].
-    pub fn suggested_form(&self, case: &CaseRow, now_ms: i64) -> Result<Option<SuggestedForm>, QueryError> {
+    pub fn suggested_form(
+        &self,
+        case: &CaseRow,
+        now_ms: i64,
+        tables: &Tables,
+    ) -> Result<Option<SuggestedForm>, QueryError> {
         let Some(category) = case.category.as_deref() else { return Ok(None) };
-        let before = case.reported_ms.saturating_sub(i64::from(LOOKED_BACK) * DAY_MS);
+        let before = case.reported_ms.saturating_sub(i64::from(tables.threshold(Threshold::LookedBackDays)) * DAY_MS);
         let places = PlacesFilter {
             span: Span { from_ms: before, until_ms: now_ms.max(case.reported_ms).saturating_add(1) },
             region: case.region.parse().ok(),
@@ -217,8 +213,9 @@ impl Reader {
                 std::ptr::eq(*one, own) || (is_near && one.subject == own.subject)
             });
             let mut found = Gathering::default();
-            about.for_each(|one| found.add(one, RECURRING_DAYS));
-            let (form, reason) = found.form(RECURRING_DAYS);
+            let days = tables.threshold(Threshold::RecurringDays);
+            about.for_each(|one| found.add(one, days));
+            let (form, reason) = found.form(days, tables);
             Ok(Some(SuggestedForm { form, reason, count: found.count }))
         })
     }
@@ -230,7 +227,7 @@ impl Reader {
         filter: &ProposalsFilter,
         tables: &Tables,
     ) -> Result<Proposal, QueryError> {
-        let (form, reason) = found.form(filter.days);
+        let (form, reason) = found.form(filter.days, tables);
         found.occurrences.sort_unstable_by_key(|one| std::cmp::Reverse(one.order));
         let named = found.occurrences.iter().take(MAX_NAMED);
         // Of regions alike the first by its code.
