@@ -227,3 +227,50 @@ async fn who_left_or_has_another_role_is_told_so_in_both_languages() {
     let (status, refused) = comment("cz-2", "handler").await;
     assert_eq!((status, code(&refused)), (StatusCode::FORBIDDEN, "member_left"), "{refused}");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_comes_back_and_where_things_gather_become_a_case_each_once() {
+    let node = Node::start().await;
+    let corners = json!([
+        { "lat": 39.7, "lon": 116.3 }, { "lat": 39.7, "lon": 116.4 }, { "lat": 39.8, "lon": 116.4 }, { "lat": 39.8, "lon": 116.3 },
+    ]);
+    node.record("/v1/grids", json!({ "region": REGION, "code": "W1", "kind": "village", "polygon": corners })).await;
+    let least = json!([{ "threshold": "recurrence_case", "value": 2 }, { "threshold": "hot_spot_case", "value": 2 }]);
+    node.record("/v1/tables/threshold", json!({ "rows": least })).await;
+    for _ in 0..2 {
+        // Handled on the spot and audited, so that the next one has come back.
+        let report = json!({ "source": "patrol", "place": "村东", "description": "垃圾", "category": "exposed_rubbish",
+            "position": { "lat": 39.72, "lon": 116.32 } });
+        let body = json!({ "actor": { "by": "xc-1", "role": "inspector" }, "region": REGION, "report": report });
+        let (_, answer) = node.post("/v1/cases", &body).await;
+        let case = answer["value"]["document"].as_str().unwrap().to_owned();
+        let claim = json!({ "handle_on_spot": { "result": "已清", "photos": [] } });
+        let body = json!({ "actor": { "by": "xc-1", "role": "inspector" }, "action": claim });
+        let (_, claimed) = node.post(&format!("/v1/cases/{case}/actions"), &body).await;
+        assert_eq!(node.case(&case).await["waits"], json!(["audit"]));
+        let audit = json!({ "audit": { "claim": claimed["value"]["event"], "valid": true } });
+        let body = json!({ "actor": { "by": "zb-1", "role": "duty_head" }, "action": audit });
+        node.record(&format!("/v1/cases/{case}/actions"), body).await;
+    }
+    let now = crate::engine::now().cast_signed();
+    let open = async |of: &str| {
+        node.fetch("/v1/members").await;
+        let ask = json!({ "of": of, "from_ms": now - 3_600_000, "until_ms": now + 3_600_000,
+            "actor": { "by": "fx-1", "role": "inspector" } });
+        let (status, opened) = node.post("/v1/analysis/cases", &ask).await;
+        assert_eq!(status, StatusCode::OK, "{opened}");
+        opened["rows"].as_array().cloned().unwrap()
+    };
+    for (of, place, category) in
+        [("recurrence", "反复发生：村东", "exposed_rubbish"), ("hot_spots", "热点方格", "safety")]
+    {
+        let opened = open(of).await;
+        assert_eq!((opened.len(), &opened[0]["outcome"]), (1, &json!("created")), "{of}: {opened:?}");
+        let again = open(of).await;
+        assert_eq!((again.len(), &again[0]["outcome"]), (1, &json!("unchanged")), "{of}");
+        assert_eq!(again[0]["document"], opened[0]["document"]);
+        let shown = node.case(opened[0]["document"].as_str().unwrap()).await;
+        assert!(shown["place"].as_str().unwrap().starts_with(place), "{shown}");
+        assert_eq!((&shown["category"], &shown["source"]), (&json!(category), &json!("data")), "{shown}");
+    }
+}
