@@ -85,6 +85,9 @@ pub(super) struct HotSpotArgs {
     /// 案件类别 / only cases of this category
     #[arg(long)]
     category: Option<String>,
+    /// 案卷来源 / only cases from this source: enforcement, patrol, public, video, data
+    #[arg(long)]
+    source: Option<Source>,
     /// 设备类别 / only devices of this kind
     #[arg(long, value_name = "KIND")]
     device_kind: Option<DeviceKind>,
@@ -232,6 +235,7 @@ impl HotSpotArgs {
         query.extend([
             ("of", self.of),
             ("category", self.category),
+            ("source", self.source.map(|source| source.to_string())),
             ("device_kind", self.device_kind.map(|kind| kind.to_string())),
             ("square", self.square.map(|place| format!("{},{}", place.latitude(), place.longitude()))),
             ("limit", Some(self.limit.to_string())),

@@ -123,6 +123,8 @@ pub(super) struct HotSpotQuery {
     region: Option<RegionCode>,
     of: Option<SpotSource>,
     category: Option<String>,
+    /// 案卷来源 / only cases from this source
+    source: Option<Source>,
     device_kind: Option<DeviceKind>,
     /// Any place in the square.
     square: Option<String>,
@@ -140,20 +142,21 @@ pub(super) fn square_at(place: Option<&str>) -> Result<Option<Square>, ApiError>
 
 impl HotSpotQuery {
     fn filter(self) -> Result<HotSpotFilter, ApiError> {
-        let Self { from_ms, until_ms, region, of, category, device_kind, square, limit } = self;
+        let Self { from_ms, until_ms, region, of, category, source, device_kind, square, limit } = self;
+        let is_of_cases = category.is_some() || source.is_some();
         let fits = match of {
             None => true,
             Some(SpotSource::Cases) => device_kind.is_none(),
-            Some(SpotSource::Hazards) => device_kind.is_none() && category.is_none(),
-            Some(SpotSource::Alarms | SpotSource::Events) => category.is_none(),
+            Some(SpotSource::Hazards) => device_kind.is_none() && !is_of_cases,
+            Some(SpotSource::Alarms | SpotSource::Events) => !is_of_cases,
         };
         if !fits {
-            let zh = "category 只用于案卷，device_kind 只用于设备：与 of 不符";
-            let en = "category is of cases and device_kind of devices: that does not go with of";
+            let zh = "category 与 source 只用于案卷，device_kind 只用于设备：与 of 不符";
+            let en = "category and source are of cases and device_kind of devices: that does not go with of";
             return Err(ApiError::bad_request(Message::new("of", zh, en)));
         }
         let square = square_at(square.as_deref())?;
-        Ok(HotSpotFilter { from_ms, until_ms, region, of, category, device_kind, square, limit })
+        Ok(HotSpotFilter { from_ms, until_ms, region, of, category, source, device_kind, square, limit })
     }
 }
 

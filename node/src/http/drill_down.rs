@@ -177,6 +177,8 @@ pub(super) struct HotSpotCasesQuery {
     until_ms: i64,
     region: Option<RegionCode>,
     category: Option<String>,
+    /// 案卷来源 / only cases from this source
+    source: Option<Source>,
     /// Any place in the square.
     square: Option<String>,
     /// 周几，1 为周一 / day of the week, 1 is Monday
@@ -205,14 +207,14 @@ pub(super) async fn hot_spot_cases(
     State(api): State<Api>,
     Params(query): Params<HotSpotCasesQuery>,
 ) -> Result<Response, ApiError> {
-    let HotSpotCasesQuery { from_ms, until_ms, region, category, square, weekday, hour, limit, after } = query;
+    let HotSpotCasesQuery { from_ms, until_ms, region, category, source, square, weekday, hour, limit, after } = query;
     check_period(from_ms, until_ms)?;
     let square = square_at(square.as_deref())?;
     if weekday.is_some_and(|day| !(1..=7).contains(&day)) || hour.is_some_and(|hour| hour > 23) {
         let en = "weekday is a number from 1, Monday, to 7, and hour one from 0 to 23";
         return Err(ApiError::bad_request(Message::new("hour", "weekday 须为 1（周一）至 7，hour 须为 0 至 23", en)));
     }
-    let filter = HotSpotFilter { from_ms, until_ms, region, category, square, ..HotSpotFilter::default() };
+    let filter = HotSpotFilter { from_ms, until_ms, region, category, source, square, ..HotSpotFilter::default() };
     let (hours, page, now_ms) = (HoursOfWeek { weekday, hour }, Page { limit, after }, now());
     let ask = move |reader: &crate::views::Reader| reader.hot_spot_cases(&filter, hours, now_ms, &page);
     Ok(Json(api.readers().analyse(ask).await?).into_response())

@@ -10,6 +10,7 @@ use std::collections::HashMap;
 use rusqlite::Row;
 use rusqlite::types::Value;
 use serde::Serialize;
+use townmesh_crdt::domain::case::Source;
 use townmesh_crdt::domain::device::DeviceKind;
 use townmesh_crdt::domain::position::Position;
 use townmesh_crdt::domain::region::RegionCode;
@@ -54,6 +55,8 @@ pub struct HotSpotFilter {
     pub of: Option<SpotSource>,
     /// Only cases of this category.
     pub category: Option<String>,
+    /// Only cases that came from this source: the hours of the hotline, of cameras.
+    pub source: Option<Source>,
     /// Only devices of this kind.
     pub device_kind: Option<DeviceKind>,
     /// Only in this square.
@@ -234,15 +237,17 @@ impl HotSpotFilter {
         query.between("c.reported_ms", Some(self.from_ms), Some(self.until_ms));
         query.region("c.region", self.region);
         query.equals("c.category", self.category.as_deref());
+        query.equals("c.source", self.source);
         query.and::<Value>(PROBLEM, []);
         query
     }
 
     fn counts(&self, source: SpotSource) -> bool {
-        let narrowed = self.category.is_some() || self.device_kind.is_some();
+        let of_cases = self.category.is_some() || self.source.is_some();
+        let narrowed = of_cases || self.device_kind.is_some();
         match (self.of, source) {
             (Some(of), _) => of == source,
-            (None, SpotSource::Cases) => !narrowed || self.category.is_some(),
+            (None, SpotSource::Cases) => !narrowed || of_cases,
             (None, SpotSource::Alarms) => !narrowed || self.device_kind.is_some(),
             (None, SpotSource::Hazards) => !narrowed,
             (None, SpotSource::Events) => false,

@@ -15,6 +15,7 @@ const ALL: HotSpotFilter = HotSpotFilter {
     region: None,
     of: None,
     category: None,
+    source: None,
     device_kind: None,
     square: None,
     limit: None,
@@ -104,6 +105,8 @@ fn only_what_is_asked_for_counts() {
     // What is no alarm weighs by itself.
     assert_eq!(with(HotSpotFilter { of: Some(SpotSource::Events), ..ALL }), [5, 1]);
     assert_eq!(with(HotSpotFilter { category: Some("order".into()), ..ALL }), [1]);
+    assert_eq!(with(HotSpotFilter { source: Some(Source::Patrol), ..ALL }), [4, 1], "of cases alone");
+    assert!(with(HotSpotFilter { source: Some(Source::Video), ..ALL }).is_empty());
     assert_eq!(with(HotSpotFilter { device_kind: Some(DeviceKind::Gas), ..ALL }), [1]);
     let gas = HotSpotFilter { device_kind: Some(DeviceKind::Gas), ..ALL };
     assert_eq!(spots(&scene, &gas).unplaced, SpotCounts::default(), "of no kind that is known");
