@@ -15,6 +15,7 @@ use super::client::{Client, save};
 use super::output::{fields, table};
 use super::{Context, Done, rows};
 use crate::data_dir::FileError;
+use crate::views::AlikeBy;
 
 #[derive(Debug, Subcommand)]
 pub(super) enum BookCommand {
@@ -22,6 +23,14 @@ pub(super) enum BookCommand {
     List,
     /// 列出一本台账的记录 / list the entries of one
     Entries(EntriesArgs),
+    /// 疑似重复的记录，跨村居核对 / entries that seem to be one, also across villages
+    Duplicates {
+        /// 台账 / which book
+        book: BookKind,
+        /// 区域 / of which one lies in this region
+        #[arg(long, value_name = "CODE")]
+        region: Option<RegionCode>,
+    },
     /// 查看一条记录 / show one entry
     Show {
         /// 台账 / which book
@@ -108,6 +117,22 @@ impl EntriesArgs {
     }
 }
 
+/// Each group of entries under what is the same.
+fn alike(book: BookKind, found: &Value) -> String {
+    let by = |name: &str| AlikeBy::ALL.iter().find(|by| by.name() == name).map(|by| by.words().join(" / "));
+    let groups = found["rows"].as_array().into_iter().flatten();
+    let group = |group: &Value| {
+        let title = group["by"].as_str().and_then(by).unwrap_or_default();
+        format!("{title}\n{}", shown(book, &json!({ "rows": group["entries"], "next": null })))
+    };
+    let told: Vec<String> = groups.map(group).collect();
+    if told.is_empty() {
+        "没有疑似重复的记录 / no entries seem to be one\n".to_owned()
+    } else {
+        told.join("\n")
+    }
+}
+
 impl BookCommand {
     pub(super) fn run(self, context: &Context) -> Done {
         let client = Client::of(&context.config.data_dir)?;
@@ -124,6 +149,11 @@ impl BookCommand {
             Self::Entries(args) => {
                 let listed = client.fetch(&format!("/v1/books/{}", args.book), &args.query(None))?;
                 context.output.result(&listed, |listed| shown(args.book, listed));
+            }
+            Self::Duplicates { book, region } => {
+                let query = [("region", region.map(|region| region.to_string()))];
+                let found = client.fetch(&format!("/v1/books/{book}/duplicates"), &query)?;
+                context.output.result(&found, |found| alike(book, found));
             }
             Self::Show { book, id, reveal } => {
                 let entry = client.fetch(&format!("/v1/books/{book}/{id}"), &[("reveal", reveal)])?;

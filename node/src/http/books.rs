@@ -31,7 +31,7 @@ use super::reveal::{Asker, Asking, Reason, Shown};
 use crate::ledger::TableFile;
 use crate::message::Message;
 use crate::reveals::RevealKind;
-use crate::views::{BookFilter, BookRow, Listed, Page};
+use crate::views::{BookDuplicates, BookFilter, BookRow, Listed, Page};
 
 /// Most entries of one file that is exported.
 const MAX_EXPORTED: u32 = 200_000;
@@ -80,6 +80,37 @@ pub(super) async fn list(State(api): State<Api>) -> Result<Response, ApiError> {
     };
     let rows = api.readers().query(counted).await?;
     Ok(Json(Rows { rows }).into_response())
+}
+
+/// Of which region.
+#[derive(Debug, Default, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct AlikeQuery {
+    region: Option<RegionCode>,
+}
+
+#[utoipa::path(
+    get,
+    path = "/v1/books/{book}/duplicates",
+    operation_id = "listBookDuplicates",
+    tag = "books",
+    summary = "疑似重复的台账记录 / entries that seem to be one, also across villages",
+    params(("book" = BookKind, Path, description = "台账 / which book"), AlikeQuery),
+    responses(
+        (status = 200, description = "结果 / what was asked for", body = BookDuplicates),
+        Sought
+    )
+)]
+pub(super) async fn duplicates(
+    State(api): State<Api>,
+    Named(book): Named<BookKind>,
+    Params(query): Params<AlikeQuery>,
+) -> Result<Response, ApiError> {
+    known(book)?;
+    api.views_follow().await;
+    let found = api.readers().query(move |reader| reader.book_duplicates(book, query.region)).await?;
+    Ok(Json(found).into_response())
 }
 
 /// Which entries, and how.

@@ -52,6 +52,7 @@
 //! | `/v1/tables/{table}/import` | POST | rows from a CSV or XLSX file, all of them or none |
 //! | `/v1/books`, `/v1/books/{book}` | GET, POST | the town's books; the entries of one (JSON, CSV, XLSX), record some |
 //! | `/v1/books/{book}/{id}` | GET | one entry |
+//! | `/v1/books/{book}/duplicates` | GET | entries that seem to be one |
 //! | `/v1/books/{book}/import` | POST | entries from a CSV or XLSX file, all of them or none |
 //! | `/v1/staffing` | GET | posts and who fills them; who came to which shift |
 //! | `/v1/campaigns/{code}` | GET | how far a campaign is: worklist, visits, findings, cases before and after |
@@ -346,6 +347,7 @@ fn books() -> Router<Api> {
         .route("/v1/books", get(books::list))
         .route("/v1/books/{book}", get(books::entries).post(books::record).layer(file))
         .route("/v1/books/{book}/import", post(books::import).layer(file))
+        .route("/v1/books/{book}/duplicates", get(books::duplicates))
         .route("/v1/books/{book}/{id}", get(books::show))
         .route("/v1/staffing", get(organisation::staffing))
         .route("/v1/campaigns/{code}", get(organisation::campaign))

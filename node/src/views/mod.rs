@@ -14,6 +14,7 @@
 
 mod analysis;
 mod assessment;
+mod book_duplicates;
 mod books;
 mod case_list;
 mod case_waits;
@@ -58,6 +59,7 @@ pub use analysis::{
 pub use assessment::{
     Assessment, AssessmentFilter, Before, Counts, Figure, GroupAssessment, GroupBy, Moments, Percent, Rates,
 };
+pub use book_duplicates::{AlikeBy, AlikeEntries, BookDuplicates};
 pub use books::{BookFilter, BookRow};
 pub use case_list::{CaseFilter, CaseSort, DeskCases, SortOrder};
 pub use case_waits::CaseWait;

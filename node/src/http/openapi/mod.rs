@@ -140,6 +140,7 @@ use townmesh_crdt::domain::door_tag::TagName;
         super::books::record,
         super::books::import,
         super::books::show,
+        super::books::duplicates,
         super::organisation::staffing,
         super::organisation::campaign,
         super::organisation::response,

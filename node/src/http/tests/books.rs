@@ -166,3 +166,46 @@ async fn a_long_list_goes_out_in_clear_and_its_reveal_is_noted() {
     let (_, reveals) = node.fetch("/v1/reveals").await;
     assert_eq!(reveals["rows"][0]["count"], json!(1_200), "{reveals}");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn entries_that_seem_to_be_one_are_offered_across_villages() {
+    let node = Node::start().await;
+    let (here, there) = (REGION, "110115005002");
+    let credit = "91110000600037341L";
+    for row in [
+        json!({ "region": here, "name": "张记五金店", "kind": "storefront", "credit_code": credit }),
+        json!({ "region": there, "name": "张记五金", "kind": "storefront", "credit_code": credit.to_lowercase() }),
+        json!({ "region": here, "name": "幸福超市", "kind": "storefront" }),
+        json!({ "region": there, "name": " 幸福 超市", "kind": "storefront" }),
+        json!({ "region": here, "name": "村口小吃", "kind": "storefront" }),
+    ] {
+        let (status, answer) = node.entry("enterprise", row).await;
+        assert_eq!(status, StatusCode::OK, "{answer}");
+    }
+    for (region, plate) in [(here, "京A12345"), (there, "京a·12345"), (there, "京B00001")] {
+        let (_, answer) = node.entry("vehicle", json!({ "region": region, "plate": plate, "kind": "car" })).await;
+        assert_eq!(answer["created"], 1, "{answer}");
+    }
+    let found = async |book: &str| node.fetch(&format!("/v1/books/{book}/duplicates")).await.1;
+    let shown = found("enterprise").await;
+    let groups: Vec<(&Value, usize)> = shown["rows"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|group| (&group["by"], group["entries"].as_array().unwrap().len()))
+        .collect();
+    assert_eq!(groups, [(&json!("credit_code"), 2), (&json!("name"), 2)], "{shown}");
+    let cars = found("vehicle").await;
+    assert_eq!((cars["rows"].as_array().unwrap().len(), &cars["rows"][0]["by"]), (1, &json!("plate")), "{cars}");
+    assert!(!cars.to_string().contains("12345"), "masked: {cars}");
+    let (_, elsewhere) = node.fetch("/v1/books/vehicle/duplicates?region=110115005003").await;
+    assert_eq!(elsewhere["rows"], json!([]));
+    // Whoever knows takes one out, and puts it back where that was wrong.
+    let retire = |retired: bool| json!({ "region": there, "plate": "京A12345", "retired": retired });
+    node.entry("vehicle", retire(true)).await;
+    assert_eq!(found("vehicle").await["rows"], json!([]));
+    node.entry("vehicle", retire(false)).await;
+    assert_eq!(found("vehicle").await["rows"].as_array().unwrap().len(), 1);
+    assert_eq!(found("shift").await["rows"], json!([]), "a shift is its key");
+    assert_eq!(node.fetch("/v1/books/tea/duplicates").await.0, StatusCode::BAD_REQUEST);
+}
