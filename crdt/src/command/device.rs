@@ -12,7 +12,6 @@ use crate::domain::date::Day;
 use crate::domain::device::Device;
 use crate::domain::device_batch::{EventBatch, MAX_EVENTS};
 use crate::domain::device_event::{DeviceEvent, EventId, merge};
-use crate::domain::input;
 use crate::domain::key;
 use crate::domain::region::RegionCode;
 use crate::entry::Lane;
@@ -89,8 +88,7 @@ pub fn record_events(
     now: Millis,
 ) -> Result<Outcome<EventsRecorded>, CommandError> {
     for (place, event) in events.iter().enumerate() {
-        let checked = event.check().and_then(|()| input::past("time_ms", event.time_ms, now));
-        checked.map_err(|error| error.within(&format!("events[{place}]")))?;
+        event.check().map_err(|error| error.within(&format!("events[{place}]")))?;
     }
     let given = events.len();
     let mut result = EventsRecorded::default();

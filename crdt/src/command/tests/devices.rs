@@ -7,12 +7,9 @@ use crate::command::entity::Writing;
 use crate::domain::device::{Device, DeviceKind, Protocol, device_code};
 use crate::domain::device_event::{DeviceEvent, EventKey, EventValue};
 
-const DAY: i64 = 24 * 60 * 60_000;
-
-/// So many minutes after the same time two days ago.
 pub(super) fn event(minute: i64, alarm: bool) -> DeviceEvent {
     DeviceEvent {
-        time_ms: NOW as i64 - 2 * DAY + minute * 60_000,
+        time_ms: NOW as i64 + minute * 60_000,
         kind: "water_depth".into(),
         key: EventKey::Time,
         value: EventValue::Number(minute.into()),
