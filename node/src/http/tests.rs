@@ -30,6 +30,7 @@ mod evidence;
 mod exports;
 mod failures;
 mod georeport;
+mod grids;
 mod hazards;
 mod hotline;
 mod invites;

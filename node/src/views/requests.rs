@@ -3,6 +3,7 @@
 use rusqlite::Row;
 use rusqlite::types::Value;
 use townmesh_crdt::domain::case::CaseState;
+use townmesh_crdt::domain::date::Day;
 use townmesh_crdt::domain::position::Position;
 use townmesh_crdt::domain::region::RegionCode;
 use townmesh_crdt::domain::town::Grid;
@@ -11,6 +12,7 @@ use townmesh_crdt::policy::DocumentKind;
 
 use super::query::{BoundingBox, Query, position, word};
 use super::reader::{QueryError, Reader};
+use super::town::GRID_STANDS;
 
 /// Which reports of the public.
 #[derive(Debug, Clone, Default)]
@@ -89,12 +91,13 @@ impl Reader {
         query.all(&self.connection, REQUEST, &after, request_row)
     }
 
-    /// The villages and communities in whose grids a place lies, each once.
+    /// The villages and communities in whose grids a place lies on a day, each once.
     ///
     /// # Errors
     /// [`QueryError`].
-    pub fn regions_at(&self, place: Position) -> Result<Vec<RegionCode>, QueryError> {
+    pub fn regions_at(&self, place: Position, day: Day) -> Result<Vec<RegionCode>, QueryError> {
         let mut query = Query::default();
+        query.and(GRID_STANDS, [day.to_string()]);
         let point = BoundingBox { southwest: place, northeast: place };
         query.within("g.row", DocumentKind::Grid, Some(point));
         let read = |row: &Row<'_>| row.get::<_, String>("detail");

@@ -8,6 +8,7 @@
 
 mod contradictions;
 mod division;
+mod gaps;
 mod grid_proposal;
 mod grids;
 mod hazards;
@@ -15,6 +16,7 @@ mod hours;
 mod intervals;
 mod places;
 mod population;
+mod presence;
 mod proposals;
 mod recurrence;
 mod spots;
@@ -27,7 +29,9 @@ use super::query::Query;
 use super::reader::{QueryError, Reader};
 
 pub use contradictions::{ContradictionFilter, Contradictions, Rental, RentalFault, StrangeVehicle, UnknownPeople};
+pub use gaps::{Gap, Gaps};
 pub use grid_proposal::{Area, GridProposal, GridProposalFilter, ProposedGrid, ProposedProperties};
+pub(super) use grids::hectares;
 pub use grids::{Fit, GridFit, GridPlan, Overlap, Uncovered};
 pub use hazards::{
     HazardCounts, HazardGroup, HazardGrouping, HazardKind, HazardStatistics, HazardStatisticsFilter, Hundredths,
@@ -38,6 +42,7 @@ pub(super) use hours::{DAY_MS, Span, begin_of_day};
 pub use intervals::{IntervalFilter, IntervalGroup, IntervalGrouping, Spread};
 pub use places::{PlaceKind, Subject};
 pub use population::{Age, Month, Population, PopulationFilter, RegionPopulation, Share, Stay};
+pub use presence::{CrowdedDoor, SeenBy};
 pub use proposals::{HandlingForm, Proposal, Proposals, ProposalsFilter, SuggestedForm};
 pub use recurrence::{Cause, CauseGrouping, Recurrence, RecurrenceFilter, RecurrenceGroup, RecurringCase};
 pub use spots::{HotSpot, HotSpotFilter, HotSpots, Peak, SpotCounts, SpotSource};
