@@ -80,6 +80,7 @@
 
 mod access;
 mod analysis;
+mod asked_lists;
 mod assessment;
 mod authority;
 mod books;
@@ -255,12 +256,7 @@ impl Api {
             .route("/openapi.json", get(openapi::describe))
             .route("/v1/status", get(status::status))
             .route("/v1/progress", get(status::progress))
-            .merge(registry())
-            .merge(work())
-            .merge(books())
-            .merge(decisions())
-            .merge(whole_town())
-            .merge(trust())
+            .merge(lists())
             .nest("/ogc", ogc::router())
             .route("/ogc/", get(ogc::landing))
             .nest("/georeport/v2", georeport::router())
@@ -283,6 +279,11 @@ impl Api {
             .layer(from_fn_with_state(self.clone(), access::guard))
             .with_state(self)
     }
+}
+
+/// What is recorded and listed.
+fn lists() -> Router<Api> {
+    registry().merge(work()).merge(books()).merge(decisions()).merge(whole_town()).merge(trust())
 }
 
 /// Who lives where, what was found there, and what is to be settled.

@@ -44,6 +44,7 @@ mod orders;
 mod organisation;
 mod personal;
 mod photos;
+mod presence;
 mod registry;
 mod reveals;
 mod revocations;
