@@ -64,6 +64,9 @@ pub(crate) fn of(photo: &[u8]) -> Result<Option<Vec<u8>>, PictureError> {
     reader.limits(limits);
     let decoder = reader.into_decoder().map_err(|_| PictureError::Header)?;
     let (width, height) = decoder.dimensions();
+    if width == 0 || height == 0 {
+        return Err(PictureError::Header);
+    }
     if u64::from(width) * u64::from(height) > MAX_PIXELS {
         return Err(PictureError::TooManyPixels { width, height });
     }
@@ -160,9 +163,9 @@ pub(crate) mod tests {
         let mut webp = picture(8, 8, ImageFormat::WebP);
         assert_eq!(&webp[12..16], b"VP8L");
         // After the signature: 14 bits of width - 1, 14 of height - 1.
-        webp[21..24].fill(0xff);
-        webp[24] |= 0x0f;
-        assert_eq!(of(&webp), refused(16_384, 16_384));
+        let size = (0x3ffe_u32 | 0x3ffe << 14).to_le_bytes();
+        webp[21..25].copy_from_slice(&size);
+        assert_eq!(of(&webp), refused(16_383, 16_383));
     }
 
     #[test]

@@ -162,4 +162,4 @@ fn workbook_error(error: rust_xlsxwriter::XlsxError) -> io::Error {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

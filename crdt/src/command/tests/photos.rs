@@ -77,6 +77,7 @@ fn chunks_sent(from: &mut Replica, to: &mut Replica) -> Vec<usize> {
         while to.fold(NOW).unwrap() {
             to.commit(NOW).unwrap();
         }
+        to.commit(NOW).unwrap();
         if said == 0 {
             return sizes;
         }

@@ -97,7 +97,8 @@ fn wanted(path: &str) -> &'static str {
         "/v1/scores/cases" => "from_ms=1&until_ms=5&role=handler&subject=cz-1&part=volume",
         "/v1/analysis/trend/cases" => "begin=2026-11-01",
         "/v1/analysis/intervals/cases" => "from_ms=1&until_ms=5&by=team&group=hw-1",
-        "/v1/assessment" | "/v1/assessment/cases" | "/v1/staffing" => "from_ms=1&until_ms=5",
+        "/v1/assessment/cases" => "from_ms=1&until_ms=5&figure=due",
+        "/v1/assessment" | "/v1/staffing" => "from_ms=1&until_ms=5",
         path if path.starts_with("/v1/analysis/") && path != "/v1/analysis/grids" => "from_ms=1&until_ms=5",
         _ => "",
     }
