@@ -51,19 +51,21 @@ enum ChunkState {
 }
 
 /// When a wanted chunk is asked for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Turn {
     /// Before those of large blobs.
     First,
     /// When none of those is left to ask for.
     Later,
+    /// After what this node can read: how large it is, only those know for whom it is carried.
+    Carried,
 }
 
 impl Turn {
     /// How many of this turn a peer is asked for at once.
     fn limit(self) -> usize {
         match self {
-            Self::First => MAX_ASKED,
+            Self::First | Self::Carried => MAX_ASKED,
             Self::Later => MAX_ASKED_LATER,
         }
     }
@@ -72,7 +74,7 @@ impl Turn {
     fn row(self) -> Vec<u8> {
         match self {
             Self::First => WANTED_PREVIEW.to_vec(),
-            Self::Later => vec![],
+            Self::Later | Self::Carried => vec![],
         }
     }
 }
@@ -381,7 +383,7 @@ impl Replica {
             self.interest(&peer).iter().copied().collect()
         };
         let session = self.sessions.get_mut(&peer)?;
-        for turn in [Turn::First, Turn::Later] {
+        for turn in [Turn::First, Turn::Later, Turn::Carried] {
             let outstanding = session.asked.iter().filter(|chunk| self.wanted.turn(chunk) == Some(turn)).count();
             let said = |chunk: &ChunkId| session.asked.contains(chunk) || session.lacked.contains(chunk);
             let open = self.wanted.in_turn(turn).filter(|chunk| interest.contains(&chunk.0) && !said(chunk));
@@ -438,7 +440,7 @@ impl Replica {
             if state == ChunkState::Unknown && access == Access::Carry && has_room {
                 // Nothing vouches for it but the peer's word: it is wanted for as long as the peer is there.
                 session.carrying.insert(chunk);
-                self.wanted.insert(chunk, Turn::Later);
+                self.wanted.insert(chunk, Turn::Carried);
             }
             session.lacked.remove(&chunk);
         }
