@@ -83,11 +83,11 @@ fn shrunk(mut decoder: impl ImageDecoder) -> Option<Vec<u8>> {
         small.apply_orientation(orientation);
     }
     let small = small.into_rgb8();
-    let encoded = QUALITIES.into_iter().map_while(|quality| {
+    let mut encoded = QUALITIES.into_iter().map_while(|quality| {
         let mut bytes = Vec::new();
         JpegEncoder::new_with_quality(&mut bytes, quality).encode_image(&small).ok().map(|()| bytes)
     });
-    encoded.into_iter().find(|bytes| bytes.len() <= MAX_PREVIEW)
+    encoded.find(|bytes| bytes.len() <= MAX_PREVIEW)
 }
 
 #[cfg(test)]
@@ -118,7 +118,7 @@ pub(crate) mod tests {
     }
 
     fn crc(bytes: &[u8]) -> u32 {
-        let step = |crc: u32| if crc & 1 == 1 { crc >> 1 ^ 0xedb8_8320 } else { crc >> 1 };
+        let step = |crc: u32| if crc & 1 == 1 { (crc >> 1) ^ 0xedb8_8320 } else { crc >> 1 };
         !bytes.iter().fold(!0, |crc, byte| (0..8).fold(crc ^ u32::from(*byte), |crc, _| step(crc)))
     }
 
@@ -163,7 +163,7 @@ pub(crate) mod tests {
         let mut webp = picture(8, 8, ImageFormat::WebP);
         assert_eq!(&webp[12..16], b"VP8L");
         // After the signature: 14 bits of width - 1, 14 of height - 1.
-        let size = (0x3ffe_u32 | 0x3ffe << 14).to_le_bytes();
+        let size = (0x3ffe_u32 | (0x3ffe << 14)).to_le_bytes();
         webp[21..25].copy_from_slice(&size);
         assert_eq!(of(&webp), refused(16_383, 16_383));
     }
