@@ -61,5 +61,7 @@ pub const MAX_NAME: usize = 64;
 pub const BLOB_CHUNK: usize = 256 * 1024;
 /// Most chunks of one blob: 64 MiB.
 pub const MAX_BLOB_CHUNKS: usize = 256;
+/// Largest preview of a blob, in bytes: a thumbnail is asked for before any original, in one chunk.
+pub const MAX_PREVIEW: usize = 64 * 1024;
 /// Most outputs waiting to be polled; beyond it, handling pauses with an error the driver must heed.
 pub const MAX_OUTPUTS: usize = 65_536;

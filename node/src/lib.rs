@@ -16,5 +16,6 @@ mod moment;
 mod paper;
 mod refusal;
 pub mod reveals;
+mod thumbnail;
 pub mod verify;
 pub mod views;

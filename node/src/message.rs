@@ -335,6 +335,7 @@ impl Explain for CommandError {
             | Self::TableFull
             | Self::NoLimit { .. }
             | Self::RoleNotHeld { .. }
+            | Self::GridRetired(_)
             | Self::DwellingGone(_)
             | Self::TagsFull
             | Self::ConflictSettled

@@ -135,6 +135,11 @@ pub(super) fn require_key<T: Entity>(entity: &T) -> Result<Vec<u8>, CommandError
     entity.key().ok_or(CommandError::MissingKey { thing, what, chinese })
 }
 
+/// Checks an entity as [`record`] does.
+pub(super) fn check<T: Entity>(entity: &T) -> Result<(), InputError> {
+    entity.check()
+}
+
 /// What of `fields` is not known.
 pub(super) fn news(known: &Fields, mut fields: Fields) -> Fields {
     fields.retain(|number, value| known.get(number) != Some(value));

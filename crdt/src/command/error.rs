@@ -153,6 +153,11 @@ pub enum CommandError {
     /// The case holds as many events as a fold looks at.
     #[error("the case holds {MAX_EVENTS} events and takes no more: report what is left as a new case")]
     CaseFull,
+    /// Nobody inspects a grid that nobody patrols.
+    #[error(
+        "the grid is retired since {0}: inspect the grid that its ground belongs to now, or take the retirement back"
+    )]
+    GridRetired(Day),
     /// No door tag is issued for a house that is gone.
     #[error("the house is gone since {0}: if it stands (again), say so when the tag is issued")]
     DwellingGone(Day),
@@ -264,6 +269,7 @@ impl CommandError {
             Self::MergeIntoItself => "merge_into_itself",
             Self::MergedAlready { .. } => "merged_already",
             Self::CaseFull => "case_full",
+            Self::GridRetired(_) => "grid_retired",
             Self::DwellingGone(_) => "dwelling_gone",
             Self::TagsFull => "tags_full",
             Self::ToldBeforeSent { .. } => "told_before_sent",
@@ -330,6 +336,9 @@ impl CommandError {
             Self::MergeIntoItself => "案卷不能并入自身，也不能并入已并入它的案卷，请填另一件案卷的编号".into(),
             Self::MergedAlready { into, leads_to } => format!("案卷 {into} 已并入 {leads_to}，请填后者的编号"),
             Self::CaseFull => format!("本案记录已满（{MAX_EVENTS} 条），请另立新案"),
+            Self::GridRetired(since) => {
+                format!("该网格已于 {since} 停用：请检查其范围现在所属的网格，或先撤销停用")
+            }
             Self::DwellingGone(since) => format!("该房屋已于 {since} 拆除：如仍在或已重建，请在制作时写明"),
             Self::TagsFull => format!("该房屋的门牌（含停用的）已有 {MAX_TAGS} 块，不能再制作"),
             Self::ToldBeforeSent { sent_ms, at_ms } => {

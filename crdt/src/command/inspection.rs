@@ -7,9 +7,9 @@ use super::read::{InspectionRecord, InspectionsRecord};
 use super::{CommandError, Outcome, kind, membership, table, town};
 use crate::change::record_id;
 use crate::clock::Millis;
+use crate::domain::date::{Day, UTC_OFFSET_MINUTES};
 use crate::domain::input;
 use crate::domain::inspection::Inspection;
-use crate::domain::town::Grid;
 use crate::entry::Lane;
 use crate::id::{DocumentId, RecordId};
 use crate::namespace::{Namespace, NamespaceKind};
@@ -50,12 +50,7 @@ pub fn registry_of(replica: &mut Replica, subject: DocumentId) -> Result<Namespa
         chinese: "住户、房屋、企业或网格",
         document: subject,
     };
-    let grid = town::read::<Grid>(replica, subject)?.map(|found| found.record);
-    // Other documents of the town have fields under the same numbers: the id tells a grid.
-    let Some((region, key)) = grid.and_then(|grid| grid.region.zip(grid.natural_key())) else { return Err(unknown) };
-    if replica.document_id(&Namespace::town(), DocumentKind::Grid, &key)? != subject {
-        return Err(unknown);
-    }
+    let region = town::grid(replica, subject)?.and_then(|grid| grid.region).ok_or(unknown)?;
     Ok(Namespace::registry(&region.to_string()))
 }
 
@@ -74,8 +69,10 @@ pub fn document_of(
 /// Records an inspection in the registry of its subject ([`registry_of`]) and opens or refreshes a hazard for each answer
 /// that says so. Recording the same inspection twice stages nothing the second time.
 ///
+/// A grid that is retired is inspected for the days before that only; what another node recorded, not knowing of it, stays.
+///
 /// # Errors
-/// [`CommandError::Input`], [`CommandError::Immutable`], [`CommandError::Record`].
+/// [`CommandError::Input`], [`CommandError::GridRetired`], [`CommandError::Immutable`], [`CommandError::Record`].
 pub fn record(
     replica: &mut Replica,
     namespace: &Namespace,
@@ -85,6 +82,12 @@ pub fn record(
     inspection.check(table::tables(replica)?.checklists())?;
     input::past("time_ms", inspection.time_ms, now)?;
     membership::check_stays(replica, &inspection.by)?;
+    let day = Day::of_time(inspection.time_ms, UTC_OFFSET_MINUTES);
+    if let Some(grid) = town::grid(replica, inspection.household)?
+        && let Some(since) = grid.retired.filter(|_| !grid.stands_on(day))
+    {
+        return Err(CommandError::GridRetired(since));
+    }
     let bytes = inspection.encode()?;
     let id = record_id(&bytes);
     let document = document_of(replica, namespace, inspection.household)?;

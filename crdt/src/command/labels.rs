@@ -126,6 +126,7 @@ pub(super) const REGION: &[Label] = &[
     label(Region::KIND, "kind", "类型", "kind", code!(RegionKind)),
     label(Region::PARENT, "parent", "上级", "parent", text!(RegionCode)),
     label(Region::POSITION, "position", "位置", "position", text!(Position)),
+    label(Region::OUTLINE, "outline", "范围", "outline", outline),
 ];
 
 pub(super) const GRID: &[Label] = &[
@@ -135,6 +136,7 @@ pub(super) const GRID: &[Label] = &[
     label(Grid::INSPECTORS, "inspectors", "巡查员", "inspectors", plain),
     label(Grid::RESPONSIBLE, "responsible", "责任人", "responsible", plain),
     label(Grid::NOTE, "note", "备注", "remarks", plain),
+    label(Grid::RETIRED, "retired", "停用日期", "retired on", text!(Day)),
 ];
 
 pub(super) const TEAM: &[Label] = &[

@@ -3,6 +3,9 @@
 //! An inspection names its photos by that hash, so it can be written before the photos arrive; whoever holds the
 //! region's key finds the blob by it. Where a resident is to be seen, the photo is sealed under that person's key, so
 //! erasing the person erases the photo.
+//!
+//! A thumbnail goes with a photo as its preview: under the same key, ahead of it. Whoever records makes it; nothing here
+//! knows how.
 
 use super::people::{self, Place, Slot};
 use super::read::PersonalState;
@@ -13,8 +16,11 @@ use crate::domain::inspection::PhotoHash;
 use crate::id::{DocumentId, ResidentId};
 use crate::namespace::{Namespace, NamespaceKind};
 use crate::policy::DocumentKind;
-use crate::replica::{PersonalError, RecordError, Replica};
+use crate::replica::{NewBlob, PersonalError, Preview, RecordError, Replica};
 use crate::seal::SealError;
+
+/// The media type of thumbnails.
+const THUMBNAIL_TYPE: &str = "image/jpeg";
 
 /// A photo to be recorded.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -25,6 +31,8 @@ pub struct NewPhoto {
     pub resident: Option<ResidentId>,
     /// JPEG, PNG or WebP.
     pub bytes: Vec<u8>,
+    /// What goes ahead of it: a small JPEG of at most [`MAX_PREVIEW`](crate::bounds::MAX_PREVIEW) bytes, where one could be made.
+    pub thumbnail: Option<Vec<u8>>,
 }
 
 /// A photo as far as it is here.
@@ -70,7 +78,9 @@ pub fn record(
     if is_here(replica, namespace, document, photo, person.as_deref())? {
         return Ok(Outcome::Unchanged(hash));
     }
-    let recorded = replica.put_blob(namespace, &photo.bytes, media_type, person.as_deref(), now)?;
+    let preview = photo.thumbnail.as_ref().map(|bytes| Preview { bytes, media_type: THUMBNAIL_TYPE });
+    let blob = NewBlob { bytes: &photo.bytes, media_type, preview };
+    let recorded = replica.put_blob_with_preview(namespace, blob, person.as_deref(), now)?;
     Ok(Outcome::Created(hash, recorded))
 }
 
@@ -130,10 +140,7 @@ fn sealed_person(
 /// # Errors
 /// [`CommandError::Personal`] if the person was erased, or its content is not what its name says.
 pub fn read(replica: &mut Replica, hash: PhotoHash) -> Result<Option<Photo>, CommandError> {
-    let readable = replica.namespaces().into_iter();
-    let readable =
-        readable.filter(|(_, namespace, _, readable)| *readable && namespace.kind == NamespaceKind::Registry);
-    for (_, namespace, ..) in readable {
+    for namespace in readable_registries(replica) {
         let Ok(document) = document_of(replica, &namespace, hash) else { continue };
         let Some(blob) = replica.blob(&namespace, document)? else { continue };
         // Anybody who may write there can put another content under this name.
@@ -144,4 +151,25 @@ pub fn read(replica: &mut Replica, hash: PhotoHash) -> Result<Option<Photo>, Com
         return Ok(Some(Photo { namespace, media_type, length, content: blob.content }));
     }
     Ok(None)
+}
+
+/// Finds the thumbnail of a photo in the registries that this node can read; `None` if none was recorded. It is as good as
+/// the word of whoever may write there: the photo itself is the evidence.
+///
+/// # Errors
+/// [`CommandError::Personal`] if the person was erased, or it does not open.
+pub fn thumbnail(replica: &mut Replica, hash: PhotoHash) -> Result<Option<Photo>, CommandError> {
+    for namespace in readable_registries(replica) {
+        if let Some(blob) = replica.preview(&namespace, &hash.0)? {
+            let (media_type, length) = (blob.manifest.media_type, blob.manifest.length);
+            return Ok(Some(Photo { namespace, media_type, length, content: blob.content }));
+        }
+    }
+    Ok(None)
+}
+
+fn readable_registries(replica: &Replica) -> impl Iterator<Item = Namespace> + use<> {
+    let all = replica.namespaces().into_iter();
+    let registries = all.filter(|(_, namespace, _, readable)| *readable && namespace.kind == NamespaceKind::Registry);
+    registries.map(|(_, namespace, ..)| namespace)
 }

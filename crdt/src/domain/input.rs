@@ -13,6 +13,7 @@ use super::id_number::{IdNumber, IdNumberError, normalise_id_number};
 use super::key;
 use super::person::PersonalData;
 use super::phone::{check_phone, normalise_phone};
+use super::polygon::Polygon;
 use super::record::FieldTable;
 use crate::clock::{MAX_AHEAD, Millis};
 use crate::value::Fields;
@@ -371,6 +372,14 @@ pub(crate) fn texts(fields: &Fields, names: fn() -> FieldTable) -> Checked {
         }
     }
     Ok(())
+}
+
+/// Checks that the sides of an outline do not cross each other: what lies within could not be told.
+pub(crate) fn outline(field: &str, outline: Option<&Polygon>) -> Checked {
+    require(!outline.is_some_and(Polygon::crosses_itself), field, || Fault::Form {
+        chinese: "边界不自相交的范围",
+        english: "an outline whose sides do not cross each other",
+    })
 }
 
 /// Whether a text is what a masked list shows; no name or number has a star.

@@ -86,6 +86,8 @@ record! {
         4 PARENT parent: Option<RegionCode>,
         /// A point within it, for the map.
         5 POSITION position: Option<super::position::Position>,
+        /// Its ground: what of it lies on no grid is nobody's to patrol.
+        6 OUTLINE outline: Option<super::polygon::Polygon>,
     }
 }
 
@@ -101,6 +103,7 @@ impl Region {
     /// The first field that is wrong.
     pub fn check(&self) -> Result<(), InputError> {
         input::word("kind", self.kind, RegionKind::ALL)?;
+        input::outline("outline", self.outline.as_ref())?;
         input::texts(&self.fields(), Self::table)
     }
 }

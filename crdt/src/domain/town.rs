@@ -6,7 +6,8 @@
 use std::collections::BTreeSet;
 
 use super::codes::coded;
-use super::input::{self, Fault, InputError};
+use super::date::Day;
+use super::input::{self, InputError};
 use super::key;
 use super::polygon::Polygon;
 use super::record::record;
@@ -66,10 +67,18 @@ record! {
         7 RESPONSIBLE responsible: Option<String>,
         /// Remarks.
         8 NOTE note: Option<String>,
+        /// From this day on nobody patrols it: its ground was given to other grids.
+        9 RETIRED retired: Option<Day>,
     }
 }
 
 impl Grid {
+    /// Whether it is patrolled on a day. One that is not is left out of plans, of patrol coverage and of what lies where;
+    /// what was recorded of it stays.
+    pub fn stands_on(&self, day: Day) -> bool {
+        self.retired.is_none_or(|since| day < since)
+    }
+
     /// The key of its document; `None` while region or code is not known.
     pub fn natural_key(&self) -> Option<Vec<u8>> {
         Some(key::natural_key(&[&self.region?.to_string(), named(self.code.as_deref())?]))
@@ -81,13 +90,8 @@ impl Grid {
     /// The first field that is wrong.
     pub fn check(&self) -> Result<(), InputError> {
         input::word("kind", self.kind, GridKind::ALL)?;
-        if self.polygon.as_ref().is_some_and(Polygon::crosses_itself) {
-            let form = Fault::Form {
-                chinese: "边界不自相交的范围",
-                english: "an outline whose sides do not cross each other",
-            };
-            return Err(InputError::new("polygon", form));
-        }
+        input::outline("polygon", self.polygon.as_ref())?;
+        input::day("retired", self.retired)?;
         input::texts(&self.fields(), Self::table)
     }
 }
@@ -199,6 +203,13 @@ mod tests {
         assert_eq!(serde_json::from_str::<Grid>(&serde_json::to_string(&grid).unwrap()).unwrap(), grid);
         let tables = [Grid::table(), Team::table(), Member::table()];
         assert_eq!(tables.map(|table| table.len()), [Grid::NUMBERS, Team::NUMBERS, Member::NUMBERS]);
+    }
+
+    #[test]
+    fn a_grid_stands_until_the_day_of_its_retirement() {
+        let grid = Grid { retired: Some(Day(100)), ..Grid::default() };
+        assert_eq!([99, 100, 101].map(|day| grid.stands_on(Day(day))), [true, false, false]);
+        assert!(Grid::default().stands_on(Day(i32::MAX)));
     }
 
     #[test]

@@ -4,6 +4,11 @@
 //! chunks are sealed under a person's key (the person to be seen on it, or one minted for the blob), so erasing
 //! the person erases the photo. A chunk's name is the hash of its ciphertext: whoever carries it can check it and
 //! can resume at any chunk. Manifest: CBOR `[1, length, media type, shelf, index, [chunk hash...]]`.
+//!
+//! A blob may have a preview: a blob of its own, of one small chunk, under the same key, in the document that follows
+//! from the hash of what it stands for. So a version that knows of no previews carries it as it carries any blob. Whoever
+//! reads manifests asks for such small blobs before all others, and has but a few chunks of large ones under way, so that
+//! on a slow link the thumbnail of a photo taken now does not wait for the originals of yesterday.
 
 use std::collections::BTreeSet;
 
@@ -18,7 +23,7 @@ use crate::id::{DocumentId, NamespaceId, NodeId, ResidentId};
 use crate::namespace::Namespace;
 use crate::policy::{self, DocumentKind};
 use crate::seal::{self, PersonKeyPlace};
-use crate::store::StoreError;
+use crate::store::{StoreError, WANTED_PREVIEW};
 use crate::sync::Message;
 use crate::sync::session::Offered;
 
@@ -28,6 +33,12 @@ const MAX_CARRIED: usize = 4096;
 const MAX_CARRIED_FOR_ONE: usize = MAX_CARRIED / 4;
 /// Chunks asked for and not yet answered, per peer.
 const MAX_ASKED: usize = 32;
+/// Most of them that are of large blobs, 1 MiB together: what a small one that is wanted now has to wait for.
+const MAX_ASKED_LATER: usize = 4;
+/// Longest media type, in bytes.
+const MAX_MEDIA_TYPE: usize = 100;
+/// Stands before the hash of a blob in the name of its preview.
+const PREVIEW_OF: [u8; 7] = *b"preview";
 /// Chunks offered to a carrier at once.
 const MAX_OFFERED: usize = 64;
 
@@ -37,6 +48,35 @@ enum ChunkState {
     Held,
     Wanted,
     Unknown,
+}
+
+/// When a wanted chunk is asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Turn {
+    /// Before those of large blobs.
+    First,
+    /// When none of those is left to ask for.
+    Later,
+    /// After what this node can read: how large it is, only those know for whom it is carried.
+    Carried,
+}
+
+impl Turn {
+    /// How many of this turn a peer is asked for at once.
+    fn limit(self) -> usize {
+        match self {
+            Self::First | Self::Carried => MAX_ASKED,
+            Self::Later => MAX_ASKED_LATER,
+        }
+    }
+
+    /// The row of a chunk that is wanted.
+    fn row(self) -> Vec<u8> {
+        match self {
+            Self::First => WANTED_PREVIEW.to_vec(),
+            Self::Later | Self::Carried => vec![],
+        }
+    }
 }
 
 /// A chunk: its namespace and the hash of its ciphertext.
@@ -86,6 +126,12 @@ impl Manifest {
         seal::personal_place(person) == Some(self.place)
     }
 
+    /// A blob that is one small chunk is asked for first; it must say so itself, and is no larger then than any chunk.
+    fn turn(&self) -> Turn {
+        let is_small = self.length <= bounds::MAX_PREVIEW as u64 && self.chunks.len() <= 1;
+        if is_small { Turn::First } else { Turn::Later }
+    }
+
     /// Reads a manifest; `None` for anything else or beyond [`bounds`].
     pub fn from_bytes(bytes: &[u8]) -> Option<Self> {
         let mut d = Decoder::new(bytes);
@@ -94,8 +140,33 @@ impl Manifest {
         let place = PersonKeyPlace { shelf: d.bytes().ok()?.try_into().ok()?, index: d.u32().ok()? };
         let count = d.array().ok()?.filter(|count| *count <= bounds::MAX_BLOB_CHUNKS as u64)?;
         let chunks = (0..count).map(|_| d.bytes().ok()?.try_into().ok()).collect::<Option<_>>()?;
-        (d.position() == bytes.len() && media_type.len() <= 100).then_some(Self { length, media_type, place, chunks })
+        (d.position() == bytes.len() && media_type.len() <= MAX_MEDIA_TYPE).then_some(Self {
+            length,
+            media_type,
+            place,
+            chunks,
+        })
     }
+}
+
+/// A blob to be staged.
+#[derive(Debug, Clone, Copy)]
+pub struct NewBlob<'a> {
+    /// Its bytes.
+    pub bytes: &'a [u8],
+    /// Its media type (RFC 6838).
+    pub media_type: &'a str,
+    /// What stands for it until it has come.
+    pub preview: Option<Preview<'a>>,
+}
+
+/// The preview of a blob: what goes ahead of it.
+#[derive(Debug, Clone, Copy)]
+pub struct Preview<'a> {
+    /// At most [`bounds::MAX_PREVIEW`] bytes.
+    pub bytes: &'a [u8],
+    /// Its media type (RFC 6838).
+    pub media_type: &'a str,
 }
 
 /// Every chunk of a blob is bound to its place in it.
@@ -116,27 +187,72 @@ impl Replica {
         person: Option<&[u8]>,
         now: Millis,
     ) -> Result<Recorded, RecordError> {
+        self.put_blob_with_preview(namespace, NewBlob { bytes: blob, media_type, preview: None }, person, now)
+    }
+
+    /// Stages a blob and its preview, under one key.
+    ///
+    /// # Errors
+    /// As [`Self::put_blob`]; [`RecordError::TooLarge`] for a preview beyond [`bounds::MAX_PREVIEW`], too.
+    pub fn put_blob_with_preview(
+        &mut self,
+        namespace: &Namespace,
+        blob: NewBlob<'_>,
+        person: Option<&[u8]>,
+        now: Millis,
+    ) -> Result<Recorded, RecordError> {
         let limit = bounds::BLOB_CHUNK * bounds::MAX_BLOB_CHUNKS;
-        if blob.len() > limit || media_type.len() > 100 {
-            return Err(RecordError::TooLarge { size: blob.len(), limit });
+        let preview_bytes = blob.preview.map_or(0, |preview| preview.bytes.len());
+        for (size, limit) in [(blob.bytes.len(), limit), (preview_bytes, bounds::MAX_PREVIEW)] {
+            if size > limit {
+                return Err(RecordError::TooLarge { size, limit });
+            }
+        }
+        for media_type in [Some(blob.media_type), blob.preview.map(|preview| preview.media_type)].into_iter().flatten()
+        {
+            if media_type.len() > MAX_MEDIA_TYPE {
+                return Err(RecordError::TooLarge { size: media_type.len(), limit: MAX_MEDIA_TYPE });
+            }
         }
         policy::may_write(&self.own, namespace)?;
         if self.spares_disk {
             return Err(RecordError::DiskLow);
         }
-        let document = self.document_id(namespace, DocumentKind::Blob, blake3::hash(blob).as_bytes())?;
-        let id = self.namespace_id(namespace);
-        let number = self.number(id);
+        let hash = blake3::hash(blob.bytes);
+        let document = self.document_id(namespace, DocumentKind::Blob, hash.as_bytes())?;
         // Sealing nothing mints the key, or finds the person's.
         let minted = self.seal_personal(namespace, document, chunk_id(usize::MAX), person, &[])?;
+        if let Some(Preview { bytes, media_type }) = blob.preview {
+            let document = self.preview_document(namespace, hash.as_bytes())?;
+            self.put_sealed(namespace, document, (bytes, media_type), &minted, now)?;
+        }
+        self.put_sealed(namespace, document, (blob.bytes, blob.media_type), &minted, now)
+    }
+
+    /// The document of the preview of a blob with this hash.
+    fn preview_document(&mut self, namespace: &Namespace, hash: &[u8; 32]) -> Result<DocumentId, RecordError> {
+        self.document_id(namespace, DocumentKind::Blob, &[&PREVIEW_OF[..], hash].concat())
+    }
+
+    /// Stages the chunks of a blob and its manifest, under the key of `minted`.
+    fn put_sealed(
+        &mut self,
+        namespace: &Namespace,
+        document: DocumentId,
+        (blob, media_type): (&[u8], &str),
+        minted: &[u8],
+        now: Millis,
+    ) -> Result<Recorded, RecordError> {
+        let id = self.namespace_id(namespace);
+        let number = self.number(id);
         let mut manifest = Manifest {
             length: blob.len() as u64,
             media_type: media_type.to_owned(),
-            place: seal::personal_place(&minted).ok_or(seal::SealError)?,
+            place: seal::personal_place(minted).ok_or(seal::SealError)?,
             chunks: Vec::new(),
         };
         for (index, plain) in blob.chunks(bounds::BLOB_CHUNK).enumerate() {
-            let sealed = self.seal_personal(namespace, document, chunk_id(index), Some(&minted), plain)?;
+            let sealed = self.seal_personal(namespace, document, chunk_id(index), Some(minted), plain)?;
             let hash: [u8; 32] = blake3::hash(&sealed).into();
             manifest.chunks.push(hash);
             self.wanted.remove(&(id, hash));
@@ -185,6 +301,28 @@ impl Replica {
         first.transpose()
     }
 
+    /// The preview of the blob with this hash, as far as it is here; `None` without its manifest. Its content cannot be
+    /// told by its name, so of several manifests the first whose chunk is here and opens counts, else the first.
+    ///
+    /// # Errors
+    /// As [`Self::blob`].
+    pub fn preview(&mut self, namespace: &Namespace, hash: &[u8; 32]) -> Result<Option<Blob>, PersonalError> {
+        // Without the namespace's keys there is no document of it.
+        let Ok(document) = self.preview_document(namespace, hash) else { return Ok(None) };
+        let mut first = None;
+        for record in self.records(self.namespace_id(namespace), document)? {
+            let manifest =
+                Manifest::from_bytes(&record.bytes).filter(|found| !record.void && found.turn() == Turn::First);
+            let Some(manifest) = manifest else { continue };
+            let found = self.assemble(namespace, document, manifest);
+            if found.as_ref().is_ok_and(|blob| blob.content.is_some()) {
+                return found.map(Some);
+            }
+            first.get_or_insert(found);
+        }
+        first.transpose()
+    }
+
     fn assemble(
         &mut self,
         namespace: &Namespace,
@@ -204,7 +342,8 @@ impl Replica {
 
     /// What is known of a chunk, what is staged included: one that has just come must not be wanted again.
     fn chunk_state(&self, number: u32, hash: &[u8; 32]) -> Result<ChunkState, StoreError> {
-        let state = |bytes: &Vec<u8>| if bytes.is_empty() { ChunkState::Wanted } else { ChunkState::Held };
+        let is_wanted = |bytes: &Vec<u8>| bytes.is_empty() || *bytes == WANTED_PREVIEW;
+        let state = |bytes: &Vec<u8>| if is_wanted(bytes) { ChunkState::Wanted } else { ChunkState::Held };
         if let Some(staged) = self.batch.chunks.get(&(number, *hash)) {
             return Ok(state(staged));
         }
@@ -214,14 +353,26 @@ impl Replica {
     /// A manifest arrived: what is not held of the blob is wanted from now on.
     pub(super) fn want_chunks(&mut self, namespace: NamespaceId, number: u32, manifest: &[u8]) {
         let Some(manifest) = Manifest::from_bytes(manifest) else { return };
+        let turn = manifest.turn();
         for hash in manifest.chunks {
             // An unreadable table is found by the commit that follows.
             if self.chunk_state(number, &hash).is_ok_and(|state| state == ChunkState::Unknown) {
-                self.batch.chunks.insert((number, hash), vec![]);
+                self.batch.chunks.insert((number, hash), turn.row());
                 self.batch.weight += 64;
-                self.wanted.insert((namespace, hash));
+                self.wanted.insert((namespace, hash), turn);
             }
         }
+    }
+
+    /// Remembers after a start what was wanted before.
+    pub(super) fn recall_wanted(&mut self) -> Result<(), StoreError> {
+        for chunk in self.store.wanted_chunks()? {
+            if let Some(namespace) = self.namespace_numbered(chunk.namespace) {
+                let turn = if chunk.is_preview { Turn::First } else { Turn::Later };
+                self.wanted.insert((namespace, chunk.hash), turn);
+            }
+        }
+        Ok(())
     }
 
     /// Asks a peer for wanted chunks, a few at a time; offers a carrier what it may carry.
@@ -232,14 +383,17 @@ impl Replica {
             self.interest(&peer).iter().copied().collect()
         };
         let session = self.sessions.get_mut(&peer)?;
-        let outstanding = session.asked.iter().filter(|chunk| self.wanted.contains(chunk)).count();
-        let said = |chunk: &ChunkId| session.asked.contains(chunk) || session.lacked.contains(chunk);
-        let open = self.wanted.iter().filter(|chunk| interest.contains(&chunk.0) && !said(chunk));
-        let next: Vec<ChunkId> = open.take(MAX_ASKED.saturating_sub(outstanding)).copied().collect();
-        if let Some((namespace, _)) = next.first().copied() {
-            let hashes: Vec<[u8; 32]> = next.iter().filter(|chunk| chunk.0 == namespace).map(|chunk| chunk.1).collect();
-            session.asked.extend(hashes.iter().map(|hash| (namespace, *hash)));
-            return Some(Message::ChunkRequest { namespace, hashes });
+        for turn in [Turn::First, Turn::Later, Turn::Carried] {
+            let outstanding = session.asked.iter().filter(|chunk| self.wanted.turn(chunk) == Some(turn)).count();
+            let said = |chunk: &ChunkId| session.asked.contains(chunk) || session.lacked.contains(chunk);
+            let open = self.wanted.in_turn(turn).filter(|chunk| interest.contains(&chunk.0) && !said(chunk));
+            let next: Vec<ChunkId> = open.take(turn.limit().saturating_sub(outstanding)).copied().collect();
+            if let Some((namespace, _)) = next.first().copied() {
+                let hashes: Vec<[u8; 32]> =
+                    next.iter().filter(|chunk| chunk.0 == namespace).map(|chunk| chunk.1).collect();
+                session.asked.extend(hashes.iter().map(|hash| (namespace, *hash)));
+                return Some(Message::ChunkRequest { namespace, hashes });
+            }
         }
         self.offer_chunks(peer)
     }
@@ -286,7 +440,7 @@ impl Replica {
             if state == ChunkState::Unknown && access == Access::Carry && has_room {
                 // Nothing vouches for it but the peer's word: it is wanted for as long as the peer is there.
                 session.carrying.insert(chunk);
-                self.wanted.insert(chunk);
+                self.wanted.insert(chunk, Turn::Carried);
             }
             session.lacked.remove(&chunk);
         }

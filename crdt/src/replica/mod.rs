@@ -51,12 +51,13 @@ mod shelves;
 mod sync_tests;
 #[cfg(test)]
 mod tests;
+mod wanted;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use rand_core::CryptoRng;
 
-pub use blobs::{Blob, Manifest};
+pub use blobs::{Blob, Manifest, NewBlob, Preview};
 pub use branches::ItemsOfEntry;
 pub use completeness::Completeness;
 pub use delivery::{Delivery, Waiting};
@@ -169,7 +170,7 @@ pub struct Replica {
     unfolded: BTreeSet<LogId>,
     /// Places that an older version passed over: number of the log, seq.
     recalled: BTreeSet<(u32, u64)>,
-    wanted: BTreeSet<blobs::ChunkId>,
+    wanted: wanted::Wanted,
     feed_end: u64,
     /// `feed_end` as the store has it.
     stored_feed_end: u64,
@@ -274,7 +275,7 @@ impl Replica {
             staged_keys: BTreeMap::new(),
             unfolded: BTreeSet::new(),
             recalled: BTreeSet::new(),
-            wanted: BTreeSet::new(),
+            wanted: wanted::Wanted::default(),
             cache: DocumentCache::default(),
             sessions: BTreeMap::new(),
             interests: BTreeMap::new(),
@@ -328,9 +329,7 @@ impl Replica {
         for (namespace, number) in &self.numbers {
             self.shelves.insert(*namespace, self.store.shelves(*number)?.into_iter().collect());
         }
-        for (number, hash) in self.store.wanted_chunks()? {
-            self.wanted.extend(self.namespace_numbered(number).map(|namespace| (namespace, hash)));
-        }
+        self.recall_wanted()?;
         self.unfold();
         self.recall_passed_over()?;
         self.recall_beacon()?;

@@ -130,7 +130,7 @@ pub struct Batch {
     pub(crate) shelves: super::shelves::ShelfWrites,
     /// `None`: dropped.
     pub(crate) cards: BTreeMap<CardKey, Option<(u64, Vec<u8>)>>,
-    /// By local number of the namespace and hash; empty: wanted.
+    /// By local number of the namespace and hash; wanted: empty, or [`WANTED_PREVIEW`](super::WANTED_PREVIEW).
     pub(crate) chunks: BTreeMap<(u32, [u8; 32]), Vec<u8>>,
     pub(crate) requests: super::requests::RequestWrites,
     pub(crate) weight: usize,

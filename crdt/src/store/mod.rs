@@ -21,7 +21,8 @@ use redb::{Database, ReadableDatabase, ReadableTable, StorageBackend};
 pub(crate) use batch::WRITE_BEHIND;
 pub use batch::{Batch, CardKey, Derived, Durability, ItemKey, LogState};
 pub(crate) use branches::BranchSwap;
-pub use read::{FeedItem, StoredItem};
+pub(crate) use read::WANTED_PREVIEW;
+pub use read::{FeedItem, StoredItem, WantedChunk};
 
 use crate::id::NamespaceId;
 

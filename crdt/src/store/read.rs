@@ -53,6 +53,24 @@ pub struct FeedItem {
     pub kind: u8,
 }
 
+/// A blob's chunk that is wanted and not held yet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct WantedChunk {
+    /// Local number of the namespace.
+    pub namespace: u32,
+    /// Hash of the sealed chunk.
+    pub hash: [u8; 32],
+    /// It is that of a preview, so it is asked for first.
+    pub is_preview: bool,
+}
+
+/// The row of a preview's chunk that is wanted; that of any other is empty. No sealed chunk is that short.
+pub(crate) const WANTED_PREVIEW: [u8; 1] = [1];
+
+fn is_wanted(row: &[u8]) -> bool {
+    row.is_empty() || row == WANTED_PREVIEW
+}
+
 fn damaged(what: &str) -> StoreError {
     StoreError::Damaged(what.to_owned())
 }
@@ -312,7 +330,8 @@ impl Store {
     /// [`StoreError`].
     pub fn chunk(&self, namespace: u32, hash: &[u8; 32]) -> Result<Option<Vec<u8>>, StoreError> {
         let table = self.database.begin_read()?.open_table(tables::CHUNKS)?;
-        Ok(table.get(&chunk_key(namespace, hash))?.map(|bytes| bytes.value().to_vec()))
+        let row = table.get(&chunk_key(namespace, hash))?;
+        Ok(row.map(|bytes| if is_wanted(bytes.value()) { vec![] } else { bytes.value().to_vec() }))
     }
 
     /// Hashes of chunks held in a namespace, in order, those after `after`: at most `limit`.
@@ -334,28 +353,54 @@ impl Store {
             if held.len() == limit {
                 break;
             }
-            if let Some((_, hash)) = key.value().split_last_chunk::<32>().filter(|_| !bytes.value().is_empty()) {
+            if let Some((_, hash)) = key.value().split_last_chunk::<32>().filter(|_| !is_wanted(bytes.value())) {
                 held.push(*hash);
             }
         }
         Ok(held)
     }
 
-    /// Chunks that are wanted and not held yet.
+    /// Chunks that are wanted and not held yet, and whether each is a preview's.
     ///
     /// # Errors
     /// [`StoreError`].
-    pub fn wanted_chunks(&self) -> Result<Vec<(u32, [u8; 32])>, StoreError> {
+    pub fn wanted_chunks(&self) -> Result<Vec<WantedChunk>, StoreError> {
         let table = self.database.begin_read()?.open_table(tables::CHUNKS)?;
         let mut wanted = Vec::new();
         for row in table.iter()? {
             let (key, bytes) = row?;
-            if bytes.value().is_empty() {
+            let is_preview = !bytes.value().is_empty();
+            if is_wanted(bytes.value()) {
                 let mut reader = Reader(key.value());
                 let place = (|| Some((u32::from_be_bytes(reader.take()?), reader.take()?)))();
-                wanted.push(place.ok_or_else(|| damaged("a chunk's key is malformed"))?);
+                let chunk = place.map(|(namespace, hash)| WantedChunk { namespace, hash, is_preview });
+                wanted.push(chunk.ok_or_else(|| damaged("a chunk's key is malformed"))?);
             }
         }
         Ok(wanted)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::{Batch, Durability};
+    use redb::backends::InMemoryBackend;
+
+    #[test]
+    fn what_is_wanted_of_a_preview_is_told_from_what_is_held() {
+        let store = Store::open_backend(InMemoryBackend::new()).unwrap();
+        let rows = [([1; 32], vec![]), ([2; 32], WANTED_PREVIEW.to_vec()), ([3; 32], vec![7; 50])];
+        let chunks = rows.map(|(hash, row)| ((4, hash), row)).into();
+        store.commit(&Batch { chunks, ..Batch::default() }, None, Durability::AtOnce).unwrap();
+        let wanted = [([1; 32], false), ([2; 32], true)].map(|(hash, is_preview)| WantedChunk {
+            namespace: 4,
+            hash,
+            is_preview,
+        });
+        assert_eq!(store.wanted_chunks().unwrap(), wanted);
+        assert_eq!(store.held_chunks(4, None, 9).unwrap(), [[3; 32]]);
+        assert_eq!(store.chunk(4, &[2; 32]).unwrap(), Some(vec![]));
+        assert_eq!(store.chunk(4, &[3; 32]).unwrap(), Some(vec![7; 50]));
     }
 }

@@ -52,7 +52,8 @@ pub(super) const SHELF_SEALS: TableDefinition<'_, &[u8; 16], &[u8; 100]> = Table
 /// Newest statement of each (beacon, grant, fork proof, position): kind (1) ‖ key (32) → version (8) ‖ bytes.
 pub(super) const CARDS: TableDefinition<'_, &[u8; 33], &[u8]> = TableDefinition::new("cards");
 
-/// Blob chunks: namespace number (4) ‖ hash of the sealed chunk (32) → sealed chunk; empty while only wanted.
+/// Blob chunks: namespace number (4) ‖ hash of the sealed chunk (32) → sealed chunk; while only wanted empty, or one
+/// byte for a preview's.
 pub(super) const CHUNKS: TableDefinition<'_, &[u8; 36], &[u8]> = TableDefinition::new("chunks");
 
 /// Requests that this node carried out: hash of the request's key (32) → time (8) ‖ hash of what it asks (32) ‖ sealed answer, if

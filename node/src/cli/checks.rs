@@ -212,6 +212,16 @@ pub(super) fn contradictions(answer: &Value) -> String {
     let people = [
         ("/region", "村居 region"),
         ("/seen", "常见人数 seen"),
+        ("/by", "依据 by"),
+        ("/residents", "登记人数 entered"),
+        ("/unknown", "多出 unknown"),
+    ];
+    let doors = [
+        ("/region", "村居 region"),
+        ("/address", "门牌号 address"),
+        ("/households", "户数 households"),
+        ("/seen", "常见人数 seen"),
+        ("/by", "依据 by"),
         ("/residents", "登记人数 entered"),
         ("/unknown", "多出 unknown"),
     ];
@@ -227,6 +237,7 @@ pub(super) fn contradictions(answer: &Value) -> String {
         part("未登记车辆 / vehicles that are not entered", "vehicles", &vehicles),
         part("未登记人员 / people who are not entered", "people", &people),
         part("出租房 / rentals", "rentals", &rentals),
+        part("人多于登记的出租房门 / doors of rentals with more people than are entered", "doors", &doors),
     ]
     .join("\n")
 }
@@ -264,11 +275,21 @@ fn grids(answer: &Value) -> String {
         |pair: &Value| format!("{} × {}: {} %\n", named(&pair["grids"][0]), named(&pair["grids"][1]), pair["percent"]);
     let uncovered = answer["uncovered"].as_object().into_iter().flatten();
     let gaps: String = uncovered.map(|(region, count)| format!("{region}: {count}\n")).collect();
+    let ground = [
+        ("/region", "区划 region"),
+        ("/hectares", "公顷 hectares"),
+        ("/percent", "占比 %"),
+        ("/southwest", "西南 southwest"),
+        ("/northeast", "东北 northeast"),
+    ];
     format!(
-        "{}\n重叠 / overlaps\n{}\n不在任何网格内的户 / households in no grid\n{gaps}没有位置的户 / households without a place: {}\n",
+        "{}\n重叠 / overlaps\n{}\n不在任何网格内的户 / households in no grid\n{gaps}没有位置的户 / households without a place: {}\n\n不在任何网格内的地块（有范围的区划 {} 个）/ ground in no grid (regions with an outline: {})\n{}",
         table(&json!({ "rows": answer["grids"] }), &columns),
         overlaps.iter().map(pair).collect::<String>(),
-        answer["unplaced"]
+        answer["unplaced"],
+        answer["ground"]["outlined"],
+        answer["ground"]["outlined"],
+        table(&json!({ "rows": answer["ground"]["gaps"] }), &ground),
     )
 }
 

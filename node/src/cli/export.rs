@@ -12,7 +12,7 @@ use super::client::{Client, save};
 use super::output::fields;
 use super::{Context, Done, case};
 use crate::http::CaseName;
-use crate::ledger::{ExportFormat, ListFormat, ListKind};
+use crate::ledger::{AskedList, ExportFormat, ListFormat, ListKind};
 use crate::message::Message;
 use crate::moment::Moment;
 
@@ -62,6 +62,8 @@ enum ExportCommand {
     Teams(ListArgs),
     /// 区划 / regions
     Regions(ListArgs),
+    /// 其他列表，如网格、移交、冲突、轨迹、考核、分析 / any other list: grids, moves, conflicts, tracks, assessment, analyses
+    List(AskedArgs),
 }
 
 impl ExportCommand {
@@ -79,6 +81,7 @@ impl ExportCommand {
             Self::Members(args) => args.run(context, ListKind::Members),
             Self::Teams(args) => args.run(context, ListKind::Teams),
             Self::Regions(args) => args.run(context, ListKind::Regions),
+            Self::List(args) => args.run(context),
         }
     }
 }
@@ -149,13 +152,7 @@ struct ListArgs {
 
 impl ListArgs {
     fn run(self, context: &Context, list: ListKind) -> Done {
-        let ending = self.out.extension().and_then(|ending| ending.to_str()).and_then(ListFormat::of_name);
-        let format = self.format.or(ending.map(|format| format.name().to_owned())).ok_or_else(|| {
-            let known = list.formats().iter().map(|format| format.name()).collect::<Vec<_>>().join("|");
-            let remedy = format!("--format {known}");
-            Message::new("format", "无法从文件名判断格式", "the file's name does not say the format")
-                .remedy(&format!("加上 {remedy}"), &format!("add {remedy}"))
-        })?;
+        let format = format_of(self.format, &self.out, list.formats())?;
         let masked = self.reveal.is_none();
         let time = |moment: Option<Moment>| moment.map(|Moment(millis)| millis.to_string());
         let mut query = vec![
@@ -186,6 +183,60 @@ impl ListArgs {
         context.output.result(&done, |value| format!("已导出 / exported\n{}", fields(value)));
         Ok(ExitCode::SUCCESS)
     }
+}
+
+/// A list as its path answers it, into which file.
+#[derive(Debug, Args)]
+struct AskedArgs {
+    /// 列表 / the list
+    #[arg(value_parser = AskedList::all().iter().map(|list| list.name).collect::<Vec<_>>())]
+    list: String,
+    /// 条件，同该列表的接口，如 --with region=110115005001，可多次给出 / what its path takes, repeatable
+    #[arg(long, value_name = "NAME=VALUE", value_parser = filter)]
+    with: Vec<(String, String)>,
+    /// 格式，默认按文件名 / format, by default that of the file's name
+    #[arg(long, value_parser = ["csv", "xlsx", "geojson", "gpx"])]
+    format: Option<String>,
+    /// 写明理由则个人信息不打码，留痕 / write personal data in clear, for this reason; it is noted
+    #[arg(long, value_name = "REASON")]
+    reveal: Option<String>,
+    /// 目标文件 / file to write
+    #[arg(long, value_name = "FILE")]
+    out: PathBuf,
+}
+
+/// A filter as it is typed.
+fn filter(text: &str) -> Result<(String, String), String> {
+    let pair = text.split_once('=').filter(|(name, _)| !name.is_empty());
+    let pair = pair.map(|(name, value)| (name.to_owned(), value.to_owned()));
+    pair.ok_or_else(|| "须为 名称=值 / must be name=value".to_owned())
+}
+
+impl AskedArgs {
+    fn run(self, context: &Context) -> Done {
+        let Self { list, with, format, reveal, out } = self;
+        let format = format_of(format, &out, AskedList::of_name(&list).map_or(&[], |list| list.formats()))?;
+        let masked = reveal.is_none();
+        let mut query = vec![("format", Some(format)), ("reveal", reveal)];
+        query.extend(with.iter().map(|(name, value)| (name.as_str(), Some(value.clone()))));
+        let client = Client::of(&context.config.data_dir)?;
+        let answer = client.open(&format!("/v1/export/{list}"), &query)?;
+        let bytes = save(answer, &out)?;
+        let done = json!({ "export": out, "list": list, "bytes": bytes, "masked": masked });
+        context.output.result(&done, |value| format!("已导出 / exported\n{}", fields(value)));
+        Ok(ExitCode::SUCCESS)
+    }
+}
+
+/// The format that is named, or that of a file's name.
+fn format_of(named: Option<String>, out: &Path, known: &[ListFormat]) -> Result<String, Message> {
+    let ending = out.extension().and_then(|ending| ending.to_str()).and_then(ListFormat::of_name);
+    named.or(ending.map(|format| format.name().to_owned())).ok_or_else(|| {
+        let known = known.iter().map(|format| format.name()).collect::<Vec<_>>().join("|");
+        let remedy = format!("--format {known}");
+        Message::new("format", "无法从文件名判断格式", "the file's name does not say the format")
+            .remedy(&format!("加上 {remedy}"), &format!("add {remedy}"))
+    })
 }
 
 #[derive(Debug, Args)]

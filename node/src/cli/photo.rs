@@ -49,6 +49,9 @@ pub(super) struct ShowArgs {
     /// 目标文件 / file to write
     #[arg(long, value_name = "FILE")]
     out: PathBuf,
+    /// 只取缩略图（先于原图传来）/ the thumbnail, which comes ahead of the photo
+    #[arg(long)]
+    thumbnail: bool,
 }
 
 impl PhotoCommand {
@@ -88,7 +91,8 @@ pub(super) fn hash_of_sent(client: &Client, path: &Path, household: DocumentId) 
 
 impl ShowArgs {
     fn run(self, context: &Context, client: &Client) -> Done {
-        let answer = client.open(&format!("/v1/photos/{}", self.photo), &[("reveal", Some(self.reveal))])?;
+        let part = if self.thumbnail { "/thumbnail" } else { "" };
+        let answer = client.open(&format!("/v1/photos/{}{part}", self.photo), &[("reveal", Some(self.reveal))])?;
         if answer.status().as_u16() == 202 {
             let value = json!({ "photo": self.photo, "complete": false });
             context.output.result(&value, |_| "照片尚未全部到达 / parts of it are still on their way".to_owned());

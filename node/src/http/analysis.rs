@@ -23,6 +23,7 @@ use super::assessment::check_period;
 use super::bounds::Params;
 use super::completeness::{self, Complete};
 use super::error::ApiError;
+use super::grids::today;
 use super::openapi::problems::{Clashing, Noted, Wrong};
 use super::reveal::{Asker, Asking, Reason, Shown};
 use crate::engine;
@@ -457,7 +458,7 @@ pub(super) async fn grids(State(api): State<Api>, Params(query): Params<GridQuer
     let tables = api.engine().read(table::tables).await??;
     api.views_follow().await;
     let completeness = completeness::of(&api, Some(NamespaceKind::Registry), region).await?;
-    let plan = api.readers().analyse(move |reader| reader.grid_plan(region, &tables)).await?;
+    let plan = api.readers().analyse(move |reader| reader.grid_plan(region, today(), &tables)).await?;
     Ok(Json(PlannedGrids { plan, completeness }).into_response())
 }
 

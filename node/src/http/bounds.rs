@@ -25,6 +25,8 @@ pub(super) const EVENTS_BYTES: usize = 8 << 20;
 const REQUESTS: usize = 256;
 /// Imports, exports, dumps and checks at a time.
 const HEAVY: usize = 2;
+/// Photos decoded at a time: each takes some hundred megabytes at worst.
+const DECODING: usize = 1;
 /// Followers of changes at a time: the desks of a command center, and some programs.
 const FOLLOWERS: usize = 64;
 /// Time for an ordinary request, its body included.
@@ -37,6 +39,7 @@ pub(super) const BODY_PAUSE: Duration = Duration::from_secs(20);
 pub(super) struct Bounds {
     requests: Arc<Semaphore>,
     heavy: Arc<Semaphore>,
+    decoding: Arc<Semaphore>,
     followers: Arc<Semaphore>,
     /// Answers by the first digit of their status, from 1.
     answers: [AtomicU64; 5],
@@ -48,6 +51,7 @@ impl Bounds {
         Self {
             requests: semaphore(REQUESTS),
             heavy: semaphore(HEAVY),
+            decoding: semaphore(DECODING),
             followers: semaphore(FOLLOWERS),
             answers: Default::default(),
         }
@@ -59,6 +63,15 @@ impl Bounds {
     /// [`ApiError::busy`] when all are taken.
     pub(super) fn heavy(&self) -> Result<OwnedSemaphorePermit, ApiError> {
         Arc::clone(&self.heavy).try_acquire_owned().map_err(|_| ApiError::busy())
+    }
+
+    /// A place for a photo that is decoded. It is waited for, as long as the request may take: a phone that sends its
+    /// photos one after the other is not told to come again.
+    ///
+    /// # Errors
+    /// [`ApiError::busy`] when the node stops.
+    pub(super) async fn decoding(&self) -> Result<OwnedSemaphorePermit, ApiError> {
+        Arc::clone(&self.decoding).acquire_owned().await.map_err(|_| ApiError::busy())
     }
 
     /// A place for somebody who follows changes, for as long as that takes.

@@ -91,10 +91,9 @@ fn command_status(code: &str) -> StatusCode {
         "disk_low" => StatusCode::INSUFFICIENT_STORAGE,
         "store" | "read_only" => StatusCode::SERVICE_UNAVAILABLE,
         "no_key" | "unknown_namespace" | "person_key_missing" | "no_room" | "erased" | "wrong_state" | "own_work"
-        | "alias" | "dwelling_gone" | "tags_full" | "settled" | "conflict_changed" | "draft_changed"
-        | "not_undoable" | "move_given" | "move_accepted" | "move_refused" | "move_taken_back" | "move_sealed" => {
-            StatusCode::CONFLICT
-        }
+        | "alias" | "dwelling_gone" | "grid_retired" | "tags_full" | "settled" | "conflict_changed"
+        | "draft_changed" | "not_undoable" | "move_given" | "move_accepted" | "move_refused" | "move_taken_back"
+        | "move_sealed" => StatusCode::CONFLICT,
         // As `wrong_state`: the case has gone on, or not far enough.
         "request_decided" | "order_closed" | "orders_open" | "demand_open" | "decided_already" | "overtaken"
         | "beaten" | "rests_on" => StatusCode::CONFLICT,

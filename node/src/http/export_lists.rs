@@ -6,7 +6,7 @@ use std::io::Read as _;
 use std::sync::Arc;
 
 use axum::body::Bytes;
-use axum::extract::{RawQuery, State};
+use axum::extract::{RawQuery, Request, State};
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
@@ -20,6 +20,7 @@ use townmesh_crdt::domain::tables::Tables;
 use utoipa::{IntoParams, ToSchema};
 
 use super::Api;
+use super::asked_lists::AskedRows;
 use super::bounds::{Named, Params};
 use super::cases::CaseQuery;
 use super::door_tags::DoorTagQuery;
@@ -32,7 +33,7 @@ use super::openapi::problems::{Noted, Sought};
 use super::orders::OrderQuery;
 use super::reveal::{Asker, Asking, Reason, Shown};
 use super::town::{DeviceQuery, MemberQuery, TeamQuery};
-use crate::ledger::{ExportError, ListEnd, ListFormat, ListKind, ListWriter};
+use crate::ledger::{AskedList, ExportError, ListEnd, ListFormat, ListKind, ListWriter};
 use crate::message::{Explain as _, Message};
 use crate::reveals::RevealKind;
 use crate::views::{
@@ -222,8 +223,7 @@ impl Source {
         if page == Page::default() {
             return Ok(source);
         }
-        let message = Message::new("query", "导出不分页", "an export has every row: it takes no limit and no after");
-        Err(ApiError::bad_request(message.remedy("去掉 limit 和 after", "leave limit and after out")))
+        Err(whole_list())
     }
 
     fn page(&self, reader: &Reader, after: Option<String>, reveal: bool) -> Result<Listed<Value>, QueryError> {
@@ -245,6 +245,12 @@ impl Source {
     }
 }
 
+/// A part of a list was asked for.
+pub(super) fn whole_list() -> ApiError {
+    let message = Message::new("query", "导出不分页", "an export has every row: it takes no limit and no after");
+    ApiError::bad_request(message.remedy("去掉 limit 和 after", "leave limit and after out"))
+}
+
 fn values<T: Serialize>(listed: Listed<T>) -> Listed<Value> {
     Listed { rows: listed.rows.iter().map(|row| json!(row)).collect(), next: listed.next }
 }
@@ -255,12 +261,13 @@ fn values<T: Serialize>(listed: Listed<T>) -> Listed<Value> {
     operation_id = "exportList",
     tag = "files",
     summary = "导出列表 / a list as a file",
+    description = "列表名见 townmesh export list --help；条件同该列表本身的接口 / For the names of lists see `townmesh export list --help`; each takes what it takes in JSON.",
     params(
         (
             "list" = String,
             Path,
             description = "列表 / the list",
-            pattern = "^(cases|orders|dwellings|hazards|inspections|devices|events|door-tags|members|teams|regions)$"
+            pattern = "^[a-z]+(-[a-z]+)*$"
         ),
         ListQuery,
         Asking
@@ -276,72 +283,119 @@ pub(super) async fn export(
     asker: Asker,
     Named(name): Named<String>,
     RawQuery(query): RawQuery,
+    request: Request,
 ) -> Result<Response, ApiError> {
-    let list = ListKind::of_name(&name).ok_or_else(|| {
-        let known = ListKind::ALL.map(ListKind::name).join(", ");
-        ApiError::not_found(
-            &format!("没有这个列表，可导出：{known}"),
-            &format!("there is no such list; export one of: {known}"),
-        )
-    })?;
     let (OwnQuery { format, reveal }, rest) = OwnQuery::split(&query.unwrap_or_default())?;
-    let format = ListFormat::of_name(format.as_deref().unwrap_or("csv"))
-        .filter(|format| list.formats().contains(format))
-        .ok_or_else(|| {
-            let known = list.formats().iter().map(|format| format.name()).collect::<Vec<_>>().join(", ");
-            let message =
-                Message::new("format", format!("此列表的格式须为 {known}"), format!("this list is written as {known}"));
-            ApiError::bad_request(message)
-        })?;
-    let reason = Reason::of(reveal)?;
-    let masked = if reason.is_some() { &[] } else { masks(list) };
+    let reason = Reason::of(reveal.clone())?;
     let tables = api.engine().read(table::tables).await??;
-    let source = Source::of(list, &rest, &tables)?;
+    let (rows, shape, formats) = if let Some(list) = ListKind::of_name(&name) {
+        let masked = if reason.is_some() { &[] } else { masks(list) };
+        let source = Arc::new(Source::of(list, &rest, &tables)?);
+        (Rows::Read { source, masked }, list.shape(), list.formats())
+    } else {
+        let list = AskedList::of_name(&name).ok_or_else(no_such_list)?;
+        let (parts, _) = request.into_parts();
+        let masked = if list.reveals || reason.is_some() { &[] } else { MASKED };
+        let asked = AskedRows::of(&api, list, (rest, reveal_of(parts.uri.query())), parts)?;
+        (Rows::Asked { asked: Box::new(asked), masked }, list.shape(), list.formats())
+    };
+    let format = format_of(format.as_deref(), formats)?;
     let place = api.bounds().heavy()?;
-    let writer = ListWriter::new(list, format)?;
+    let writer = ListWriter::new(shape, format)?;
     api.views_follow().await;
     // The first page is read before anything is answered: what is wrong with a filter is an error, not half a file.
-    let source = Arc::new(source);
-    let first = page(&api, &source, None, masked).await?;
-    if let Some(reason) = reason {
+    let first = rows.page(&api, None).await?;
+    if let Some(reason) = reason.filter(|_| !rows.notes_reveals()) {
         // How many there are is known only at the end, when they have been shown.
         api.note_reveal(asker, reason, Shown::many(RevealKind::Export, None)).await?;
     }
     let (sender, body) = lines::body();
     tokio::spawn(async move {
-        if let Err(error) = send(&api, (&source, masked), first, writer, &sender).await {
+        if let Err(error) = send(&api, &rows, first, writer, &sender).await {
             tracing::warn!(%error, "an export was not completed");
             let _ = sender.send(Err(std::io::ErrorKind::UnexpectedEof.into())).await;
         }
         drop(place);
     });
-    let disposition = format!("attachment; filename=\"{}.{}\"", list.name(), format.name());
+    let disposition = format!("attachment; filename=\"{name}.{}\"", format.name());
     let headers = [(header::CONTENT_TYPE, format.media_type().to_owned()), (header::CONTENT_DISPOSITION, disposition)];
     Ok((headers, body).into_response())
 }
 
-async fn page(
-    api: &Api,
-    source: &Arc<Source>,
-    after: Option<String>,
-    masked: &'static [Masked],
-) -> Result<Listed<Value>, ApiError> {
-    let source = Arc::clone(source);
-    // A list with nothing to mask is one whose reason was stated, or says nothing of people.
-    let reveal = masked.is_empty();
-    let mut listed = api.readers().query(move |reader| source.page(reader, after, reveal)).await?;
-    for row in &mut listed.rows {
-        for (column, mask) in masked {
-            if let Some(Value::String(text)) = row.get_mut(column) {
-                *text = mask(text);
+/// The format of a name, where the list has it.
+fn format_of(name: Option<&str>, known: &[ListFormat]) -> Result<ListFormat, ApiError> {
+    let format = ListFormat::of_name(name.unwrap_or("csv")).filter(|format| known.contains(format));
+    format.ok_or_else(|| {
+        let known = known.iter().map(|format| format.name()).collect::<Vec<_>>().join(", ");
+        let message =
+            Message::new("format", format!("此列表的格式须为 {known}"), format!("this list is written as {known}"));
+        ApiError::bad_request(message)
+    })
+}
+
+fn no_such_list() -> ApiError {
+    let asked = AskedList::all().iter().map(|list| list.name);
+    let known = ListKind::ALL.into_iter().map(ListKind::name).chain(asked).collect::<Vec<_>>().join(", ");
+    ApiError::not_found(
+        &format!("没有这个列表，可导出：{known}"),
+        &format!("there is no such list; export one of: {known}"),
+    )
+}
+
+/// The stated reason as it stands in a query.
+fn reveal_of(query: Option<&str>) -> Option<String> {
+    query?.split('&').find(|part| part.starts_with("reveal=")).map(str::to_owned)
+}
+
+/// Where the rows of a file come from, and what of them is masked.
+enum Rows {
+    /// The views.
+    Read { source: Arc<Source>, masked: &'static [Masked] },
+    /// A path of the API.
+    Asked { asked: Box<AskedRows>, masked: &'static [Masked] },
+}
+
+impl Rows {
+    async fn page(&self, api: &Api, after: Option<String>) -> Result<Listed<Value>, ApiError> {
+        let (mut listed, masked) = match self {
+            Self::Read { source, masked } => {
+                let source = Arc::clone(source);
+                // A list with nothing to mask is one whose reason was stated, or says nothing of people.
+                let reveal = masked.is_empty();
+                (api.readers().query(move |reader| source.page(reader, after, reveal)).await?, masked)
+            }
+            Self::Asked { asked, masked } => (asked.page(after.as_deref()).await?, masked),
+        };
+        for row in &mut listed.rows {
+            for (column, mask) in *masked {
+                if let Some(Value::String(text)) = row.get_mut(column) {
+                    *text = mask(text);
+                }
             }
         }
+        Ok(listed)
     }
-    Ok(listed)
+
+    /// Whether the path that is asked notes itself what it reveals.
+    fn notes_reveals(&self) -> bool {
+        match self {
+            Self::Read { .. } => false,
+            Self::Asked { asked, .. } => asked.notes_reveals(),
+        }
+    }
 }
 
 /// A column that says something of people, and what is left of it.
 type Masked = (&'static str, fn(&str) -> String);
+
+/// What lists that mask nothing themselves say of people in their texts.
+const MASKED: &[Masked] = &[
+    ("place", mask_numbers),
+    ("description", mask_numbers),
+    ("address", mask_numbers),
+    ("note", mask_numbers),
+    ("reason", mask_numbers),
+];
 
 /// What a list says of people. Members are named by their codes in all the others.
 fn masks(list: ListKind) -> &'static [Masked] {
@@ -380,7 +434,7 @@ enum Broken {
 
 async fn send(
     api: &Api,
-    (source, masked): (&Arc<Source>, &'static [Masked]),
+    rows: &Rows,
     first: Listed<Value>,
     mut writer: ListWriter,
     sender: &Pieces,
@@ -393,8 +447,7 @@ async fn send(
     loop {
         say(writer.rows(&listed.rows)?).await?;
         let Some(after) = listed.next else { break };
-        listed =
-            page(api, source, Some(after), masked).await.map_err(|error| Broken::Read(error.message.explain().en))?;
+        listed = rows.page(api, Some(after)).await.map_err(|error| Broken::Read(error.message.explain().en))?;
     }
     let end = tokio::task::spawn_blocking(move || writer.end()).await.map_err(|_| Broken::Gone)??;
     let mut file = match end {

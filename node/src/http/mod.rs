@@ -15,6 +15,7 @@
 //! | `/v1/households/{id}/residents/{resident}` | PATCH | edit somebody: moved out, another phone, a mistake |
 //! | `/v1/inspections` | GET, POST | of one household; record |
 //! | `/v1/photos`, `/v1/photos/{hash}` | POST, GET | a photo of a household or region; for a stated reason |
+//! | `/v1/photos/{hash}/thumbnail` | GET | what comes ahead of a photo over slow links; for a stated reason |
 //! | `/v1/hazards`, `/v1/hazards/{id}/steps` | GET, POST | list; take a step |
 //! | `/v1/dwellings`, `/v1/dwellings/{id}` | GET, POST, PATCH | list and search; record; one; edit |
 //! | `/v1/door-tags` | GET, POST | list; issue one for a door |
@@ -29,7 +30,9 @@
 //! | `/v1/events` | GET, POST | of one device, or alarms; record a batch |
 //! | `/v1/regions`, `/v1/counts` | GET | the table of regions; how much there is in each |
 //! | `/v1/members`, `/v1/teams`, `/v1/devices` | GET, POST | list; record |
-//! | `/v1/grids` | POST | record |
+//! | `/v1/grids` | GET, POST | list, record |
+//! | `/v1/grids/{document}/retire` | POST | nobody patrols it from a day on, or that is taken back |
+//! | `/v1/grids/import`, `/v1/regions/import` | POST | grids, outlines of regions, as GeoJSON: all of a file or nothing |
 //! | `/v1/orders`, `/v1/orders/{number}` | GET | orders to teams; one, by the number that people say |
 //! | `/v1/orders/{number}/sheet` | GET | the order on a page to print and sign: HTML |
 //! | `/v1/handover` | GET | what one shift hands over to the next |
@@ -80,6 +83,7 @@
 
 mod access;
 mod analysis;
+mod asked_lists;
 mod assessment;
 mod authority;
 mod books;
@@ -103,6 +107,7 @@ mod evidence;
 mod export;
 mod export_lists;
 mod georeport;
+mod grids;
 mod hazard_case;
 mod hotline;
 mod households;
@@ -258,12 +263,7 @@ impl Api {
             .route("/openapi.json", get(openapi::describe))
             .route("/v1/status", get(status::status))
             .route("/v1/progress", get(status::progress))
-            .merge(registry())
-            .merge(work())
-            .merge(books())
-            .merge(decisions())
-            .merge(whole_town())
-            .merge(trust())
+            .merge(lists())
             .nest("/ogc", ogc::router())
             .route("/ogc/", get(ogc::landing))
             .nest("/georeport/v2", georeport::router())
@@ -288,6 +288,11 @@ impl Api {
     }
 }
 
+/// What is recorded and listed.
+fn lists() -> Router<Api> {
+    registry().merge(work()).merge(books()).merge(decisions()).merge(whole_town()).merge(trust())
+}
+
 /// Who lives where, what was found there, and what is to be settled.
 fn registry() -> Router<Api> {
     Router::new()
@@ -304,6 +309,7 @@ fn registry() -> Router<Api> {
         .route("/v1/inspections", get(households::inspections).post(households::inspect))
         .route("/v1/photos", post(photos::record).layer(DefaultBodyLimit::max(photos::PHOTO_BYTES)))
         .route("/v1/photos/{hash}", get(photos::show))
+        .route("/v1/photos/{hash}/thumbnail", get(photos::show_thumbnail))
         .route("/v1/hazards", get(households::hazards))
         .route("/v1/hazards/{id}/steps", post(households::hazard_step))
         .route("/v1/dwellings", get(dwellings::list).post(dwellings::record))
@@ -388,7 +394,10 @@ fn whole_town() -> Router<Api> {
     Router::new()
         .route("/v1/regions", get(town::regions))
         .route("/v1/counts", get(town::counts))
-        .route("/v1/grids", post(town::record_grid))
+        .route("/v1/regions/import", post(grids::import_outlines).layer(DefaultBodyLimit::max(grids::AREA_FILE_BYTES)))
+        .route("/v1/grids", get(grids::list).post(town::record_grid))
+        .route("/v1/grids/import", post(grids::import).layer(DefaultBodyLimit::max(grids::AREA_FILE_BYTES)))
+        .route("/v1/grids/{document}/retire", post(grids::retire))
         .route("/v1/members", get(town::members).post(town::record_member))
         .route("/v1/teams", get(town::teams).post(town::record_team))
         .route("/v1/devices", get(town::devices).post(town::record_device))

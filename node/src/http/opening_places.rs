@@ -4,6 +4,7 @@
 //! another time of what it is about.
 
 use townmesh_crdt::command::table;
+use townmesh_crdt::domain::date::{Day, UTC_OFFSET_MINUTES};
 use townmesh_crdt::domain::key::normalise;
 use townmesh_crdt::domain::tables::{Tables, Threshold};
 
@@ -11,6 +12,7 @@ use super::Api;
 use super::analysis::checked_days;
 use super::error::ApiError;
 use super::openings::{Opening, OpeningInput};
+use crate::engine;
 use crate::views::{HotSpot, HotSpotFilter, RecurrenceFilter, RecurrenceGroup, Square, Subject};
 
 /// The category of cases about hazards, which have none of their own.
@@ -83,11 +85,12 @@ pub(super) async fn hot_spots(api: &Api, input: &OpeningInput) -> Result<Vec<Ope
     };
     let least = u64::from(tables.threshold(Threshold::HotSpotCase));
     let asked = input.region;
+    let today = Day::of_time(engine::now().cast_signed(), UTC_OFFSET_MINUTES);
     let ask = move |reader: &crate::views::Reader| {
         let mut openings = Vec::new();
         for spot in reader.hot_spots(&filter)?.rows.iter().filter(|spot| spot.counts.weight >= least) {
             let grids = match spot.centre {
-                Some(centre) => reader.regions_at(centre)?,
+                Some(centre) => reader.regions_at(centre, today)?,
                 None => Vec::new(),
             };
             // Where no grid is drawn, the village that was asked about.

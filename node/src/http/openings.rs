@@ -31,8 +31,8 @@ use super::households::Rows;
 use super::openapi::problems::Written;
 use super::opening_places;
 use crate::views::{
-    ContradictionFilter, Contradictions, Proposal, ProposalsFilter, Rental, RentalFault, StrangeVehicle, Subject,
-    UnknownPeople,
+    ContradictionFilter, Contradictions, CrowdedDoor, Proposal, ProposalsFilter, Rental, RentalFault, SeenBy,
+    StrangeVehicle, Subject, UnknownPeople,
 };
 
 /// The category of cases that ask a village to look what is true.
@@ -241,9 +241,19 @@ async fn contradictions(api: &Api, input: &OpeningInput) -> Result<Vec<Opening>,
         let text = format!("车辆 {plate} 有 {days} 天出入本村居，车辆台账中没有，请核实登记");
         opening(region, key, "出入口".to_owned(), text)
     });
-    let people = found.people.iter().filter_map(|UnknownPeople { region, seen, residents, unknown, key }| {
-        let text = format!("门禁常见 {seen} 人，登记 {residents} 人，多出 {unknown} 人，请核实登记");
-        opening(region, key, "全村居".to_owned(), text)
+    let crowd = |seen: u64, by: SeenBy, residents: u64, unknown: u64| {
+        let seen = match by {
+            SeenBy::Identified => format!("门禁常见 {seen} 人"),
+            SeenBy::Counted => format!("门禁计数推算约 {seen} 人"),
+        };
+        format!("{seen}，登记 {residents} 人，多出 {unknown} 人，请核实登记")
+    };
+    let people = found.people.iter().filter_map(|UnknownPeople { region, seen, by, residents, unknown, key }| {
+        opening(region, key, "全村居".to_owned(), crowd(*seen, *by, *residents, *unknown))
+    });
+    let doors = found.doors.iter().filter_map(|door: &CrowdedDoor| {
+        let text = format!("出租房{}", crowd(door.seen, door.by, door.residents, door.unknown));
+        opening(&door.region, &door.key, door.address.clone(), text)
     });
     let rentals = found.rentals.iter().filter_map(|rental: &Rental| {
         let text = match (rental.fault, rental.tenant_limit) {
@@ -254,7 +264,7 @@ async fn contradictions(api: &Api, input: &OpeningInput) -> Result<Vec<Opening>,
         };
         opening(&rental.region, &rental.key, rental.address.clone(), text)
     });
-    Ok(vehicles.chain(people).chain(rentals).collect())
+    Ok(vehicles.chain(people).chain(rentals).chain(doors).collect())
 }
 
 async fn proposals(api: &Api, input: &OpeningInput) -> Result<Vec<Opening>, ApiError> {

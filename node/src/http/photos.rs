@@ -1,4 +1,4 @@
-//! Photos: bytes in, the hash that inspections name them by out; and back.
+//! Photos: bytes in, the hash that inspections name them by out; and back, as they are or as thumbnails.
 
 use axum::Json;
 use axum::body::Bytes;
@@ -7,6 +7,7 @@ use axum::extract::rejection::BytesRejection;
 use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
+use townmesh_crdt::command::CommandError;
 use townmesh_crdt::command::inspection;
 use townmesh_crdt::command::photo::{self, NewPhoto, Photo};
 use townmesh_crdt::domain::inspection::PhotoHash;
@@ -22,11 +23,14 @@ use super::error::ApiError;
 use super::households::{Recorded, recorded};
 use super::openapi::problems::{Missing, Noted, Sought, Written};
 use super::reveal::{Asker, Asking, Reason, Shown};
-use crate::message::Message;
+use crate::message::{Explain as _, Message};
 use crate::reveals::RevealKind;
+use crate::thumbnail;
 
 /// Largest photo in bytes: what phones make, uncut.
 pub(super) const PHOTO_BYTES: usize = 16 << 20;
+/// The media type of thumbnails made here.
+const THUMBNAIL: &str = "image/jpeg";
 /// What a browser may be told that a photo is: a peer's word could be a page with a script.
 const SHOWN: [&str; 3] = ["image/jpeg", "image/png", "image/webp"];
 
@@ -70,8 +74,13 @@ pub(super) async fn record(
         let message = Message::new("query", "须写明 household 或 region 之一", "name either a household or a region");
         return Err(ApiError::bad_request(message));
     }
+    if photo::media_type(&bytes).is_none() {
+        return Err(CommandError::NotAPhoto.into());
+    }
+    let thumbnail = thumbnail_of(&api, bytes.clone()).await?;
     // Where the subject lies is found below; a grid, too, whose document lies elsewhere than its photos.
-    let new = NewPhoto { household: household.filter(|_| resident.is_some()), resident, bytes: bytes.into() };
+    let household_of_person = household.filter(|_| resident.is_some());
+    let new = NewPhoto { household: household_of_person, resident, bytes: bytes.into(), thumbnail };
     let job = move |replica: &mut Replica, now| {
         let namespace = match (household, region) {
             (Some(subject), _) => inspection::registry_of(replica, subject)?,
@@ -81,6 +90,20 @@ pub(super) async fn record(
         Ok(outcome.map(|photo| PhotoPlace { namespace: namespace.to_string(), photo }))
     };
     Ok(recorded(&api.engine().record(job).await?))
+}
+
+/// Makes a thumbnail away from what answers requests; one photo is in memory at a time.
+async fn thumbnail_of(api: &Api, photo: Bytes) -> Result<Option<Vec<u8>>, ApiError> {
+    let place = api.bounds().decoding().await?;
+    let made = tokio::task::spawn_blocking(move || {
+        let made = thumbnail::of(&photo);
+        drop(place);
+        made
+    });
+    // A picture on which a decoder fails has no thumbnail; that is no reason to lose it.
+    made.await
+        .unwrap_or(Ok(None))
+        .map_err(|error| ApiError { status: StatusCode::UNPROCESSABLE_ENTITY, message: error.explain() })
 }
 
 /// Where a photo was recorded.
@@ -131,15 +154,63 @@ pub(super) async fn show(
     let found = api.engine().read(move |replica| photo::read(replica, hash)).await??;
     let found = found.ok_or_else(|| ApiError::not_found("本节点没有这张照片", "there is no such photo here"))?;
     let Photo { media_type, length, content, .. } = found;
-    let Some(content) = content else {
-        return Ok((StatusCode::ACCEPTED, Json(OnItsWay { photo: hash, length, complete: false })).into_response());
+    let Some(content) = content else { return Ok(on_its_way(hash, length)) };
+    api.note_reveal(asker, reason, Shown::documents(RevealKind::Photo, vec![hash.to_string()])).await?;
+    Ok(picture(&media_type, content))
+}
+
+#[utoipa::path(
+    get,
+    path = "/v1/photos/{hash}/thumbnail",
+    operation_id = "showThumbnail",
+    tag = "registry",
+    summary = "查看缩略图 / look at the thumbnail of a photo",
+    description = "先于原图传来；没有随照片保存的，由已到的原图生成 / It comes ahead of the photo; where none was recorded with it, one is made of the photo, if that is here.",
+    params(("hash" = PhotoHash, Path, description = "照片 / the photo"), ShowQuery, Asking),
+    responses(
+        (status = 200, description = "缩略图 / the thumbnail", content((Vec<u8> = "image/jpeg"), (Vec<u8> = "image/png"), (Vec<u8> = "image/webp"), (Vec<u8> = "application/octet-stream"))),
+        (status = 202, description = "还在传来 / it is not here yet", body = OnItsWay),
+        Sought,
+        Noted
+    )
+)]
+pub(super) async fn show_thumbnail(
+    State(api): State<Api>,
+    asker: Asker,
+    Named(hash): Named<PhotoHash>,
+    Params(query): Params<ShowQuery>,
+) -> Result<Response, ApiError> {
+    // Small as it is, people are to be known on it.
+    let reason = Reason::required(query.reveal, "查看照片须写明理由", "a photo is shown for a stated reason only")?;
+    let found = api.engine().read(move |replica| photo::thumbnail(replica, hash)).await??;
+    let (media_type, content) = match found {
+        Some(Photo { media_type, content: Some(content), .. }) => (media_type, content),
+        recorded @ (Some(Photo { content: None, .. }) | None) => {
+            let whole = api.engine().read(move |replica| photo::read(replica, hash)).await??;
+            let none = || ApiError::not_found("本节点没有这张照片", "there is no such photo here");
+            let Photo { length, content, .. } = whole.ok_or_else(none)?;
+            let Some(content) = content else {
+                return Ok(on_its_way(hash, recorded.map_or(length, |thumbnail| thumbnail.length)));
+            };
+            let none = || ApiError::not_found("这张照片无法生成缩略图", "no thumbnail can be made of this photo");
+            (THUMBNAIL.to_owned(), thumbnail_of(&api, content.into()).await?.ok_or_else(none)?)
+        }
     };
     api.note_reveal(asker, reason, Shown::documents(RevealKind::Photo, vec![hash.to_string()])).await?;
+    Ok(picture(&media_type, content))
+}
+
+fn on_its_way(photo: PhotoHash, length: u64) -> Response {
+    (StatusCode::ACCEPTED, Json(OnItsWay { photo, length, complete: false })).into_response()
+}
+
+/// A picture as it is answered: nothing keeps it, nothing takes it for anything else.
+fn picture(media_type: &str, content: Vec<u8>) -> Response {
     let shown = SHOWN.into_iter().find(|known| *known == media_type).unwrap_or("application/octet-stream");
     let headers: [(HeaderName, HeaderValue); 3] = [
         (header::CONTENT_TYPE, HeaderValue::from_static(shown)),
         (header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")),
         (header::CACHE_CONTROL, HeaderValue::from_static("no-store")),
     ];
-    Ok((headers, content).into_response())
+    (headers, content).into_response()
 }

@@ -11,6 +11,7 @@ use serde_json::json;
 use townmesh_crdt::command::case::{self, CaseRef, Reporter};
 use townmesh_crdt::command::table;
 use townmesh_crdt::domain::case::{CaseState, OpenStep};
+use townmesh_crdt::domain::date::{Day, UTC_OFFSET_MINUTES};
 use townmesh_crdt::domain::person::PersonalData;
 use townmesh_crdt::domain::region::RegionCode;
 use townmesh_crdt::domain::tables::{LaneRow, Responsible, Tables};
@@ -169,7 +170,10 @@ impl Api {
             return Ok(Ground { responsible: None, grids: Vec::new(), lanes: Vec::new() });
         };
         let grids = match case.position {
-            Some(place) => self.readers().query(move |reader| reader.grids_at(place)).await?,
+            Some(place) => {
+                let day = Day::of_time(case.reported_ms, UTC_OFFSET_MINUTES);
+                self.readers().query(move |reader| reader.grids_at(place, day)).await?
+            }
             None => Vec::new(),
         };
         let is_of_region = |grid: &&Grid| grid.region == Some(region);

@@ -9,14 +9,14 @@ use townmesh_crdt::domain::dwelling::DwellingUse;
 use townmesh_crdt::domain::hazard::HazardState;
 use townmesh_crdt::domain::region::RegionKind;
 use townmesh_crdt::domain::role::Role;
-use townmesh_crdt::domain::town::TeamKind;
+use townmesh_crdt::domain::town::{GridKind, TeamKind};
 
 use super::lists::ListKind;
 use super::sheet::SheetCell;
 use crate::moment::in_town;
 
 /// How a value is written.
-#[derive(Clone, Copy)]
+#[derive(Debug, Clone, Copy)]
 pub(super) enum Shape {
     /// As it stands; lists joined.
     Plain,
@@ -27,6 +27,7 @@ pub(super) enum Shape {
 }
 
 /// A column: where its value stands in the row's JSON, its title, how it is written.
+#[derive(Debug, Clone, Copy)]
 pub(super) struct ListColumn {
     pub(super) pointer: &'static str,
     pub(super) title: &'static str,
@@ -34,10 +35,10 @@ pub(super) struct ListColumn {
 }
 
 /// Words in Chinese.
-mod words {
+pub(super) mod words {
     macro_rules! of {
         ($($name:ident: $kind:ident),+) => { $(
-            pub(super) fn $name(key: &str) -> Option<&'static str> {
+            pub(in super::super) fn $name(key: &str) -> Option<&'static str> {
                 match key.parse::<super::$kind>() {
                     Ok(super::$kind::Unknown(_)) | Err(_) => None,
                     Ok(word) => Some(word.chinese()),
@@ -45,12 +46,12 @@ mod words {
             }
         )+ };
     }
-    of!(case_state: CaseState, dwelling_use: DwellingUse, lamp: Lamp, means: Means, order_kind: OrderKind, order_status: OrderStatus,
+    of!(grid_kind: GridKind, case_state: CaseState, dwelling_use: DwellingUse, lamp: Lamp, means: Means, order_kind: OrderKind, order_status: OrderStatus,
         severity: Severity, source: Source, grade: Grade, device_kind: DeviceKind, protocol: Protocol,
         hazard_state: HazardState, region_kind: RegionKind, role: Role, tag_retirement: TagRetirement, team_kind: TeamKind);
 
     /// The mark on a door.
-    pub(super) fn door_mark(key: &str) -> Option<&'static str> {
+    pub(in super::super) fn door_mark(key: &str) -> Option<&'static str> {
         match key {
             "green" => Some("绿"),
             "yellow" => Some("黄"),
@@ -60,24 +61,57 @@ mod words {
     }
 
     /// Whether a door tag counts.
-    pub(super) fn tag_state(key: &str) -> Option<&'static str> {
+    pub(in super::super) fn tag_state(key: &str) -> Option<&'static str> {
         match key {
             "standing" => Some("在用"),
             "retired" => Some("停用"),
             _ => None,
         }
     }
+
+    /// How people behind a gate are known.
+    pub(in super::super) fn seen_by(key: &str) -> Option<&'static str> {
+        match key {
+            "identified" => Some("识别"),
+            "counted" => Some("计数推算"),
+            _ => None,
+        }
+    }
+
+    /// What is wrong with what is entered of a rental.
+    pub(in super::super) fn rental_fault(key: &str) -> Option<&'static str> {
+        match key {
+            "too_many" => Some("超员"),
+            "nobody" => Some("无人登记"),
+            _ => None,
+        }
+    }
+
+    /// Whether a grid keeps the rule.
+    pub(in super::super) fn grid_fit(key: &str) -> Option<&'static str> {
+        match key {
+            "fits" => Some("符合"),
+            "too_few" => Some("偏小"),
+            "too_much" => Some("偏大"),
+            "unknown" => Some("无法判断"),
+            _ => None,
+        }
+    }
 }
 
-const fn plain(pointer: &'static str, title: &'static str) -> ListColumn {
+pub(super) const fn plain(pointer: &'static str, title: &'static str) -> ListColumn {
     ListColumn { pointer, title, shape: Shape::Plain }
 }
 
-const fn time(pointer: &'static str, title: &'static str) -> ListColumn {
+pub(super) const fn time(pointer: &'static str, title: &'static str) -> ListColumn {
     ListColumn { pointer, title, shape: Shape::Time }
 }
 
-const fn word(pointer: &'static str, title: &'static str, of: fn(&str) -> Option<&'static str>) -> ListColumn {
+pub(super) const fn word(
+    pointer: &'static str,
+    title: &'static str,
+    of: fn(&str) -> Option<&'static str>,
+) -> ListColumn {
     ListColumn { pointer, title, shape: Shape::Word(of) }
 }
 

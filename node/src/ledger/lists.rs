@@ -92,6 +92,24 @@ impl ListKind {
         }
     }
 
+    /// How it is written.
+    pub const fn shape(self) -> ListShape {
+        let waypoint = match self {
+            Self::Devices => ("/code", ["/name", "/place"]),
+            Self::Cases
+            | Self::Orders
+            | Self::Dwellings
+            | Self::Hazards
+            | Self::Inspections
+            | Self::Events
+            | Self::DoorTags
+            | Self::Members
+            | Self::Teams
+            | Self::Regions => ("/number", ["/place", "/description"]),
+        };
+        ListShape { title: self.chinese(), columns: columns(self), place: "/position", waypoint }
+    }
+
     /// The list of a name.
     pub fn of_name(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|list| list.name() == name)
@@ -107,6 +125,18 @@ impl ListKind {
             Self::Orders | Self::Inspections | Self::Members | Self::Teams => &[ListFormat::Csv, ListFormat::Xlsx],
         }
     }
+}
+
+/// How the rows of a list are written.
+#[derive(Debug, Clone, Copy)]
+pub struct ListShape {
+    /// The name of its sheet.
+    pub(super) title: &'static str,
+    pub(super) columns: &'static [ListColumn],
+    /// Where the place of a row stands in it.
+    pub(super) place: &'static str,
+    /// Where the name of a waypoint and its description stand in a row.
+    pub(super) waypoint: (&'static str, [&'static str; 2]),
 }
 
 /// A format of a list.
@@ -161,13 +191,13 @@ pub enum ListEnd {
 
 /// A list that is being written.
 pub struct ListWriter {
-    list: ListKind,
+    shape: ListShape,
     state: State,
 }
 
 impl std::fmt::Debug for ListWriter {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "ListWriter({:?})", self.list)
+        write!(f, "ListWriter({:?})", self.shape.title)
     }
 }
 
@@ -183,14 +213,14 @@ impl ListWriter {
     ///
     /// # Errors
     /// [`ExportError::Io`] where no temporary file can be made.
-    pub fn new(list: ListKind, format: ListFormat) -> Result<Self, ExportError> {
+    pub fn new(shape: ListShape, format: ListFormat) -> Result<Self, ExportError> {
         let state = match format {
             ListFormat::Csv => State::Csv { begun: false },
-            ListFormat::Xlsx => workbook(list)?,
+            ListFormat::Xlsx => workbook(&shape)?,
             ListFormat::GeoJson => State::GeoJson { begun: false },
             ListFormat::Gpx => State::Gpx { begun: false },
         };
-        Ok(Self { list, state })
+        Ok(Self { shape, state })
     }
 
     /// Adds rows; the bytes that can be handed on.
@@ -198,15 +228,15 @@ impl ListWriter {
     /// # Errors
     /// [`ExportError`].
     pub fn rows(&mut self, rows: &[Value]) -> Result<Vec<u8>, ExportError> {
-        let columns = columns(self.list);
+        let columns = self.shape.columns;
         match &mut self.state {
             State::Csv { begun } => Ok(csv_rows(columns, rows, !std::mem::replace(begun, true))?),
             State::Xlsx { workbook, text, next_row } => {
                 sheet_rows(columns, rows, workbook, text, next_row)?;
                 Ok(Vec::new())
             }
-            State::GeoJson { begun } => Ok(features(rows, begun)),
-            State::Gpx { begun } => Ok(waypoints(self.list, rows, !std::mem::replace(begun, true))),
+            State::GeoJson { begun } => Ok(features(self.shape.place, rows, begun)),
+            State::Gpx { begun } => Ok(waypoints(&self.shape, rows, !std::mem::replace(begun, true))),
         }
     }
 
@@ -253,11 +283,11 @@ fn csv_rows(columns: &[ListColumn], rows: &[Value], with_header: bool) -> io::Re
 }
 
 /// A workbook whose rows are written to a temporary file as soon as the next one begins.
-fn workbook(list: ListKind) -> Result<State, ExportError> {
+fn workbook(shape: &ListShape) -> Result<State, ExportError> {
     let mut workbook = Box::new(Workbook::new());
-    let header: Vec<&str> = columns(list).iter().map(|column| column.title).collect();
+    let header: Vec<&str> = shape.columns.iter().map(|column| column.title).collect();
     let sheet = workbook.add_worksheet_with_constant_memory().map_err(workbook_error)?;
-    let text = Box::new(sheet::begin(sheet, list.chinese(), &header)?);
+    let text = Box::new(sheet::begin(sheet, shape.title, &header)?);
     Ok(State::Xlsx { workbook, text, next_row: 1 })
 }
 
@@ -280,49 +310,38 @@ fn sheet_rows(
 }
 
 /// A row as a feature: all that it says beside its place.
-fn features(rows: &[Value], begun: &mut bool) -> Vec<u8> {
+fn features(place_at: &str, rows: &[Value], begun: &mut bool) -> Vec<u8> {
     let mut bytes = Vec::new();
     for row in rows {
         let before =
             if std::mem::replace(begun, true) { "," } else { "{\"type\":\"FeatureCollection\",\"features\":[" };
         let mut properties = row.clone();
         if let Some(fields) = properties.as_object_mut() {
-            fields.remove("position");
+            fields.remove(place_at.trim_start_matches('/'));
         }
         // A row whose place is not known is an unlocated feature (RFC 7946, 3.2).
-        let geometry = place(row).map(|(lat, lon)| json!({ "type": "Point", "coordinates": [lon, lat] }));
+        let geometry = place(place_at, row).map(|(lat, lon)| json!({ "type": "Point", "coordinates": [lon, lat] }));
         let feature = json!({ "type": "Feature", "geometry": geometry, "properties": properties });
         bytes.extend(format!("{before}\n{feature}").into_bytes());
     }
     bytes
 }
 
-fn place(row: &Value) -> Option<(f64, f64)> {
-    Some((row.pointer("/position/lat")?.as_f64()?, row.pointer("/position/lon")?.as_f64()?))
+fn place(at: &str, row: &Value) -> Option<(f64, f64)> {
+    let place = row.pointer(at)?;
+    Some((place.get("lat")?.as_f64()?, place.get("lon")?.as_f64()?))
 }
 
-fn waypoints(list: ListKind, rows: &[Value], with_header: bool) -> Vec<u8> {
+fn waypoints(shape: &ListShape, rows: &[Value], with_header: bool) -> Vec<u8> {
     let mut text = String::new();
     if with_header {
         text += "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n\
             <gpx version=\"1.1\" creator=\"townmesh\" xmlns=\"http://www.topografix.com/GPX/1/1\">\n";
     }
-    let (name, described): (_, &[&str]) = match list {
-        ListKind::Devices => ("/code", &["/name", "/place"]),
-        ListKind::Cases
-        | ListKind::Orders
-        | ListKind::Dwellings
-        | ListKind::Hazards
-        | ListKind::Inspections
-        | ListKind::Events
-        | ListKind::DoorTags
-        | ListKind::Members
-        | ListKind::Teams
-        | ListKind::Regions => ("/number", &["/place", "/description"]),
-    };
+    let (name, described) = shape.waypoint;
     let said = |row: &Value, pointer: &str| row.pointer(pointer).and_then(Value::as_str).unwrap_or_default().to_owned();
     for row in rows {
-        let Some((lat, lon)) = place(row) else { continue };
+        let Some((lat, lon)) = place(shape.place, row) else { continue };
         let words: Vec<String> =
             described.iter().map(|pointer| said(row, pointer)).filter(|word| !word.is_empty()).collect();
         let (name, words) = (escape(&said(row, name)), escape(&words.join("\n")));
@@ -341,7 +360,7 @@ mod tests {
     use super::*;
 
     fn written(list: ListKind, format: ListFormat, pages: &[Vec<Value>]) -> Vec<u8> {
-        let mut writer = ListWriter::new(list, format).unwrap();
+        let mut writer = ListWriter::new(list.shape(), format).unwrap();
         let mut bytes: Vec<u8> = pages.iter().flat_map(|page| writer.rows(page).unwrap()).collect();
         match writer.end().unwrap() {
             ListEnd::Bytes(rest) => bytes.extend(rest),

@@ -5,6 +5,7 @@
 //! the same kind of file, [`write_template`] an empty ledger, [`write_households`] households as CSV, XLSX or GeoJSON.
 //! Nothing here knows of documents, entries or the store.
 
+mod asked_lists;
 mod column;
 mod csv_rows;
 mod error;
@@ -33,12 +34,13 @@ use std::io::{self, Read, Seek};
 use serde::Serialize;
 use townmesh_crdt::domain::household::{Household, Resident};
 
+pub use self::asked_lists::AskedList;
 pub use self::column::{Column, Mapping, MappingError};
 pub use self::error::LedgerError;
 pub use self::export::{ExportError, ExportFormat, ExportedHousehold, write_households};
 pub use self::hotline::{HotlineCall, HotlineList, HotlineNames, read_hotline};
 pub use self::limits::Limits;
-pub use self::lists::{ListEnd, ListFormat, ListKind, ListWriter};
+pub use self::lists::{ListEnd, ListFormat, ListKind, ListShape, ListWriter};
 pub use self::problem::{Problem, ProblemKind};
 pub use self::read::{Reading, Visitor};
 pub use self::regions::RegionTable;
@@ -160,4 +162,4 @@ fn workbook_error(error: rust_xlsxwriter::XlsxError) -> io::Error {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -13,6 +13,7 @@ use super::*;
 
 mod exported;
 mod files;
+pub(crate) mod mixed;
 mod rules;
 mod tables;
 

@@ -10,6 +10,7 @@ mod layers;
 use serde::Serialize;
 use townmesh_crdt::domain::case::{CaseState, Severity, Source};
 use townmesh_crdt::domain::checklist::Grade;
+use townmesh_crdt::domain::date::Day;
 use townmesh_crdt::domain::device::{DeviceKind, Protocol};
 use townmesh_crdt::domain::dwelling::DwellingUse;
 use townmesh_crdt::domain::hazard::{DoorMark, HazardState};
@@ -117,8 +118,10 @@ pub enum Properties {
         kind: Option<GridKind>,
         /// Code of the member who answers for it.
         responsible: Option<String>,
-        /// How many inspectors patrol it.
+        /// How many inspectors patrol it, or did.
         inspectors: usize,
+        /// Since when nobody patrols it.
+        retired: Option<Day>,
     },
     /// Of [`Collection::Dwellings`].
     Dwelling {

@@ -25,6 +25,7 @@ mod devices;
 mod door_tags;
 mod dwellings;
 mod features;
+mod grid_list;
 mod households;
 mod moves;
 mod organisation;
@@ -52,9 +53,9 @@ pub use analysis::{
     TrendStep,
 };
 pub use analysis::{
-    Area, ContradictionFilter, Contradictions, Fit, GridFit, GridPlan, GridProposal, GridProposalFilter,
-    IntervalFilter, IntervalGroup, IntervalGrouping, Overlap, ProposedGrid, ProposedProperties, Rental, RentalFault,
-    Spread, StrangeVehicle, Uncovered, UnknownPeople,
+    Area, ContradictionFilter, Contradictions, CrowdedDoor, Fit, Gap, Gaps, GridFit, GridPlan, GridProposal,
+    GridProposalFilter, IntervalFilter, IntervalGroup, IntervalGrouping, Overlap, ProposedGrid, ProposedProperties,
+    Rental, RentalFault, SeenBy, Spread, StrangeVehicle, Uncovered, UnknownPeople,
 };
 pub use assessment::{
     Assessment, AssessmentFilter, Before, Counts, Figure, GroupAssessment, GroupBy, Moments, Percent, Rates,
@@ -70,6 +71,7 @@ pub use devices::{AlarmFilter, DeviceEventFilter, DeviceEventRow, DeviceFilter, 
 pub use door_tags::{DoorTagDetail, DoorTagFilter, DoorTagRow, HouseholdBehind, MAX_DOORS, TagState};
 pub use dwellings::{DwellingDetail, DwellingFilter, DwellingRow};
 pub use features::{Collection, DEFAULT_FEATURES, Feature, FeatureFilter, Geometry, MAX_FEATURES, Properties};
+pub use grid_list::{GridFilter, GridRow};
 pub use households::{
     HazardFilter, HazardRow, HouseholdDetail, HouseholdFilter, HouseholdRow, InspectionFilter, InspectionRow,
     MAX_INSPECTIONS, ResidentRow,

@@ -3,6 +3,7 @@
 use rusqlite::Row;
 use rusqlite::types::Value;
 use townmesh_crdt::domain::case::CaseState;
+use townmesh_crdt::domain::date::Day;
 use townmesh_crdt::domain::position::Position;
 use townmesh_crdt::domain::region::RegionCode;
 use townmesh_crdt::id::DocumentId;
@@ -87,12 +88,13 @@ impl Reader {
         query.all(&self.connection, REQUEST, &after, request_row)
     }
 
-    /// The villages and communities in whose grids a place lies, each once.
+    /// The villages and communities in whose grids a place lies on a day, each once.
     ///
     /// # Errors
     /// [`QueryError`].
-    pub fn regions_at(&self, place: Position) -> Result<Vec<RegionCode>, QueryError> {
-        let mut regions: Vec<RegionCode> = self.grids_at(place)?.into_iter().filter_map(|grid| grid.region).collect();
+    pub fn regions_at(&self, place: Position, day: Day) -> Result<Vec<RegionCode>, QueryError> {
+        let grids = self.grids_at(place, day)?.into_iter();
+        let mut regions: Vec<RegionCode> = grids.filter_map(|grid| grid.region).collect();
         regions.sort();
         regions.dedup();
         Ok(regions)

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use rusqlite::Row;
 use serde::Serialize;
 use townmesh_crdt::domain::case::{Action, Assignment};
+use townmesh_crdt::domain::date::Day;
 use townmesh_crdt::domain::hazard::DoorMark;
 use townmesh_crdt::domain::key::normalise;
 use townmesh_crdt::domain::position::Position;
@@ -251,12 +252,13 @@ impl Reader {
         Ok(all.into_iter().filter_map(|(code, nodes)| Some((code, serde_json::from_value(nodes).ok()?))).collect())
     }
 
-    /// The grids in which a place lies, by region and code.
+    /// The grids that stand on a day in which a place lies, by region and code.
     ///
     /// # Errors
     /// [`QueryError`].
-    pub fn grids_at(&self, place: Position) -> Result<Vec<Grid>, QueryError> {
+    pub fn grids_at(&self, place: Position, day: Day) -> Result<Vec<Grid>, QueryError> {
         let mut query = Query::default();
+        query.and(GRID_STANDS, [day.to_string()]);
         let point = BoundingBox { southwest: place, northeast: place };
         query.within("g.row", DocumentKind::Grid, Some(point));
         let read = |row: &Row<'_>| row.get::<_, String>("detail");
@@ -265,10 +267,14 @@ impl Reader {
         Ok(grids.filter(|grid| grid.polygon.as_ref().is_some_and(|polygon| polygon.contains(place))).collect())
     }
 
-    /// The grids of a region and within it, each with the region that it is recorded for (empty: of the town).
-    pub(super) fn grids(&self, region: Option<RegionCode>) -> Result<Vec<(String, Grid)>, QueryError> {
+    /// The grids of a region and within it, each with the region that it is recorded for (empty: of the town); those that
+    /// stand on a day where one is named.
+    pub(super) fn grids(&self, region: Option<RegionCode>, on: Option<Day>) -> Result<Vec<(String, Grid)>, QueryError> {
         let mut query = Query::default();
         query.region("region", region);
+        if let Some(day) = on {
+            query.and(GRID_STANDS, [day.to_string()]);
+        }
         let grids = query.all(&self.connection, "region, detail FROM grid", "ORDER BY region, code, row", |row| {
             Ok((row.get::<_, Option<String>>(0)?.unwrap_or_default(), row.get::<_, String>(1)?))
         })?;
@@ -278,6 +284,9 @@ impl Reader {
             .collect())
     }
 }
+
+/// The condition that a grid is not retired on a day.
+pub(super) const GRID_STANDS: &str = "retired IS NULL OR retired > ?";
 
 /// A count in a column; SQLite's numbers have a sign.
 fn count(row: &Row<'_>, column: usize) -> rusqlite::Result<u64> {

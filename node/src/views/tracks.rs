@@ -204,7 +204,7 @@ impl Reader {
     /// [`QueryError`].
     pub fn coverage(&self, filter: &CoverageFilter) -> Result<Coverage, QueryError> {
         self.at_once(|| {
-            let mut grounds = self.grounds(filter.region)?;
+            let mut grounds = self.grounds(filter.region, filter.day)?;
             let mut of_cell: HashMap<(i32, Cell), Vec<usize>> = HashMap::new();
             for (place, ground) in grounds.iter().enumerate() {
                 for cell in &ground.cells {
@@ -248,8 +248,9 @@ impl Reader {
         })
     }
 
-    fn grounds(&self, region: Option<RegionCode>) -> Result<Vec<Ground>, QueryError> {
-        Ok(self.grids(region)?.into_iter().map(|(region, grid)| Ground::of(region, grid)).collect())
+    /// The grids that were patrolled on a day.
+    fn grounds(&self, region: Option<RegionCode>, day: Day) -> Result<Vec<Ground>, QueryError> {
+        Ok(self.grids(region, Some(day))?.into_iter().map(|(region, grid)| Ground::of(region, grid)).collect())
     }
 }
 

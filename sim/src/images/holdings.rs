@@ -12,7 +12,7 @@ use townmesh_crdt::id::{EntryId, NamespaceId};
 use townmesh_crdt::namespace::{Namespace, NamespaceKind};
 use townmesh_crdt::seal::{FamilySecret, PersonKeyPlace};
 use townmesh_crdt::shelf::{Row, Shelf};
-use townmesh_crdt::store::{LogState, Store, StoreError, StoredItem};
+use townmesh_crdt::store::{LogState, Store, StoreError, StoredItem, WantedChunk};
 
 /// What a store holds.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -319,7 +319,7 @@ impl Reading<'_> {
             self.hasher.update(&version.to_be_bytes());
             self.hasher.update(blake3::hash(&bytes).as_bytes());
         }
-        for (namespace, hash) in self.store.wanted_chunks()? {
+        for WantedChunk { namespace, hash, .. } in self.store.wanted_chunks()? {
             self.hasher.update(&namespace.to_be_bytes());
             self.hasher.update(&hash);
         }

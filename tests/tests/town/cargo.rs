@@ -10,6 +10,7 @@ use townmesh_node::demo::plan::{CENTER, VEHICLE_1, VILLAGE_1, VILLAGE_2};
 use townmesh_node::demo::status::difference;
 use townmesh_node::demo::work::desk;
 
+use crate::pixel;
 use crate::small_town::{FOUR, start};
 
 const SOON: Duration = Duration::from_secs(30);
@@ -21,7 +22,7 @@ fn photo() -> Vec<u8> {
         state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         state.to_be_bytes()[0]
     });
-    [0xff, 0xd8, 0xff].into_iter().chain(noise).collect()
+    pixel::photo(&noise.collect::<Vec<u8>>())
 }
 
 fn shown(api: &Api, hash: &str) -> anyhow::Result<Vec<u8>> {
@@ -42,7 +43,7 @@ pub(crate) fn photos_and_positions_travel_with_a_vehicle() -> anyhow::Result<()>
     let household = desk(&town, &list, VILLAGE_2)?.note(&village, "1号", "有照片")?;
     let office = &town.node(VILLAGE_2)?.api;
     let path = format!("/v1/photos?household={}", household.document);
-    let answer: Value = office.send(&path, "image/jpeg", &taken)?;
+    let answer: Value = office.send(&path, "image/png", &taken)?;
     let hash = answer.pointer("/value/photo").and_then(Value::as_str).context("the answer names no photo")?.to_owned();
     let place = json!({ "lat": 39.7, "lon": 116.3 });
     office.send_for_lines("/v1/positions", "application/json", place.to_string().as_bytes())?;

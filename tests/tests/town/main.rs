@@ -10,6 +10,7 @@ mod disk;
 mod maps;
 mod networks;
 mod outage;
+mod pixel;
 mod refusals;
 mod small_town;
 mod stories;

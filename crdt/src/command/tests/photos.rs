@@ -1,6 +1,7 @@
 //! Photos of households, and how far they and everything else have travelled.
 
 use super::*;
+use crate::command::erasure::{self, Subject};
 use crate::command::household::{self, HouseholdIds, HouseholdInput};
 use crate::command::photo::{self, NewPhoto};
 use crate::command::{CommandError, Outcome};
@@ -10,6 +11,8 @@ use crate::domain::person::PersonalData;
 use crate::entry::Lane;
 use crate::id::ResidentId;
 use crate::policy::DocumentKind;
+use crate::replica::PersonalError;
+use crate::sync::Message;
 
 fn household(replica: &mut Replica) -> HouseholdIds {
     let personal = Some(PersonalData { name: "甲乙".into(), ..PersonalData::default() });
@@ -37,7 +40,12 @@ fn record(replica: &mut Replica, new: &NewPhoto) -> Outcome<PhotoHash> {
 fn a_photo_taken_in_one_office_is_seen_at_the_center() {
     let mut town = Town::new(31);
     let ids = household(&mut town.one);
-    let new = NewPhoto { household: Some(ids.document), resident: Some(ids.residents[0]), bytes: jpeg(700_000) };
+    let new = NewPhoto {
+        household: Some(ids.document),
+        resident: Some(ids.residents[0]),
+        bytes: jpeg(700_000),
+        thumbnail: None,
+    };
     let hash = record(&mut town.one, &new).into_value();
     assert_eq!(photo::read(&mut town.center, hash).unwrap(), None, "nothing was sent yet");
     assert_eq!(record(&mut town.one, &new).key(), "unchanged");
@@ -48,12 +56,90 @@ fn a_photo_taken_in_one_office_is_seen_at_the_center() {
     assert_eq!(found.namespace, registry());
 }
 
+fn with_thumbnail(ids: &HouseholdIds, resident: Option<ResidentId>) -> NewPhoto {
+    NewPhoto { household: Some(ids.document), resident, bytes: jpeg(700_000), thumbnail: Some(jpeg(9_000)) }
+}
+
+/// The sizes of the sealed chunks that one sends until it falls silent, in their order.
+fn chunks_sent(from: &mut Replica, to: &mut Replica) -> Vec<usize> {
+    let (at_from, at_to) = (from.node(), to.node());
+    let mut sizes = Vec::new();
+    loop {
+        let mut said = pass(to, from);
+        while let Some(bytes) = from.poll_transmit(at_to).unwrap() {
+            said += 1;
+            if let Ok(Some(Message::Chunk { bytes, .. })) = Message::from_bytes(&bytes) {
+                sizes.push(bytes.len());
+            }
+            to.receive(at_from, &bytes, NOW).unwrap();
+        }
+        to.commit(NOW).unwrap();
+        while to.fold(NOW).unwrap() {
+            to.commit(NOW).unwrap();
+        }
+        to.commit(NOW).unwrap();
+        if said == 0 {
+            return sizes;
+        }
+    }
+}
+
+#[test]
+fn thumbnails_come_before_all_that_waits_of_larger_photos() {
+    let mut town = Town::new(37);
+    let ids = household(&mut town.one);
+    let photos = (1..=20).map(|more| NewPhoto { bytes: jpeg(600_000 + more), ..with_thumbnail(&ids, None) });
+    let hashes: Vec<PhotoHash> = photos.map(|photo| record(&mut town.one, &photo).into_value()).collect();
+    let (one, center) = (town.one.node(), town.center.node());
+    for (replica, peer) in [(&mut town.one, center), (&mut town.center, one)] {
+        replica.close_session(&peer);
+        replica.open_session(peer).unwrap();
+    }
+    let sizes = chunks_sent(&mut town.one, &mut town.center);
+    // Three chunks of each photo, one of its thumbnail.
+    assert_eq!(sizes.len(), 20 * 4, "{sizes:?}");
+    assert!(sizes[..20].iter().all(|size| *size < 10_000), "an original overtook a thumbnail: {sizes:?}");
+    for hash in hashes {
+        let thumbnail = photo::thumbnail(&mut town.center, hash).unwrap().expect("it was recorded");
+        assert_eq!((thumbnail.media_type.as_str(), thumbnail.content), ("image/jpeg", Some(jpeg(9_000))));
+        assert!(photo::read(&mut town.center, hash).unwrap().unwrap().content.is_some());
+    }
+}
+
+#[test]
+fn a_thumbnail_is_erased_with_its_photo() {
+    let mut town = Town::new(39);
+    let ids = household(&mut town.one);
+    let hash = record(&mut town.one, &with_thumbnail(&ids, Some(ids.residents[0]))).into_value();
+    assert!(photo::thumbnail(&mut town.one, hash).unwrap().unwrap().content.is_some());
+    town.meet();
+    let (authority, subject) = (&town.founded.authority, Subject::Resident(ids.residents[0]));
+    erasure::erase(&mut town.center, authority, &registry(), ids.document, subject, NOW).unwrap();
+    town.center.commit(NOW).unwrap();
+    town.meet();
+    for replica in [&mut town.one, &mut town.center] {
+        for found in [photo::read(replica, hash), photo::thumbnail(replica, hash)] {
+            assert!(matches!(found, Err(CommandError::Personal(PersonalError::Erased))), "{found:?}");
+        }
+    }
+}
+
+#[test]
+fn a_thumbnail_that_is_none_is_refused_and_leaves_nothing() {
+    let mut town = Town::new(40);
+    let ids = household(&mut town.one);
+    let large = NewPhoto { thumbnail: Some(jpeg(65 << 10)), ..with_thumbnail(&ids, None) };
+    let error = photo::record(&mut town.one, &registry(), &large, NOW).unwrap_err();
+    assert_eq!(error.code(), "too_large");
+    assert!(!town.one.has_staged());
+}
+
 #[test]
 fn what_is_no_photo_or_of_nobody_is_refused() {
     let mut town = Town::new(32);
     let ids = household(&mut town.one);
     let refused = |town: &mut Town, household, resident, bytes: &[u8]| {
-        let new = NewPhoto { household: Some(household), resident, bytes: bytes.to_vec() };
+        let new = NewPhoto { household: Some(household), resident, bytes: bytes.to_vec(), thumbnail: None };
         photo::record(&mut town.one, &registry(), &new, NOW).unwrap_err().code()
     };
     for bytes in [&b""[..], b"<html>", b"\xff\xd8", b"RIFF....WAVE", b"\x89PNG"] {
@@ -69,7 +155,7 @@ fn what_is_no_photo_or_of_nobody_is_refused() {
 fn another_content_under_the_name_of_a_photo_is_refused() {
     let mut town = Town::new(33);
     let ids = household(&mut town.one);
-    let other = NewPhoto { household: Some(ids.document), resident: None, bytes: jpeg(2_000) };
+    let other = NewPhoto { household: Some(ids.document), resident: None, bytes: jpeg(2_000), thumbnail: None };
     let forged = record(&mut town.one, &other).into_value();
     // That photo's manifest, written once more in the place of another, as a hostile office could.
     let hash = PhotoHash(blake3::hash(&jpeg(1_000)).into());
@@ -87,7 +173,12 @@ fn a_photo_whose_bytes_never_came_is_recorded_by_whoever_has_them() {
     let mut town = Town::new(35);
     let ids = household(&mut town.one);
     town.meet();
-    let new = NewPhoto { household: Some(ids.document), resident: Some(ids.residents[0]), bytes: jpeg(3_000) };
+    let new = NewPhoto {
+        household: Some(ids.document),
+        resident: Some(ids.residents[0]),
+        bytes: jpeg(3_000),
+        thumbnail: None,
+    };
     let hash = record(&mut town.one, &new).into_value();
     // Its manifest travelled, the node that held its bytes did not come again.
     let document = town.one.document_id(&registry(), DocumentKind::Blob, &hash.0).unwrap();
@@ -104,8 +195,12 @@ fn a_photo_whose_bytes_never_came_is_recorded_by_whoever_has_them() {
 fn a_false_manifest_does_not_hide_the_photo_beside_it() {
     let mut town = Town::new(36);
     let ids = household(&mut town.one);
-    let [other, real] =
-        [2_000, 1_000].map(|length| NewPhoto { household: Some(ids.document), resident: None, bytes: jpeg(length) });
+    let [other, real] = [2_000, 1_000].map(|length| NewPhoto {
+        household: Some(ids.document),
+        resident: None,
+        bytes: jpeg(length),
+        thumbnail: None,
+    });
     let forged = record(&mut town.one, &other).into_value();
     let hash = PhotoHash(blake3::hash(&real.bytes).into());
     let [target, source] =

@@ -1,11 +1,13 @@
 //! Regions, grids, members, teams.
 
 use super::*;
+use crate::command::CommandError;
 use crate::command::entity::Writing;
 use crate::command::town::{self, Imported};
+use crate::domain::date::Day;
 use crate::domain::region::{Region, RegionKind};
 use crate::domain::role::Role;
-use crate::domain::town::{Member, Team};
+use crate::domain::town::{Grid, Member, Team};
 
 fn regions() -> Vec<Region> {
     let region = |code: &str, name: &str| {
@@ -62,4 +64,38 @@ fn two_people_who_grant_different_roles_both_do_and_different_names_are_a_questi
     assert_eq!(met.record.roles, [Role::Inspector, Role::Handler].into());
     let names: Vec<&str> = met.conflicts.iter().map(|conflict| conflict.chinese).collect();
     assert_eq!(names, ["姓名"]);
+}
+
+#[test]
+fn a_retired_grid_is_retired_for_all_and_its_code_is_not_another_grid() {
+    let mut town = Town::new(53);
+    let grid = |code: &str| Grid { region: Some(langfa()), code: Some(code.into()), ..Grid::default() };
+    let document = town::record(&mut town.one, &grid("G1"), Writing::Known, NOW).unwrap().into_value();
+    let day = Some(Day(20_000));
+    assert_eq!(town::retire_grid(&mut town.one, document, day, NOW).unwrap().key(), "changed");
+    assert_eq!(town::retire_grid(&mut town.one, document, day, NOW).unwrap().key(), "unchanged");
+    town.meet();
+    assert_eq!(town::grid(&mut town.center, document).unwrap().and_then(|grid| grid.retired), day);
+    assert_eq!(town::record(&mut town.center, &grid("g1"), Writing::Known, NOW).unwrap().into_value(), document);
+    assert_eq!(town::retire_grid(&mut town.center, document, None, NOW).unwrap().key(), "changed");
+    assert_eq!(town::grid(&mut town.center, document).unwrap().and_then(|grid| grid.retired), None);
+    let member = Member { code: Some("xcy-1".into()), ..Member::default() };
+    let member = town::record(&mut town.one, &member, Writing::Known, NOW).unwrap().into_value();
+    assert_eq!(town::retire_grid(&mut town.one, member, day, NOW).unwrap_err().code(), "not_found");
+}
+
+#[test]
+fn grids_are_imported_together_or_not_at_all() {
+    let mut town = Town::new(54);
+    let grid = |code: &str| Grid { region: Some(langfa()), code: Some(code.into()), ..Grid::default() };
+    let wrong = [grid("G1"), grid(" "), grid("ｇ1"), Grid { name: Some(" ".into()), ..grid("G3") }];
+    let Err(CommandError::Rows(rows)) = town::import(&mut town.one, &wrong, NOW) else { panic!("it was taken") };
+    assert_eq!(
+        rows.iter().map(|(place, error)| (*place, error.code())).collect::<Vec<_>>(),
+        [(1, "blank"), (2, "twice"), (3, "blank")]
+    );
+    assert!(!town.one.has_staged());
+    let both = [grid("G1"), grid("G2")];
+    let first = town::import(&mut town.one, &both, NOW).unwrap();
+    assert_eq!(first, Imported { created: 2, ..Imported::default() });
 }

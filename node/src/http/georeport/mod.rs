@@ -40,6 +40,7 @@ use super::Api;
 use super::bounds::{Named, Params};
 use super::cases::CaseName;
 use super::error::ApiError;
+use super::grids::today;
 use super::once;
 use crate::engine;
 use crate::message::Message;
@@ -406,7 +407,7 @@ async fn region_of(
         return Ok(region);
     }
     let around = match position {
-        Some(position) => api.readers().query(move |reader| reader.regions_at(position)).await?,
+        Some(position) => api.readers().query(move |reader| reader.regions_at(position, today())).await?,
         None => Vec::new(),
     };
     match around.as_slice() {

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::io::Cursor;
+use std::sync::LazyLock;
 
 use townmesh_crdt::command::case::{self as command, Actor, NewCase};
 use townmesh_crdt::domain::case::{Report, Source};
@@ -10,7 +11,7 @@ use townmesh_crdt::domain::role::Role;
 use super::*;
 use crate::evidence::{ArchiveWriter, MANIFEST, Outcome, SIGNATURE, TownName, verify};
 
-const JPEG: &[u8] = &[0xff, 0xd8, 0xff, 0xe0, 1, 2, 3];
+static JPEG: LazyLock<Vec<u8>> = LazyLock::new(|| crate::thumbnail::tests::jpeg(b"evidence"));
 
 type Files = Vec<(String, Vec<u8>)>;
 
@@ -187,9 +188,9 @@ async fn for_a_stated_reason_people_are_in_clear_and_photos_go_along() {
     let pack = node.pack(&case, "?reveal=%E8%AF%89%E8%AE%BC&people=true").await;
     let outcome = checked(&pack);
     assert!(outcome.sound && !outcome.masked, "{outcome:?}");
-    let hash = blake3::hash(JPEG).to_hex();
+    let hash = blake3::hash(&JPEG).to_hex();
     let mut files = files(&pack);
-    assert_eq!(content(&mut files, &format!("photos/{hash}.jpg")), JPEG);
+    assert_eq!(content(&mut files, &format!("photos/{hash}.jpg")), &*JPEG);
     assert!(String::from_utf8_lossy(&pack).contains("甲乙丙"));
     let revealed = &node.fetch("/v1/reveals").await.1["rows"][0];
     assert_eq!((&revealed["kind"], &revealed["reason"]), (&json!("evidence"), &json!("诉讼")), "{revealed}");

@@ -71,17 +71,96 @@ async fn every_list_can_be_had_and_a_wrong_request_is_told() {
     let (_, _, bytes) = node.file("/v1/export/inspections?region=110115005002").await;
     assert_eq!(String::from_utf8(bytes).unwrap().lines().count(), 1, "another village's");
     for (path, status, wanted) in [
-        ("/v1/export/conflicts", StatusCode::NOT_FOUND, "not_found"),
+        ("/v1/export/weather", StatusCode::NOT_FOUND, "not_found"),
         ("/v1/export/orders?format=gpx", StatusCode::BAD_REQUEST, "format"),
         ("/v1/export/cases?format=pdf", StatusCode::BAD_REQUEST, "format"),
         ("/v1/export/cases?grade=major", StatusCode::BAD_REQUEST, "query"),
         ("/v1/export/cases?limit=5", StatusCode::BAD_REQUEST, "query"),
         ("/v1/export/regions?region=110115005001", StatusCode::BAD_REQUEST, "query"),
         ("/v1/export/cases?bbox=1", StatusCode::BAD_REQUEST, "bbox"),
+        ("/v1/export/grids?limit=5", StatusCode::BAD_REQUEST, "query"),
+        ("/v1/export/grids?format=gpx", StatusCode::BAD_REQUEST, "format"),
+        ("/v1/export/grids?kind=sea", StatusCode::BAD_REQUEST, "query"),
+        ("/v1/export/conflicts?reveal=%20", StatusCode::BAD_REQUEST, "reason_empty"),
+        ("/v1/export/scores", StatusCode::BAD_REQUEST, "query"),
+        ("/v1/export/hot-spots?from_ms=5&until_ms=5", StatusCode::BAD_REQUEST, "period"),
     ] {
         let (found, answer) = node.fetch(path).await;
         assert_eq!((found, code(&answer)), (status, wanted), "{path}: {answer}");
     }
+}
+
+/// What the path of a list wants to know.
+fn wanted(path: &str) -> &'static str {
+    match path {
+        "/v1/scores" => "from_ms=1&until_ms=5&role=handler",
+        "/v1/scores/cases" => "from_ms=1&until_ms=5&role=handler&subject=cz-1&part=volume",
+        "/v1/analysis/trend/cases" => "begin=2026-11-01",
+        "/v1/analysis/intervals/cases" => "from_ms=1&until_ms=5&by=team&group=hw-1",
+        "/v1/assessment/cases" => "from_ms=1&until_ms=5&figure=due",
+        "/v1/assessment" | "/v1/staffing" => "from_ms=1&until_ms=5",
+        path if path.starts_with("/v1/analysis/") && path != "/v1/analysis/grids" => "from_ms=1&until_ms=5",
+        _ => "",
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_the_api_lists_is_a_file_as_well() {
+    let node = Node::start().await;
+    for list in crate::ledger::AskedList::all() {
+        for format in list.formats() {
+            let path = format!("/v1/export/{}?format={}&{}", list.name, format.name(), wanted(list.path));
+            let (status, kind, bytes) = node.file(&path).await;
+            let said = String::from_utf8_lossy(&bytes);
+            assert_eq!((status, kind.as_str()), (StatusCode::OK, format.media_type()), "{path}: {said}");
+        }
+    }
+}
+
+/// No two columns of a file have one title, and each list stands under one name.
+#[test]
+fn lists_and_columns_have_names_of_their_own() {
+    let read = crate::ledger::ListKind::ALL.map(crate::ledger::ListKind::name);
+    let asked = crate::ledger::AskedList::all().iter().map(|list| list.name);
+    let names: Vec<&str> = read.into_iter().chain(asked).collect();
+    assert_eq!(names.iter().collect::<std::collections::BTreeSet<_>>().len(), names.len());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_asked_list_goes_out_whole_in_chinese_and_masked() {
+    let node = Node::start().await;
+    let count = crate::views::MAX_LIMIT as usize + 7;
+    let job = move |replica: &mut townmesh_crdt::replica::Replica, now| {
+        for number in 0..count {
+            let grid = townmesh_crdt::domain::town::Grid {
+                region: REGION.parse().ok(),
+                code: Some(format!("g-{number:04}")),
+                kind: Some(townmesh_crdt::domain::town::GridKind::Village),
+                note: Some("找王五 13812345678".into()),
+                ..Default::default()
+            };
+            let writing = townmesh_crdt::command::entity::Writing::Known;
+            townmesh_crdt::command::town::record(replica, &grid, writing, now)?;
+        }
+        Ok(())
+    };
+    node.engine.record(job).await.unwrap();
+    let (_, _, bytes) = node.file("/v1/export/grids").await;
+    let text = String::from_utf8(bytes).unwrap();
+    assert_eq!(text.lines().count(), count + 1, "every page is in it");
+    assert!(text.contains("网格编号") && text.contains(",村,") && !text.contains("13812345678"), "{}", &text[..300]);
+    let (_, _, bytes) = node.file(&format!("/v1/export/grids?region={REGION}&reveal=check")).await;
+    assert!(String::from_utf8(bytes).unwrap().contains("13812345678"));
+    let (_, noted) = node.fetch("/v1/reveals").await;
+    assert_eq!(
+        (&noted["rows"][0]["kind"], &noted["rows"][0]["reason"]),
+        (&json!("export"), &json!("check")),
+        "{noted}"
+    );
+    let (_, _, bytes) = node.file("/v1/export/access-log?format=csv").await;
+    assert_eq!(String::from_utf8(bytes).unwrap().lines().count(), 2);
+    let (_, _, bytes) = node.file("/v1/export/grids?region=110115006").await;
+    assert_eq!(String::from_utf8(bytes).unwrap().lines().count(), 1, "its own filters hold");
 }
 
 #[tokio::test(flavor = "multi_thread")]

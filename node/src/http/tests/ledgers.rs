@@ -3,6 +3,7 @@
 use rust_xlsxwriter::Workbook;
 
 use super::*;
+use crate::ledger::tests::mixed::{Mixed, mixed};
 
 const HEADER: [&str; 5] = ["村居", "门牌号", "人员姓名", "人员电话", "面积"];
 
@@ -99,6 +100,29 @@ async fn a_csv_is_imported_once_and_rows_of_one_household_fail_or_pass_by_themse
     assert_eq!(counts(&done), [0, 0, 1, 2], "{done}");
     let (_, _, done) = node.import("", file.replace(",1,", ",13812345679,")).await;
     assert_eq!(counts(&done), [0, 1, 0, 1], "one is put right: {done}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_a_ledger_with_every_mistake_the_sound_rows_are_taken_once_and_nothing_of_the_others() {
+    let node = Node::start().await;
+    let Mixed { text, wrong } = mixed(REGION, 2_000);
+    assert_eq!(wrong.len(), 60);
+    let (lines, name, done) = node.import("", text.clone()).await;
+    assert_eq!((name.as_str(), counts(&done)), ("done", [1_940, 0, 0, 60]), "{done}");
+    let numbers: Vec<u64> = rejected(&lines).into_iter().map(|(row, _)| row).collect();
+    assert_eq!(numbers, wrong.iter().map(|(row, _)| *row).collect::<Vec<_>>());
+    for row in lines.iter().filter_map(|line| line.get("rejected")) {
+        for problem in row["problems"].as_array().unwrap() {
+            let both = ["zh", "en", "code"].map(|part| problem[part].as_str().unwrap_or_default());
+            assert!(both.iter().all(|text| !text.is_empty()), "{row}");
+        }
+    }
+    node.fetch("/v1/members").await;
+    let (_, told) = node.fetch("/v1/counts").await;
+    let count = &told["rows"][0];
+    assert_eq!((&count["households"], &count["residents"]), (&json!(1_940), &json!(1_940)), "{count}");
+    let (_, _, again) = node.import("", text).await;
+    assert_eq!(counts(&again), [0, 0, 1_940, 60], "{again}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

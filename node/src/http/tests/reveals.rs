@@ -23,7 +23,8 @@ fn ways(household: &str, photo: &str) -> [(String, &'static str, Value); 6] {
 async fn with_photo() -> (Node, String, String) {
     let node = Node::start().await;
     let household = node.household("幸福路1号").await;
-    let photo = node.request("POST", &format!("/v1/photos?household={household}"), b"\xff\xd8\xff\xe0photo".to_vec());
+    let photo =
+        node.request("POST", &format!("/v1/photos?household={household}"), crate::thumbnail::tests::jpeg(b"photo"));
     let (status, answer) = node.send(photo).await;
     assert_eq!(status, StatusCode::CREATED, "{answer}");
     let photo = answer["value"]["photo"].as_str().unwrap().to_owned();

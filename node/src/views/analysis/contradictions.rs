@@ -1,5 +1,6 @@
 //! What gates and doors say and the registry does not (人房车核实): vehicles that are there day by day and belong to no door,
-//! more people coming and going than are entered, rooms that hold more tenants than they may, rentals that nobody is entered in.
+//! more people coming and going than are entered, in a village or behind one door of a rental, rooms that hold more tenants than
+//! they may, rentals that nobody is entered in.
 //!
 //! Gates tell passages as events of the kind [`PASSAGE`]. What a parking gate says is a plate, and is compared with the book of
 //! vehicles; what a door says is what it knows a person by, which says nothing to the registry: of people only the numbers
@@ -19,6 +20,7 @@ use super::super::books::masked_plate;
 use super::super::query::Query;
 use super::super::reader::{QueryError, Reader};
 use super::hours::day_of;
+use super::presence::{CrowdedDoor, Presence, SeenBy};
 use super::{cut, rows};
 
 /// Where contradictions are looked for.
@@ -61,8 +63,10 @@ pub struct StrangeVehicle {
 pub struct UnknownPeople {
     /// Village or community.
     pub region: String,
-    /// People whom its doors saw on so many days.
+    /// People whom its gates saw on so many days; see [`SeenBy`].
     pub seen: u64,
+    /// How that is known.
+    pub by: SeenBy,
     /// Residents who are entered.
     pub residents: u64,
     /// How many more there are.
@@ -113,13 +117,15 @@ pub struct Contradictions {
     pub people: Vec<UnknownPeople>,
     /// Rentals.
     pub rentals: Vec<Rental>,
+    /// Doors of rentals behind which more people come and go than are entered.
+    pub doors: Vec<CrowdedDoor>,
     /// There are more of one than are told.
     pub truncated: bool,
 }
 
 /// What one value of a passage came to in a region.
 #[derive(Default)]
-struct Seen {
+pub(super) struct Seen {
     days: BTreeSet<i32>,
     passages: u32,
     last_ms: i64,
@@ -134,19 +140,22 @@ impl Reader {
     pub fn contradictions(&self, filter: &ContradictionFilter) -> Result<Contradictions, QueryError> {
         self.at_once(|| {
             let (mut vehicles, mut people) = (self.strange_vehicles(filter)?, self.unknown_people(filter)?);
-            let mut rentals = self.rentals(filter)?;
+            let (mut rentals, mut doors) = (self.rentals(filter)?, self.crowded_doors(filter)?);
             let most = rows(filter.limit);
-            let truncated = [cut(&mut vehicles, most), cut(&mut people, most), cut(&mut rentals, most)].contains(&true);
-            Ok(Contradictions { vehicles, people, rentals, truncated })
+            let truncated =
+                [cut(&mut vehicles, most), cut(&mut people, most), cut(&mut rentals, most), cut(&mut doors, most)]
+                    .contains(&true);
+            Ok(Contradictions { vehicles, people, rentals, doors, truncated })
         })
     }
 
-    /// Everything that passed gates of a kind in each region, in any spelling.
-    fn seen(
+    /// Everything that passed gates of a kind on so many days, in any spelling, by the place that a region and a gate are.
+    pub(super) fn seen<P: Ord>(
         &self,
         filter: &ContradictionFilter,
         gates: DeviceKind,
-    ) -> Result<BTreeMap<(String, String), Seen>, QueryError> {
+        place: impl Fn(&str, &str) -> Option<P>,
+    ) -> Result<BTreeMap<(P, String), Seen>, QueryError> {
         let mut query = Query::default();
         query.region("y.region", filter.region);
         let [first, last] = [day_of(filter.from_ms), day_of(filter.until_ms)].map(|day| day.to_string());
@@ -155,14 +164,15 @@ impl Reader {
         query.and("e.kind = ? AND e.value IS NOT NULL AND typeof(e.value) <> 'blob'", [PASSAGE.to_owned()]);
         query.between("e.time_ms", Some(filter.from_ms), Some(filter.until_ms));
         // Gates and their days first: they are few beside the events.
-        let select =
-            "y.region, CAST(e.value AS TEXT), e.time_ms FROM device_day y CROSS JOIN device_event e ON e.row = y.row";
+        let select = "y.region, CAST(e.value AS TEXT), e.time_ms, y.device FROM device_day y CROSS JOIN device_event e ON e.row = y.row";
         let events = query.all(&self.connection, select, "", |row| {
-            Ok((row.get::<_, String>(0)?, row.get::<_, String>(1)?, row.get::<_, i64>(2)?))
+            let place = place(&row.get::<_, String>(0)?, &row.get::<_, String>(3)?);
+            Ok((place, row.get::<_, String>(1)?, row.get::<_, i64>(2)?))
         })?;
-        let mut seen: BTreeMap<(String, String), Seen> = BTreeMap::new();
-        for (region, value, time_ms) in events {
-            let one = seen.entry((region, canonical_plate(&value))).or_default();
+        let mut seen: BTreeMap<(P, String), Seen> = BTreeMap::new();
+        for (place, value, time_ms) in events {
+            let Some(place) = place else { continue };
+            let one = seen.entry((place, canonical_plate(&value))).or_default();
             one.days.insert(day_of(time_ms).0);
             one.passages += 1;
             if time_ms >= one.last_ms {
@@ -175,7 +185,7 @@ impl Reader {
     }
 
     /// Codes of gates of a kind, as the days of devices name them.
-    fn gates(&self, kind: DeviceKind) -> Result<Vec<String>, QueryError> {
+    pub(super) fn gates(&self, kind: DeviceKind) -> Result<Vec<String>, QueryError> {
         let mut query = Query::default();
         query.equals("kind", Some(kind));
         query.and::<Value>("retired = 0", []);
@@ -186,8 +196,10 @@ impl Reader {
 
     fn strange_vehicles(&self, filter: &ContradictionFilter) -> Result<Vec<StrangeVehicle>, QueryError> {
         let known = self.plates(filter.region)?;
-        let strange =
-            self.seen(filter, DeviceKind::ParkingGate)?.into_iter().filter(|(place, _)| !known.contains(place));
+        let strange = self
+            .seen(filter, DeviceKind::ParkingGate, |region, _| Some(region.to_owned()))?
+            .into_iter()
+            .filter(|(place, _)| !known.contains(place));
         let mut vehicles: Vec<StrangeVehicle> = strange
             .map(|((region, plate), seen)| StrangeVehicle {
                 key: key_of(&["vehicle", &region, &plate]),
@@ -216,10 +228,7 @@ impl Reader {
     }
 
     fn unknown_people(&self, filter: &ContradictionFilter) -> Result<Vec<UnknownPeople>, QueryError> {
-        let mut seen: BTreeMap<String, u64> = BTreeMap::new();
-        for (region, _) in self.seen(filter, DeviceKind::AccessGate)?.into_keys() {
-            *seen.entry(region).or_default() += 1;
-        }
+        let seen = self.presence(filter, |region, _| Some(region.to_owned()))?;
         let mut query = Query::default();
         query.region("region", filter.region);
         let select = "region, sum(residents) FROM household";
@@ -229,8 +238,9 @@ impl Reader {
         let residents: BTreeMap<String, u64> = residents.into_iter().collect();
         let more = seen.into_iter().filter_map(|(region, seen)| {
             let entered = residents.get(&region).copied().unwrap_or(0);
+            let Presence { people: seen, by } = seen;
             let unknown = seen.checked_sub(entered).filter(|unknown| *unknown > 0)?;
-            Some(UnknownPeople { key: key_of(&["people", &region]), region, seen, residents: entered, unknown })
+            Some(UnknownPeople { key: key_of(&["people", &region]), region, seen, by, residents: entered, unknown })
         });
         let mut people: Vec<UnknownPeople> = more.collect();
         people.sort_by(|one, other| other.unknown.cmp(&one.unknown).then(one.region.cmp(&other.region)));
@@ -266,7 +276,7 @@ impl Reader {
 
 /// What a contradiction is found again by, on every node alike: half a BLAKE3 (derive-key context
 /// `townmesh 2026-11 contradiction`) of the kind of contradiction and what it is about.
-fn key_of(parts: &[&str]) -> String {
+pub(super) fn key_of(parts: &[&str]) -> String {
     let hash = blake3::derive_key("townmesh 2026-11 contradiction", &key::natural_key(parts));
     hash.iter().take(16).map(|byte| format!("{byte:02x}")).collect()
 }

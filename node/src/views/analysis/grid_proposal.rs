@@ -30,7 +30,7 @@ pub struct GridProposalFilter {
 }
 
 /// Grids that a region might be divided into, as GeoJSON (RFC 7946). The ground is that around the doors whose place is
-/// known: no outline of a region is recorded.
+/// known, whatever the region's outline: where nobody lives, a grid is drawn by hand.
 #[derive(Debug, Clone, PartialEq, Serialize, utoipa::ToSchema)]
 pub struct GridProposal {
     /// `FeatureCollection`.
@@ -175,7 +175,7 @@ impl Reader {
     }
 
     fn codes_of_grids(&self, region: RegionCode) -> Result<BTreeSet<String>, QueryError> {
-        let grids = self.grids(Some(region))?.into_iter();
+        let grids = self.grids(Some(region), None)?.into_iter();
         Ok(grids.filter_map(|(_, grid)| grid.code).map(|code| code.to_uppercase()).collect())
     }
 }

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use rusqlite::types::Value;
 use serde::Serialize;
+use townmesh_crdt::domain::date::Day;
 use townmesh_crdt::domain::polygon::Polygon;
 use townmesh_crdt::domain::position::Position;
 use townmesh_crdt::domain::region::RegionCode;
@@ -14,14 +15,15 @@ use townmesh_crdt::domain::town::{Grid, GridKind};
 use super::super::query::{BoundingBox, Query, position};
 use super::super::reader::{QueryError, Reader};
 use super::cut;
+use super::gaps::Gaps;
 
 /// Steps in each direction by which two grids are compared: a border that both name is no overlap, and less than half a
 /// percent of a grid is a slip of the pen.
-const STEPS: i64 = 32;
+pub(super) const STEPS: i64 = 32;
 /// Most households that are named as lying in no grid.
 const MOST: usize = 200;
 /// Corners of all pairs that are compared, each with a thousand places.
-const MOST_COMPARED: usize = 100_000;
+pub(super) const MOST_COMPARED: usize = 100_000;
 /// An outline of more corners is not looked through for sides that cross: that takes the square of their number.
 const MOST_CROSSED: usize = 500;
 pub(super) const HECTARE_M2: f64 = 10_000.0;
@@ -104,6 +106,8 @@ pub struct GridPlan {
     pub truncated: bool,
     /// Households of which nobody knows the place.
     pub unplaced: u64,
+    /// Ground of regions that no grid has, with dwellings or without.
+    pub ground: Gaps,
 }
 
 struct Drawn {
@@ -113,14 +117,16 @@ struct Drawn {
 }
 
 impl Reader {
-    /// The grids of a region against the rule.
+    /// The grids of a region that stand on a day, against the rule.
     ///
     /// # Errors
     /// [`QueryError`].
-    pub fn grid_plan(&self, region: Option<RegionCode>, tables: &Tables) -> Result<GridPlan, QueryError> {
+    pub fn grid_plan(&self, region: Option<RegionCode>, day: Day, tables: &Tables) -> Result<GridPlan, QueryError> {
         self.at_once(|| {
-            let mut grids = self.drawn(region)?;
+            let mut grids = self.drawn(region, day)?;
             let (overlaps, overlaps_truncated) = overlaps(&grids);
+            let outlines: Vec<&Polygon> = grids.iter().filter_map(|drawn| drawn.grid.polygon.as_ref()).collect();
+            let ground = self.gaps(region, &outlines)?;
             let mut plan = GridPlan {
                 grids: vec![],
                 overlaps,
@@ -129,6 +135,7 @@ impl Reader {
                 uncovered_households: vec![],
                 truncated: false,
                 unplaced: 0,
+                ground,
             };
             self.place_households(region, &mut grids, &mut plan)?;
             plan.truncated = cut(&mut plan.uncovered_households, MOST);
@@ -137,8 +144,8 @@ impl Reader {
         })
     }
 
-    fn drawn(&self, region: Option<RegionCode>) -> Result<Vec<Drawn>, QueryError> {
-        let grids = self.grids(region)?.into_iter();
+    fn drawn(&self, region: Option<RegionCode>, day: Day) -> Result<Vec<Drawn>, QueryError> {
+        let grids = self.grids(region, Some(day))?.into_iter();
         Ok(grids.map(|(region, grid)| Drawn { region, grid, households: 0 }).collect())
     }
 
@@ -189,14 +196,17 @@ impl Reader {
 
 /// Places in a box, in rows and columns, none on its sides.
 fn places(ground: BoundingBox) -> impl Iterator<Item = Position> {
+    (0..STEPS).flat_map(move |y| (0..STEPS).filter_map(move |x| place_in(ground, (x, y))))
+}
+
+/// The place in a box after so many of [`STEPS`] to the east and to the north, and half of one.
+pub(super) fn place_in(ground: BoundingBox, (x, y): (i64, i64)) -> Option<Position> {
     let ((south, west), (north, east)) = (ground.southwest.e7(), ground.northeast.e7());
     let step = |from: i32, to: i32, place: i64| {
         let along = (i64::from(to) - i64::from(from)) * (2 * place + 1) / (2 * STEPS);
         i32::try_from(i64::from(from) + along).unwrap_or(from)
     };
-    let row =
-        move |y: i64| (0..STEPS).filter_map(move |x| Position::from_e7(step(south, north, y), step(west, east, x)));
-    (0..STEPS).flat_map(row)
+    Position::from_e7(step(south, north, y), step(west, east, x))
 }
 
 /// Pairs that share ground, found by places that lie in both; and whether there was more to compare than is reasonable.
@@ -248,7 +258,7 @@ fn fit(drawn: &Drawn, tables: &Tables) -> GridFit {
 }
 
 /// The area of an outline in hectares, with two digits.
-pub(super) fn hectares(outline: &Polygon) -> f64 {
+pub(in crate::views) fn hectares(outline: &Polygon) -> f64 {
     (outline.area_m2() / HECTARE_M2 * 100.0).round() / 100.0
 }
 

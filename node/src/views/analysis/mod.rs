@@ -8,6 +8,7 @@
 
 mod contradictions;
 mod division;
+mod gaps;
 mod grid_proposal;
 mod grids;
 mod hazards;
@@ -17,6 +18,7 @@ mod intervals;
 mod offenders;
 mod places;
 mod population;
+mod presence;
 mod proposals;
 mod recurrence;
 mod spots;
@@ -29,7 +31,9 @@ use super::query::Query;
 use super::reader::{QueryError, Reader};
 
 pub use contradictions::{ContradictionFilter, Contradictions, Rental, RentalFault, StrangeVehicle, UnknownPeople};
+pub use gaps::{Gap, Gaps};
 pub use grid_proposal::{Area, GridProposal, GridProposalFilter, ProposedGrid, ProposedProperties};
+pub(super) use grids::hectares;
 pub use grids::{Fit, GridFit, GridPlan, Overlap, Uncovered};
 pub use hazards::{
     HazardCounts, HazardGroup, HazardGrouping, HazardKind, HazardStatistics, HazardStatisticsFilter, Hundredths,
@@ -41,6 +45,7 @@ pub use intervals::{IntervalFilter, IntervalGroup, IntervalGrouping, Spread};
 pub use offenders::{Offence, Offender, OffenderKind, Offenders, OffendersFilter};
 pub use places::{PlaceKind, Subject};
 pub use population::{Age, Month, Population, PopulationFilter, RegionPopulation, Share, Stay};
+pub use presence::{CrowdedDoor, SeenBy};
 pub use proposals::{HandlingForm, Proposal, Proposals, ProposalsFilter, SuggestedForm};
 pub use recurrence::{Cause, CauseGrouping, Recurrence, RecurrenceFilter, RecurrenceGroup, RecurringCase};
 pub use spots::{HotSpot, HotSpotFilter, HotSpots, Peak, SpotCounts, SpotSource};

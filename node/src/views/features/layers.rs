@@ -69,6 +69,7 @@ pub(super) const GRIDS: Layer = Layer {
             kind: grid.kind,
             responsible: grid.responsible,
             inspectors: grid.inspectors.len(),
+            retired: grid.retired,
         })
     },
 };

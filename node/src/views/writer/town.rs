@@ -7,10 +7,10 @@ use townmesh_crdt::domain::town::{Grid, Member, Team};
 
 use super::{Batch, Slot, coordinates, json, key};
 
-const REGION: &str = "INSERT OR REPLACE INTO region (row, code, name, kind, parent, latitude, longitude) \
-    VALUES (?, ?, ?, ?, ?, ?, ?)";
-const GRID: &str = "INSERT OR REPLACE INTO grid (row, region, code, name, kind, responsible, detail) \
-    VALUES (?, ?, ?, ?, ?, ?, ?)";
+const REGION: &str = "INSERT OR REPLACE INTO region (row, code, name, kind, parent, latitude, longitude, outline) \
+    VALUES (?, ?, ?, ?, ?, ?, ?, ?)";
+const GRID: &str = "INSERT OR REPLACE INTO grid (row, region, code, name, kind, responsible, retired, detail) \
+    VALUES (?, ?, ?, ?, ?, ?, ?, ?)";
 const MEMBER: &str = "INSERT OR REPLACE INTO member (row, code, name, team, region, post, phone, retired, roles) \
     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)";
 const TEAM: &str = "INSERT OR REPLACE INTO team (row, code, name, kind, region, leader, phone, retired, nodes) \
@@ -22,17 +22,18 @@ impl Batch<'_> {
         let (latitude, longitude) = coordinates(region.position);
         let kind = region.kind.or_else(|| region.code.map(RegionCode::kind));
         let parent = region.parent.or_else(|| region.code.and_then(RegionCode::parent));
+        let outline = region.outline.as_ref().map(json).transpose()?;
         let values: &[&dyn rusqlite::ToSql] =
-            &[&slot.row, &key(region.code), &region.name, &key(kind), &key(parent), &latitude, &longitude];
+            &[&slot.row, &key(region.code), &region.name, &key(kind), &key(parent), &latitude, &longitude, &outline];
         self.run(REGION, values)?;
         self.position(slot, region.position.as_slice())
     }
 
     pub(super) fn grid(&mut self, slot: Slot<'_>, record: &FieldsRecord<Grid>) -> rusqlite::Result<()> {
         let grid = &record.record;
-        let region = key(grid.region);
+        let (region, retired) = (key(grid.region), key(grid.retired));
         let values: &[&dyn rusqlite::ToSql] =
-            &[&slot.row, &region, &grid.code, &grid.name, &key(grid.kind), &grid.responsible, &json(grid)?];
+            &[&slot.row, &region, &grid.code, &grid.name, &key(grid.kind), &grid.responsible, &retired, &json(grid)?];
         self.run(GRID, values)?;
         self.position(slot, grid.polygon.as_ref().map(Polygon::corners).unwrap_or_default())?;
         self.place_hazards(&record.id.to_string())

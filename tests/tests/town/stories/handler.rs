@@ -6,8 +6,9 @@ use townmesh_node::demo::plan::{CENTER, VEHICLE_1};
 
 use super::story::{Person, Story, by_the_case, by_what_stands, has, role_not_held, row, says, text, wrong_role};
 use super::work::{Desks, acknowledge, dispatch, done, lead_close, order, report_in, verify};
+use crate::pixel;
 
-const PHOTO: &[u8] = b"\xff\xd8\xff\xe0 a clean street";
+const REMARK: &[u8] = b"a clean street";
 
 pub(super) fn day(story: &Story<'_>) -> anyhow::Result<()> {
     let handler = story.person(VEHICLE_1, "cz-1", "handler")?;
@@ -45,7 +46,7 @@ fn does_an_order(story: &Story<'_>, handler: &Person<'_>, desks: &Desks<'_>, vil
     };
     act(&acknowledge(&event, 0))?;
     act(&report_in(&event, 0))?;
-    let photo = story.file("done.jpg", PHOTO)?;
+    let photo = story.file("done.png", &pixel::photo(REMARK))?;
     let kept = handler.runs(&["photo", "record", &photo, "--region", village])?;
     let evidence = json!({ "order_done": { "order": order(&event, 0), "result": "已清运两车", "photos": [kept["value"]["photo"]] } });
     act(&evidence)?;
