@@ -91,20 +91,31 @@ fn asks(handler: &Person<'_>, desks: &Desks<'_>, village: &str) -> anyhow::Resul
 
 /// What was sent has reached the vehicle, and is known to have; what came after has not, and is known not to have.
 fn goes_on_alone(story: &Story<'_>, handler: &Person<'_>, desks: &Desks<'_>, village: &str) -> anyhow::Result<()> {
+    desks.dispatcher.records("/v1/teams", json!({ "code": "wd-1", "nodes": [VEHICLE_1] }))?;
     let (case, event) = desks.dispatched(village, "南口", &["wd-1"])?;
     let delivery = format!("/v1/delivery?document={case}");
+    let order_is_there = |case: &str, expected: bool| {
+        let path = format!("/v1/cases/{case}");
+        desks.dispatcher.comes_to_see(&path, "/order_delivery/0/delivered", json!(expected)).map(drop)
+    };
+    order_is_there(&case, true)?;
     let is_delivered =
         |expected: bool| move |told: &Value| says(row(told, "name", &json!(VEHICLE_1))?, "/delivered", json!(expected));
     desks.dispatcher.looks_until(&delivery, is_delivered(true))?;
     story.cut_off(VEHICLE_1);
     let news = desks.dispatcher.does(&case, json!({ "comment": { "text": "请带铁锹" } }))?;
     desks.dispatcher.looks_until(&delivery, is_delivered(false))?;
+    // The order itself is there all the same; one that is sent now is not, and its team is not to blame.
+    order_is_there(&case, true)?;
+    let (later, _) = desks.dispatched(village, "桥下", &["wd-1"])?;
+    order_is_there(&later, false)?;
     for step in [acknowledge(&event, 0), report_in(&event, 0), done(&event, 0, "已清理"), lead_close("wd-1")] {
         handler.does(&case, step)?;
     }
     says(&handler.case(&case)?, "/state", json!("to_verify"))?;
     says(&desks.dispatcher.case(&case)?, "/orders/0/status", json!("sent"))?;
     story.links_return();
+    order_is_there(&later, true)?;
     let shown = desks.inspector.comes_to_see_case(&case, "to_verify")?;
     says(&shown, "/orders/0/status", json!("done"))?;
     let timeline = json!({ "rows": shown["timeline"] });
