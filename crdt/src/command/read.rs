@@ -295,6 +295,8 @@ pub struct LifeCycleRecord {
     pub id: DocumentId,
     /// The editions that none replaces, the newest first; more than one where they were published apart.
     pub newest: Vec<EditionNote>,
+    /// Editions by which somebody joined several that had been published apart, the latest first, each with those.
+    pub joined: Vec<(EditionNote, Vec<EditionNote>)>,
 }
 
 /// A table of the town as it stands.

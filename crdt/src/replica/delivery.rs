@@ -4,9 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::Replica;
 use crate::certificate::Access;
+use crate::change::{Item, record_id};
 use crate::clock::Millis;
 use crate::entry::LogId;
-use crate::id::{DocumentId, NamespaceId, NodeId};
+use crate::id::{DocumentId, NamespaceId, NodeId, RecordId};
 use crate::namespace::Namespace;
 use crate::policy;
 use crate::store::StoreError;
@@ -41,9 +42,34 @@ impl Replica {
     /// # Errors
     /// [`StoreError`].
     pub fn delivery(&mut self, namespace: &Namespace, document: DocumentId) -> Result<Vec<Delivery>, StoreError> {
+        self.delivery_where(namespace, document, |_| true)
+    }
+
+    /// How far one record of a document has travelled, such as an edition of the rules of cases.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn delivery_of_record(
+        &mut self,
+        namespace: &Namespace,
+        document: DocumentId,
+        record: RecordId,
+    ) -> Result<Vec<Delivery>, StoreError> {
+        self.delivery_where(namespace, document, |item| match item {
+            Item::Record { bytes, .. } => record_id(bytes) == record,
+            Item::Change { .. } | Item::Epoch { .. } | Item::Seen { .. } => false,
+        })
+    }
+
+    fn delivery_where(
+        &mut self,
+        namespace: &Namespace,
+        document: DocumentId,
+        is_meant: impl Fn(&Item) -> bool,
+    ) -> Result<Vec<Delivery>, StoreError> {
         let Some(number) = self.numbers.get(&self.namespace_id(namespace)).copied() else { return Ok(vec![]) };
         let mut places: BTreeMap<u32, u64> = BTreeMap::new();
-        for item in self.all_items(number, document)? {
+        for item in self.all_items(number, document)?.into_iter().filter(|item| is_meant(&item.item)) {
             let last = places.entry(item.key.log).or_default();
             *last = item.key.seq.max(*last);
         }
@@ -52,19 +78,29 @@ impl Replica {
         if places.is_empty() {
             return Ok(vec![]);
         }
+        Ok(self
+            .delivery_by(namespace, |replica, node| places.iter().all(|(log, seq)| replica.is_with(node, log, *seq))))
+    }
+
+    /// Each other node that is to have what lies in a namespace, and whether it has what is asked for.
+    pub(super) fn delivery_by(
+        &mut self,
+        namespace: &Namespace,
+        mut has: impl FnMut(&mut Self, &NodeId) -> bool,
+    ) -> Vec<Delivery> {
         let heard = self.heard();
         let others = self.trust.nodes().filter(|(node, ..)| *node != self.node());
         let concerned = others.filter_map(|(node, _, own)| Some((node, policy::access(own, namespace)?)));
         let concerned: Vec<(NodeId, Access)> = concerned.collect();
         let delivery = |(node, access): (NodeId, Access)| {
-            let delivered = places.iter().all(|(log, seq)| self.is_with(&node, log, *seq));
+            let delivered = has(self, &node);
             Delivery { node, access, delivered, heard: heard.get(&node).copied() }
         };
-        Ok(concerned.into_iter().map(delivery).collect())
+        concerned.into_iter().map(delivery).collect()
     }
 
     /// Whether a node has an entry. What it wrote itself it holds, whatever its last beacon says.
-    fn is_with(&mut self, node: &NodeId, log: &LogId, seq: u64) -> bool {
+    pub(super) fn is_with(&mut self, node: &NodeId, log: &LogId, seq: u64) -> bool {
         log.author == *node || self.claimed(node, log) >= seq
     }
 

@@ -38,6 +38,7 @@ mod ratification;
 mod receipts;
 mod record;
 mod relaying;
+mod removals;
 mod renewal;
 mod requests;
 mod restating;
@@ -70,6 +71,7 @@ pub use people::PersonalError;
 pub use private::NoCenter;
 pub use ratification::{Ratified, RatifyError, Work};
 pub use record::{RecordError, Recorded};
+pub use removals::Removal;
 pub use requests::{Carried, Request};
 pub use revocation::{Fallen, RevokeError, Revoked, Withdrawal, Withdrawn};
 

@@ -6,13 +6,13 @@ use super::super::book;
 use super::super::case::{self, Actor, CaseRef};
 use super::super::household::{self, Edit};
 use super::super::read::{self, At, Reading};
-use super::super::{CommandError, Outcome, duplicates, dwelling, moves, people, table};
-use super::{Done, InboxKind, OpenConflict, Place, Side, open, settled};
+use super::super::{CommandError, Outcome, duplicates, dwelling, life_cycle, moves, people, table};
+use super::{ActionKey, Done, InboxKind, Need, OpenConflict, Place, Side, open, settled};
 use crate::change::AssertionId;
 use crate::clock::Millis;
 use crate::document::Content;
 use crate::domain::books::BookKind;
-use crate::domain::case::{Action, OrderRef};
+use crate::domain::case::{Action, OrderRef, Reason, ReopenCause};
 use crate::domain::dwelling::Dwelling;
 use crate::domain::household::{Household, Resident};
 use crate::domain::person::PersonalData;
@@ -42,8 +42,12 @@ pub enum Choice {
     Distinct,
     /// It stays as it stands, but for these orders, which are called off.
     Settle(Vec<OrderRef>),
-    /// It was seen that the event has no effect.
+    /// It was seen that the event has no effect, and is left so.
     Acknowledge,
+    /// What had no effect is done once more, in the name of whoever settles.
+    Restate,
+    /// A case that was closed unaware of something is taken up again.
+    Reopen,
 }
 
 /// Which conflict, as whoever settles it saw it.
@@ -74,6 +78,11 @@ pub(super) struct Of<'a> {
 }
 
 impl Of<'_> {
+    /// The document, where it is a case.
+    pub(super) fn case(&self) -> CaseRef {
+        CaseRef { namespace: self.namespace.clone(), document: self.document }
+    }
+
     pub(super) fn read(&self, replica: &mut Replica) -> Result<Reading, StoreError> {
         read::of_kind(replica, self.namespace, self.kind, self.document).map_err(|error| match error {
             read::ReadError::Store(error) => error,
@@ -125,6 +134,7 @@ fn carry_out(
         found.ok_or(CommandError::NoSuchSide { side: number, sides: conflict.sides.len() })
     };
     let is_household = of.kind == DocumentKind::Household;
+    let offers = |action: ActionKey| conflict.offers.iter().any(|offer| offer.action == action);
     match (&conflict.place, choice) {
         (Place::Field { at, said }, Choice::Keep(number)) => {
             let side = side(*number)?;
@@ -170,11 +180,27 @@ fn carry_out(
         (Place::Events(events), Choice::Acknowledge) if conflict.kind == InboxKind::WithoutEffect => {
             on_case(replica, of, *events, vec![], actor, now).map(Some)
         }
+        (Place::Events([event, _]), Choice::Restate) if offers(ActionKey::Restate) => {
+            restate(replica, of, *event, actor, now).map(Some)
+        }
+        (Place::Events(events), Choice::Reopen) if offers(ActionKey::Reopen) => {
+            let actor = actor.ok_or(CommandError::ActorMissing)?;
+            // Whoever may not settle is refused before anything is staged.
+            check_need(conflict, ActionKey::Reopen, actor)?;
+            let action = Action::Reopen { cause: ReopenCause::LateNews };
+            case::act(replica, &of.case(), actor, action, now)?;
+            on_case(replica, of, *events, vec![], Some(actor), now).map(Some)
+        }
+        (Place::Editions(editions), Choice::Keep(number)) => {
+            let kept = editions.get(side(*number)?.side.saturating_sub(1)).copied();
+            let actor = actor.ok_or(CommandError::ActorMissing)?;
+            life_cycle::keep(replica, kept.ok_or(CommandError::ConflictChanged)?, actor, now).map(Some)
+        }
         (Place::Move(between), Choice::Keep(number)) => {
             let stands = side(*number)?.event;
             moves::settle(replica, of.document, *between, stands, now).map(Some)
         }
-        (Place::Field { .. } | Place::Residents(_) | Place::Events(_) | Place::Editions | Place::Move(_), _) => {
+        (Place::Field { .. } | Place::Residents(_) | Place::Events(_) | Place::Editions(_) | Place::Move(_), _) => {
             Err(CommandError::NotOffered)
         }
     }
@@ -267,7 +293,7 @@ fn answer(
     duplicates::answer(replica, place, two, answer, now)
 }
 
-fn on_case(
+pub(super) fn on_case(
     replica: &mut Replica,
     of: &Of<'_>,
     between: [RecordId; 2],
@@ -275,9 +301,35 @@ fn on_case(
     actor: Option<&Actor>,
     now: Millis,
 ) -> Result<Recorded, CommandError> {
-    let case = CaseRef { namespace: of.namespace.clone(), document: of.document };
     let actor = actor.ok_or(CommandError::ActorMissing)?;
-    let acted = case::act(replica, &case, actor, Action::Settle { between, call_off }, now)?;
+    let acted = case::act(replica, &of.case(), actor, Action::Settle { between, call_off }, now)?;
     // A case takes each action as a new event.
     acted.recorded().copied().ok_or(CommandError::ConflictChanged)
+}
+
+/// Does once more what an event without effect says.
+fn restate(
+    replica: &mut Replica,
+    of: &Of<'_>,
+    event: RecordId,
+    actor: Option<&Actor>,
+    now: Millis,
+) -> Result<Recorded, CommandError> {
+    let actor = actor.ok_or(CommandError::ActorMissing)?;
+    let Reading::Case(record) = of.read(replica)? else { return Err(CommandError::ConflictSettled) };
+    let void = record.case.timeline.into_iter().find(|entry| entry.event == event);
+    let action = void.ok_or(CommandError::ConflictChanged)?.action;
+    let acted = case::act(replica, &of.case(), actor, action, now)?;
+    acted.recorded().copied().ok_or(CommandError::ConflictChanged)
+}
+
+/// That somebody acts in a role that an action of a conflict of a case needs.
+fn check_need(conflict: &OpenConflict, action: ActionKey, actor: &Actor) -> Result<(), CommandError> {
+    let offer = conflict.offers.iter().find(|offer| offer.action == action).ok_or(CommandError::NotOffered)?;
+    match &offer.needs {
+        Need::Role(roles) if !roles.contains(&actor.role) => {
+            Err(CommandError::CaseRefused { reason: Reason::WrongRole, because_of: None, state: None })
+        }
+        Need::Role(_) | Need::Record | Need::Center => Ok(()),
+    }
 }

@@ -105,12 +105,11 @@ impl Judge<'_> {
             }
             Action::Settle { between, call_off } => {
                 let known = between.iter().all(|event| self.history.knew_of(place, *event));
-                let open = match between {
-                    // One event named twice: that it had no effect was seen.
-                    [one, other] if one == other => call_off.is_empty() && self.case.may_acknowledge(*one),
-                    _ => self.case.open_conflicts().any(|conflict| conflict.is_between(*between)),
-                };
-                (known && open).then_some(()).ok_or(Reason::NoSuchConflict.into())
+                if !known {
+                    return Err(Reason::NoSuchConflict.into());
+                }
+                let settled = self.case.may_settle(*between, call_off);
+                settled.map_err(|(reason, because_of)| Refusal { because_of, ..reason.into() })
             }
             Action::Report(_)
             | Action::AskCheck { .. }

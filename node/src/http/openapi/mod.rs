@@ -122,6 +122,7 @@ use townmesh_crdt::domain::door_tag::TagName;
         super::tracks::show,
         super::tracks::coverage,
         super::delivery::list,
+        super::delivery::removals,
         super::completeness::show,
         super::completeness::by_region,
         super::life_cycle::show,

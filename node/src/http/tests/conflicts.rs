@@ -282,7 +282,7 @@ async fn a_contested_phone_is_masked_before_and_after_it_is_settled() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_duplicate_dispatch_is_settled_by_whoever_may_and_stays() {
+async fn a_duplicate_dispatch_is_settled_and_taken_back_by_whoever_may() {
     let node = Node::start().await;
     let case = node.dispatched_twice().await;
     let conflict = node.conflict(&case).await;
@@ -308,10 +308,24 @@ async fn a_duplicate_dispatch_is_settled_by_whoever_may_and_stays() {
     assert!(orders.contains(&(&json!("north"), &json!("called_off"))), "{orders:?}");
     assert!(orders.contains(&(&json!("south"), &json!("sent"))), "{orders:?}");
     let told = node.settled().await;
-    assert_eq!((&told[0]["undoable"], &told[0]["choice"]["said"][0]["by"]), (&json!(false), &json!("pqy-1")));
+    assert_eq!((&told[0]["undoable"], &told[0]["choice"]["said"][0]["by"]), (&json!(true), &json!("pqy-1")));
     let (status, answer) = node.undo(&told[0]["id"]).await;
-    assert_eq!((status, code(&answer)), (StatusCode::CONFLICT, "not_undoable"));
-    assert!(answer["message_zh"].as_str().unwrap().contains("不能撤销"), "{answer}");
+    assert_eq!((status, code(&answer)), (StatusCode::UNPROCESSABLE_ENTITY, "actor_missing"));
+    let path = format!("/v1/conflicts/settled/{}/undo", told[0]["id"].as_str().unwrap());
+    let by = |role: &str| json!({ "actor": { "by": "zbz-1", "role": role, "note": "两队都去" } });
+    let (status, answer) = node.post(&path, &by("handler")).await;
+    assert_eq!((status, code(&answer)), (StatusCode::UNPROCESSABLE_ENTITY, "wrong_role"));
+    let (status, answer) = node.post(&path, &json!({ "role": "duty_head" })).await;
+    assert_eq!((status, code(&answer)), (StatusCode::UNPROCESSABLE_ENTITY, "body"));
+    let (status, answer) = node.post(&path, &by("duty_head")).await;
+    assert_eq!((status, &answer["value"]["conflict"]), (StatusCode::OK, &conflict["id"]), "{answer}");
+    let (_, shown) = node.fetch(&format!("/v1/cases/{case}")).await;
+    let sent = shown["orders"].as_array().unwrap().iter().filter(|one| one["status"] == "sent").count();
+    assert_eq!((sent, node.conflict(&case).await["id"].clone()), (2, conflict["id"].clone()));
+    let told = node.settled().await;
+    assert_eq!((&told[0]["stands"], &told[0]["undoable"]), (&json!(false), &json!(false)));
+    let (status, answer) = node.post(&path, &by("duty_head")).await;
+    assert_eq!((status, code(&answer)), (StatusCode::CONFLICT, "conflict_changed"));
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -8,6 +8,8 @@ mod interleavings;
 mod merges;
 mod orders;
 mod random;
+mod settlements;
 mod soundness;
 mod town;
 mod transitions;
+mod unaware;
