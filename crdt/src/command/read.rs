@@ -191,6 +191,9 @@ pub struct Said {
     pub assertion: AssertionId,
     /// The node that signed it, where that is known.
     pub node: Option<NodeId>,
+    /// The account of the person, where they said so.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub by: Option<String>,
     /// When, by its author's clock.
     pub at: Millis,
 }

@@ -140,6 +140,8 @@ pub struct Replica {
     trust: Trust,
     /// Trusted statements that stand in `auth` as it is held here.
     recorded_statements: BTreeSet<CertificateId>,
+    /// In whose name fields are written.
+    writes_for: Option<String>,
     /// A statement of `auth` found no room to wait for its issuer, or a period waits for its author or family.
     left_out: bool,
     /// [`Trust::growth`] when such were last tried again.
@@ -259,6 +261,7 @@ impl Replica {
             next_log: 0,
             keyring: Keyring::default(),
             recorded_statements: BTreeSet::new(),
+            writes_for: None,
             left_out: false,
             tried_at: 0,
             shelves: BTreeMap::new(),

@@ -124,6 +124,13 @@ fn open(opener: &mut Opener) -> Result<Replica, OpenError> {
 tokio::task_local! {
     /// The request with a key that this task carries out.
     static CARRIES_OUT: CarriedRequest;
+    /// The account for whom this task writes.
+    static WRITES_FOR: String;
+}
+
+/// Does some work in the name of somebody: what is written stands beside their account.
+pub async fn writing_for<F: Future>(account: String, work: F) -> F::Output {
+    WRITES_FOR.scope(account, work).await
 }
 
 /// Does some work on behalf of a request: what it records is noted together with that, in one commit.
@@ -170,8 +177,11 @@ impl Engine {
     ) -> Result<T, EngineError> {
         let (answer, answered) = oneshot::channel();
         let request = CARRIES_OUT.try_with(Clone::clone).ok();
+        let account = WRITES_FOR.try_with(Clone::clone).ok();
         let job: Job = Box::new(move |replica, now| {
+            replica.write_for(account);
             let outcome = job(replica, now);
+            replica.write_for(None);
             if let (Ok(_), Some(request)) = (&outcome, &request) {
                 replica.note_request(request, now);
             }

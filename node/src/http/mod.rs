@@ -262,6 +262,7 @@ impl Api {
             .route("/ogc/", get(ogc::landing))
             .nest("/georeport/v2", georeport::router())
             .layer(from_fn_with_state(self.clone(), once::once))
+            .layer(from_fn(reveal::write_for))
             .layer(from_fn(bounds::limit_time));
         let streaming = Router::new()
             .route("/v1/import", post(import::import).layer(DefaultBodyLimit::disable()))

@@ -289,7 +289,7 @@ fn sides(values: &[ConflictValue]) -> Vec<Side> {
 }
 
 fn side(number: usize, [value, chinese, english]: [String; 3], said: &[Said]) -> Side {
-    let speaker = |said: &Said| Speaker { node: said.node, by: None, role: None, at_ms: said.at };
+    let speaker = |said: &Said| Speaker { node: said.node, by: said.by.clone(), role: None, at_ms: said.at };
     let said = said.iter().map(speaker).collect();
     Side { side: number, value, chinese, english, said, resident: None, event: None, stands: true, orders: vec![] }
 }

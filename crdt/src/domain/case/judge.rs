@@ -126,7 +126,10 @@ impl<'a> Judge<'a> {
         if !in_time && !rule.allows(view.map(|belief| belief.state)) {
             return Err(self.out_of_place(place));
         }
-        self.check(place, placed, rule)?;
+        if let Err(refusal) = self.check(place, placed, rule) {
+            self.believe_refused(place, rule, &refusal);
+            return Err(refusal);
+        }
         self.overrule(place, step);
         if let Some(by) = self.beaten_by(place, step) {
             self.believe(place, rule, Some(by));
@@ -264,6 +267,18 @@ impl<'a> Judge<'a> {
     fn believe(&mut self, place: usize, rule: &Rule, lost_to: Option<usize>) {
         if let Some(state) = self.target(rule.to) {
             self.beliefs.push(Belief { place, state, lost_to });
+        }
+    }
+
+    /// Notes where the author of a refused step believed to have moved the case: with reason, where somebody else had decided the
+    /// same without knowing of it, so that whoever goes on from it goes on from that; in vain, where it was decided otherwise.
+    fn believe_refused(&mut self, place: usize, rule: &Rule, refusal: &Refusal) {
+        if refusal.reason == Reason::DecidedAlready {
+            return self.believe(place, rule, None);
+        }
+        let winner = refusal.because_of.filter(|_| refusal.conflict.is_some());
+        if let Some(winner) = winner.and_then(|event| self.history.place_of(event)) {
+            self.believe(place, rule, Some(winner));
         }
     }
 

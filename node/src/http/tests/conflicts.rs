@@ -348,3 +348,20 @@ async fn what_was_settled_is_paged_the_latest_first() {
     let (status, answer) = node.fetch("/v1/conflicts/settled?kind=field").await;
     assert_eq!((status, code(&answer)), (StatusCode::BAD_REQUEST, "query"));
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_settles_a_field_is_told_by_the_account_that_the_program_names() {
+    let node = Node::start().await;
+    let document = node.contested(rooms).await;
+    let conflict = node.conflict(&document).await;
+    assert_eq!(conflict["sides"][0]["said"][0].get("by"), None, "nobody named an account: {conflict}");
+    let path = format!("/v1/conflicts/{}/settle", conflict["id"].as_str().unwrap());
+    let body = json!({ "action": "keep", "side": 1, "revision": conflict["revision"] });
+    let mut request = node.request("POST", &path, Body::from(body.to_string()));
+    request.headers_mut().insert(USER_HEADER, "wyj-1".parse().unwrap());
+    request.headers_mut().insert("content-type", "application/json".parse().unwrap());
+    let (status, answer) = node.send(request).await;
+    assert_eq!(status, StatusCode::OK, "{answer}");
+    let told = node.settled().await;
+    assert_eq!(told[0]["choice"]["said"][0]["by"], "wyj-1", "{told:?}");
+}

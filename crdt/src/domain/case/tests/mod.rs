@@ -7,6 +7,7 @@ mod editions;
 mod interleavings;
 mod merges;
 mod orders;
+mod pairs;
 mod random;
 mod settlements;
 mod soundness;
