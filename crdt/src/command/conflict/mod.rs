@@ -13,6 +13,7 @@ mod cases;
 mod editions;
 mod moves;
 mod settle;
+mod settle_case;
 mod settled;
 
 pub use actions::{ActionKey, Need, Offer};
@@ -21,6 +22,7 @@ pub use settled::{Done, settled, undo};
 
 use serde::Serialize;
 
+use super::CommandError;
 use super::read::{At, Conflict, ConflictValue, Duplicate, HouseholdRecord, Reading, Said, TableConflict, TableRecord};
 use crate::change::AssertionId;
 use crate::clock::Millis;
@@ -89,6 +91,14 @@ pub struct OpenConflict {
     /// What may be done about it.
     pub offers: Vec<Offer>,
     place: Place,
+}
+
+impl OpenConflict {
+    /// The side with a number.
+    fn side(&self, number: usize) -> Result<&Side, CommandError> {
+        let found = self.sides.iter().find(|side| side.side == number);
+        found.ok_or(CommandError::NoSuchSide { side: number, sides: self.sides.len() })
+    }
 }
 
 /// Where in its document it is.

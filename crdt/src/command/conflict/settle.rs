@@ -3,22 +3,23 @@
 use std::collections::BTreeMap;
 
 use super::super::book;
-use super::super::case::{self, Actor, CaseRef};
+use super::super::case::{Actor, CaseRef};
 use super::super::household::{self, Edit};
 use super::super::read::{self, At, Reading};
 use super::super::{CommandError, Outcome, duplicates, dwelling, life_cycle, moves, people, table};
-use super::{ActionKey, Done, InboxKind, Need, OpenConflict, Place, Side, open, settled};
+use super::settle_case::{self, Choosing};
+use super::{Done, OpenConflict, Place, Side, open, settled};
 use crate::change::AssertionId;
 use crate::clock::Millis;
 use crate::document::Content;
 use crate::domain::books::BookKind;
-use crate::domain::case::{Action, OrderRef, Reason, ReopenCause};
+use crate::domain::case::OrderRef;
 use crate::domain::dwelling::Dwelling;
 use crate::domain::household::{Household, Resident};
 use crate::domain::person::PersonalData;
 use crate::domain::same_person::{Answer, Two};
 use crate::entry::Lane;
-use crate::id::{ConflictId, DocumentId, RecordId, ResidentId};
+use crate::id::{ConflictId, DocumentId, ResidentId};
 use crate::namespace::Namespace;
 use crate::policy::DocumentKind;
 use crate::replica::{Recorded, Replica};
@@ -129,12 +130,8 @@ fn carry_out(
     choice: &Choice,
     now: Millis,
 ) -> Result<Option<Recorded>, CommandError> {
-    let side = |number: usize| -> Result<&Side, CommandError> {
-        let found = conflict.sides.iter().find(|side| side.side == number);
-        found.ok_or(CommandError::NoSuchSide { side: number, sides: conflict.sides.len() })
-    };
+    let side = |number: usize| conflict.side(number);
     let is_household = of.kind == DocumentKind::Household;
-    let offers = |action: ActionKey| conflict.offers.iter().any(|offer| offer.action == action);
     match (&conflict.place, choice) {
         (Place::Field { at, said }, Choice::Keep(number)) => {
             let side = side(*number)?;
@@ -162,34 +159,9 @@ fn carry_out(
         (Place::Residents(both), Choice::Distinct) => {
             answer(replica, of, *both, |_| Some(Answer::Distinct), now).map(Some)
         }
-        (Place::Events(events), Choice::Keep(number)) if conflict.kind == InboxKind::DUPLICATE_DISPATCH => {
-            let kept = side(*number)?.side;
-            let others = conflict.sides.iter().filter(|side| side.side != kept);
-            let call_off = others.flat_map(|side| &side.orders).map(|sent| sent.order).collect();
-            on_case(replica, of, *events, call_off, actor, now).map(Some)
-        }
-        (Place::Events(events), Choice::Settle(call_off)) if conflict.kind != InboxKind::WithoutEffect => {
-            let open = |order: &OrderRef| {
-                conflict.sides.iter().any(|side| side.orders.iter().any(|sent| sent.order == *order))
-            };
-            if !call_off.iter().all(open) {
-                return Err(CommandError::NoSuchOrder);
-            }
-            on_case(replica, of, *events, call_off.clone(), actor, now).map(Some)
-        }
-        (Place::Events(events), Choice::Acknowledge) if conflict.kind == InboxKind::WithoutEffect => {
-            on_case(replica, of, *events, vec![], actor, now).map(Some)
-        }
-        (Place::Events([event, _]), Choice::Restate) if offers(ActionKey::Restate) => {
-            restate(replica, of, *event, actor, now).map(Some)
-        }
-        (Place::Events(events), Choice::Reopen) if offers(ActionKey::Reopen) => {
-            let actor = actor.ok_or(CommandError::ActorMissing)?;
-            // Whoever may not settle is refused before anything is staged.
-            check_need(conflict, ActionKey::Reopen, actor)?;
-            let action = Action::Reopen { cause: ReopenCause::LateNews };
-            case::act(replica, &of.case(), actor, action, now)?;
-            on_case(replica, of, *events, vec![], Some(actor), now).map(Some)
+        (Place::Events(events), _) => {
+            let choosing = Choosing { conflict, actor, choice };
+            settle_case::settle(replica, of, *events, &choosing, now).map(Some)
         }
         (Place::Editions(editions), Choice::Keep(number)) => {
             let kept = editions.get(side(*number)?.side.saturating_sub(1)).copied();
@@ -200,7 +172,7 @@ fn carry_out(
             let stands = side(*number)?.event;
             moves::settle(replica, of.document, *between, stands, now).map(Some)
         }
-        (Place::Field { .. } | Place::Residents(_) | Place::Events(_) | Place::Editions(_) | Place::Move(_), _) => {
+        (Place::Field { .. } | Place::Residents(_) | Place::Editions(_) | Place::Move(_), _) => {
             Err(CommandError::NotOffered)
         }
     }
@@ -291,45 +263,4 @@ fn answer(
     let answer = of_two(two).ok_or(CommandError::NotOffered)?;
     let place = people::Place::new(replica, of.namespace, of.document);
     duplicates::answer(replica, place, two, answer, now)
-}
-
-pub(super) fn on_case(
-    replica: &mut Replica,
-    of: &Of<'_>,
-    between: [RecordId; 2],
-    call_off: Vec<OrderRef>,
-    actor: Option<&Actor>,
-    now: Millis,
-) -> Result<Recorded, CommandError> {
-    let actor = actor.ok_or(CommandError::ActorMissing)?;
-    let acted = case::act(replica, &of.case(), actor, Action::Settle { between, call_off }, now)?;
-    // A case takes each action as a new event.
-    acted.recorded().copied().ok_or(CommandError::ConflictChanged)
-}
-
-/// Does once more what an event without effect says.
-fn restate(
-    replica: &mut Replica,
-    of: &Of<'_>,
-    event: RecordId,
-    actor: Option<&Actor>,
-    now: Millis,
-) -> Result<Recorded, CommandError> {
-    let actor = actor.ok_or(CommandError::ActorMissing)?;
-    let Reading::Case(record) = of.read(replica)? else { return Err(CommandError::ConflictSettled) };
-    let void = record.case.timeline.into_iter().find(|entry| entry.event == event);
-    let action = void.ok_or(CommandError::ConflictChanged)?.action;
-    let acted = case::act(replica, &of.case(), actor, action, now)?;
-    acted.recorded().copied().ok_or(CommandError::ConflictChanged)
-}
-
-/// That somebody acts in a role that an action of a conflict of a case needs.
-fn check_need(conflict: &OpenConflict, action: ActionKey, actor: &Actor) -> Result<(), CommandError> {
-    let offer = conflict.offers.iter().find(|offer| offer.action == action).ok_or(CommandError::NotOffered)?;
-    match &offer.needs {
-        Need::Role(roles) if !roles.contains(&actor.role) => {
-            Err(CommandError::CaseRefused { reason: Reason::WrongRole, because_of: None, state: None })
-        }
-        Need::Role(_) | Need::Record | Need::Center => Ok(()),
-    }
 }

@@ -7,7 +7,8 @@ use serde::Serialize;
 use super::super::case::Actor;
 use super::super::read::{CaseRecord, Reading, Settlement};
 use super::super::{CommandError, Outcome, duplicates};
-use super::settle::{Of, on_case};
+use super::settle::Of;
+use super::settle_case;
 use super::{Side, cases, editions, id, id_of_field, id_of_residents, moves, side, sides};
 use crate::clock::Millis;
 use crate::document::Settled;
@@ -205,7 +206,7 @@ pub fn undo(
         if !done.stands {
             return Err(CommandError::ConflictChanged);
         }
-        let recorded = on_case(replica, &of, [event, event], vec![], actor, now)?;
+        let recorded = settle_case::take_back(replica, &of, event, actor, now)?;
         return Ok(Outcome::Changed(done.conflict, recorded));
     }
     let made = settlements(&reading).map(|(_, settlements)| settlements).unwrap_or_default();

@@ -365,3 +365,39 @@ async fn who_settles_a_field_is_told_by_the_account_that_the_program_names() {
     let told = node.settled().await;
     assert_eq!(told[0]["choice"]["said"][0]["by"], "wyj-1", "{told:?}");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_had_no_effect_is_stated_again_by_whoever_may() {
+    let node = Node::start().await;
+    let case = node.dispatched_twice().await;
+    let document: DocumentId = case.parse().unwrap();
+    let job = move |replica: &mut Replica, now| {
+        let spaces: Vec<Namespace> = replica.namespaces().into_iter().map(|(_, namespace, ..)| namespace).collect();
+        let holds = |replica: &Replica, space: &Namespace| replica.holds_document(space, document).unwrap();
+        let namespace = spaces.into_iter().find(|space| holds(replica, space)).unwrap();
+        let seen = townmesh_crdt::command::case::read(replica, &namespace, document)?.unwrap().case.heads;
+        let (by, role) = ("csd-1".to_owned(), Role::Handler);
+        let action = Action::Supervise { demand: "两日内办结".into() };
+        let event = CaseEvent { case: document, by, role, seen, note: None, action, rules: None };
+        replica.put(&namespace, DocumentKind::Case, document, event.to_bytes()?, Lane::Urgent, now)?;
+        Ok(())
+    };
+    node.engine.record(job).await.unwrap();
+    let (_, listed) = node.fetch(&format!("/v1/conflicts?document={case}&kind=without_effect")).await;
+    let void = listed["rows"][0].clone();
+    assert_eq!((&void["chinese"], &void["place"]), (&json!("操作未生效：此角色不能进行此操作"), &json!("村口")), "{void}");
+    assert!(void["number"].is_string(), "by the number of its case: {void}");
+    let actions: Vec<_> = void["actions"].as_array().unwrap().iter().map(|one| (&one["action"], &one["needs"])).collect();
+    assert_eq!(actions[1], (&json!("restate"), &json!({ "role": ["commander"] })));
+    let restate = |role: &str| json!({ "action": "restate", "actor": { "by": "zhz-1", "role": role } });
+    let (status, answer) = node.settle(&void, restate("handler")).await;
+    assert_eq!((status, code(&answer)), (StatusCode::UNPROCESSABLE_ENTITY, "wrong_role"));
+    let (status, answer) = node.settle(&void, restate("commander")).await;
+    assert_eq!(status, StatusCode::OK, "{answer}");
+    let (_, listed) = node.fetch(&format!("/v1/conflicts?document={case}&kind=without_effect")).await;
+    assert_eq!(listed["rows"], json!([]));
+    let (_, shown) = node.fetch(&format!("/v1/cases/{case}")).await;
+    assert_eq!(shown["folded"]["supervisions"][0]["demand"], "两日内办结", "{shown}");
+    let told = node.settled().await;
+    assert_eq!((&told[0]["choice"]["said"][0]["by"], &told[0]["undoable"]), (&json!("zhz-1"), &json!(false)));
+}
