@@ -45,7 +45,7 @@ impl Replica {
         self.delivery_where(namespace, document, |_| true)
     }
 
-    /// How far one record of a document has travelled, such as an edition of the rules of cases.
+    /// How far one record of a document has travelled. Empty if it is not here.
     ///
     /// # Errors
     /// [`StoreError`].

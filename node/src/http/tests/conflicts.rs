@@ -385,9 +385,14 @@ async fn what_had_no_effect_is_stated_again_by_whoever_may() {
     node.engine.record(job).await.unwrap();
     let (_, listed) = node.fetch(&format!("/v1/conflicts?document={case}&kind=without_effect")).await;
     let void = listed["rows"][0].clone();
-    assert_eq!((&void["chinese"], &void["place"]), (&json!("操作未生效：此角色不能进行此操作"), &json!("村口")), "{void}");
+    assert_eq!(
+        (&void["chinese"], &void["place"]),
+        (&json!("操作未生效：此角色不能进行此操作"), &json!("村口")),
+        "{void}"
+    );
     assert!(void["number"].is_string(), "by the number of its case: {void}");
-    let actions: Vec<_> = void["actions"].as_array().unwrap().iter().map(|one| (&one["action"], &one["needs"])).collect();
+    let actions: Vec<_> =
+        void["actions"].as_array().unwrap().iter().map(|one| (&one["action"], &one["needs"])).collect();
     assert_eq!(actions[1], (&json!("restate"), &json!({ "role": ["commander"] })));
     let restate = |role: &str| json!({ "action": "restate", "actor": { "by": "zhz-1", "role": role } });
     let (status, answer) = node.settle(&void, restate("handler")).await;

@@ -46,7 +46,7 @@ fn together() -> Town {
     town.add("ask-time", "dispatch", Role::Handler, Action::RequestExtension { minutes: 480, reason: reason() });
     town.add("ask-stop", "ask-time", Role::Handler, Action::RequestSuspension { reason: reason() });
     town.add("ask-back", "ask-stop", Role::Handler, Action::RequestReturn { order, reason: reason() });
-    town.add("supervise", "ask-back", Role::Commander, Action::Supervise { demand: reason() });
+    town.add("supervise", "ask-back", Role::Commander, supervise());
     town
 }
 

@@ -119,7 +119,7 @@ fn what_a_removed_author_did_is_done_once_more_by_one_who_had_seen_it() {
         town.fold()
     };
     assert_eq!(blind.without_effect().count(), 1, "whoever had not heard of it did not mean it");
-    town.add("other", "stolen", Role::Commander, Action::Supervise { demand: reason() });
+    town.add("other", "stolen", Role::Commander, supervise());
     assert_eq!(town.fold().without_effect().count(), 1);
     town.add("again", "stolen", Role::Dispatcher, dispatch(&["patrol"]));
     let case = check(&town, &Town::until(CaseState::Filed));
@@ -131,7 +131,7 @@ fn what_a_removed_author_did_is_done_once_more_by_one_who_had_seen_it() {
 #[test]
 fn an_event_that_was_seen_to_have_no_effect_is_shown_again_when_that_is_taken_back() {
     let mut town = Town::until(CaseState::Filed);
-    town.add("void", "file", Role::Commander, Action::Supervise { demand: reason() });
+    town.add("void", "file", Role::Commander, supervise());
     town.void("void", VoidReason::RoleNotHeld);
     let between = [town.id("void"); 2];
     town.add("seen", "void", Role::Commander, Action::Settle { between, call_off: vec![] });

@@ -128,7 +128,7 @@ fn a_team_at_the_place_bears_on_the_return_of_its_own_order_alone() {
 #[test]
 fn a_supervision_and_a_void_request_bear_on_a_closing() {
     let mut town = Town::until(Closed);
-    town.add("supervise", "pass", Role::Commander, Action::Supervise { demand: "两日内".into() });
+    town.add("supervise", "pass", Role::Commander, supervise());
     town.add("ask", "dispatch", Role::Dispatcher, Action::RequestVoid { reason: reason() });
     let case = town.fold();
     let mut found = town.conflicts(&case);
@@ -184,7 +184,7 @@ fn a_row_of_the_towns_table_goes_before_the_list() {
         let rules = RecordId([1; 16]);
         let life_cycle = LifeCycle::new([(rules, published)].into());
         let mut town = Town::until(Closed);
-        town.add("supervise", "pass", Role::Commander, Action::Supervise { demand: "两日内".into() });
+        town.add("supervise", "pass", Role::Commander, supervise());
         for input in town.events.values_mut() {
             input.event.rules = Some(rules);
         }
