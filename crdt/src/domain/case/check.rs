@@ -91,7 +91,10 @@ impl Judge<'_> {
             }
             Action::Convey { order, conveying } => self.check_conveying(place, *order, conveying.at_ms),
             Action::Assign { order, person } => self.check_person(place, *order, person),
-            Action::RequestReturn { order, .. } => self.check_order(place, *order, |order| order.status.is_open()),
+            // Of an order that somebody did meanwhile whoever decides is told; those who go on from the return are not left behind.
+            Action::RequestReturn { order, .. } => self.check_order(place, *order, |order| {
+                order.status.is_open() || !self.history.knew_of(place, order.changed_by)
+            }),
             Action::Approve { request } => self.check_request(place, *request, true),
             Action::Decline { request, .. } => self.check_request(place, *request, false),
             Action::AnswerCheck { question, found, .. } => {

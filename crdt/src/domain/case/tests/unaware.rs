@@ -84,18 +84,22 @@ fn a_case_is_verified_and_closed_before_the_evidence_of_a_returned_order_arrives
     let third = town.order("dispatch2", 0);
     town.add("done0", "dispatch2", Role::Handler, done(first));
     town.add("done2", "done0", Role::Handler, done(third));
-    let common = town.clone();
     town.add("lead", "done2", Role::Handler, lead("patrol"));
+    let common = town.clone();
     town.add_by("pass", "lead", Role::Inspector, "verifier", verify(true));
     town.add("close", "pass", Role::DutyHead, Action::Close);
     assert_eq!(town.conflicts(&town.fold()), []);
-    town.add("late", "dispatch", Role::Handler, done(second));
-    let case = check(&town, &common);
-    assert_eq!(case.state, Some(Closed));
-    let all_done = case.orders.iter().all(|order| order.status == OrderStatus::Done);
-    assert!(all_done && case.orders.len() == 3, "no work is lost, of the team that was sent instead neither");
-    let returned = (ConflictKind::DecidedApart, "late".to_owned(), "return".to_owned());
-    assert_eq!(town.conflicts(&case), [vec![returned], unaware("pass", "late")].concat(), "beside the first decision");
+    // Whether the team had heard that it was to be sent back or not.
+    for seen in ["dispatch", "ask"] {
+        let mut town = town.clone();
+        town.add("late", seen, Role::Handler, done(second));
+        let case = check(&town, &common);
+        assert_eq!(case.state, Some(Closed), "{seen}");
+        let statuses: Vec<OrderStatus> = case.orders.iter().map(|order| order.status).collect();
+        assert_eq!(statuses, [OrderStatus::Done; 3], "no work is lost, of the team that was sent instead neither");
+        let returned = (ConflictKind::DecidedApart, "late".to_owned(), "return".to_owned());
+        assert_eq!(town.conflicts(&case), [vec![returned], unaware("pass", "late")].concat(), "{seen}");
+    }
 }
 
 /// Both were dispatched apart; the order that the other side did not know of is to be returned.
