@@ -243,7 +243,6 @@ impl Replica {
         let Opening { store, identity, town, chain, mut rng, expect_data, beacon_interval } = opening;
         check_owner(&store, identity.node(), expect_data)?;
         let mut trust = Trust::new(town);
-        let chain_bytes = chain.iter().map(Statement::to_bytes).collect();
         for statement in &chain {
             trust.add(statement.clone())?;
         }
@@ -295,7 +294,7 @@ impl Replica {
             beacon_turn: 0,
             failed: false,
             spares_disk: false,
-            chain: chain_bytes,
+            chain: chain.iter().map(Statement::to_bytes).collect(),
             store,
             identity,
             own,
