@@ -71,7 +71,6 @@ fn the_commands_of_the_manual_are_understood() {
         "townmesh ratify vehicle-1 --authority k --json",
         "townmesh position list --json",
         "townmesh delivery 00000000000000000000000000000000",
-        "townmesh delivery --table limit",
         "townmesh delivery --edition 00000000000000000000000000000000 --json",
         "townmesh delivery --removal 0000000000000000000000000000000000000000000000000000000000000000",
         "townmesh removals --json",
