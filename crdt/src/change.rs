@@ -13,7 +13,8 @@
 //! | 2 | epoch | epoch, seq and head of the log that this one continues |
 //! | 3 | seen | digest of the `auth` namespace that the author held from here on |
 //!
-//! An assertion is `[record key, {field: value...}, [superseded assertion id (8 bytes)...]]`.
+//! An assertion is `[record key, {field: value...}, [superseded assertion id (8 bytes)...]]`. Field 255 is the account of who wrote
+//! it ([`WRITTEN_BY`]).
 //!
 //! A change is one Automerge change with everything left out that a receiver derives (see
 //! [`crate::document`]): actor, seq, start_op, time, op ids, object ids and actions. What cannot be written
@@ -26,7 +27,7 @@ use minicbor::{Decode, Decoder, Encode, Encoder};
 
 use crate::bounds;
 use crate::id::{DocumentId, EntryId, RecordId};
-use crate::value::{Fields, Value};
+use crate::value::{FieldId, Fields, Value, WRITTEN_BY};
 
 /// SHA-256 hash of an Automerge change.
 pub type ChangeHash = [u8; 32];
@@ -151,6 +152,11 @@ fn fixed<const N: usize>(d: &mut Decoder<'_>, what: &'static str) -> Result<[u8;
 }
 
 impl Assertion {
+    /// What it says of the record, without who wrote it.
+    pub fn values(&self) -> impl Iterator<Item = (&FieldId, &Value)> {
+        self.fields.iter().filter(|(field, _)| **field != WRITTEN_BY)
+    }
+
     fn encode(&self, e: &mut Encoder<&mut Vec<u8>>) -> Result<(), minicbor::encode::Error<std::convert::Infallible>> {
         e.array(3)?.bytes(&self.record)?;
         self.encode_value(e)

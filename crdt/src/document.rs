@@ -26,7 +26,7 @@ use crate::bounds;
 use crate::change::{Assertion, AssertionId, Change, ChangeHash, RecordKey};
 use crate::clock::HybridTime;
 use crate::id::{DocumentId, EntryId, hex};
-use crate::value::{FieldId, Fields, Value};
+use crate::value::{FieldId, Fields, Value, WRITTEN_BY};
 
 pub use history::Settled;
 
@@ -325,7 +325,7 @@ impl Content {
 
     /// Adds an assertion; in whatever order they come, those that another one supersedes do not count.
     fn state(&mut self, one: Stated, superseded: &mut Superseded) {
-        for (field, value) in &one.assertion.fields {
+        for (field, value) in one.assertion.values() {
             let gone = superseded.entry((one.assertion.record.clone(), *field)).or_default();
             gone.extend(&one.assertion.supersedes);
             let record = self.records.entry(one.assertion.record.clone()).or_default();
@@ -353,6 +353,12 @@ impl Content {
     pub fn fields(&self, record: &[u8]) -> Fields {
         let registers = self.records.get(record).into_iter().flatten();
         registers.filter_map(|(field, register)| Some((*field, register.winner()?.clone()))).collect()
+    }
+
+    /// The account of whoever made a statement about a record, where they said so.
+    pub fn written_by(&self, record: &[u8], assertion: AssertionId) -> Option<&str> {
+        let stated = self.stated.iter().find(|one| one.id == assertion && one.assertion.record == record)?;
+        stated.assertion.fields.get(&WRITTEN_BY)?.as_text()
     }
 
     /// The fields with concurrent different values.
@@ -398,15 +404,14 @@ fn registers(stated: &[&Stated]) -> BTreeMap<FieldId, Register> {
             BTreeMap::new()
         } else {
             only.assertion
-                .fields
-                .iter()
+                .values()
                 .map(|(field, value)| (*field, Register { values: vec![only.candidate(value)] }))
                 .collect()
         };
     }
     let mut by_field: BTreeMap<FieldId, BTreeMap<AssertionId, &Stated>> = BTreeMap::new();
     for one in stated {
-        for field in one.assertion.fields.keys() {
+        for (field, _) in one.assertion.values() {
             by_field.entry(*field).or_default().insert(one.id, one);
         }
     }

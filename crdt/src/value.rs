@@ -11,6 +11,10 @@ use minicbor::{Decode, Decoder, Encode, Encoder};
 /// Number of a field within its kind of record.
 pub type FieldId = u8;
 
+/// Beside the fields of a record: the account of whoever wrote them, a text. It belongs to the assertion and is no value of the
+/// record: nothing replaces it, and nobody is asked about it. Records number their own fields from below.
+pub const WRITTEN_BY: FieldId = FieldId::MAX;
+
 /// The fields of a record, or those that an edit writes.
 pub type Fields = BTreeMap<FieldId, Value>;
 

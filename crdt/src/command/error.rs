@@ -201,9 +201,9 @@ pub enum CommandError {
         "who settles, and in which role, is missing: a conflict of a case is settled by somebody with the right to"
     )]
     ActorMissing,
-    /// Events of a case stay.
+    /// It was settled by doing something that is not taken back so.
     #[error(
-        "the settlement of a case is an event and stays: what it called off is dispatched again, what it left standing is changed by the next step of the case"
+        "this was settled by a step of the case or by rules that were published, which is not taken back here: take the next step of the case, or publish other rules"
     )]
     NotUndoable,
     /// More was recorded with a settlement.
@@ -356,8 +356,7 @@ impl CommandError {
             Self::OneHousehold => "两人在同一户：请在待裁定列表中判定".into(),
             Self::Move(error) => error.chinese(),
             Self::NotUndoable => {
-                "案卷的裁定是不可更改的记录，不能撤销：已撤销的任务请重新派遣，仍有效的内容由案卷的下一步操作更改"
-                    .into()
+                "此项由案卷操作或发布流程而了结，不能在此撤销：请进行案卷的下一步操作，或另行发布流程".into()
             }
         }
     }

@@ -4,6 +4,8 @@
 //! in it, the later one stands and nobody is asked.
 
 use super::read::{At, Conflict, ConflictValue, Said, Settlement};
+use crate::change::AssertionId;
+use crate::clock::Millis;
 use crate::document::{Candidate, Content, Register, Settled};
 use crate::domain::checklist::Grade;
 use crate::domain::date::Day;
@@ -222,7 +224,13 @@ pub(super) fn sides(
 /// Who said what a candidate says, first; their name is found by its assertion.
 pub(super) fn said(content: &Content, at: &At, candidate: &Candidate) -> Said {
     let (assertion, time) = content.origin(&at.record, at.field, candidate.assertion);
-    Said { assertion, node: None, at: time.millis() }
+    said_by(content, at, assertion, time.millis())
+}
+
+/// That a statement of a record was made.
+pub(super) fn said_by(content: &Content, at: &At, assertion: AssertionId, time: Millis) -> Said {
+    let by = content.written_by(&at.record, assertion).map(str::to_owned);
+    Said { assertion, node: None, by, at: time }
 }
 
 /// A settlement of one of these fields in words; `None` for other fields, about which nobody is asked.
@@ -241,7 +249,7 @@ pub(super) fn settlement_of(
     let at = At { record: settled.record.clone(), field: settled.field };
     let [value, value_chinese, value_english] = show(&settled.choice.value);
     let (assertion, time) = (settled.choice.assertion, settled.choice.time.millis());
-    let said = vec![Said { assertion, node: None, at: time }];
+    let said = vec![said_by(content, &at, assertion, time)];
     Settlement {
         record: ResidentId::from_slice(&settled.record),
         field,

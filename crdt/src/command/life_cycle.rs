@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
+use super::case::Actor;
 use super::read::LifeCycleRecord;
 use super::town::Imported;
 use super::{CommandError, Outcome, table};
@@ -22,7 +23,7 @@ use crate::domain::tables::{MeetingRow, TableKind, TransitionRow};
 use crate::id::{DocumentId, NodeId, RecordId};
 use crate::namespace::Namespace;
 use crate::policy::DocumentKind;
-use crate::replica::{RecordError, Replica};
+use crate::replica::{RecordError, Recorded, Replica};
 use crate::store::StoreError;
 
 /// Who publishes, and why.
@@ -40,13 +41,17 @@ pub struct Publishing {
 
 impl Publishing {
     fn check(&self) -> Result<(), InputError> {
-        input::line("by", &self.by)?;
-        input::words("why", &self.why)?;
-        let bounds = [("by", &self.by, MAX_NAME), ("why", &self.why, MAX_TEXT)];
-        let long = bounds.into_iter().find(|(_, text, most)| text.len() > *most);
-        // Three bytes for each Chinese character.
-        long.map_or(Ok(()), |(name, _, most)| Err(InputError::new(name, Fault::TooLong { limit: most / 3 })))
+        check_words(&self.by, &self.why)
     }
+}
+
+fn check_words(by: &str, why: &str) -> Result<(), InputError> {
+    input::line("by", by)?;
+    input::words("why", why)?;
+    let bounds = [("by", by, MAX_NAME), ("why", why, MAX_TEXT)];
+    let long = bounds.into_iter().find(|(_, text, most)| text.len() > *most);
+    // Three bytes for each Chinese character.
+    long.map_or(Ok(()), |(name, _, most)| Err(InputError::new(name, Fault::TooLong { limit: most / 3 })))
 }
 
 /// An edition as people read of it.
@@ -191,19 +196,59 @@ pub fn publish(
         return Ok(Outcome::Unchanged(life_cycle.in_force().map(EditionNote::from)));
     }
     let edition = Edition {
-        before: life_cycle.newest().iter().take(MAX_BEFORE).map(|edition| edition.id).collect(),
+        before: newest(life_cycle),
         by: publishing.by.clone(),
         why: publishing.why.clone(),
         table: draft.table,
     };
+    let (note, recorded) = put(replica, life_cycle, edition, now)?;
+    Ok(Outcome::Created(Some(note), recorded))
+}
+
+/// Of editions that were published apart publishes one once more, after all of them; the others rule no more. The draft stays
+/// as it is.
+///
+/// # Errors
+/// [`CommandError::LifeCycle`] where there is no such edition, or the town could not work by it any more;
+/// [`CommandError::Input`], [`CommandError::Record`].
+pub(super) fn keep(
+    replica: &mut Replica,
+    kept: RecordId,
+    actor: &Actor,
+    now: Millis,
+) -> Result<Recorded, CommandError> {
+    let tables = table::tables(replica)?;
+    let life_cycle = tables.life_cycle();
+    let table = life_cycle.table_of(Some(kept)).ok_or(LifeCycleError::NoSuchEdition)?;
+    let number = life_cycle.published().iter().find(|edition| edition.id == kept).map_or(0, |edition| edition.number);
+    let why = actor.note.clone().unwrap_or_else(|| format!("各自发布的流程中采用第 {number} 版"));
+    check_words(&actor.by, &why).map_err(|error| error.within("actor"))?;
+    let unsound = table.unsound(life_cycle.tables());
+    if !unsound.is_empty() {
+        return Err(LifeCycleError::Unsound(unsound).into());
+    }
+    let edition = Edition { before: newest(life_cycle), by: actor.by.clone(), why, table: table.clone() };
+    put(replica, life_cycle, edition, now).map(|(_, recorded)| recorded)
+}
+
+/// What the next edition comes after.
+fn newest(life_cycle: &LifeCycle) -> BTreeSet<RecordId> {
+    life_cycle.newest().iter().take(MAX_BEFORE).map(|edition| edition.id).collect()
+}
+
+fn put(
+    replica: &mut Replica,
+    life_cycle: &LifeCycle,
+    edition: Edition,
+    now: Millis,
+) -> Result<(EditionNote, Recorded), CommandError> {
     let bytes = edition.to_bytes().map_err(LifeCycleError::Edition)?;
     let (id, document) = (record_id(&bytes), document_of(replica)?);
     let lane = DocumentKind::LifeCycle.lane();
     let recorded = replica.put(&Namespace::town(), DocumentKind::LifeCycle, document, bytes.clone(), lane, now)?;
     let input = EditionInput { edition, bytes, time: recorded.time.0, author: replica.node(), void: false };
     let number = life_cycle.in_force().map_or(0, |edition| edition.number).saturating_add(1);
-    let note = EditionNote::from(&Published { id, number, input });
-    Ok(Outcome::Created(Some(note), recorded))
+    Ok((EditionNote::from(&Published { id, number, input }), recorded))
 }
 
 /// Writes the rows of an edition into the draft, or the shipped ones for none, so that it can be published again; what the draft
@@ -342,8 +387,14 @@ pub(super) fn read(replica: &mut Replica) -> Result<LifeCycle, StoreError> {
 /// [`StoreError`].
 pub(super) fn record(replica: &mut Replica, document: DocumentId) -> Result<LifeCycleRecord, StoreError> {
     let tables = table::tables(replica)?;
-    let newest = tables.life_cycle().newest();
-    Ok(LifeCycleRecord { id: document, newest: newest.into_iter().map(EditionNote::from).collect() })
+    let (newest, published) = (tables.life_cycle().newest(), tables.life_cycle().published());
+    let joins = published.iter().rev().filter(|edition| !edition.input.void && edition.input.edition.before.len() > 1);
+    let joined = joins.map(|edition| {
+        let before = published.iter().filter(|before| edition.input.edition.before.contains(&before.id));
+        (EditionNote::from(edition), before.rev().map(EditionNote::from).collect())
+    });
+    let joined = joined.collect();
+    Ok(LifeCycleRecord { id: document, newest: newest.into_iter().map(EditionNote::from).collect(), joined })
 }
 
 /// The document that holds the editions; `None` where this node cannot read the town's records yet.

@@ -120,7 +120,7 @@ pub(super) fn settlements(
     }
     let merge = merge(replica, place, slot, content, &settled.sides, &accounts)?;
     let (time, assertion) = (settled.choice.time.millis(), settled.choice.assertion);
-    let said = vec![Said { assertion, node: None, at: time }];
+    let said = vec![labels::said_by(content, &at, assertion, time)];
     // All of a person is sealed in one piece: a phone that was added with the name would go with it.
     let is_open = |field| merge.conflicts.iter().any(|conflict| conflict.field == field);
     let is_said = |field| accounts.iter().any(|account| account.data.field(field) == choice.field(field));

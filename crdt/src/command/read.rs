@@ -191,6 +191,9 @@ pub struct Said {
     pub assertion: AssertionId,
     /// The node that signed it, where that is known.
     pub node: Option<NodeId>,
+    /// The account of the person, where they said so.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub by: Option<String>,
     /// When, by its author's clock.
     pub at: Millis,
 }
@@ -295,6 +298,8 @@ pub struct LifeCycleRecord {
     pub id: DocumentId,
     /// The editions that none replaces, the newest first; more than one where they were published apart.
     pub newest: Vec<EditionNote>,
+    /// Editions by which somebody joined several that had been published apart, the latest first, each with those.
+    pub joined: Vec<(EditionNote, Vec<EditionNote>)>,
 }
 
 /// A table of the town as it stands.

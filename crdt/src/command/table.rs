@@ -51,6 +51,11 @@ pub fn tables(replica: &mut Replica) -> Result<Arc<Tables>, StoreError> {
     Ok(tables)
 }
 
+/// The document that holds a table's rows; `None` where this node cannot read the town's records yet.
+pub fn document(replica: &mut Replica, kind: TableKind) -> Option<DocumentId> {
+    document_of(replica, kind).ok()
+}
+
 fn document_of(replica: &mut Replica, kind: TableKind) -> Result<DocumentId, RecordError> {
     replica.document_id(&Namespace::town(), DocumentKind::Table, &kind.natural_key())
 }

@@ -44,7 +44,7 @@ impl Content {
             if found.len() >= MAX_SETTLED {
                 break;
             }
-            for (field, value) in &one.assertion.fields {
+            for (field, value) in one.assertion.values() {
                 let sides = self.replaced(one, *field);
                 let differ = sides.iter().any(|side| Some(&side.value) != sides.first().map(|first| &first.value));
                 let answers = is_answer(&one.assertion.record, *field) && *value != Value::Null;
@@ -71,7 +71,7 @@ impl Content {
 
     /// Whether an assertion says something new of other fields than this one.
     fn adds(&self, one: &Stated, field: FieldId) -> bool {
-        one.assertion.fields.iter().filter(|(other, _)| **other != field).any(|(other, value)| {
+        one.assertion.values().filter(|(other, _)| **other != field).any(|(other, value)| {
             let before = self.replaced(one, *other);
             before.is_empty() || before.iter().any(|side| side.value != *value)
         })

@@ -47,6 +47,20 @@ impl Replica {
         Ok(self.delivered_to(namespace, &places))
     }
 
+    /// How far one record of a document has travelled. Empty if it is not here.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn delivery_of_record(
+        &mut self,
+        namespace: &Namespace,
+        document: DocumentId,
+        record: RecordId,
+    ) -> Result<Vec<Delivery>, StoreError> {
+        let mut found = self.delivery_of_records(namespace, document, &BTreeSet::from([record]))?;
+        Ok(found.remove(&record).unwrap_or_default())
+    }
+
     /// How far each of these records of a document has travelled; nothing of those that are not here.
     ///
     /// # Errors
@@ -78,19 +92,28 @@ impl Replica {
         if places.is_empty() {
             return vec![];
         }
+        self.delivery_by(namespace, |replica, node| places.iter().all(|(log, seq)| replica.is_with(node, log, *seq)))
+    }
+
+    /// Each other node that is to have what lies in a namespace, and whether it has what is asked for.
+    pub(super) fn delivery_by(
+        &mut self,
+        namespace: &Namespace,
+        mut has: impl FnMut(&mut Self, &NodeId) -> bool,
+    ) -> Vec<Delivery> {
         let heard = self.heard();
         let others = self.trust.nodes().filter(|(node, ..)| *node != self.node());
         let concerned = others.filter_map(|(node, _, own)| Some((node, policy::access(own, namespace)?)));
         let concerned: Vec<(NodeId, Access)> = concerned.collect();
         let delivery = |(node, access): (NodeId, Access)| {
-            let delivered = places.iter().all(|(log, seq)| self.is_with(&node, log, *seq));
+            let delivered = has(self, &node);
             Delivery { node, access, delivered, heard: heard.get(&node).copied() }
         };
         concerned.into_iter().map(delivery).collect()
     }
 
     /// Whether a node has an entry. What it wrote itself it holds, whatever its last beacon says.
-    fn is_with(&mut self, node: &NodeId, log: &LogId, seq: u64) -> bool {
+    pub(super) fn is_with(&mut self, node: &NodeId, log: &LogId, seq: u64) -> bool {
         log.author == *node || self.claimed(node, log) >= seq
     }
 

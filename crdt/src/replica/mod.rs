@@ -38,6 +38,7 @@ mod ratification;
 mod receipts;
 mod record;
 mod relaying;
+mod removals;
 mod renewal;
 mod requests;
 mod restating;
@@ -71,6 +72,7 @@ pub use people::PersonalError;
 pub use private::NoCenter;
 pub use ratification::{Ratified, RatifyError, Work};
 pub use record::{RecordError, Recorded};
+pub use removals::Removal;
 pub use requests::{Carried, Request};
 pub use revocation::{Fallen, RevokeError, Revoked, Withdrawal, Withdrawn};
 
@@ -139,6 +141,8 @@ pub struct Replica {
     trust: Trust,
     /// Trusted statements that stand in `auth` as it is held here.
     recorded_statements: BTreeSet<CertificateId>,
+    /// In whose name fields are written.
+    writes_for: Option<String>,
     /// A statement of `auth` found no room to wait for its issuer, or a period waits for its author or family.
     left_out: bool,
     /// [`Trust::growth`] when such were last tried again.
@@ -240,7 +244,6 @@ impl Replica {
         let Opening { store, identity, town, chain, mut rng, expect_data, beacon_interval } = opening;
         check_owner(&store, identity.node(), expect_data)?;
         let mut trust = Trust::new(town);
-        let chain_bytes = chain.iter().map(Statement::to_bytes).collect();
         for statement in &chain {
             trust.add(statement.clone())?;
         }
@@ -258,6 +261,7 @@ impl Replica {
             next_log: 0,
             keyring: Keyring::default(),
             recorded_statements: BTreeSet::new(),
+            writes_for: None,
             left_out: false,
             tried_at: 0,
             shelves: BTreeMap::new(),
@@ -291,7 +295,7 @@ impl Replica {
             beacon_turn: 0,
             failed: false,
             spares_disk: false,
-            chain: chain_bytes,
+            chain: chain.iter().map(Statement::to_bytes).collect(),
             store,
             identity,
             own,

@@ -15,7 +15,10 @@ use crate::policy::{self, Denied, DocumentKind, Form};
 use crate::seal::SealError;
 use crate::store::{FeedItem, ItemKey, StoreError, StoredItem};
 use crate::trust::next_period;
-use crate::value::Fields;
+use crate::value::{Fields, Value, WRITTEN_BY};
+
+/// Longest account of whoever writes fields, in bytes.
+const MAX_ACCOUNT: usize = 96;
 
 /// Why nothing was recorded.
 #[derive(Debug, thiserror::Error)]
@@ -78,6 +81,13 @@ pub struct Recorded {
 }
 
 impl Replica {
+    /// In whose name fields are written from now on: the account stands beside them, for whoever has to settle what several
+    /// wrote. Records name who made them themselves.
+    pub fn write_for(&mut self, account: Option<String>) {
+        let is_account = |account: &String| !account.trim().is_empty() && account.len() <= MAX_ACCOUNT;
+        self.writes_for = account.filter(is_account);
+    }
+
     /// The id of the document with this natural key.
     ///
     /// # Errors
@@ -147,9 +157,13 @@ impl Replica {
         &mut self,
         log: LogId,
         document: DocumentId,
-        edits: BTreeMap<RecordKey, Fields>,
+        mut edits: BTreeMap<RecordKey, Fields>,
     ) -> Result<Change, RecordError> {
         let number = self.number(log.namespace);
+        if let Some(account) = &self.writes_for {
+            let written = edits.values_mut().filter(|fields| !fields.is_empty() && fields.len() < bounds::MAX_FIELDS);
+            written.for_each(|fields| _ = fields.insert(WRITTEN_BY, Value::Text(account.clone())));
+        }
         if edits.len() > bounds::MAX_ASSERTIONS {
             return Err(RecordError::TooLarge { size: edits.len(), limit: bounds::MAX_ASSERTIONS });
         }

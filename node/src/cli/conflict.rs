@@ -30,10 +30,7 @@ pub(super) enum ConflictCommand {
     /// 列出已裁定的 / list what was settled, the latest first
     Settled(SettledArgs),
     /// 撤销一项裁定 / take a settlement back
-    Undo {
-        /// 裁定编号 / id of the settlement
-        id: ConflictId,
-    },
+    Undo(UndoArgs),
 }
 
 #[derive(Debug, Args)]
@@ -70,13 +67,28 @@ pub(super) struct SettledArgs {
 }
 
 #[derive(Debug, Args)]
+pub(super) struct UndoArgs {
+    /// 裁定编号 / id of the settlement
+    id: ConflictId,
+    /// 撤销人编号（案卷必填） / code of who takes it back; for cases
+    #[arg(long, requires = "role")]
+    by: Option<String>,
+    /// 以何种角色（案卷必填） / in which role; for cases
+    #[arg(long, requires = "by")]
+    role: Option<Role>,
+    /// 附言 / words beside it
+    #[arg(long, requires = "by")]
+    note: Option<String>,
+}
+
+#[derive(Debug, Args)]
 pub(super) struct SettleArgs {
     /// 冲突编号 / id of the conflict
     id: ConflictId,
     /// 所见的版次，列在冲突旁 / the revision that stands beside it, as it was seen
     #[arg(long)]
     revision: String,
-    /// 处理方式，列在冲突旁：keep、value、merge、distinct、keep_both、settle、acknowledge / one of the actions beside it
+    /// 处理方式，列在冲突旁：keep、value、merge、distinct、keep_both、settle、acknowledge、restate、reopen / one of the actions beside it
     #[arg(long)]
     action: String,
     /// 所选一方的编号 / number of the side chosen
@@ -88,10 +100,10 @@ pub(super) struct SettleArgs {
     /// 要撤销的任务：派遣事件:序号，可多次给出 / an order to call off, as EVENT:INDEX, repeatable
     #[arg(long, value_name = "EVENT:INDEX", value_parser = order)]
     call_off: Vec<Value>,
-    /// 裁定人编号（案卷必填） / code of who settles; for cases
+    /// 裁定人编号（案卷与办理流程必填） / code of who settles; for cases and their rules
     #[arg(long, requires = "role")]
     by: Option<String>,
-    /// 以何种角色（案卷必填） / in which role; for cases
+    /// 以何种角色（案卷与办理流程必填） / in which role; for cases and their rules
     #[arg(long, requires = "by")]
     role: Option<Role>,
     /// 附言 / words beside it
@@ -114,10 +126,22 @@ impl SettleArgs {
         if let Some(value) = self.value {
             body["value"] = if value.is_empty() { Value::Null } else { value.into() };
         }
-        if let (Some(by), Some(role)) = (self.by, self.role) {
-            body["actor"] = json!({ "by": by, "role": role, "note": self.note });
-        }
+        name_actor(&mut body, self.by, self.role, self.note);
         body
+    }
+}
+
+impl UndoArgs {
+    fn json(self) -> Value {
+        let mut body = json!({});
+        name_actor(&mut body, self.by, self.role, self.note);
+        body
+    }
+}
+
+fn name_actor(body: &mut Value, by: Option<String>, role: Option<Role>, note: Option<String>) {
+    if let (Some(by), Some(role)) = (by, role) {
+        body["actor"] = json!({ "by": by, "role": role, "note": note });
     }
 }
 
@@ -153,8 +177,9 @@ impl ConflictCommand {
                 let listed = client.fetch("/v1/conflicts/settled", &query)?;
                 context.output.result(&listed, |listed| listing(listed, settlement));
             }
-            Self::Undo { id } => {
-                let done = client.post(&format!("/v1/conflicts/settled/{id}/undo"), &json!({}))?;
+            Self::Undo(args) => {
+                let path = format!("/v1/conflicts/settled/{}/undo", args.id);
+                let done = client.post(&path, &args.json())?;
                 context.output.result(&done, |done| {
                     format!("已撤销 / undone\n{}", fields(done.get("value").unwrap_or(&Value::Null)))
                 });

@@ -220,6 +220,8 @@ enum Command {
     Position(position::PositionCommand),
     /// 送达情况 / which nodes have what
     Delivery(delivery::DeliveryArgs),
+    /// 注销记录及未获知的节点 / what was removed from the town, and who has not heard of it
+    Removals(delivery::RemovalsArgs),
     /// 考核：时段内案卷的各项指标 / figures of the cases of a period
     Assessment(assessment::AssessmentArgs),
     /// 辅助决策：热点、重复发生、隐患、人口、趋势、专项建议 / decision support: hot spots, recurrence, hazards, population, trend, proposals
@@ -346,6 +348,7 @@ impl Cli {
             Command::Photo(command) => command.run(&context),
             Command::Position(command) => command.run(&context),
             Command::Delivery(args) => args.run(&context),
+            Command::Removals(args) => args.run(&context),
             Command::Analysis(command) => command.run(&context),
             Command::Assessment(args) => args.run(&context),
             Command::Completeness(args) => args.run(&context),

@@ -124,6 +124,13 @@ fn open(opener: &mut Opener) -> Result<Replica, OpenError> {
 tokio::task_local! {
     /// The request with a key that this task carries out.
     static CARRIES_OUT: Keyed;
+    /// The account for whom this task writes.
+    static WRITES_FOR: String;
+}
+
+/// Does some work in the name of somebody: what is written stands beside their account.
+pub async fn writing_for<F: Future>(account: String, work: F) -> F::Output {
+    WRITES_FOR.scope(account, work).await
 }
 
 /// A request with a key, and what is held for it until nothing of it is on its way any more.
@@ -211,8 +218,11 @@ impl Engine {
     ) -> Result<T, EngineError> {
         let (answer, answered) = oneshot::channel();
         let keyed = CARRIES_OUT.try_with(Clone::clone).ok();
+        let account = WRITES_FOR.try_with(Clone::clone).ok();
         let job: Job = Box::new(move |replica, now| {
+            replica.write_for(account);
             let outcome = job(replica, now);
+            replica.write_for(None);
             if let (Ok(value), Some(keyed)) = (&outcome, &keyed)
                 && carries_out(value)
             {

@@ -4,8 +4,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use axum::body::HttpBody as _;
 use axum::extract::rejection::{JsonRejection, PathRejection, QueryRejection};
-use axum::extract::{FromRequest, FromRequestParts, Json, Path, Query, Request, State};
+use axum::extract::{FromRequest, FromRequestParts, Json, OptionalFromRequest, Path, Query, Request, State};
 use axum::http::{StatusCode, Uri, request::Parts};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
@@ -121,7 +122,8 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Payload<T> {
     type Rejection = ApiError;
 
     async fn from_request(request: Request, state: &S) -> Result<Self, ApiError> {
-        let Json(value) = Json::<T>::from_request(request, state).await.map_err(|rejection: JsonRejection| {
+        let read = <Json<T> as FromRequest<S>>::from_request(request, state).await;
+        let Json(value) = read.map_err(|rejection: JsonRejection| {
             let zh = match rejection.status() {
                 StatusCode::PAYLOAD_TOO_LARGE => "请求内容过大".to_owned(),
                 StatusCode::UNSUPPORTED_MEDIA_TYPE => "请求内容须为 application/json".to_owned(),
@@ -133,6 +135,19 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Payload<T> {
             ApiError { status: rejection.status(), message: Message::new("body", zh, rejection.body_text()) }
         })?;
         Ok(Self(value))
+    }
+}
+
+/// A body of JSON that may be left out.
+impl<S: Send + Sync, T: DeserializeOwned> OptionalFromRequest<S> for Payload<T> {
+    type Rejection = ApiError;
+
+    async fn from_request(request: Request, state: &S) -> Result<Option<Self>, ApiError> {
+        // Whatever the header says: programs name a type for an empty body, too.
+        if request.body().size_hint().exact() == Some(0) {
+            return Ok(None);
+        }
+        <Self as FromRequest<S>>::from_request(request, state).await.map(Some)
     }
 }
 

@@ -169,7 +169,7 @@ pub(super) struct SettleInput {
     value: Option<JsonValue>,
     #[serde(default)]
     call_off: Vec<OrderRef>,
-    /// Who settles; required for cases.
+    /// Who settles; required for cases and for rules of cases.
     #[serde(default)]
     actor: Option<Actor>,
 }
@@ -225,6 +225,15 @@ pub(super) async fn settle(
     Ok(recorded(&api.engine().record(job).await?))
 }
 
+/// Who takes a settlement back.
+#[derive(Debug, Default, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct UndoInput {
+    /// Required for cases, where the role decides.
+    #[serde(default)]
+    actor: Option<Actor>,
+}
+
 #[utoipa::path(
     post,
     path = "/v1/conflicts/settled/{id}/undo",
@@ -232,6 +241,7 @@ pub(super) async fn settle(
     tag = "conflicts",
     summary = "撤销裁定 / take a settlement back",
     params(("id" = ConflictId, Path, description = "裁定 / settlement")),
+    request_body = Option<UndoInput>,
     responses(
         (status = 201, description = "新记录 / recorded", body = Recorded<UndonePlace>),
         (status = 200, description = "已有，或已更改 / known before, or changed", body = Recorded<UndonePlace>),
@@ -239,14 +249,20 @@ pub(super) async fn settle(
         Missing
     )
 )]
-pub(super) async fn undo(State(api): State<Api>, Named(id): Named<ConflictId>) -> Result<Response, ApiError> {
+pub(super) async fn undo(
+    State(api): State<Api>,
+    Named(id): Named<ConflictId>,
+    input: Option<Payload<UndoInput>>,
+) -> Result<Response, ApiError> {
+    let actor = input.and_then(|Payload(input)| input.actor);
     api.views_follow().await;
     let place = api.readers().query(move |reader| reader.settlement_place(id)).await?;
     let place = place.ok_or_else(|| ApiError::not_found("本节点没有此裁定", "there is no such settlement here"))?;
     let job = move |replica: &mut Replica, now| {
         let namespace = namespace_of(&place)?;
-        let outcome: Outcome<ConflictId> = conflict::undo(replica, (&namespace, place.kind, place.document), id, now)?;
         let document = place.document;
+        let of = (&namespace, place.kind, document);
+        let outcome: Outcome<ConflictId> = conflict::undo(replica, of, id, actor.as_ref(), now)?;
         Ok(outcome.map(|conflict| UndonePlace { conflict, document, namespace: namespace.to_string() }))
     };
     Ok(recorded(&api.engine().record(job).await?))
@@ -300,6 +316,8 @@ impl Chosen {
             ActionKey::KeepBoth => Choice::Settle(vec![]),
             ActionKey::Settle => Choice::Settle(input.call_off.clone()),
             ActionKey::Acknowledge => Choice::Acknowledge,
+            ActionKey::Restate => Choice::Restate,
+            ActionKey::Reopen => Choice::Reopen,
             ActionKey::Value => {
                 let value = input.value.clone();
                 let value =

@@ -37,7 +37,8 @@
 //! | `/v1/orders/{number}/sheet` | GET | the order on a page to print and sign: HTML |
 //! | `/v1/handover` | GET | what one shift hands over to the next |
 //! | `/v1/positions` | GET, POST | where each unit was last; where this one is |
-//! | `/v1/delivery` | GET | which nodes said they hold a document; what waits for each node |
+//! | `/v1/delivery` | GET | which nodes said they hold a document, table, edition or removal; what waits for each node |
+//! | `/v1/removals` | GET | what was removed from the town, and which nodes have not heard of it |
 //! | `/v1/completeness` | GET | up to when everything is here that other nodes held, by kind and region |
 //! | `/v1/assessment`, `/v1/assessment/cases` | GET | figures of a period with their completeness; the cases behind one |
 //! | `/v1/scores`, `/v1/scores/cases` | GET | how well teams and people did in a period, by the town's weights; the cases behind a share |
@@ -268,6 +269,7 @@ impl Api {
             .route("/ogc/", get(ogc::landing))
             .nest("/georeport/v2", georeport::router())
             .layer(from_fn_with_state(self.clone(), once::once))
+            .layer(from_fn(reveal::write_for))
             .layer(from_fn(bounds::limit_time));
         let streaming = Router::new()
             .route("/v1/import", post(import::import).layer(DefaultBodyLimit::disable()))
@@ -403,6 +405,7 @@ fn whole_town() -> Router<Api> {
         .route("/v1/devices", get(town::devices).post(town::record_device))
         .route("/v1/positions", get(positions::list).post(positions::record))
         .route("/v1/delivery", get(delivery::list))
+        .route("/v1/removals", get(delivery::removals))
         .route("/v1/completeness", get(completeness::show))
         .route("/v1/completeness/regions", get(completeness::by_region))
         .route("/v1/life-cycle", get(life_cycle::show).post(life_cycle::publish))

@@ -3,9 +3,11 @@
 use std::net::SocketAddr;
 
 use axum::Json;
-use axum::extract::{FromRequestParts, State};
+use axum::extract::{FromRequestParts, Request, State};
 use axum::http::StatusCode;
 use axum::http::request::Parts;
+use axum::middleware::Next;
+use axum::response::Response;
 use serde::Deserialize;
 use townmesh_crdt::domain::date::Day;
 use utoipa::IntoParams;
@@ -14,12 +16,12 @@ use super::Api;
 use super::bounds::Params;
 use super::error::ApiError;
 use super::openapi::problems::{Noted, Wrong};
-use crate::engine::now;
+use crate::engine::{self, now};
 use crate::message::Message;
 use crate::reveals::{MAX_REASON, MAX_USER, Reveal, RevealKind, RevealPage};
 use crate::views::Page;
 
-/// Header in which a program says for whom it asks.
+/// Header in which a program says for whom it asks: noted with what is revealed, and beside what is written.
 pub const USER_HEADER: &str = "townmesh-user";
 
 /// Where a connection comes from; added to each of its requests.
@@ -47,6 +49,14 @@ impl Asker {
     /// Who asked, as the program that asks says.
     pub(super) fn user(&self) -> Option<String> {
         self.user.clone()
+    }
+}
+
+/// Whatever a request writes stands beside the account of whom its program asks for.
+pub(super) async fn write_for(asker: Asker, request: Request, next: Next) -> Response {
+    match asker.user {
+        Some(user) => engine::writing_for(user, next.run(request)).await,
+        None => next.run(request).await,
     }
 }
 

@@ -387,7 +387,8 @@ impl Desk<'_> {
             let undoable = |done: &conflict::Done| done.undoable && is_text(&reading, &done.subject);
             let done: Vec<_> = done.into_iter().filter(|(done, _)| undoable(done)).collect();
             let Some((done, record)) = self.task.dice.one_of(&done).cloned() else { continue };
-            let outcome = conflict::undo(self.task.replica, (&namespace, kind, document), done.id, self.task.now)?;
+            let outcome =
+                conflict::undo(self.task.replica, (&namespace, kind, document), done.id, None, self.task.now)?;
             let Some(recorded) = outcome.recorded() else { return Ok(Done::Staged(None)) };
             // The one that was shown is put back last.
             let mut values: Vec<String> = Vec::new();

@@ -1,31 +1,29 @@
 //! Conflicts of cases: what two sides decided without knowing of each other, and what had no effect.
 
 use super::super::read::CaseRecord;
-use super::{InboxKind, Need, OpenConflict, Place, SentOrder, Side, Speaker, actions, id, revision};
-use crate::domain::case::{Action, Case, Conflict, Effect, TimelineEntry, milliseconds};
+use super::{InboxKind, OpenConflict, Place, SentOrder, Side, Speaker, actions, id, revision};
+use crate::domain::case::{Action, Case, Conflict, ConflictKind, Effect, TimelineEntry, milliseconds};
 use crate::id::{ConflictId, DocumentId, RecordId};
 
 /// Most conflicts of a case that people are shown; the others come up as these are settled.
 const MAX_SHOWN: usize = 128;
 
 pub(super) fn open(record: &CaseRecord) -> Vec<OpenConflict> {
-    let settling = actions::settling(&record.steps);
-    let conflicts = record.case.open_conflicts().map(|conflict| of_conflict(record, conflict, &settling));
-    let void = record.case.without_effect().map(|entry| of_void_event(record, entry, &settling));
+    let conflicts = record.case.open_conflicts().map(|conflict| of_conflict(record, conflict));
+    let void = record.case.without_effect().map(|entry| of_void_event(record, entry));
     conflicts.chain(void).take(MAX_SHOWN).collect()
 }
 
 /// Two events are one conflict whichever of them stands.
-pub(super) fn id_of(document: DocumentId, conflict: &Conflict) -> ConflictId {
-    let (one, other) = (conflict.stands.min(conflict.other), conflict.stands.max(conflict.other));
-    id(document, &[b"events", conflict.kind.to_string().as_bytes(), &one.0, &other.0])
+pub(super) fn id_of(document: DocumentId, kind: ConflictKind, [one, other]: [RecordId; 2]) -> ConflictId {
+    id(document, &[b"events", kind.to_string().as_bytes(), &one.min(other).0, &one.max(other).0])
 }
 
 pub(super) fn id_of_event(document: DocumentId, event: RecordId) -> ConflictId {
     id(document, &[b"event", &event.0])
 }
 
-fn of_conflict(record: &CaseRecord, conflict: &Conflict, settling: &Need) -> OpenConflict {
+fn of_conflict(record: &CaseRecord, conflict: &Conflict) -> OpenConflict {
     let (document, case) = (record.id, &record.case);
     let events = [conflict.stands, conflict.other];
     let side = |number: usize, event, stands| Side { stands, ..side(case, number, event) };
@@ -34,7 +32,7 @@ fn of_conflict(record: &CaseRecord, conflict: &Conflict, settling: &Need) -> Ope
     // An order that moved on meanwhile makes it another conflict for whoever would call it off.
     let moved = orders.map(|order| order.changed_by.0.to_vec());
     OpenConflict {
-        id: id_of(document, conflict),
+        id: id_of(document, conflict.kind, events),
         revision: revision(events.iter().map(|event| event.0.to_vec()).chain(moved)),
         kind: InboxKind::Case(conflict.kind),
         resident: None,
@@ -43,12 +41,12 @@ fn of_conflict(record: &CaseRecord, conflict: &Conflict, settling: &Need) -> Ope
         english: conflict.kind.english().to_owned(),
         personal: false,
         sides,
-        offers: actions::of_case(conflict.kind, settling),
+        offers: actions::of_case(conflict.kind, &record.steps),
         place: Place::Events(events),
     }
 }
 
-fn of_void_event(record: &CaseRecord, entry: &TimelineEntry, settling: &Need) -> OpenConflict {
+fn of_void_event(record: &CaseRecord, entry: &TimelineEntry) -> OpenConflict {
     let (document, case) = (record.id, &record.case);
     let (chinese, english) = why(entry.effect);
     let because_of = match entry.effect {
@@ -67,7 +65,7 @@ fn of_void_event(record: &CaseRecord, entry: &TimelineEntry, settling: &Need) ->
         english: format!("without effect: {english}"),
         personal: false,
         sides,
-        offers: actions::of_void_event(settling),
+        offers: actions::of_void_event(entry, &record.steps),
         place: Place::Events([entry.event, entry.event]),
     }
 }
@@ -111,11 +109,14 @@ fn words(entry: &TimelineEntry) -> [String; 3] {
         Some(step) => (step.to_string(), step.chinese(), step.english()),
         None => (String::new(), "审批", "decision"),
     };
-    let detail = detail(&entry.action).or_else(|| entry.note.clone()).unwrap_or_default();
-    if detail.is_empty() {
-        return [key, chinese.to_owned(), english.to_owned()];
-    }
-    [key, format!("{chinese}：{detail}"), format!("{english}: {detail}")]
+    let detail = detail(&entry.action).filter(|detail| !detail.is_empty()).or_else(|| entry.note.clone());
+    let [in_chinese, in_english] = told(&entry.action).unwrap_or_default();
+    let in_full = |step: &str, told: &str, [colon, comma]: [&str; 2]| {
+        let parts = [Some(told), detail.as_deref()].into_iter().flatten().filter(|part| !part.is_empty());
+        let words = parts.collect::<Vec<_>>().join(comma);
+        if words.is_empty() { step.to_owned() } else { format!("{step}{colon}{words}") }
+    };
+    [key, in_full(chinese, in_chinese, ["：", "，"]), in_full(english, in_english, [": ", ", "])]
 }
 
 fn detail(action: &Action) -> Option<String> {
@@ -125,12 +126,38 @@ fn detail(action: &Action) -> Option<String> {
     if let Action::File { category, severity, .. } = action {
         return Some(format!("{category}, {}", severity.chinese()));
     }
+    if let Action::Report(report) = action {
+        return Some(report.description.clone());
+    }
     if let Action::Refuse { reason: text }
+    | Action::RequestReturn { reason: text, .. }
+    | Action::RequestExtension { reason: text, .. }
+    | Action::RequestSuspension { reason: text }
+    | Action::RequestVoid { reason: text }
     | Action::Decline { reason: text, .. }
+    | Action::AnswerCheck { answer: text, .. }
+    | Action::HandleOnSpot { result: text, .. }
+    | Action::OrderDone { result: text, .. }
+    | Action::Supervise { demand: text, .. }
+    | Action::Reply { answer: text, .. }
     | Action::Verify { finding: text, .. }
     | Action::LeadClose { team: text, .. } = action
     {
         return Some(text.clone());
+    }
+    None
+}
+
+/// What a callback or a look at the place says, and why a case is taken up again, in Chinese and English.
+fn told(action: &Action) -> Option<[&'static str; 2]> {
+    if let Action::Callback { solved, .. } = action {
+        return Some(if *solved { ["已解决", "solved"] } else { ["未解决", "unsolved"] });
+    }
+    if let Action::AnswerCheck { found, .. } = action {
+        return Some(if *found { ["属实", "it is there"] } else { ["未发现问题", "nothing is there"] });
+    }
+    if let Action::Reopen { cause } = action {
+        return Some([cause.chinese(), cause.english()]);
     }
     None
 }

@@ -10,8 +10,10 @@
 
 mod actions;
 mod cases;
+mod editions;
 mod moves;
 mod settle;
+mod settle_case;
 mod settled;
 
 pub use actions::{ActionKey, Need, Offer};
@@ -20,10 +22,8 @@ pub use settled::{Done, settled, undo};
 
 use serde::Serialize;
 
-use super::life_cycle::EditionNote;
-use super::read::{
-    At, Conflict, ConflictValue, Duplicate, HouseholdRecord, LifeCycleRecord, Reading, Said, TableConflict, TableRecord,
-};
+use super::CommandError;
+use super::read::{At, Conflict, ConflictValue, Duplicate, HouseholdRecord, Reading, Said, TableConflict, TableRecord};
 use crate::change::AssertionId;
 use crate::clock::Millis;
 use crate::domain::case::{ConflictKind, OrderRef};
@@ -93,6 +93,14 @@ pub struct OpenConflict {
     place: Place,
 }
 
+impl OpenConflict {
+    /// The side with a number.
+    fn side(&self, number: usize) -> Result<&Side, CommandError> {
+        let found = self.sides.iter().find(|side| side.side == number);
+        found.ok_or(CommandError::NoSuchSide { side: number, sides: self.sides.len() })
+    }
+}
+
 /// Where in its document it is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Place {
@@ -103,8 +111,8 @@ enum Place {
     },
     Residents([ResidentId; 2]),
     Events([RecordId; 2]),
-    /// Publishing the rules once more settles it.
-    Editions,
+    /// The editions published apart, in the order of the sides: publishing once more settles it.
+    Editions(Vec<RecordId>),
     /// Two events of a move.
     Move([RecordId; 2]),
 }
@@ -190,7 +198,7 @@ pub fn open(reading: &Reading) -> Vec<OpenConflict> {
             let conflicts = record.conflicts.iter();
             conflicts.map(|conflict| of_field(record.id, conflict, actions::of_centers())).collect()
         }
-        Reading::LifeCycle(record) if record.newest.len() > 1 => vec![of_editions(record)],
+        Reading::LifeCycle(record) if record.newest.len() > 1 => vec![editions::of(record)],
         Reading::LifeCycle(_)
         | Reading::DoorTags(_)
         | Reading::Inspections(_)
@@ -234,29 +242,6 @@ fn of_cell(record: &TableRecord, conflict: &TableConflict) -> OpenConflict {
         sides: sides(&conflict.values),
         offers: actions::of_cell(),
         place: field_place(&conflict.at, &conflict.values),
-    }
-}
-
-/// The newer one is in force until somebody publishes what they come to together.
-fn of_editions(record: &LifeCycleRecord) -> OpenConflict {
-    let side = |(number, edition): (usize, &EditionNote)| {
-        let EditionNote { number: of, why, by, author, time_ms, .. } = edition;
-        let words = [of.to_string(), format!("第 {of} 版：{why}"), format!("edition {of}: {why}")];
-        let said = Speaker { node: Some(*author), by: Some(by.clone()), role: None, at_ms: *time_ms };
-        Side { said: vec![said], stands: number == 1, ..side(number, words, &[]) }
-    };
-    OpenConflict {
-        id: id(record.id, &[b"editions"]),
-        revision: revision(record.newest.iter().map(|edition| edition.id.0.to_vec())),
-        kind: InboxKind::Editions,
-        resident: None,
-        subject: "life_cycle".into(),
-        chinese: "分别发布的办理流程：核对后再发布一次".into(),
-        english: "rules of cases published apart: look them through and publish once more".into(),
-        personal: false,
-        sides: (1..).zip(&record.newest).map(side).collect(),
-        offers: vec![],
-        place: Place::Editions,
     }
 }
 
@@ -314,7 +299,7 @@ fn sides(values: &[ConflictValue]) -> Vec<Side> {
 }
 
 fn side(number: usize, [value, chinese, english]: [String; 3], said: &[Said]) -> Side {
-    let speaker = |said: &Said| Speaker { node: said.node, by: None, role: None, at_ms: said.at };
+    let speaker = |said: &Said| Speaker { node: said.node, by: said.by.clone(), role: None, at_ms: said.at };
     let said = said.iter().map(speaker).collect();
     Side { side: number, value, chinese, english, said, resident: None, event: None, stands: true, orders: vec![] }
 }

@@ -3,22 +3,23 @@
 use std::collections::BTreeMap;
 
 use super::super::book;
-use super::super::case::{self, Actor, CaseRef};
+use super::super::case::{Actor, CaseRef};
 use super::super::household::{self, Edit};
 use super::super::read::{self, At, Reading};
-use super::super::{CommandError, Outcome, duplicates, dwelling, moves, people, table};
-use super::{Done, InboxKind, OpenConflict, Place, Side, open, settled};
+use super::super::{CommandError, Outcome, duplicates, dwelling, life_cycle, moves, people, table};
+use super::settle_case::{self, Choosing};
+use super::{Done, OpenConflict, Place, Side, open, settled};
 use crate::change::AssertionId;
 use crate::clock::Millis;
 use crate::document::Content;
 use crate::domain::books::BookKind;
-use crate::domain::case::{Action, OrderRef};
+use crate::domain::case::OrderRef;
 use crate::domain::dwelling::Dwelling;
 use crate::domain::household::{Household, Resident};
 use crate::domain::person::PersonalData;
 use crate::domain::same_person::{Answer, Two};
 use crate::entry::Lane;
-use crate::id::{ConflictId, DocumentId, RecordId, ResidentId};
+use crate::id::{ConflictId, DocumentId, ResidentId};
 use crate::namespace::Namespace;
 use crate::policy::DocumentKind;
 use crate::replica::{Recorded, Replica};
@@ -42,8 +43,12 @@ pub enum Choice {
     Distinct,
     /// It stays as it stands, but for these orders, which are called off.
     Settle(Vec<OrderRef>),
-    /// It was seen that the event has no effect.
+    /// It was seen that the event has no effect, and is left so.
     Acknowledge,
+    /// What had no effect is done once more, in the name of whoever settles.
+    Restate,
+    /// A case that was closed unaware of something is taken up again.
+    Reopen,
 }
 
 /// Which conflict, as whoever settles it saw it.
@@ -74,6 +79,11 @@ pub(super) struct Of<'a> {
 }
 
 impl Of<'_> {
+    /// The document, where it is a case.
+    pub(super) fn case(&self) -> CaseRef {
+        CaseRef { namespace: self.namespace.clone(), document: self.document }
+    }
+
     pub(super) fn read(&self, replica: &mut Replica) -> Result<Reading, StoreError> {
         read::of_kind(replica, self.namespace, self.kind, self.document).map_err(|error| match error {
             read::ReadError::Store(error) => error,
@@ -120,10 +130,7 @@ fn carry_out(
     choice: &Choice,
     now: Millis,
 ) -> Result<Option<Recorded>, CommandError> {
-    let side = |number: usize| -> Result<&Side, CommandError> {
-        let found = conflict.sides.iter().find(|side| side.side == number);
-        found.ok_or(CommandError::NoSuchSide { side: number, sides: conflict.sides.len() })
-    };
+    let side = |number: usize| conflict.side(number);
     let is_household = of.kind == DocumentKind::Household;
     match (&conflict.place, choice) {
         (Place::Field { at, said }, Choice::Keep(number)) => {
@@ -152,29 +159,20 @@ fn carry_out(
         (Place::Residents(both), Choice::Distinct) => {
             answer(replica, of, *both, |_| Some(Answer::Distinct), now).map(Some)
         }
-        (Place::Events(events), Choice::Keep(number)) if conflict.kind == InboxKind::DUPLICATE_DISPATCH => {
-            let kept = side(*number)?.side;
-            let others = conflict.sides.iter().filter(|side| side.side != kept);
-            let call_off = others.flat_map(|side| &side.orders).map(|sent| sent.order).collect();
-            on_case(replica, of, *events, call_off, actor, now).map(Some)
+        (Place::Events(events), _) => {
+            let choosing = Choosing { conflict, actor, choice };
+            settle_case::settle(replica, of, *events, &choosing, now).map(Some)
         }
-        (Place::Events(events), Choice::Settle(call_off)) if conflict.kind != InboxKind::WithoutEffect => {
-            let open = |order: &OrderRef| {
-                conflict.sides.iter().any(|side| side.orders.iter().any(|sent| sent.order == *order))
-            };
-            if !call_off.iter().all(open) {
-                return Err(CommandError::NoSuchOrder);
-            }
-            on_case(replica, of, *events, call_off.clone(), actor, now).map(Some)
-        }
-        (Place::Events(events), Choice::Acknowledge) if conflict.kind == InboxKind::WithoutEffect => {
-            on_case(replica, of, *events, vec![], actor, now).map(Some)
+        (Place::Editions(editions), Choice::Keep(number)) => {
+            let kept = editions.get(side(*number)?.side.saturating_sub(1)).copied();
+            let actor = actor.ok_or(CommandError::ActorMissing)?;
+            life_cycle::keep(replica, kept.ok_or(CommandError::ConflictChanged)?, actor, now).map(Some)
         }
         (Place::Move(between), Choice::Keep(number)) => {
             let stands = side(*number)?.event;
             moves::settle(replica, of.document, *between, stands, now).map(Some)
         }
-        (Place::Field { .. } | Place::Residents(_) | Place::Events(_) | Place::Editions | Place::Move(_), _) => {
+        (Place::Field { .. } | Place::Residents(_) | Place::Editions(_) | Place::Move(_), _) => {
             Err(CommandError::NotOffered)
         }
     }
@@ -265,19 +263,4 @@ fn answer(
     let answer = of_two(two).ok_or(CommandError::NotOffered)?;
     let place = people::Place::new(replica, of.namespace, of.document);
     duplicates::answer(replica, place, two, answer, now)
-}
-
-fn on_case(
-    replica: &mut Replica,
-    of: &Of<'_>,
-    between: [RecordId; 2],
-    call_off: Vec<OrderRef>,
-    actor: Option<&Actor>,
-    now: Millis,
-) -> Result<Recorded, CommandError> {
-    let case = CaseRef { namespace: of.namespace.clone(), document: of.document };
-    let actor = actor.ok_or(CommandError::ActorMissing)?;
-    let acted = case::act(replica, &case, actor, Action::Settle { between, call_off }, now)?;
-    // A case takes each action as a new event.
-    acted.recorded().copied().ok_or(CommandError::ConflictChanged)
 }

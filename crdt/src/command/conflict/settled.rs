@@ -4,13 +4,15 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use super::super::read::{Reading, Settlement};
+use super::super::case::Actor;
+use super::super::read::{CaseRecord, Reading, Settlement};
 use super::super::{CommandError, Outcome, duplicates};
 use super::settle::Of;
-use super::{Side, cases, id, id_of_field, id_of_residents, moves, side, sides};
+use super::settle_case;
+use super::{Side, cases, editions, id, id_of_field, id_of_residents, moves, side, sides};
 use crate::clock::Millis;
 use crate::document::Settled;
-use crate::domain::case::{Case, ConflictKind};
+use crate::domain::case::ConflictKind;
 use crate::domain::same_person::Two;
 use crate::entry::Lane;
 use crate::id::{ConflictId, DocumentId, RecordId, ResidentId};
@@ -53,10 +55,13 @@ pub struct Done {
 /// What was settled in a document, the latest first.
 pub fn settled(reading: &Reading) -> Vec<Done> {
     if let Reading::Case(record) = reading {
-        return of_case(record.id, &record.case);
+        return of_case(record);
     }
     if let Reading::Move(record) = reading {
         return moves::settled(record);
+    }
+    if let Reading::LifeCycle(record) = reading {
+        return editions::settled(record);
     }
     let Some((document, settlements)) = settlements(reading) else { return vec![] };
     settlements.iter().map(|one| of_field(document, one)).collect()
@@ -110,29 +115,37 @@ fn of_field(document: DocumentId, settled: &Settlement) -> Done {
     }
 }
 
-fn of_case(document: DocumentId, case: &Case) -> Vec<Done> {
-    let conflicts = case.conflicts.iter().filter_map(|conflict| {
-        let conflict_id = cases::id_of(document, conflict);
-        let sides = [conflict.stands, conflict.other];
-        Some(done(document, case, conflict_id, Some(conflict.kind), &sides, conflict.settled_by?))
+/// What was settled of a case by events that say so, and by doing once more what had had no effect.
+fn of_case(record: &CaseRecord) -> Vec<Done> {
+    let (document, case) = (record.id, &record.case);
+    let settlements = case.settlements.iter().flat_map(|settled| {
+        let [one, other] = settled.between;
+        let seen = (one == other).then(|| (None, cases::id_of_event(document, one), vec![one]));
+        let kinds = settled.kinds.iter();
+        let conflicts =
+            kinds.map(|kind| (Some(*kind), cases::id_of(document, *kind, settled.between), vec![one, other]));
+        let about: Vec<_> = seen.into_iter().chain(conflicts).collect();
+        about.into_iter().map(|about| done(record, about, settled.event, settled.taken_back_by.is_none()))
     });
-    let seen = case.acknowledged.iter().map(|(event, by)| {
-        done(document, case, cases::id_of_event(document, *event), None, std::slice::from_ref(event), *by)
-    });
-    let mut all: Vec<Done> = conflicts.chain(seen).collect();
+    let settles = |event: &RecordId| case.settlements.iter().any(|settled| settled.event == *event);
+    let restated = case.acknowledged.iter().filter(|(_, by)| !settles(by));
+    let restated = restated
+        .map(|(void, by)| (None, cases::id_of_event(document, *void), vec![*void], *by))
+        .map(|(kind, id, sides, by)| Done { undoable: false, ..done(record, (kind, id, sides), by, true) });
+    let mut all: Vec<Done> = settlements.chain(restated).collect();
     all.sort_by_key(|done| std::cmp::Reverse(done.at()));
     all.truncate(MAX_TOLD);
     all
 }
 
+/// What one event settled: of which kind the conflict is, its id, and which events stood against each other.
 fn done(
-    document: DocumentId,
-    case: &Case,
-    conflict: ConflictId,
-    kind: Option<ConflictKind>,
-    events: &[RecordId],
+    record: &CaseRecord,
+    (kind, conflict, events): (Option<ConflictKind>, ConflictId, Vec<RecordId>),
     by: RecordId,
+    stands: bool,
 ) -> Done {
+    let (document, case) = (record.id, &record.case);
     let without_effect = ("without_effect".to_owned(), "操作未生效", "without effect");
     let (subject, chinese, english) =
         kind.map_or(without_effect, |kind| (kind.to_string(), kind.chinese(), kind.english()));
@@ -145,10 +158,16 @@ fn done(
         english: english.to_owned(),
         personal: false,
         choice: cases::side(case, 0, by),
-        sides: (1..).zip(events).map(|(number, event)| cases::side(case, number, *event)).collect(),
-        stands: true,
-        undoable: false,
+        sides: (1..).zip(events).map(|(number, event)| cases::side(case, number, event)).collect(),
+        stands,
+        undoable: stands,
     }
+}
+
+/// The event by which a settlement of a case was made, where it can be taken back.
+fn settling_event(record: &CaseRecord, done: &Done) -> Option<RecordId> {
+    let event = done.choice.event?;
+    record.case.settlements.iter().any(|settled| settled.event == event).then_some(event)
 }
 
 impl Done {
@@ -158,24 +177,36 @@ impl Done {
     }
 }
 
-/// Takes a settlement back: what had stood stands again, and is to be settled again where it was in conflict.
+/// Takes a settlement back: what had stood stands again, and is to be settled again where it was in conflict. Of a case that
+/// is an event like the settlement, by whoever may settle: orders that were called off are as far as they were.
 ///
 /// # Errors
-/// [`CommandError::NotFound`], [`CommandError::ConflictChanged`] where something was written after it,
-/// [`CommandError::UndoLoses`] where more was recorded with it, [`CommandError::NotUndoable`] for a case,
-/// [`CommandError::Record`].
+/// [`CommandError::NotFound`], [`CommandError::ConflictChanged`] where something was written after it or it was taken back
+/// before, [`CommandError::UndoLoses`] where more was recorded with it, [`CommandError::ActorMissing`] of a case,
+/// [`CommandError::NotUndoable`] for what was done once more and for rules that were published,
+/// [`CommandError::CaseRefused`], [`CommandError::Record`].
 pub fn undo(
     replica: &mut Replica,
     (namespace, kind, document): (&Namespace, DocumentKind, DocumentId),
     settlement: ConflictId,
+    actor: Option<&Actor>,
     now: Millis,
 ) -> Result<Outcome<ConflictId>, CommandError> {
-    let reading = Of { namespace, kind, document }.read(replica)?;
+    let of = Of { namespace, kind, document };
+    let reading = of.read(replica)?;
     let not_found = CommandError::NotFound { thing: "settlement in", chinese: "裁定", document };
     let done = settled(&reading).into_iter().find(|done| done.id == settlement).ok_or(not_found)?;
     if let Reading::Move(record) = &reading {
         let between = moves::between(record, done.conflict).ok_or(CommandError::ConflictChanged)?;
         let recorded = super::super::moves::settle(replica, document, between, None, now)?;
+        return Ok(Outcome::Changed(done.conflict, recorded));
+    }
+    if let Reading::Case(record) = &reading {
+        let event = settling_event(record, &done).ok_or(CommandError::NotUndoable)?;
+        if !done.stands {
+            return Err(CommandError::ConflictChanged);
+        }
+        let recorded = settle_case::take_back(replica, &of, event, actor, now)?;
         return Ok(Outcome::Changed(done.conflict, recorded));
     }
     let made = settlements(&reading).map(|(_, settlements)| settlements).unwrap_or_default();

@@ -92,7 +92,7 @@ fn two_offices_that_enter_one_shop_have_one_entry_and_settle_what_differs() {
     let entry = read_shop(&mut town.one);
     assert_eq!(says(&entry, "staff").as_deref(), Some("3"));
     assert!(entry.conflicts.iter().all(|conflict| conflict.field != "staff"));
-    conflict::undo(&mut town.one, at, done.id, NOW).unwrap();
+    conflict::undo(&mut town.one, at, done.id, None, NOW).unwrap();
     town.one.commit(NOW).unwrap();
     assert!(read_shop(&mut town.one).conflicts.iter().any(|conflict| conflict.field == "staff"));
 }

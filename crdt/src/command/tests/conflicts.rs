@@ -1,5 +1,6 @@
 //! The conflict inbox: what two offices did apart is settled on one of them, for all.
 
+mod accounts;
 mod cases;
 
 use std::collections::BTreeSet;
@@ -64,8 +65,17 @@ fn settle(replica: &mut Replica, at: &At, choice: &Choice) -> Done {
     try_settle(replica, at, &asked(only, None), choice).unwrap().unwrap()
 }
 
-fn undo(replica: &mut Replica, (namespace, kind, document): &At, done: ConflictId) -> Result<ConflictId, CommandError> {
-    let outcome = conflict::undo(replica, (namespace, *kind, *document), done, NOW);
+fn undo(replica: &mut Replica, at: &At, done: ConflictId) -> Result<ConflictId, CommandError> {
+    undo_as(replica, at, done, None)
+}
+
+fn undo_as(
+    replica: &mut Replica,
+    (namespace, kind, document): &At,
+    done: ConflictId,
+    actor: Option<&Actor>,
+) -> Result<ConflictId, CommandError> {
+    let outcome = conflict::undo(replica, (namespace, *kind, *document), done, actor, NOW);
     replica.commit(NOW).unwrap();
     Ok(outcome?.into_value())
 }

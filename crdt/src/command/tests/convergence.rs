@@ -155,7 +155,7 @@ fn undo(replica: &mut Replica, which: usize) {
     let Some(((namespace, kind, document), done)) = done.nth(which) else {
         return;
     };
-    conflict::undo(replica, (&namespace, kind, document), done.id, NOW).unwrap();
+    conflict::undo(replica, (&namespace, kind, document), done.id, None, NOW).unwrap();
     let after = read::of_kind(replica, &namespace, kind, document).unwrap();
     let gone = |one: &conflict::Done| one.id != done.id || !one.stands;
     assert!(conflict::settled(&after).iter().all(gone), "{done:?} is undone");

@@ -105,7 +105,7 @@ fn what_two_offices_say_of_a_dwelling_is_settled_in_the_inbox_and_taken_back() {
     let usage = |replica: &mut Replica| dwelling::read(replica, &registry(), document).unwrap().unwrap().dwelling.usage;
     assert_eq!(usage(&mut town.one), Some(DwellingUse::Rental));
     assert!(conflict::open(&reading(&mut town.one)).iter().all(|one| one.subject != "usage"));
-    conflict::undo(&mut town.one, at, settled.done.unwrap().id, NOW).unwrap();
+    conflict::undo(&mut town.one, at, settled.done.unwrap().id, None, NOW).unwrap();
     assert!(conflict::open(&reading(&mut town.one)).iter().any(|one| one.id == asked.id));
 }
 

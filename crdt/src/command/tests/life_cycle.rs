@@ -221,6 +221,69 @@ fn editions_published_apart_are_in_the_inbox_until_one_more_settles_it() {
 }
 
 #[test]
+fn one_of_two_editions_is_kept_by_publishing_it_once_more() {
+    let (mut one, mut two) = centers(178);
+    draft(&mut one, &[duty_heads_accept()]);
+    publish(&mut one).unwrap();
+    draft(&mut two, &[row(Step::Refuse, |row| row.who = "duty_head".parse().ok())]);
+    publish(&mut two).unwrap();
+    meet(&mut one, &mut two);
+    let [apart] = &inbox(&mut one)[..] else { panic!("one conflict") };
+    assert_eq!(apart.offers.iter().map(|offer| offer.action).collect::<Vec<_>>(), [conflict::ActionKey::Keep]);
+    let document = one.document_id(&Namespace::town(), DocumentKind::LifeCycle, b"cases").unwrap();
+    let mut keep = |by: Option<&str>, side: usize| {
+        let actor = by.map(|by| actor(Role::Commander, by));
+        let asked = conflict::Asked { id: apart.id, revision: apart.revision.clone(), actor };
+        let at = (&Namespace::town(), DocumentKind::LifeCycle, document);
+        let done = conflict::settle(&mut one, at, &asked, &conflict::Choice::Keep(side), NOW);
+        one.commit(NOW).unwrap();
+        done.map(|_| ()).map_err(|error| error.code())
+    };
+    assert_eq!(keep(None, 2), Err("actor_missing"));
+    assert_eq!(keep(Some("zhz-9"), 3), Err("no_such_side"));
+    // The older of the two, which is not in force.
+    keep(Some("zhz-9"), 2).unwrap();
+    assert_eq!(keep(Some("zhz-9"), 2), Err("settled"));
+    meet(&mut one, &mut two);
+    for replica in [&mut one, &mut two] {
+        assert_eq!(inbox(replica), []);
+        let tables = table::tables(replica).unwrap();
+        let in_force = tables.life_cycle().in_force().unwrap();
+        assert_eq!((in_force.number, in_force.input.edition.by.as_str()), (2, "zhz-9"));
+        assert_eq!(in_force.input.edition.why, "各自发布的流程中采用第 1 版");
+        let kept = apart.sides[1].said[0].node.unwrap();
+        let of = tables.life_cycle().published().iter().find(|edition| edition.input.author == kept).unwrap();
+        assert_eq!(in_force.input.edition.table, of.input.edition.table);
+        let told = settled(replica);
+        let [done] = &told[..] else { panic!("it is told: {told:?}") };
+        assert_eq!((done.conflict, done.sides.len(), done.undoable), (apart.id, 2, false));
+    }
+}
+
+#[test]
+fn two_centers_that_keep_different_editions_apart_are_in_conflict_again() {
+    let (mut one, mut two) = centers(179);
+    draft(&mut one, &[duty_heads_accept()]);
+    publish(&mut one).unwrap();
+    draft(&mut two, &[row(Step::Refuse, |row| row.who = "duty_head".parse().ok())]);
+    publish(&mut two).unwrap();
+    meet(&mut one, &mut two);
+    let document = one.document_id(&Namespace::town(), DocumentKind::LifeCycle, b"cases").unwrap();
+    let apart = inbox(&mut one).remove(0);
+    for (replica, side) in [(&mut one, 1), (&mut two, 2)] {
+        let actor = Some(actor(Role::Commander, "zhz-9"));
+        let asked = conflict::Asked { id: apart.id, revision: apart.revision.clone(), actor };
+        let at = (&Namespace::town(), DocumentKind::LifeCycle, document);
+        conflict::settle(replica, at, &asked, &conflict::Choice::Keep(side), NOW).unwrap();
+        replica.commit(NOW).unwrap();
+    }
+    meet(&mut one, &mut two);
+    let [again] = &inbox(&mut one)[..] else { panic!("one conflict") };
+    assert_eq!((again.id, inbox(&mut two).len()), (apart.id, 1));
+    assert_ne!(again.revision, apart.revision);
+}
+
+#[test]
 fn cells_in_dispute_are_settled_before_anything_is_published() {
     let (mut one, mut two) = centers(174);
     for (replica, role) in [(&mut one, "duty_head"), (&mut two, "commander")] {
@@ -238,4 +301,10 @@ fn inbox(replica: &mut Replica) -> Vec<conflict::OpenConflict> {
     let document = replica.document_id(&Namespace::town(), DocumentKind::LifeCycle, b"cases").unwrap();
     let reading = read::of_kind(replica, &Namespace::town(), DocumentKind::LifeCycle, document).unwrap();
     conflict::open(&reading)
+}
+
+fn settled(replica: &mut Replica) -> Vec<conflict::Done> {
+    let document = replica.document_id(&Namespace::town(), DocumentKind::LifeCycle, b"cases").unwrap();
+    let reading = read::of_kind(replica, &Namespace::town(), DocumentKind::LifeCycle, document).unwrap();
+    conflict::settled(&reading)
 }

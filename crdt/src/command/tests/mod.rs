@@ -4,6 +4,7 @@ mod books;
 mod cases;
 mod conflicts;
 mod convergence;
+mod coverage;
 mod deliveries;
 mod devices;
 mod door_tags;

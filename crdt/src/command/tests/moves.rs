@@ -274,7 +274,7 @@ fn two_offices_that_take_the_same_person_in_are_asked_by_the_center() {
     assert_eq!(conflict::open(&Reading::Move(settled)), []);
     let again = conflict::settle(&mut town.center, place, &asked, &Choice::Keep(chosen), NOW);
     assert_eq!(code(again), "settled");
-    conflict::undo(&mut town.center, place, done.id, NOW).unwrap();
+    conflict::undo(&mut town.center, place, done.id, None, NOW).unwrap();
     let reopened = read(&mut town.center, moved);
     assert_eq!(conflict::open(&Reading::Move(reopened)).remove(0).id, open.id);
 }

@@ -69,6 +69,8 @@ coded! {
         Unsolved = 1, "unsolved", "回访未解决", "callback says unsolved";
         /// 问题复发.
         Recurrence = 2, "recurrence", "问题复发", "the problem came back";
+        /// 结案后得知: what was not known when the case was closed.
+        LateNews = 3, "late_news", "结案后得知新情况", "what was not known at closing";
     }
 }
 
@@ -461,8 +463,8 @@ pub enum Action {
         #[n(0)]
         text: String,
     },
-    /// 冲突裁定: settles the conflict between two events and calls off the orders that it names. One event named twice is an
-    /// event without effect that somebody has seen to be so.
+    /// 冲突裁定: settles the conflict between two events and calls off the orders that it names. One event named twice: an
+    /// event without effect that somebody has seen to be so, or a settlement, which is taken back (撤销裁定).
     #[n(30)]
     Settle {
         #[n(0)]

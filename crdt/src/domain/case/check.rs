@@ -4,7 +4,7 @@ use super::action::{Action, OrderRef};
 use super::fold::milliseconds;
 use super::history::Placed;
 use super::judge::{Judge, Refusal};
-use super::state::{Order, OrderStatus, Request, RequestStatus};
+use super::state::{Check, Order, OrderStatus, Request, RequestStatus, Supervision};
 use super::step::{ConflictKind, Reason};
 use super::table::{Guard, Rule};
 use crate::clock::MAX_AHEAD;
@@ -13,6 +13,9 @@ use crate::id::RecordId;
 
 /// Most orders of one case.
 const MAX_ORDERS: usize = 1024;
+
+/// The event that answers, and whether it says the same.
+type Answer = (RecordId, bool);
 
 impl Judge<'_> {
     /// Whether everything that the event refers to stands, and every guard of its rule holds.
@@ -94,16 +97,21 @@ impl Judge<'_> {
             }
             Action::Convey { order, conveying } => self.check_conveying(place, *order, conveying.at_ms),
             Action::Assign { order, person } => self.check_person(place, *order, person),
-            Action::RequestReturn { order, .. } => self.check_order(place, *order, |order| order.status.is_open()),
+            // Of an order that somebody did meanwhile whoever decides is told; those who go on from the return are not left behind.
+            Action::RequestReturn { order, .. } => self.check_order(place, *order, |order| {
+                order.status.is_open() || !self.history.knew_of(place, order.changed_by)
+            }),
             Action::Approve { request } => self.check_request(place, *request, true),
             Action::Decline { request, .. } => self.check_request(place, *request, false),
-            Action::AnswerCheck { question, .. } => {
+            Action::AnswerCheck { question, found, .. } => {
                 let check = self.case.checks.iter().find(|check| check.event == *question);
-                self.check_unanswered(place, *question, check.map(|check| check.answer.as_ref().map(|answer| answer.0)))
+                let answer = |check: &Check| check.answer.as_ref().map(|answer| (answer.0, answer.1 == *found));
+                self.check_unanswered(place, *question, check.map(answer))
             }
-            Action::Reply { supervision, .. } => {
-                let found = self.case.supervisions.iter().find(|one| one.event == *supervision);
-                self.check_unanswered(place, *supervision, found.map(|one| one.reply.as_ref().map(|reply| reply.0)))
+            Action::Reply { supervision, answer } => {
+                let demand = self.case.supervisions.iter().find(|one| one.event == *supervision);
+                let reply = |one: &Supervision| one.reply.as_ref().map(|reply| (reply.0, reply.1 == *answer));
+                self.check_unanswered(place, *supervision, demand.map(reply))
             }
             Action::Audit { claim, .. } => {
                 let claimed = self.case.on_spot.iter().any(|one| one.event == *claim);
@@ -111,12 +119,11 @@ impl Judge<'_> {
             }
             Action::Settle { between, call_off } => {
                 let known = between.iter().all(|event| self.history.knew_of(place, *event));
-                let open = match between {
-                    // One event named twice: that it had no effect was seen.
-                    [one, other] if one == other => call_off.is_empty() && self.case.may_acknowledge(*one),
-                    _ => self.case.open_conflicts().any(|conflict| conflict.is_between(*between)),
-                };
-                (known && open).then_some(()).ok_or(Reason::NoSuchConflict.into())
+                if !known {
+                    return Err(Reason::NoSuchConflict.into());
+                }
+                let settled = self.case.may_settle(*between, call_off);
+                settled.map_err(|(reason, because_of)| Refusal { because_of, ..reason.into() })
             }
             Action::Report(_)
             | Action::AskCheck { .. }
@@ -171,8 +178,10 @@ impl Judge<'_> {
         if let Some(decided_by) = request.decided_by {
             let contrary = (request.status == RequestStatus::Approved) != approve;
             let unknown = !self.history.knew_of(place, decided_by);
+            // Of two who decide the same apart nobody has to be asked or told.
+            let reason = if unknown && !contrary { Reason::DecidedAlready } else { Reason::RequestDecided };
             return Err(Refusal {
-                reason: Reason::RequestDecided,
+                reason,
                 because_of: Some(decided_by),
                 conflict: (contrary && unknown).then_some(ConflictKind::ContraryDecision),
             });
@@ -189,13 +198,16 @@ impl Judge<'_> {
         })
     }
 
-    /// The author knew what is answered (`found`), and it has no answer (`Some(None)`).
-    fn check_unanswered(&self, place: usize, event: RecordId, found: Option<Option<RecordId>>) -> Result<(), Refusal> {
+    /// The author knew what is answered (`found`), and it has no answer (`Some(None)`); else the answer stands, and whether it
+    /// says the same.
+    fn check_unanswered(&self, place: usize, event: RecordId, found: Option<Option<Answer>>) -> Result<(), Refusal> {
         let answer = found.filter(|_| self.history.knew_of(place, event)).ok_or(Reason::NoSuchReference)?;
-        match answer {
-            None => Ok(()),
-            Some(_) => Err(Refusal { because_of: answer, ..Reason::DecidedAlready.into() }),
+        let Some((answer, is_same)) = answer else { return Ok(()) };
+        let refusal = Refusal { because_of: Some(answer), ..Reason::DecidedAlready.into() };
+        if is_same || self.history.knew_of(place, answer) {
+            return Err(refusal);
         }
+        Err(Refusal { reason: Reason::Overtaken, conflict: Some(ConflictKind::DecidedApart), ..refusal })
     }
 
     fn request(&self, event: RecordId) -> Option<&Request> {

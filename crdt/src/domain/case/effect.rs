@@ -4,8 +4,8 @@ use super::action::{Action, Assignment, BlobHash, Conveying, LimitClock, OrderRe
 use super::fold::milliseconds;
 use super::history::Placed;
 use super::state::{
-    CallbackNote, Case, CaseClock, CaseState, Check, Conflict, Conveyed, Filing, Named, OnSpot, Order, OrderKind,
-    OrderStatus, Pause, Reported, Request, RequestKind, RequestStatus, Supervision,
+    CallbackNote, Case, CaseClock, CaseState, Check, Conveyed, Filing, Named, OnSpot, Order, OrderKind, OrderStatus,
+    Pause, Reported, Request, RequestKind, RequestStatus, Supervision,
 };
 use crate::id::RecordId;
 
@@ -149,7 +149,7 @@ impl Case {
         self.orders.extend(sent);
     }
 
-    fn change_order(&mut self, id: OrderRef, status: OrderStatus, changed_by: RecordId) {
+    pub(super) fn change_order(&mut self, id: OrderRef, status: OrderStatus, changed_by: RecordId) {
         if let Some(order) = self.orders.iter_mut().find(|order| order.id == id) {
             order.status = status;
             order.changed_by = changed_by;
@@ -211,27 +211,5 @@ impl Case {
         if let Some(clock) = &mut self.clock {
             clock.extension_minutes = clock.extension_minutes.saturating_add(minutes);
         }
-    }
-
-    fn settle(&mut self, event: RecordId, between: [RecordId; 2], call_off: &[OrderRef]) {
-        if let [one, other] = between
-            && one == other
-        {
-            self.acknowledged.insert(one, event);
-        }
-        let settled = self.conflicts.iter_mut().filter(|conflict| conflict.is_between(between));
-        settled.filter(|conflict| conflict.settled_by.is_none()).for_each(|conflict| conflict.settled_by = Some(event));
-        for order in call_off {
-            if self.open_orders().any(|open| open.id == *order) {
-                self.change_order(*order, OrderStatus::CalledOff, event);
-            }
-        }
-    }
-}
-
-impl Conflict {
-    /// Whether it is between these two events, whichever stands.
-    pub fn is_between(&self, [one, other]: [RecordId; 2]) -> bool {
-        [(one, other), (other, one)].contains(&(self.stands, self.other))
     }
 }

@@ -62,6 +62,11 @@ impl<'a> History<'a> {
         self.placed.get(later).is_some_and(|placed| placed.past.contains(earlier))
     }
 
+    /// Where an event stands.
+    pub(super) fn place_of(&self, event: RecordId) -> Option<usize> {
+        self.places.get(&event).copied()
+    }
+
     /// Whether the author of the event at `later` had seen this event.
     pub(super) fn knew_of(&self, later: usize, event: RecordId) -> bool {
         self.places.get(&event).is_some_and(|earlier| self.knew(later, *earlier))

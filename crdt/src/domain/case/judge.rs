@@ -6,7 +6,8 @@ use super::action::Action;
 use super::edition::{LifeCycle, Place};
 use super::fold::milliseconds;
 use super::history::{History, Placed};
-use super::state::{Case, CaseState, Conflict, Effect, TimelineEntry};
+use super::settlement::Conflict;
+use super::state::{Case, CaseState, Effect, TimelineEntry};
 use super::step::{ConflictKind, Reason, Step};
 use super::table::{Late, Outcome, Rule, Target, TransitionTable};
 use crate::id::RecordId;
@@ -25,6 +26,8 @@ pub(super) struct Judge<'a> {
     pub(super) case: Case,
     /// Places with effect, by step.
     effective: BTreeMap<Step, Vec<usize>>,
+    /// Places of what is shown beside a decision that was taken unaware of it.
+    pub(super) shown_late: BTreeSet<usize>,
     /// Changes of the state.
     moves: Vec<Move>,
     /// What authors believed to have moved.
@@ -74,6 +77,7 @@ impl<'a> Judge<'a> {
             overruled: BTreeMap::new(),
             case: Case::default(),
             effective: BTreeMap::new(),
+            shown_late: BTreeSet::new(),
             moves: Vec::new(),
             beliefs: Vec::new(),
             before_suspension: CaseState::Handling,
@@ -122,7 +126,10 @@ impl<'a> Judge<'a> {
         if !in_time && !rule.allows(view.map(|belief| belief.state)) {
             return Err(self.out_of_place(place));
         }
-        self.check(place, placed, rule)?;
+        if let Err(refusal) = self.check(place, placed, rule) {
+            self.believe_refused(place, rule, &refusal);
+            return Err(refusal);
+        }
         self.overrule(place, step);
         if let Some(by) = self.beaten_by(place, step) {
             self.believe(place, rule, Some(by));
@@ -135,6 +142,10 @@ impl<'a> Judge<'a> {
         self.case.apply(placed);
         self.effective.entry(step).or_default().push(place);
         self.note_meetings(place, step, placed.id);
+        self.note_unaware(place, step);
+        let history = self.history;
+        let knew_of = |event| history.knew_of(place, event);
+        self.case.note_restated((placed.id, step, &placed.input.event.action), knew_of);
         if in_time {
             self.advance(place, placed, rule);
         }
@@ -223,7 +234,13 @@ impl<'a> Judge<'a> {
 
     /// Effective events, with their step, that an event meets with this outcome, neither having known of the other; the event
     /// being the first of the row where `first`, else the second.
-    fn met(&self, place: usize, step: Step, outcome: Outcome, first: bool) -> impl Iterator<Item = (Step, usize)> {
+    pub(super) fn met(
+        &self,
+        place: usize,
+        step: Step,
+        outcome: Outcome,
+        first: bool,
+    ) -> impl Iterator<Item = (Step, usize)> {
         let own = self.rules(place);
         self.editions.iter().flat_map(move |theirs| {
             let opponents: BTreeSet<Step> =
@@ -242,7 +259,7 @@ impl<'a> Judge<'a> {
     }
 
     /// The rules that judge between two events: the newer of theirs.
-    fn between(&self, one: usize, other: usize) -> &'a TransitionTable {
+    pub(super) fn between(&self, one: usize, other: usize) -> &'a TransitionTable {
         self.life_cycle.table_at(self.rules(one).max(self.rules(other)))
     }
 
@@ -250,6 +267,18 @@ impl<'a> Judge<'a> {
     fn believe(&mut self, place: usize, rule: &Rule, lost_to: Option<usize>) {
         if let Some(state) = self.target(rule.to) {
             self.beliefs.push(Belief { place, state, lost_to });
+        }
+    }
+
+    /// Notes where the author of a refused step believed to have moved the case: with reason, where somebody else had decided the
+    /// same without knowing of it, so that whoever goes on from it goes on from that; in vain, where it was decided otherwise.
+    fn believe_refused(&mut self, place: usize, rule: &Rule, refusal: &Refusal) {
+        if refusal.reason == Reason::DecidedAlready {
+            return self.believe(place, rule, None);
+        }
+        let winner = refusal.because_of.filter(|_| refusal.conflict.is_some());
+        if let Some(winner) = winner.and_then(|event| self.history.place_of(event)) {
+            self.believe(place, rule, Some(winner));
         }
     }
 
@@ -279,11 +308,11 @@ impl<'a> Judge<'a> {
         self.case.enter(to, placed.id, milliseconds(placed.input.time));
     }
 
-    fn id(&self, place: usize) -> Option<RecordId> {
+    pub(super) fn id(&self, place: usize) -> Option<RecordId> {
         self.history.placed.get(place).map(|placed| placed.id)
     }
 
-    fn step(&self, place: usize) -> Option<Step> {
+    pub(super) fn step(&self, place: usize) -> Option<Step> {
         self.history.placed.get(place).and_then(|placed| placed.step)
     }
 }

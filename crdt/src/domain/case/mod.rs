@@ -9,7 +9,8 @@
 //! [`step`](Step) and [`state`](CaseState) (the words), [`table`](TransitionTable) (who may do what when, as data),
 //! [`edition`](LifeCycle) (how a town changes that without taking effect away from what was done), `soundness` (which tables a
 //! town can work by), `history` (the order of events), `judge` (whether an event has
-//! effect), `check` (guards and references), `effect` (what an action changes), and beside it the deadline:
+//! effect), `unaware` (which decisions were taken before something arrived), `check` (guards and references), `effect` (what an action changes),
+//! `settlement` (what people have to settle, and how they did), and beside it the deadline:
 //! [`Calendar`], [`Limit`], [`Deadline`]. The tables are rows that a town may change: [`tables`](crate::domain::tables).
 //!
 //! # Wire format
@@ -33,12 +34,14 @@ mod history;
 mod input;
 mod judge;
 mod limit;
+mod settlement;
 mod soundness;
 mod state;
 mod step;
 mod table;
 #[cfg(test)]
 mod tests;
+mod unaware;
 mod versioned;
 
 pub use action::{
@@ -53,10 +56,11 @@ pub use event::{
 };
 pub use fold::{FoldInput, MAX_EVENTS, fold, milliseconds};
 pub use limit::{Limit, MAX_LIMIT_MINUTES, MINUTES_PER_WORKING_DAY};
+pub use settlement::{CalledOff, Conflict, Settlement};
 pub use soundness::{Promise, Unsound};
 pub use state::{
-    CallbackNote, Case, CaseClock, CaseState, Check, Conflict, Conveyed, Effect, Filing, Named, OnSpot, Order,
-    OrderKind, OrderStatus, Pause, Reported, Request, RequestKind, RequestStatus, Supervision, TimelineEntry, Waiting,
+    CallbackNote, Case, CaseClock, CaseState, Check, Conveyed, Effect, Filing, Named, OnSpot, Order, OrderKind,
+    OrderStatus, Pause, Reported, Request, RequestKind, RequestStatus, Supervision, TimelineEntry, Waiting,
 };
 pub use step::{ConflictKind, Reason, Step, VoidReason};
 pub use table::{Guard, Late, Meeting, OpenStep, Outcome, Rule, TableError, Target, TransitionTable, Who};

@@ -6,7 +6,8 @@ use serde::{Deserialize, Serialize};
 
 use super::action::{Action, BlobHash, Conveying, LimitClock, OrderRef, Report, Satisfaction, Severity};
 use super::event::MAX_SEEN;
-use super::step::{ConflictKind, Reason, Step, VoidReason};
+use super::settlement::{Conflict, Settlement};
+use super::step::{Reason, Step, VoidReason};
 use crate::clock::{HybridTime, Millis};
 use crate::domain::codes::coded;
 use crate::domain::role::Role;
@@ -283,22 +284,6 @@ pub struct CaseClock {
     pub closed: Option<u64>,
 }
 
-/// Two events whose authors did not know of each other, for a person to settle.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema), schema(as = CaseConflict))]
-pub struct Conflict {
-    /// In the words of the domain.
-    pub kind: ConflictKind,
-    /// The event that stands.
-    pub stands: RecordId,
-    /// The other one.
-    pub other: RecordId,
-    /// Whether the other one stands as well.
-    pub both_stand: bool,
-    /// The event that settled it.
-    pub settled_by: Option<RecordId>,
-}
-
 /// What an event did.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema), schema(as = CaseEffect))]
@@ -408,8 +393,11 @@ pub struct Case {
     pub clock: Option<CaseClock>,
     /// What people decided without knowing of each other.
     pub conflicts: Vec<Conflict>,
-    /// Events without effect of which somebody said that they have seen it, with the event that says so.
+    /// Events without effect of which somebody said that they have seen it, or whose action somebody who had seen it took
+    /// once more with effect; with the event that did.
     pub acknowledged: BTreeMap<RecordId, RecordId>,
+    /// What was settled, in the order of the fold, that which was taken back too.
+    pub settlements: Vec<Settlement>,
     /// Every placed event.
     #[cfg_attr(feature = "openapi", schema(required = false))]
     pub timeline: Vec<TimelineEntry>,
@@ -457,44 +445,6 @@ impl Case {
         }
         let over = self.timeline.iter().rev().take_while(|entry| is_over(entry.state));
         over.last().map(|entry| HybridTime(entry.time).millis())
-    }
-
-    /// Conflicts that nobody has settled.
-    pub fn open_conflicts(&self) -> impl Iterator<Item = &Conflict> {
-        self.conflicts.iter().filter(|conflict| conflict.settled_by.is_none())
-    }
-
-    /// Events that changed nothing and are in no conflict, which somebody has to look at, in the order of the fold. Left
-    /// out are those that say what another event says with effect.
-    pub fn without_effect(&self) -> impl Iterator<Item = &TimelineEntry> {
-        // A case that never came to be takes no answer.
-        let all = if self.state.is_some() { self.timeline.as_slice() } else { &[] };
-        all.iter().filter(|entry| {
-            let in_conflict = |conflict: &Conflict| [conflict.stands, conflict.other].contains(&entry.event);
-            !entry.effect.is_effective()
-                && !self.acknowledged.contains_key(&entry.event)
-                && !self.conflicts.iter().any(in_conflict)
-                && !self.says_the_same(entry)
-        })
-    }
-
-    fn says_the_same(&self, entry: &TimelineEntry) -> bool {
-        match (&entry.action, entry.effect) {
-            (_, Effect::None { reason: Reason::DecidedAlready, .. }) => true,
-            (Action::Settle { between: [one, other], .. }, Effect::None { reason: Reason::NoSuchConflict, .. }) => {
-                let settled = self.conflicts.iter().filter(|conflict| conflict.is_between([*one, *other]));
-                let mut by =
-                    settled.filter_map(|conflict| conflict.settled_by).chain(self.acknowledged.get(one).copied());
-                by.any(|by| self.timeline.iter().any(|other| other.event == by && other.action == entry.action))
-            }
-            (_, Effect::Applied | Effect::AppliedLate | Effect::Void(_) | Effect::None { .. }) => false,
-        }
-    }
-
-    /// Whether this event is one that somebody may say to have seen without effect.
-    pub(super) fn may_acknowledge(&self, event: RecordId) -> bool {
-        let is_void = |entry: &TimelineEntry| entry.event == event && !entry.effect.is_effective();
-        !self.acknowledged.contains_key(&event) && self.timeline.iter().any(is_void)
     }
 
     /// Requests that wait for a decision.

@@ -178,6 +178,10 @@ coded! {
         VoidOverDispatch = 9, "void_over_dispatch", "作废时已派遣", "voided while being dispatched";
         /// Anything else decided apart.
         DecidedApart = 10, "decided_apart", "各自处理不一致", "decided apart";
+        /// Something came to light that whoever decided had not heard of; both stand.
+        DecidedUnaware = 11, "decided_unaware", "作决定时不知此情况", "decided before this was heard of";
+        /// One callback says solved, another unsolved.
+        ContraryCallback = 12, "contrary_callback", "回访结果不一致", "contrary callbacks";
     }
 }
 

@@ -6,6 +6,7 @@ use serde::Serialize;
 
 use super::state::CaseState;
 use super::step::{ConflictKind, Step};
+use super::unaware;
 use crate::domain::codes::coded;
 use crate::domain::role::Role;
 
@@ -54,6 +55,8 @@ coded! {
         BothStand = 2, "both_stand", "均有效", "both stand";
         /// States decide as usual; the row only names the conflict if one of the two yields.
         Named = 3, "named", "按流程", "named only";
+        /// Both have effect. The second is a decision that was taken without hearing of the first: people look whether it holds.
+        Unheard = 4, "unheard", "后到提示", "the second was decided unaware of the first";
     }
 }
 
@@ -200,10 +203,12 @@ impl TransitionTable {
 
     /// The steps that `step` meets with this outcome, `step` being the first where `first`, else the second.
     pub(super) fn opponents(&self, step: Step, outcome: Outcome, first: bool) -> impl Iterator<Item = Step> {
-        self.meetings.iter().filter(move |meeting| meeting.outcome == outcome).filter_map(move |meeting| {
+        let rows = self.meetings.iter().filter(move |meeting| meeting.outcome == outcome).filter_map(move |meeting| {
             let (own, other) = if first { (meeting.first, meeting.second) } else { (meeting.second, meeting.first) };
             (own == step).then_some(other)
-        })
+        });
+        let listed = (outcome == Outcome::Unheard).then(|| unaware::by_list(self, step, first));
+        rows.chain(listed.into_iter().flatten())
     }
 }
 

@@ -27,7 +27,7 @@ use townmesh_crdt::domain::door_tag::TagName;
 #[openapi(
     info(
         title = "townmesh",
-        description = "乡镇治理节点的接口 / the API of a node of a town. Errors are problems of RFC 9457 in Chinese and English; their code is stable."
+        description = "乡镇治理节点的接口 / the API of a node of a town. Errors are problems of RFC 9457 in Chinese and English; their code is stable. The header townmesh-user names the account for whom a program asks; it is noted beside what is written."
     ),
     paths(
         describe,
@@ -130,6 +130,7 @@ use townmesh_crdt::domain::door_tag::TagName;
         super::tracks::show,
         super::tracks::coverage,
         super::delivery::list,
+        super::delivery::removals,
         super::completeness::show,
         super::completeness::by_region,
         super::life_cycle::show,

@@ -282,7 +282,7 @@ async fn a_contested_phone_is_masked_before_and_after_it_is_settled() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_duplicate_dispatch_is_settled_by_whoever_may_and_stays() {
+async fn a_duplicate_dispatch_is_settled_and_taken_back_by_whoever_may() {
     let node = Node::start().await;
     let case = node.dispatched_twice().await;
     let conflict = node.conflict(&case).await;
@@ -308,10 +308,24 @@ async fn a_duplicate_dispatch_is_settled_by_whoever_may_and_stays() {
     assert!(orders.contains(&(&json!("north"), &json!("called_off"))), "{orders:?}");
     assert!(orders.contains(&(&json!("south"), &json!("sent"))), "{orders:?}");
     let told = node.settled().await;
-    assert_eq!((&told[0]["undoable"], &told[0]["choice"]["said"][0]["by"]), (&json!(false), &json!("pqy-1")));
+    assert_eq!((&told[0]["undoable"], &told[0]["choice"]["said"][0]["by"]), (&json!(true), &json!("pqy-1")));
     let (status, answer) = node.undo(&told[0]["id"]).await;
-    assert_eq!((status, code(&answer)), (StatusCode::CONFLICT, "not_undoable"));
-    assert!(answer["message_zh"].as_str().unwrap().contains("不能撤销"), "{answer}");
+    assert_eq!((status, code(&answer)), (StatusCode::UNPROCESSABLE_ENTITY, "actor_missing"));
+    let path = format!("/v1/conflicts/settled/{}/undo", told[0]["id"].as_str().unwrap());
+    let by = |role: &str| json!({ "actor": { "by": "zbz-1", "role": role, "note": "两队都去" } });
+    let (status, answer) = node.post(&path, &by("handler")).await;
+    assert_eq!((status, code(&answer)), (StatusCode::UNPROCESSABLE_ENTITY, "wrong_role"));
+    let (status, answer) = node.post(&path, &json!({ "role": "duty_head" })).await;
+    assert_eq!((status, code(&answer)), (StatusCode::UNPROCESSABLE_ENTITY, "body"));
+    let (status, answer) = node.post(&path, &by("duty_head")).await;
+    assert_eq!((status, &answer["value"]["conflict"]), (StatusCode::OK, &conflict["id"]), "{answer}");
+    let (_, shown) = node.fetch(&format!("/v1/cases/{case}")).await;
+    let sent = shown["orders"].as_array().unwrap().iter().filter(|one| one["status"] == "sent").count();
+    assert_eq!((sent, node.conflict(&case).await["id"].clone()), (2, conflict["id"].clone()));
+    let told = node.settled().await;
+    assert_eq!((&told[0]["stands"], &told[0]["undoable"]), (&json!(false), &json!(false)));
+    let (status, answer) = node.post(&path, &by("duty_head")).await;
+    assert_eq!((status, code(&answer)), (StatusCode::CONFLICT, "conflict_changed"));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -333,4 +347,62 @@ async fn what_was_settled_is_paged_the_latest_first() {
     assert_eq!(paged, whole);
     let (status, answer) = node.fetch("/v1/conflicts/settled?kind=field").await;
     assert_eq!((status, code(&answer)), (StatusCode::BAD_REQUEST, "query"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_settles_a_field_is_told_by_the_account_that_the_program_names() {
+    let node = Node::start().await;
+    let document = node.contested(rooms).await;
+    let conflict = node.conflict(&document).await;
+    assert_eq!(conflict["sides"][0]["said"][0].get("by"), None, "nobody named an account: {conflict}");
+    let path = format!("/v1/conflicts/{}/settle", conflict["id"].as_str().unwrap());
+    let body = json!({ "action": "keep", "side": 1, "revision": conflict["revision"] });
+    let mut request = node.request("POST", &path, Body::from(body.to_string()));
+    request.headers_mut().insert(USER_HEADER, "wyj-1".parse().unwrap());
+    request.headers_mut().insert("content-type", "application/json".parse().unwrap());
+    let (status, answer) = node.send(request).await;
+    assert_eq!(status, StatusCode::OK, "{answer}");
+    let told = node.settled().await;
+    assert_eq!(told[0]["choice"]["said"][0]["by"], "wyj-1", "{told:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_had_no_effect_is_stated_again_by_whoever_may() {
+    let node = Node::start().await;
+    let case = node.dispatched_twice().await;
+    let document: DocumentId = case.parse().unwrap();
+    let job = move |replica: &mut Replica, now| {
+        let spaces: Vec<Namespace> = replica.namespaces().into_iter().map(|(_, namespace, ..)| namespace).collect();
+        let holds = |replica: &Replica, space: &Namespace| replica.holds_document(space, document).unwrap();
+        let namespace = spaces.into_iter().find(|space| holds(replica, space)).unwrap();
+        let seen = townmesh_crdt::command::case::read(replica, &namespace, document)?.unwrap().case.heads;
+        let (by, role) = ("csd-1".to_owned(), Role::Handler);
+        let action = Action::Supervise { demand: "两日内办结".into(), due_ms: None };
+        let event = CaseEvent { case: document, by, role, seen, note: None, action, rules: None };
+        replica.put(&namespace, DocumentKind::Case, document, event.to_bytes()?, Lane::Urgent, now)?;
+        Ok(())
+    };
+    node.engine.record(job).await.unwrap();
+    let (_, listed) = node.fetch(&format!("/v1/conflicts?document={case}&kind=without_effect")).await;
+    let void = listed["rows"][0].clone();
+    assert_eq!(
+        (&void["chinese"], &void["place"]),
+        (&json!("操作未生效：此角色不能进行此操作"), &json!("村口")),
+        "{void}"
+    );
+    assert!(void["number"].is_string(), "by the number of its case: {void}");
+    let actions: Vec<_> =
+        void["actions"].as_array().unwrap().iter().map(|one| (&one["action"], &one["needs"])).collect();
+    assert_eq!(actions[1], (&json!("restate"), &json!({ "role": ["commander"] })));
+    let restate = |role: &str| json!({ "action": "restate", "actor": { "by": "zhz-1", "role": role } });
+    let (status, answer) = node.settle(&void, restate("handler")).await;
+    assert_eq!((status, code(&answer)), (StatusCode::UNPROCESSABLE_ENTITY, "wrong_role"));
+    let (status, answer) = node.settle(&void, restate("commander")).await;
+    assert_eq!(status, StatusCode::OK, "{answer}");
+    let (_, listed) = node.fetch(&format!("/v1/conflicts?document={case}&kind=without_effect")).await;
+    assert_eq!(listed["rows"], json!([]));
+    let (_, shown) = node.fetch(&format!("/v1/cases/{case}")).await;
+    assert_eq!(shown["folded"]["supervisions"][0]["demand"], "两日内办结", "{shown}");
+    let told = node.settled().await;
+    assert_eq!((&told[0]["choice"]["said"][0]["by"], &told[0]["undoable"]), (&json!("zhz-1"), &json!(false)));
 }

@@ -54,6 +54,14 @@ async fn a_stolen_vehicle_is_removed_once_and_by_its_own_town_only() {
         "{answer}"
     );
     assert!(names().await.is_empty(), "nothing waits for it any more");
+    let (_, removals) = node.fetch("/v1/removals").await;
+    let row = removals["rows"].as_array().unwrap().iter().find(|row| row["kind"] == "node").unwrap();
+    assert_eq!((&row["name"], &row["by"], &row["not_heard"]), (&json!("vehicle"), &json!("center"), &json!([])));
+    let certificate = row["certificate"].as_str().unwrap();
+    let (status, heard) = node.fetch(&format!("/v1/delivery?removal={certificate}")).await;
+    assert_eq!((status, &heard["rows"]), (StatusCode::OK, &json!([])), "there is nobody else to hear of it");
+    let (status, answer) = node.fetch(&format!("/v1/delivery?removal={}", "0".repeat(64))).await;
+    assert_eq!((status, code(&answer)), (StatusCode::NOT_FOUND, "not_found"));
     assert_eq!(node.post("/v1/revoke", &input).await.0, StatusCode::CONFLICT);
     // It wrote nothing that is held here.
     for (authority, name, status, expected) in [

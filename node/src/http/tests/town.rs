@@ -68,6 +68,43 @@ async fn delivery_is_told_of_what_is_here() {
     assert_eq!(node.fetch("/v1/delivery").await.0, StatusCode::OK);
     let (status, _) = node.fetch("/v1/delivery?document=00000000000000000000000000000000").await;
     assert_eq!(status, StatusCode::NOT_FOUND);
+    let (status, _) = node.fetch("/v1/delivery?edition=00000000000000000000000000000000").await;
+    assert_eq!(status, StatusCode::NOT_FOUND);
+    let (status, answer) = node.fetch(&format!("/v1/delivery?document={household}&table=limit")).await;
+    assert_eq!((status, code(&answer)), (StatusCode::BAD_REQUEST, "query"), "one at a time: {answer}");
+    assert_eq!(node.fetch("/v1/delivery?table=limit").await.0, StatusCode::NOT_FOUND, "nobody recorded a row");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_has_a_table_or_an_edition_is_told() {
+    let node = Node::start().await;
+    let mut rng = ChaCha20Rng::seed_from_u64(13);
+    let place = Place {
+        name: "langfa".into(),
+        role: NodeRole::Village,
+        regions: vec![REGION.to_owned()],
+        carries: vec![],
+        acts_as: None,
+    };
+    let invite = enrol::invite(&node.authority, &place, &[], 1, &mut rng).unwrap();
+    let chain = enrol::redeem(&invite, &mut rng).unwrap().chain;
+    node.engine
+        .record(move |replica: &mut townmesh_crdt::replica::Replica, now| Ok(replica.record_statements(chain, now)?))
+        .await
+        .unwrap();
+    let row = json!({ "step": "accept", "who": "duty_head" });
+    let (status, answer) = node.post("/v1/tables/transition", &json!({ "rows": [row] })).await;
+    assert_eq!(status, StatusCode::OK, "{answer}");
+    let revision = node.fetch("/v1/life-cycle").await.1["draft"]["revision"].take();
+    let input = json!({ "by": "zhz-1", "why": "受理改由值班长负责", "revision": revision });
+    let edition = node.post("/v1/life-cycle", &input).await.1["edition"]["id"].take();
+    for named in ["table=transition".to_owned(), format!("edition={}", edition.as_str().unwrap())] {
+        let (status, answer) = node.fetch(&format!("/v1/delivery?{named}")).await;
+        let rows = answer["rows"].as_array().unwrap();
+        assert_eq!((status, rows.len()), (StatusCode::OK, 1), "{named}: {answer}");
+        let told = (&rows[0]["name"], &rows[0]["delivered"], &rows[0]["reason"], &rows[0]["access"]);
+        assert_eq!(told, (&json!("langfa"), &json!(false), &json!("never_heard"), &json!("hold")), "{named}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

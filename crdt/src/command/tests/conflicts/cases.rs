@@ -42,7 +42,7 @@ fn open_teams(replica: &mut Replica, case: &CaseRef) -> Vec<String> {
 }
 
 #[test]
-fn a_duplicate_dispatch_is_settled_by_keeping_one_and_that_stays() {
+fn a_duplicate_dispatch_is_settled_by_keeping_one_and_that_is_taken_back_by_an_event() {
     let mut town = Town::new(70);
     let (case, at) = dispatched_twice(&mut town);
     let [conflict] = &town.inboxes(&at)[..] else { panic!("one conflict") };
@@ -69,9 +69,30 @@ fn a_duplicate_dispatch_is_settled_by_keeping_one_and_that_stays() {
     assert_eq!((town.inboxes(&at).len(), open_teams(&mut town.two, &case)), (0, vec!["north".to_owned()]));
     assert_eq!(south.orders.len(), 1);
     let told = settled(&mut town.two, &at);
-    assert_eq!((told.len(), told[0].id, told[0].undoable), (1, done.id, false));
-    assert_eq!(undo(&mut town.two, &at, done.id).unwrap_err().code(), "not_undoable");
+    assert_eq!((told.len(), told[0].id, told[0].undoable), (1, done.id, true));
+    for (actor, code) in [
+        (None, "actor_missing"),
+        (Some(actor(Role::Handler, "csd-1")), "wrong_role"),
+        (Some(actor(Role::Leader, "ld-1")), "role_not_held"),
+    ] {
+        let refused = undo_as(&mut town.two, &at, done.id, actor.as_ref());
+        assert_eq!(refused.unwrap_err().code(), code);
+    }
     assert_eq!(undo(&mut town.two, &at, ConflictId([9; 16])).unwrap_err().code(), "not_found");
+    let other = actor(Role::DutyHead, "zbz-9");
+    assert_eq!(undo_as(&mut town.two, &at, done.id, Some(&other)).unwrap(), conflict.id);
+    town.meet_all();
+    let [again] = &town.inboxes(&at)[..] else { panic!("open again") };
+    assert_eq!(again.id, conflict.id);
+    assert_ne!(again.revision, conflict.revision, "an order has changed since");
+    assert_eq!(open_teams(&mut town.center, &case).len(), 2);
+    let told = settled(&mut town.center, &at);
+    assert_eq!((told.len(), told[0].id, told[0].stands, told[0].undoable), (1, done.id, false, false));
+    let twice = undo_as(&mut town.one, &at, done.id, Some(&other));
+    assert_eq!(twice.unwrap_err().code(), "conflict_changed", "no second time");
+    try_settle(&mut town.one, &at, &asked(again, dispatcher()), &Choice::Settle(vec![])).unwrap().unwrap();
+    town.meet_all();
+    assert_eq!((town.inboxes(&at).len(), settled(&mut town.two, &at).len()), (0, 2));
 }
 
 #[test]
@@ -133,4 +154,99 @@ fn an_event_without_effect_is_shown_with_the_reason_until_somebody_has_seen_it()
     assert_eq!(seen.filter(|entry| entry.effect.is_effective()).count(), 1, "the first of the two stands");
     let left = town.inboxes(&at);
     assert_eq!(left.iter().map(|one| one.subject.as_str()).collect::<Vec<_>>(), ["duplicate_dispatch"]);
+}
+
+/// What a terminal that was removed meanwhile did is shown with its case and the reason, and done once more by another.
+#[test]
+fn what_a_removed_node_did_is_stated_again_by_one_who_may() {
+    let mut town = Town::new(79);
+    let new = rubbish(None);
+    let case = case::report(&mut town.one, &actor(Role::Inspector, "xcy-1"), new, NOW).unwrap().into_value();
+    let at = (case.namespace.clone(), DocumentKind::Case, case.document);
+    town.meet_all();
+    let (authority, stolen) = (town.founded.authority.clone(), town.two.node());
+    town.center.revoke(&authority, stolen, true, NOW).unwrap();
+    town.center.commit(NOW).unwrap();
+    act(&mut town.two, &case, Role::IntakeClerk, Action::Refuse { reason: "不属实".into() });
+    meet(&mut town.one, &mut town.two);
+    meet(&mut town.center, &mut town.one);
+    meet(&mut town.center, &mut town.one);
+    let open = inbox(&mut town.center, &at);
+    assert_eq!(inbox(&mut town.one, &at), open);
+    let [void] = &open[..] else { panic!("one to look at: {open:?}") };
+    assert_eq!(
+        (void.chinese.as_str(), void.sides[0].chinese.as_str()),
+        ("操作未生效：作者证书已吊销", "不予受理：不属实")
+    );
+    assert_eq!(void.sides[0].said[0].node, Some(stolen));
+    let offers = |one: &OpenConflict| one.offers.iter().map(|offer| offer.action).collect::<Vec<_>>();
+    assert_eq!(offers(void), [ActionKey::Acknowledge, ActionKey::Restate]);
+    let clerk = || Some(actor(Role::IntakeClerk, "sly-9"));
+    let refused = try_settle(&mut town.center, &at, &asked(void, dispatcher()), &Choice::Restate);
+    assert_eq!(refused.unwrap_err().code(), "wrong_role");
+    let done = try_settle(&mut town.center, &at, &asked(void, clerk()), &Choice::Restate).unwrap().unwrap();
+    assert_eq!((done.choice.said[0].by.as_deref(), done.undoable), (Some("sly-9"), false));
+    assert_eq!(undo_as(&mut town.center, &at, done.id, clerk().as_ref()).unwrap_err().code(), "not_undoable");
+    meet(&mut town.center, &mut town.one);
+    assert_eq!((inbox(&mut town.center, &at), inbox(&mut town.one, &at)), (vec![], vec![]));
+    let found = case::read(&mut town.one, &case.namespace, case.document).unwrap().unwrap().case;
+    assert_eq!(found.state, Some(crate::domain::case::CaseState::Refused));
+}
+
+/// Brings a case to its closing; the other office, cut off since the dispatch, has it supervised.
+fn closed_unaware(town: &mut Town) -> (CaseRef, At) {
+    let new = rubbish(None);
+    let case = case::report(&mut town.one, &actor(Role::Inspector, "xcy-1"), new, NOW).unwrap().into_value();
+    act(&mut town.one, &case, Role::IntakeClerk, Action::Accept);
+    let category = "exposed_rubbish".to_owned();
+    let file = Action::File { category, severity: Severity::General, minutes: 480, clock: LimitClock::Working };
+    act(&mut town.one, &case, Role::DutyHead, file);
+    let sent = act(&mut town.one, &case, Role::Dispatcher, dispatch("north"));
+    town.meet_all();
+    let order = crate::domain::case::OrderRef { event: sent, index: 0 };
+    act(&mut town.two, &case, Role::Handler, Action::RequestVoid { reason: "重复".into() });
+    act(&mut town.one, &case, Role::Handler, Action::OrderDone { order, result: "已清理".into(), photos: vec![] });
+    act(&mut town.one, &case, Role::Handler, Action::LeadClose { team: "north".into(), summary: String::new() });
+    let pass = Action::Verify { passed: true, finding: "干净".into(), photos: vec![] };
+    case::act(&mut town.one, &case, &actor(Role::Inspector, "hcy-1"), pass, NOW).unwrap();
+    act(&mut town.one, &case, Role::DutyHead, Action::Close);
+    town.meet_all();
+    let at = (case.namespace.clone(), DocumentKind::Case, case.document);
+    (case, at)
+}
+
+#[test]
+fn a_decision_that_was_taken_unaware_holds_or_the_case_is_taken_up_again() {
+    for (seed, reopens) in [(80, false), (81, true)] {
+        let mut town = Town::new(seed);
+        let (case, at) = closed_unaware(&mut town);
+        let open = town.inboxes(&at);
+        let [unaware] = &open[..] else { panic!("one to look at: {open:?}") };
+        assert_eq!((unaware.kind.key().as_str(), unaware.chinese.as_str()), ("decided_unaware", "作决定时不知此情况"));
+        let said = |side: &crate::command::conflict::Side| (side.chinese.clone(), side.said[0].node, side.stands);
+        assert_eq!(said(&unaware.sides[0]), ("核查通过：干净".into(), Some(town.one.node()), true));
+        assert_eq!(said(&unaware.sides[1]), ("申请作废：重复".into(), Some(town.two.node()), true));
+        let keys: Vec<ActionKey> = unaware.offers.iter().map(|offer| offer.action).collect();
+        assert_eq!(keys, [ActionKey::Settle, ActionKey::Reopen]);
+        let head = Some(actor(Role::DutyHead, "zbz-9"));
+        let choice = if reopens { Choice::Reopen } else { Choice::Settle(vec![]) };
+        if reopens {
+            let before = readings(&mut town.two);
+            let refused = try_settle(&mut town.two, &at, &asked(unaware, dispatcher()), &choice);
+            assert_eq!(refused.unwrap_err().code(), "wrong_role");
+            assert_eq!(readings(&mut town.two), before, "nothing is half done");
+        }
+        let done = try_settle(&mut town.two, &at, &asked(unaware, head.clone()), &choice).unwrap().unwrap();
+        town.meet_all();
+        assert_eq!(town.inboxes(&at), []);
+        let state = |replica: &mut Replica| {
+            case::read(replica, &case.namespace, case.document).unwrap().unwrap().case.state.unwrap()
+        };
+        let expected =
+            if reopens { crate::domain::case::CaseState::Filed } else { crate::domain::case::CaseState::Closed };
+        assert_eq!(state(&mut town.center), expected);
+        undo_as(&mut town.one, &at, done.id, head.as_ref()).unwrap();
+        town.meet_all();
+        assert_eq!((town.inboxes(&at).len(), state(&mut town.two)), (1, expected), "what was done stays");
+    }
 }

@@ -20,7 +20,7 @@ fn permutations<T: Clone>(items: &[T]) -> Vec<Vec<T>> {
 
 /// Delivers the events after `common` in every order, folding after each, and wants one result in the end, and one
 /// result for each set on the way.
-fn check(town: &Town, common: &Town) -> Case {
+pub(super) fn check(town: &Town, common: &Town) -> Case {
     let late: Vec<(RecordId, FoldInput)> = town
         .events
         .iter()

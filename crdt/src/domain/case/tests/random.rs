@@ -87,6 +87,7 @@ pub(super) fn any_action() -> impl Strategy<Value = Action> {
         any_id().prop_map(|supervision| Action::Reply { supervision, answer: reason() }),
         (any_id(), any_id(), any_order())
             .prop_map(|(one, other, order)| Action::Settle { between: [one, other], call_off: vec![order] }),
+        any_id().prop_map(|one| Action::Settle { between: [one; 2], call_off: vec![] }),
     ];
     let field = prop_oneof![
         Just(whistle(&["d"])),
@@ -239,6 +240,12 @@ proptest! {
             .collect();
         for (winner, loser) in beats(&case, &effective) {
             prop_assert!(!concurrent(&events, winner, loser), "{winner} beats {loser}, yet both have effect");
+        }
+        for settled in &case.settlements {
+            let by = settled.taken_back_by.is_none().then_some(settled.event);
+            let about = case.conflicts.iter().filter(|conflict| conflict.is_between(settled.between));
+            let settles = about.filter(|conflict| conflict.settled_by == Some(settled.event)).count();
+            prop_assert_eq!(settles, if by.is_some() { settled.kinds.len() } else { 0 }, "taken back is open again");
         }
         let worked = |order: &Order| effective.contains(&order.id.event);
         prop_assert!(case.orders.iter().all(worked), "only dispatches with effect make orders");

@@ -203,6 +203,10 @@ pub(super) fn verify(passed: bool) -> Action {
     Action::Verify { passed, finding: String::new(), photos: vec![] }
 }
 
+pub(super) fn supervise() -> Action {
+    Action::Supervise { demand: reason(), due_ms: None }
+}
+
 pub(super) fn reason() -> String {
     "原因".into()
 }
