@@ -336,9 +336,7 @@ impl CommandError {
             Self::MergeIntoItself => "案卷不能并入自身，也不能并入已并入它的案卷，请填另一件案卷的编号".into(),
             Self::MergedAlready { into, leads_to } => format!("案卷 {into} 已并入 {leads_to}，请填后者的编号"),
             Self::CaseFull => format!("本案记录已满（{MAX_EVENTS} 条），请另立新案"),
-            Self::GridRetired(since) => {
-                format!("该网格已于 {since} 停用：请检查其范围现在所属的网格，或先撤销停用")
-            }
+            Self::GridRetired(since) => grid_retired(*since),
             Self::DwellingGone(since) => format!("该房屋已于 {since} 拆除：如仍在或已重建，请在制作时写明"),
             Self::TagsFull => format!("该房屋的门牌（含停用的）已有 {MAX_TAGS} 块，不能再制作"),
             Self::ToldBeforeSent { sent_ms, at_ms } => {
@@ -360,6 +358,10 @@ impl CommandError {
             }
         }
     }
+}
+
+fn grid_retired(since: Day) -> String {
+    format!("该网格已于 {since} 停用：请检查其范围现在所属的网格，或先撤销停用")
 }
 
 /// A moment as people of the town write it, to the second.

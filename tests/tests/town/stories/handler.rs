@@ -46,7 +46,7 @@ fn does_an_order(story: &Story<'_>, handler: &Person<'_>, desks: &Desks<'_>, vil
     };
     act(&acknowledge(&event, 0))?;
     act(&report_in(&event, 0))?;
-    let photo = story.file("done.png", &pixel::photo(REMARK))?;
+    let photo = story.file("done.png", pixel::photo(REMARK))?;
     let kept = handler.runs(&["photo", "record", &photo, "--region", village])?;
     let evidence = json!({ "order_done": { "order": order(&event, 0), "result": "已清运两车", "photos": [kept["value"]["photo"]] } });
     act(&evidence)?;

@@ -37,7 +37,7 @@ pub(super) fn day(story: &Story<'_>) -> anyhow::Result<()> {
 }
 
 fn inspects(story: &Story<'_>, inspector: &Person<'_>, home: &str) -> anyhow::Result<Vec<String>> {
-    let photo = story.file("charger.png", &pixel::photo(REMARK))?;
+    let photo = story.file("charger.png", pixel::photo(REMARK))?;
     let visit = ["inspection", "record", "--household", home, "--by", inspector.code, "--photo", &photo];
     let answers = ["--answer", "4=hazard", "--answer", "11=hazard", "--answer", "2=ok", "--note", "楼道内充电"];
     let made = inspector.runs(&[visit.as_slice(), &answers].concat())?;
