@@ -6,7 +6,6 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
 use townmesh_crdt::command::table;
-use townmesh_crdt::domain::books::Message as CommandMessage;
 use townmesh_crdt::domain::case::{Lamp, OrderStatus};
 use townmesh_crdt::domain::number::SpokenNumber;
 use townmesh_crdt::domain::region::RegionCode;
@@ -23,7 +22,7 @@ use super::order_delivery::{WaitingOrder, with_delivery};
 use crate::engine;
 use crate::message::Message;
 use crate::views::{
-    CaseFilter, CaseRow, CaseSort, CommandState, Listed, OrderFilter, OrderRow, Page, QueryError, Reader,
+    CaseFilter, CaseRow, CaseSort, CommandState, Listed, OpenMessage, OrderFilter, OrderRow, Page, QueryError, Reader,
 };
 
 /// Most rows of each part of a handover.
@@ -139,7 +138,7 @@ pub(super) struct HandedOver {
     /// Orders that a team has acknowledged and not finished.
     under_way: Listed<OrderRow>,
     /// Command messages that nobody has acknowledged, those sent first first.
-    messages: Vec<CommandMessage>,
+    messages: Vec<OpenMessage>,
     /// There are more than are told.
     messages_truncated: bool,
     /// Peace or emergency, the open responses, and what lies on each desk.

@@ -65,7 +65,7 @@ pub(super) async fn show(
     let found = api.readers().query(move |reader| reader.case(id, engine::now().cast_signed())).await?;
     let found = found.ok_or_else(|| ApiError::not_found("本节点没有此案卷", "there is no such case here"))?;
     let tables = api.engine().read(table::tables).await??;
-    let ground = api.ground_of(found.case.clone(), &tables).await?;
+    let Ground { responsible, grids, lanes } = api.ground_of(found.case.clone(), &tables).await?;
     let order_delivery = api.deliveries(id, found.orders.clone()).await?;
     let hazards = api.readers().query(move |reader| reader.hazards_of_case(id)).await?;
     let mut reporters = api.engine().read(move |replica| reporters(replica, id)).await??;
@@ -91,7 +91,9 @@ pub(super) async fn show(
         detail: found,
         handling,
         nearest,
-        ground,
+        responsible,
+        grids,
+        lanes,
         desk,
         order_delivery,
         hazards,
@@ -111,8 +113,12 @@ pub(super) struct ShownCase {
     handling: Option<SuggestedForm>,
     /// Whom to send, where it is open and on the map: units that can be sent before others, then by distance.
     nearest: Vec<UnitRow>,
-    #[serde(flatten)]
-    ground: Ground,
+    /// Whom the town's tables name for such cases there: a grid before its region.
+    responsible: Option<Responsible>,
+    /// The grids in which it lies.
+    grids: Vec<GridOfCase>,
+    /// The streets and lanes that its place names, the longest name first.
+    lanes: Vec<LaneOfCase>,
     /// The desk on which it lies, while it is open: its code.
     desk: Option<String>,
     /// How far its orders have travelled, in their order.
@@ -128,13 +134,9 @@ pub(super) struct ShownCase {
 }
 
 /// Who answers for the ground on which a case lies.
-#[derive(Debug, Serialize, ToSchema)]
-pub(super) struct Ground {
-    /// Whom the town's tables name for such cases there: a grid before its region.
+struct Ground {
     responsible: Option<Responsible>,
-    /// The grids in which it lies.
     grids: Vec<GridOfCase>,
-    /// The streets and lanes that its place names, the longest name first.
     lanes: Vec<LaneOfCase>,
 }
 

@@ -79,8 +79,8 @@ pub use households::{
 pub use moves::{MoveFilter, MoveRow, MoveStepRow, PersonSide, SamePersonRow};
 pub use organisation::{
     Attendance, CallStep, Callee, CampaignProgress, CommandMode, CommandState, Comparison, Crew, CrewMember, DeskLoad,
-    Escalated, EscalationFilter, MustCount, PostStaffing, ResponseState, Staffing, StaffingFilter, StateCount,
-    StepState, Units, WorkPlace, WorklistFilter,
+    Escalated, EscalationFilter, MustCount, OpenMessage, PostStaffing, ResponseState, Staffing, StaffingFilter,
+    StateCount, StepState, Units, WorkPlace, WorklistFilter,
 };
 pub use query::{BoundingBox, DEFAULT_LIMIT, Listed, MAX_LIMIT, Page};
 pub use reader::{QueryError, Reader};

@@ -50,6 +50,27 @@ pub struct Callee {
     pub acknowledged_ms: Option<i64>,
 }
 
+/// A command message that nobody has acknowledged.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, utoipa::ToSchema)]
+pub struct OpenMessage {
+    /// Its code.
+    pub code: String,
+    /// To whom: a member's or a team's code.
+    pub to: String,
+    /// What is ordered or told.
+    pub text: Option<String>,
+    /// When it was sent, in milliseconds since 1970.
+    pub sent_ms: Option<i64>,
+    /// By whom: a member's code.
+    pub by: Option<String>,
+    /// By which means.
+    pub means: Option<String>,
+    /// The response that it belongs to: its code.
+    pub response: Option<String>,
+    /// Number of the order that it passes on.
+    pub order: Option<String>,
+}
+
 /// A step of a plan in a response.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, utoipa::ToSchema)]
 pub struct CallStep {
@@ -132,14 +153,24 @@ impl Reader {
     ///
     /// # Errors
     /// [`QueryError`].
-    pub fn unacknowledged_messages(&self, limit: usize) -> Result<(Vec<Message>, bool), QueryError> {
+    pub fn unacknowledged_messages(&self, limit: usize) -> Result<(Vec<OpenMessage>, bool), QueryError> {
         let mut messages: Vec<Message> = self.typed(&BookFilter::of(BookKind::Message))?;
         messages.retain(|message| message.acknowledged.is_none());
         messages.sort_by(|one, other| {
             one.sent.cmp(&other.sent).then(one.code.cmp(&other.code)).then(one.to.cmp(&other.to))
         });
         let truncated = cut(&mut messages, limit);
-        Ok((messages, truncated))
+        let open = |message: Message| OpenMessage {
+            code: message.code.unwrap_or_default(),
+            to: message.to.unwrap_or_default(),
+            text: message.text.map(|text| text.0),
+            sent_ms: message.sent.map(|sent| sent.0),
+            by: message.by,
+            means: message.means.map(|means| means.to_string()),
+            response: message.response,
+            order: message.order,
+        };
+        Ok((messages.into_iter().map(open).collect(), truncated))
     }
 
     /// Members who have not left and teams that were not dissolved, by code.

@@ -10,7 +10,7 @@ mod staffing;
 
 pub use availability::{Crew, CrewMember};
 pub use campaigns::{CampaignProgress, Comparison, MustCount, WorkPlace, WorklistFilter};
-pub use command::{CallStep, Callee, ResponseState, StepState};
+pub use command::{CallStep, Callee, OpenMessage, ResponseState, StepState};
 pub use desks::{CommandMode, CommandState, DeskLoad, StateCount};
 pub use escalation::{Escalated, EscalationFilter};
 pub use staffing::{Attendance, PostStaffing, Staffing, StaffingFilter, Units};
