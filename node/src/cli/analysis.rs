@@ -504,7 +504,7 @@ mod tests {
         assert!(shown.contains("--limit") && shown.contains("not counted: 1 cases, 1 hazards"), "{shown}");
         let case = |number: Option<&str>| json!({ "document": "ab", "number": number, "time_ms": 0 });
         let group = json!({
-            "subject": { "hazard": { "checklist": 1, "item": 4 } }, "words": ["电动车", "e-bike"], "by": "household",
+            "subject": { "hazard": { "checklist": 1, "item": 4 } }, "words": ["电动车", "e-bike"], "by": "inspected",
             "region": "1", "place": "1号", "count": 2, "reopened": 0, "first_ms": 0, "last_ms": 0, "intervals_days": [3],
             "cases": [case(Some("7K3-9XQ-2PAD")), case(None)],
         });
@@ -512,7 +512,7 @@ mod tests {
         let answer = json!({ "rows": [group], "causes": [cause], "unplaced": 3, "causes_truncated": false });
         let shown = recurrence::groups(&answer);
         assert!(shown.contains(
-            "1.4 电动车\t1\t1号\t同一住户 same household\t2\t0\t1970-01-01 08:00\t1970-01-01 08:00\t[3]\t7K3-9XQ-2PAD, ab"
+            "1.4 电动车\t1\t1号\t同一受检对象 same household, dwelling or enterprise\t2\t0\t1970-01-01 08:00\t1970-01-01 08:00\t[3]\t7K3-9XQ-2PAD, ab"
         ));
         assert!(shown.contains("\n1.4\t电动车\t1\t2\t0\t1\n") && shown.contains("3 more"), "{shown}");
         let proposal = json!({
