@@ -16,8 +16,9 @@ use crate::message::{Explain, Message};
 pub(crate) const MAX_PIXELS: u64 = 1 << 26;
 /// The longer side of a thumbnail, in pixels. Smaller photos stay as large as they are.
 pub(crate) const SIDE: u32 = 320;
-/// Most bytes of a decoded photo: four for each pixel. With what a decoder holds beside them it needs twice as many at most.
-const MAX_DECODED: u64 = 4 * MAX_PIXELS;
+/// Most bytes of a photo that is decoded: 44 million pixels of three colours. Of a progressive JPEG the decoder holds two
+/// bytes more for each of them, 400 MB in all. What is larger is recorded without a thumbnail.
+const MAX_DECODED: u64 = 2 * MAX_PIXELS;
 /// Qualities of JPEG, tried in this order until a thumbnail is no larger than a preview may be.
 const QUALITIES: [u8; 3] = [75, 50, 25];
 
@@ -58,8 +59,21 @@ impl Explain for PictureError {
 /// # Errors
 /// [`PictureError`]; nothing was decoded then.
 pub(crate) fn of(photo: &[u8]) -> Result<Option<Vec<u8>>, PictureError> {
+    let decoder = opened(photo)?;
+    Ok(if decoder.total_bytes() <= MAX_DECODED { shrunk(decoder) } else { None })
+}
+
+/// Looks at the header alone.
+///
+/// # Errors
+/// [`PictureError`].
+pub(crate) fn check(photo: &[u8]) -> Result<(), PictureError> {
+    opened(photo).map(drop)
+}
+
+fn opened(photo: &[u8]) -> Result<impl ImageDecoder + '_, PictureError> {
     let mut limits = Limits::default();
-    limits.max_alloc = Some(MAX_DECODED);
+    limits.max_alloc = Some(4 * MAX_PIXELS);
     let mut reader = ImageReader::new(Cursor::new(photo)).with_guessed_format().map_err(|_| PictureError::Header)?;
     reader.limits(limits);
     let decoder = reader.into_decoder().map_err(|_| PictureError::Header)?;
@@ -70,7 +84,7 @@ pub(crate) fn of(photo: &[u8]) -> Result<Option<Vec<u8>>, PictureError> {
     if u64::from(width) * u64::from(height) > MAX_PIXELS {
         return Err(PictureError::TooManyPixels { width, height });
     }
-    Ok(if decoder.total_bytes() <= MAX_DECODED { shrunk(decoder) } else { None })
+    Ok(decoder)
 }
 
 fn shrunk(mut decoder: impl ImageDecoder) -> Option<Vec<u8>> {

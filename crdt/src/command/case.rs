@@ -140,7 +140,7 @@ pub fn report(
     }
     let reporter = seal_reporter(replica, &case, new.reporter)?;
     let action = Action::Report(Box::new(Report { region: Some(new.region), reporter, ..new.report }));
-    let (_, recorded) = add(replica, &case, known, actor, action, now)?;
+    let (_, recorded) = add(replica, &case, known, actor, action, None, now)?;
     Ok(Outcome::Created(case, recorded))
 }
 
@@ -158,6 +158,31 @@ pub fn act(
     action: Action,
     now: Millis,
 ) -> Result<Outcome<Acted>, CommandError> {
+    act_upon(replica, case, actor, action, None, now)
+}
+
+/// Does once more what an event without effect says, which is thereby seen to have none.
+///
+/// # Errors
+/// As [`act`].
+pub(super) fn restate(
+    replica: &mut Replica,
+    case: &CaseRef,
+    actor: &Actor,
+    (event, action): (RecordId, Action),
+    now: Millis,
+) -> Result<Outcome<Acted>, CommandError> {
+    act_upon(replica, case, actor, action, Some(event), now)
+}
+
+fn act_upon(
+    replica: &mut Replica,
+    case: &CaseRef,
+    actor: &Actor,
+    action: Action,
+    restates: Option<RecordId>,
+    now: Millis,
+) -> Result<Outcome<Acted>, CommandError> {
     let known = stored(replica, &case.namespace, case.document)?;
     if known.events.is_empty() {
         return Err(CommandError::NotFound { thing: "case", chinese: "案卷", document: case.document });
@@ -168,7 +193,7 @@ pub fn act(
     if let Action::Merge { into } = &action {
         check_merge(replica, case.document, *into)?;
     }
-    let (event, recorded) = add(replica, case, known, actor, action, now)?;
+    let (event, recorded) = add(replica, case, known, actor, action, restates, now)?;
     Ok(Outcome::Changed(Acted { case: case.clone(), event }, recorded))
 }
 
@@ -458,6 +483,7 @@ fn add(
     mut known: Stored,
     actor: &Actor,
     action: Action,
+    restates: Option<RecordId>,
     now: Millis,
 ) -> Result<(RecordId, Recorded), CommandError> {
     check_role(replica, actor)?;
@@ -480,6 +506,7 @@ fn add(
         note: actor.note.clone(),
         action,
         rules: known.tables.life_cycle().in_force().map(|edition| edition.id),
+        restates,
     };
     let bytes = event.to_bytes()?;
     let id = record_id(&bytes);

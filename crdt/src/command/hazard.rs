@@ -231,9 +231,11 @@ impl Finding<'_> {
     fn news_about(&self, known: &Hazard, found: &Hazard, occurrence: u16) -> Option<Fields> {
         let at = self.inspection.time_ms;
         if known.state != Some(HazardState::Closed) {
-            // With the state as it is known: a pass that does not know of this visit does not hide what it found.
-            let state = known.state.unwrap_or(HazardState::Open);
-            let fields = Fields::from([(Hazard::INSPECTION, self.id.to_value()), (Hazard::STATE, state.to_value())]);
+            let mut fields = Fields::from([(Hazard::INSPECTION, self.id.to_value())]);
+            // Found again after it was said to be right: a pass that does not know of this visit must not hide that.
+            if known.state == Some(HazardState::Recheck) && known.changed_at.is_none_or(|done| at > done) {
+                fields.insert(Hazard::STATE, HazardState::Recheck.to_value());
+            }
             return Some(if known.inspection == Some(self.id) { Fields::new() } else { fields });
         }
         if known.changed_at.is_some_and(|closed| at <= closed) {

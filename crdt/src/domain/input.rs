@@ -360,14 +360,14 @@ pub(crate) fn work_phone(field: &str, text: Option<&str>) -> Checked {
     require(is_short || check_phone(text).is_ok(), field, || Fault::Phone)
 }
 
-/// Every text of a record: lines in `note`, a list of lines in `inspectors`, one line in every other field.
+/// Every text of a record: lines in `note`, a list of lines in `inspectors` and `nodes`, one line in every other field.
 pub(crate) fn texts(fields: &Fields, names: fn() -> FieldTable) -> Checked {
     let texts = fields.iter().filter_map(|(number, value)| Some((number, value.as_text()?)));
     let names = names();
     for (number, text) in texts {
         match names.get(number).copied().unwrap_or_default() {
             "note" => note("note", text)?,
-            "inspectors" => text.lines().try_for_each(|one| line("inspectors", one))?,
+            list @ ("inspectors" | "nodes") => text.lines().try_for_each(|one| line(list, one))?,
             name => line(name, text)?,
         }
     }

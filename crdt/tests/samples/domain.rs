@@ -173,6 +173,7 @@ pub(super) fn case_event(action: Action, seen: &[RecordId]) -> Vec<u8> {
         note: Some("已核实".into()),
         action,
         rules: None,
+        restates: None,
     };
     event.to_bytes().expect("it is within its limits")
 }

@@ -46,6 +46,9 @@ pub(super) struct Bounds {
     answers: [AtomicU64; 5],
 }
 
+/// So long whoever records a photo waits for its thumbnail: many phones that come home at once must not time out for it.
+const DECODING_SOON: Duration = Duration::from_secs(3);
+
 impl Bounds {
     pub(super) fn new() -> Self {
         let semaphore = |permits| Arc::new(Semaphore::new(permits));
@@ -73,6 +76,11 @@ impl Bounds {
     /// [`ApiError::busy`] when the node stops.
     pub(super) async fn decoding(&self) -> Result<OwnedSemaphorePermit, ApiError> {
         Arc::clone(&self.decoding).acquire_owned().await.map_err(|_| ApiError::busy())
+    }
+
+    /// The same, where there is one within a moment.
+    pub(super) async fn decoding_soon(&self) -> Option<OwnedSemaphorePermit> {
+        tokio::time::timeout(DECODING_SOON, self.decoding()).await.ok()?.ok()
     }
 
     /// A place for somebody who follows changes, for as long as that takes.

@@ -295,7 +295,7 @@ pub(super) async fn export(
     } else {
         let list = AskedList::of_name(&name).ok_or_else(no_such_list)?;
         let (parts, _) = request.into_parts();
-        let masked = if list.reveals || reason.is_some() { &[] } else { MASKED };
+        let masked = if reason.is_some() { &[] } else { MASKED };
         let asked = AskedRows::of(&api, list, (rest, reveal_of(parts.uri.query())), parts)?;
         (Rows::Asked { asked: Box::new(asked), masked }, list.shape(), list.formats())
     };

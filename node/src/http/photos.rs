@@ -7,6 +7,7 @@ use axum::extract::rejection::BytesRejection;
 use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
+use tokio::sync::OwnedSemaphorePermit;
 use townmesh_crdt::command::CommandError;
 use townmesh_crdt::command::inspection;
 use townmesh_crdt::command::photo::{self, NewPhoto, Photo};
@@ -25,7 +26,7 @@ use super::openapi::problems::{Missing, Noted, Sought, Written};
 use super::reveal::{Asker, Asking, Reason, Shown};
 use crate::message::{Explain as _, Message};
 use crate::reveals::RevealKind;
-use crate::thumbnail;
+use crate::thumbnail::{self, PictureError};
 
 /// Largest photo in bytes: what phones make, uncut.
 pub(super) const PHOTO_BYTES: usize = 16 << 20;
@@ -77,7 +78,12 @@ pub(super) async fn record(
     if photo::media_type(&bytes).is_none() {
         return Err(CommandError::NotAPhoto.into());
     }
-    let thumbnail = thumbnail_of(&api, bytes.clone()).await?;
+    thumbnail::check(&bytes).map_err(refused)?;
+    // Where many come at once some have none; it is made where somebody asks for it.
+    let thumbnail = match api.bounds().decoding_soon().await {
+        Some(place) => thumbnail_of(place, bytes.clone()).await?,
+        None => None,
+    };
     // Where the subject lies is found below; a grid, too, whose document lies elsewhere than its photos.
     let household_of_person = household.filter(|_| resident.is_some());
     let new = NewPhoto { household: household_of_person, resident, bytes: bytes.into(), thumbnail };
@@ -93,17 +99,18 @@ pub(super) async fn record(
 }
 
 /// Makes a thumbnail away from what answers requests; one photo is in memory at a time.
-async fn thumbnail_of(api: &Api, photo: Bytes) -> Result<Option<Vec<u8>>, ApiError> {
-    let place = api.bounds().decoding().await?;
+async fn thumbnail_of(place: OwnedSemaphorePermit, photo: Bytes) -> Result<Option<Vec<u8>>, ApiError> {
     let made = tokio::task::spawn_blocking(move || {
         let made = thumbnail::of(&photo);
         drop(place);
         made
     });
     // A picture on which a decoder fails has no thumbnail; that is no reason to lose it.
-    made.await
-        .unwrap_or(Ok(None))
-        .map_err(|error| ApiError { status: StatusCode::UNPROCESSABLE_ENTITY, message: error.explain() })
+    made.await.unwrap_or(Ok(None)).map_err(refused)
+}
+
+fn refused(error: PictureError) -> ApiError {
+    ApiError { status: StatusCode::UNPROCESSABLE_ENTITY, message: error.explain() }
 }
 
 /// Where a photo was recorded.
@@ -193,7 +200,10 @@ pub(super) async fn show_thumbnail(
                 return Ok(on_its_way(hash, recorded.map_or(length, |thumbnail| thumbnail.length)));
             };
             let none = || ApiError::not_found("这张照片无法生成缩略图", "no thumbnail can be made of this photo");
-            (THUMBNAIL.to_owned(), thumbnail_of(&api, content.into()).await?.ok_or_else(none)?)
+            (
+                THUMBNAIL.to_owned(),
+                thumbnail_of(api.bounds().decoding().await?, content.into()).await?.ok_or_else(none)?,
+            )
         }
     };
     api.note_reveal(asker, reason, Shown::documents(RevealKind::Photo, vec![hash.to_string()])).await?;

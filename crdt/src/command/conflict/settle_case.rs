@@ -104,7 +104,7 @@ fn restate(
     let Reading::Case(record) = of.read(replica)? else { return Err(CommandError::ConflictSettled) };
     let void = record.case.timeline.into_iter().find(|entry| entry.event == event);
     let action = void.ok_or(CommandError::ConflictChanged)?.action;
-    let acted = case::act(replica, &of.case(), actor, action, now)?;
+    let acted = case::restate(replica, &of.case(), actor, (event, action), now)?;
     acted.recorded().copied().ok_or(CommandError::ConflictChanged)
 }
 

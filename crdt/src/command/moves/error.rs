@@ -37,6 +37,11 @@ pub enum MoveError {
         "what was handed over cannot be opened on this node: it was sealed before the node joined, or is damaged; do it on another node of the village, or at the center"
     )]
     Sealed,
+    /// More happened to it than is looked at.
+    #[error(
+        "so much was recorded about this move that no more would be looked at: ask a center to settle what is open, and record the person by hand"
+    )]
+    Full,
 }
 
 impl MoveError {
@@ -51,6 +56,7 @@ impl MoveError {
             Self::TakenBack => "move_taken_back",
             Self::NotHere { .. } => "not_this_village",
             Self::Sealed => "move_sealed",
+            Self::Full => "move_full",
         }
     }
 
@@ -69,6 +75,7 @@ impl MoveError {
             Self::Sealed => {
                 "本节点打不开移交内容：移交早于本节点加入，或内容已损坏；请在该村居的其他节点或指挥中心办理".into()
             }
+            Self::Full => "该次迁移的记录过多，再记也不会生效：请指挥中心裁定待处理的冲突，并人工登记此人".into(),
         }
     }
 }

@@ -261,6 +261,9 @@ fn put(
     let event = MoveEvent { moved: document, by: by.to_owned(), seen: stored.heads(), step };
     let (bytes, kind) = (event.to_bytes()?, DocumentKind::Move);
     let id = record_id(&bytes);
+    if stored.is_full() {
+        return Err(MoveError::Full.into());
+    }
     Ok((id, replica.put(&Namespace::town(), kind, document, bytes, kind.lane(), now)?))
 }
 

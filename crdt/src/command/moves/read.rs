@@ -117,8 +117,10 @@ impl Stored {
                 found.unreadable += 1;
                 continue;
             };
-            let void = record.void.then_some(MoveVoid::Revoked);
             let right = right_of(&record);
+            let is_unknown = matches!(event.step, MoveStep::Unknown);
+            let not_allowed = !is_unknown && !is_allowed(&event.step, &villages, &right);
+            let void = record.void.then_some(MoveVoid::Revoked).or(not_allowed.then_some(MoveVoid::NotAllowed));
             let input = MoveInput { event, time: record.time.0, author: record.author, right, void };
             found.events.insert(record.id, input);
         }
@@ -137,6 +139,11 @@ impl Stored {
 
     pub(super) fn fold(&self) -> Option<Move> {
         fold(&self.events)
+    }
+
+    /// Whether no event more would be looked at.
+    pub(super) fn is_full(&self) -> bool {
+        self.events.values().filter(|input| input.void.is_none()).count() >= moves::MAX_EVENTS
     }
 
     /// What an event that is written now has seen.

@@ -39,6 +39,7 @@ fn usurp(replica: &mut Replica, case: &CaseRef, action: Action) -> RecordId {
         note: None,
         action,
         rules: None,
+        restates: None,
     };
     let bytes = event.to_bytes().unwrap();
     replica.put(&case.namespace, DocumentKind::Case, case.document, bytes.clone(), Lane::Urgent, NOW).unwrap();
@@ -120,6 +121,7 @@ fn a_copy_by_a_node_that_may_not_write_it_does_not_spoil_an_event() {
         note: None,
         action: Action::Accept,
         rules: None,
+        restates: None,
     };
     let bytes = honest.to_bytes().unwrap();
     assert_eq!(record_id(&bytes), event);

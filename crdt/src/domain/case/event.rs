@@ -54,6 +54,10 @@ pub struct CaseEvent {
     #[n(6)]
     #[serde(default)]
     pub rules: Option<RecordId>,
+    /// The event without effect that this states again, which is thereby seen to have none.
+    #[n(7)]
+    #[serde(default)]
+    pub restates: Option<RecordId>,
 }
 
 /// Why an event cannot be written or read.

@@ -32,6 +32,8 @@ pub(super) struct Judge<'a> {
     moves: Vec<Move>,
     /// What authors believed to have moved.
     beliefs: Vec<Belief>,
+    /// Places of decisions that were taken once more without knowledge of the first, by the place of that.
+    doubles: BTreeMap<usize, Vec<usize>>,
     /// Where a suspended case goes back to.
     before_suspension: CaseState,
 }
@@ -80,6 +82,7 @@ impl<'a> Judge<'a> {
             shown_late: BTreeSet::new(),
             moves: Vec::new(),
             beliefs: Vec::new(),
+            doubles: BTreeMap::new(),
             before_suspension: CaseState::Handling,
         };
         for (place, placed) in history.placed.iter().enumerate() {
@@ -145,7 +148,9 @@ impl<'a> Judge<'a> {
         self.note_unaware(place, step);
         let history = self.history;
         let knew_of = |event| history.knew_of(place, event);
-        self.case.note_restated((placed.id, step, &placed.input.event.action), knew_of);
+        if let Some(void) = placed.input.event.restates {
+            self.case.note_restated(void, (placed.id, step, &placed.input.event.action), knew_of);
+        }
         if in_time {
             self.advance(place, placed, rule);
         }
@@ -155,7 +160,10 @@ impl<'a> Judge<'a> {
     /// The newest state that the author believed the case to be in.
     fn view(&self, place: usize) -> Option<Belief> {
         let knew = |other| self.history.knew(place, other);
-        self.beliefs.iter().rev().find(|belief| knew(belief.place) && !belief.lost_to.is_some_and(knew)).copied()
+        let knew_double = |other| self.doubles.get(&other).is_some_and(|doubles| doubles.iter().any(|one| knew(*one)));
+        let holds =
+            |belief: &&Belief| (knew(belief.place) || knew_double(belief.place)) && !belief.lost_to.is_some_and(knew);
+        self.beliefs.iter().rev().find(holds).copied()
     }
 
     /// Neither the state nor the author's view of it allows the step.
@@ -271,10 +279,14 @@ impl<'a> Judge<'a> {
     }
 
     /// Notes where the author of a refused step believed to have moved the case: with reason, where somebody else had decided the
-    /// same without knowing of it, so that whoever goes on from it goes on from that; in vain, where it was decided otherwise.
+    /// same, so that whoever goes on from it goes on from that; in vain, where it was decided otherwise.
     fn believe_refused(&mut self, place: usize, rule: &Rule, refusal: &Refusal) {
         if refusal.reason == Reason::DecidedAlready {
-            return self.believe(place, rule, None);
+            // It is the other's decision that stands, where it was taken: whoever knew of this one knew what it comes to.
+            if let Some(first) = refusal.because_of.and_then(|event| self.history.place_of(event)) {
+                self.doubles.entry(first).or_default().push(place);
+            }
+            return;
         }
         let winner = refusal.because_of.filter(|_| refusal.conflict.is_some());
         if let Some(winner) = winner.and_then(|event| self.history.place_of(event)) {

@@ -93,7 +93,9 @@ impl Case {
                     settled.is_between(*between)
                         && self.timeline.iter().any(|by| by.event == settled.event && by.action == entry.action)
                 };
-                self.settlements.iter().any(alike)
+                // That an event has none is seen also by whoever states it again.
+                let [one, other] = between;
+                (one == other && self.acknowledged.contains_key(one)) || self.settlements.iter().any(alike)
             }
             (_, Effect::Applied | Effect::AppliedLate | Effect::Void(_) | Effect::None { .. }) => false,
         }
@@ -155,7 +157,7 @@ impl Case {
     }
 
     /// What a settlement settled is open again, and orders that it called off are as far as they were. Not those of a case
-    /// that is void meanwhile: nobody is to go there.
+    /// on which nobody works any more: nobody could finish them.
     fn take_back(&mut self, settlement: RecordId, event: RecordId) {
         let Some(settled) = self.settlements.iter_mut().find(|settled| settled.event == settlement) else { return };
         settled.taken_back_by = Some(event);
@@ -163,7 +165,11 @@ impl Case {
         let conflicts = self.conflicts.iter_mut().filter(|conflict| conflict.settled_by == Some(settlement));
         conflicts.for_each(|conflict| conflict.settled_by = None);
         self.acknowledged.retain(|_, by| *by != settlement);
-        if self.state == Some(CaseState::Void) {
+        let is_worked_on = matches!(
+            self.state,
+            Some(CaseState::Filed | CaseState::Handling | CaseState::Joint | CaseState::Suspended)
+        );
+        if !is_worked_on {
             return;
         }
         for CalledOff { order, was } in called_off {
@@ -177,20 +183,22 @@ impl Case {
         }
     }
 
-    /// Notes which events without effect somebody stated again: the same action, taken by one who had seen them.
+    /// Notes that somebody stated an event without effect again: the same action, taken by one who had seen it.
     pub(super) fn note_restated(
         &mut self,
+        void: RecordId,
         (event, step, action): (RecordId, Step, &Action),
         had_seen: impl Fn(RecordId) -> bool,
     ) {
-        let is_same = |entry: &&TimelineEntry| {
-            entry.step == Some(step)
+        let is_same = |entry: &TimelineEntry| {
+            entry.event == void
+                && entry.step == Some(step)
                 && !entry.effect.is_effective()
                 && entry.action == *action
-                && !self.acknowledged.contains_key(&entry.event)
-                && had_seen(entry.event)
+                && had_seen(void)
         };
-        let restated: Vec<RecordId> = self.timeline.iter().filter(is_same).map(|entry| entry.event).collect();
-        self.acknowledged.extend(restated.into_iter().map(|void| (void, event)));
+        if self.timeline.iter().any(is_same) {
+            self.acknowledged.entry(void).or_insert(event);
+        }
     }
 }

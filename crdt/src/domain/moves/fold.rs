@@ -10,6 +10,8 @@ use crate::id::{NodeId, RecordId};
 
 /// Most events of one move that the fold looks at; later ones in its order are left out.
 pub const MAX_EVENTS: usize = 256;
+/// Most events of one move that their authors could not write and that the fold looks at.
+const MAX_VOID: usize = 4_096;
 
 /// In which villages a node keeps the registry, by its certificate.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -122,11 +124,18 @@ fn ordered(events: &BTreeMap<RecordId, MoveInput>) -> (Vec<(RecordId, &MoveInput
         }
     }
     let mut order = Vec::new();
-    let mut counting = 0;
+    let (mut counting, mut void) = (0, 0);
     while let Some(Reverse((_, id))) = ready.pop() {
         let Some(input) = events.get(&id).filter(|_| counting < MAX_EVENTS) else { break };
-        // What its author could not write takes nobody's place.
-        counting += usize::from(input.void.is_none());
+        // What its author could not write takes nobody's place; but of that, too, there is an end.
+        if input.void.is_some() {
+            void += 1;
+            if void > MAX_VOID {
+                continue;
+            }
+        } else {
+            counting += 1;
+        }
         order.push((id, input));
         unplaced.remove(&id);
         for follower in followers.remove(&id).unwrap_or_default() {
@@ -152,7 +161,9 @@ impl<'a> Judge<'a> {
     fn past_of(&self, input: &MoveInput) -> BTreeSet<RecordId> {
         let seen = &input.event.seen;
         let before = seen.iter().filter_map(|seen| self.pasts.get(seen)).flatten();
-        before.chain(seen).copied().collect()
+        // Of what counts alone: of that there are few.
+        let counts = |event: &&RecordId| self.events.get(*event).is_some_and(|input| input.void.is_none());
+        before.chain(seen.iter().filter(counts)).copied().collect()
     }
 
     fn knew(&self, later: RecordId, earlier: RecordId) -> bool {

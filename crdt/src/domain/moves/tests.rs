@@ -370,6 +370,15 @@ fn what_an_author_could_not_write_is_nobodys_past_and_takes_nobodys_place() {
         let (right, void) = (Right::default(), Some(MoveVoid::Revoked));
         history.events.insert(id, MoveInput { event, time: 1, author: NodeId([8; 32]), right, void });
     }
+    // A chain of them, each of which has seen the one before.
+    let mut before = BTreeSet::new();
+    for number in 0..6_000 {
+        let event = MoveEvent { moved: moved(), by: format!("chain {number}"), seen: before, step: refuse(give) };
+        let id = crate::change::record_id(&event.to_bytes().unwrap());
+        let (right, void) = (Right::default(), Some(MoveVoid::WrongMove));
+        history.events.insert(id, MoveInput { event, time: 2, author: NodeId([8; 32]), right, void });
+        before = BTreeSet::from([id]);
+    }
     assert_eq!(heads(&history.events), BTreeSet::from([give]));
     assert_eq!(history.fold().state, MoveState::Given);
 }

@@ -214,6 +214,8 @@ async fn a_division_is_proposed_and_recorded_as_it_was_proposed() {
     assert_eq!((&empty["features"], &empty["households"]), (&json!([]), &json!(0)), "{empty}");
     let (_, fields) = node.fetch(&format!("{path}?region={REGION}&kind=outside")).await;
     assert_eq!((&fields["keeps_rule"], &fields["most_hectares"]), (&json!(true), &json!(20)), "{fields}");
+    let no_rule = json!({ "rows": [{ "kind": "park", "most_hectares": 20, "retired": true }] });
+    assert_eq!(node.post("/v1/tables/grid_rule", &no_rule).await.0, StatusCode::OK);
     for (query, status, wanted) in [
         ("", StatusCode::BAD_REQUEST, "query"),
         ("region=110115005", StatusCode::BAD_REQUEST, "region"),

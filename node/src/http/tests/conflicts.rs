@@ -84,6 +84,7 @@ impl Node {
                     note: None,
                     action,
                     rules: None,
+                    restates: None,
                 };
                 replica.put(&namespace, DocumentKind::Case, document, event.to_bytes()?, Lane::Urgent, now)?;
             }
@@ -378,7 +379,7 @@ async fn what_had_no_effect_is_stated_again_by_whoever_may() {
         let seen = townmesh_crdt::command::case::read(replica, &namespace, document)?.unwrap().case.heads;
         let (by, role) = ("csd-1".to_owned(), Role::Handler);
         let action = Action::Supervise { demand: "两日内办结".into(), due_ms: None };
-        let event = CaseEvent { case: document, by, role, seen, note: None, action, rules: None };
+        let event = CaseEvent { case: document, by, role, seen, note: None, action, rules: None, restates: None };
         replica.put(&namespace, DocumentKind::Case, document, event.to_bytes()?, Lane::Urgent, now)?;
         Ok(())
     };

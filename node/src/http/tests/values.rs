@@ -88,7 +88,9 @@ async fn times_that_no_calendar_has_are_refused_and_asked_for_without_harm() {
     let household = node.household("幸福路1号").await;
     let visit = |time_ms: i64| json!({ "household": household, "by": "xc-1", "time_ms": time_ms, "checklist": 1, "answers": { "4": "hazard" } });
     let (status, answer) = node.post("/v1/inspections", &visit(253_402_300_799_999)).await;
-    assert_eq!(status, StatusCode::CREATED, "the last of the year 9999: {answer}");
+    assert_eq!((status, code(&answer)), (StatusCode::UNPROCESSABLE_ENTITY, "time_ahead"), "the year 9999: {answer}");
+    let (status, answer) = node.post("/v1/inspections", &visit(0)).await;
+    assert_eq!(status, StatusCode::CREATED, "the first of 1970: {answer}");
     let hazard = answer["value"]["hazards"][0].as_str().unwrap().to_owned();
     let report = json!({ "source": "patrol", "place": "村口", "description": "垃圾" });
     let actor = json!({ "by": "xc-1", "role": "inspector" });

@@ -171,8 +171,8 @@ fn of_a_hundred_thousand_rows_every_wrong_one_is_named_and_every_other_one_is_re
     let regions = RegionTable::new(&[
         region("110115005", "黄村地区"),
         region("110115005220", "狼垡一村村委会"),
-        region("110115005221", "同名村委会"),
-        region("110115005222", "同名村委会"),
+        region("110115005221", "同名村村委会"),
+        region("110115005222", "同名村村委会"),
     ]);
     let Mixed { text, wrong } = mixed("狼垡一村", 100_000);
     assert_eq!(wrong.len(), 3_000);

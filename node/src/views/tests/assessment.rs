@@ -142,6 +142,7 @@ impl Life {
                 note: None,
                 action: action.clone(),
                 rules: None,
+                restates: None,
             };
             let time = ((minute * MINUTE) as u64) << 16 | step as u64;
             events.insert(self.event(step), FoldInput { event, time, author: NodeId([1; 32]), void: None });

@@ -101,6 +101,7 @@ fn case_event(number: u8, seen: &[u8], role: Role, action: Action, note: Option<
         note: note.map(str::to_owned),
         action,
         rules: None,
+        restates: None,
     };
     let input = FoldInput { event, time: u64::from(number) << 16, author: NodeId([1; 32]), void: None };
     (RecordId([number; 16]), input)

@@ -72,7 +72,16 @@ fn case(number: u32, minute: u64) -> Reading {
         .into_iter()
         .map(|(step, seen, role, action)| {
             let seen = (seen > 0).then_some(RecordId([seen; 16])).into_iter().collect();
-            let event = CaseEvent { case: id(number), by: "x".into(), role, seen, note: None, action, rules: None };
+            let event = CaseEvent {
+                case: id(number),
+                by: "x".into(),
+                role,
+                seen,
+                note: None,
+                action,
+                rules: None,
+                restates: None,
+            };
             let time = (minute * 60_000) << 16;
             (RecordId([step; 16]), FoldInput { event, time, author: NodeId([1; 32]), void: None })
         })

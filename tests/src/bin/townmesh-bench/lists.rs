@@ -272,8 +272,16 @@ fn events(number: u64, case: DocumentId, at: u64, region: RegionCode) -> BTreeMa
     let mut events = BTreeMap::new();
     for (step, (after, role, action)) in (0_u8..).zip(life.into_iter().take(steps)) {
         let seen = step.checked_sub(1).map(|before| RecordId(wide(number, before))).into_iter().collect();
-        let event =
-            CaseEvent { case, by: format!("{role}-{}", number % 40), role, seen, note: None, action, rules: None };
+        let event = CaseEvent {
+            case,
+            by: format!("{role}-{}", number % 40),
+            role,
+            seen,
+            note: None,
+            action,
+            rules: None,
+            restates: None,
+        };
         let time = (at + after) << 16 | u64::from(step);
         let input = FoldInput { event, time, author: NodeId([1; 32]), void: None };
         events.insert(RecordId(wide(number, step)), input);

@@ -134,6 +134,7 @@ fn an_event_without_effect_is_shown_with_the_reason_until_somebody_has_seen_it()
         note: None,
         action: Action::Supervise { demand: "快".into(), due_ms: None },
         rules: None,
+        restates: None,
     };
     town.two.put(&at.0, at.1, at.2, event.to_bytes().unwrap(), Lane::Urgent, NOW).unwrap();
     town.meet_all();

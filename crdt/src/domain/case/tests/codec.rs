@@ -22,6 +22,7 @@ fn event(action: Action) -> CaseEvent {
         note: None,
         action,
         rules: None,
+        restates: None,
     }
 }
 

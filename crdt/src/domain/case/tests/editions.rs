@@ -248,7 +248,7 @@ impl Half {
         let seen: BTreeSet<RecordId> = fold(&self.events, &rules).heads;
         let role = if choice.is_multiple_of(3) { Role::Commander } else { fit_role(&action, choice) };
         let (by, named) = (format!("person {}", choice % 5), rules.in_force().map(|edition| edition.id));
-        let event = CaseEvent { case: CASE, by, role, seen, note: None, action, rules: named };
+        let event = CaseEvent { case: CASE, by, role, seen, note: None, action, rules: named, restates: None };
         let time = hybrid(MONDAY_8 + number * MINUTE);
         let mut events = self.events.clone();
         events.insert(id(number), FoldInput { event, time, author: NodeId([1; 32]), void: None });
@@ -300,7 +300,7 @@ proptest! {
         for (number, (role, action)) in (0..).zip(usual).take(start) {
             let choice = Role::ALL.iter().position(|known| *known == role).unwrap_or_default() + 1;
             let seen = fold(&halves[0].events, &LifeCycle::default()).heads;
-            let event = CaseEvent { case: CASE, by: format!("start {choice}"), role, seen, note: None, action, rules: None };
+            let event = CaseEvent { case: CASE, by: format!("start {choice}"), role, seen, note: None, action, rules: None , restates: None};
             let input = FoldInput { event, time: hybrid(MONDAY_8 + number * MINUTE), author: NodeId([1; 32]), void: None };
             halves[0].events.insert(id(number), input);
         }

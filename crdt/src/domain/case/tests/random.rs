@@ -147,8 +147,16 @@ fn history(written: Vec<Written>, start: u64) -> Events {
         (Role::Inspector, verify(true)),
         (Role::DutyHead, Action::Close),
     ];
-    let event =
-        |role, by: String, seen, action| CaseEvent { case: CASE, by, role, seen, note: None, action, rules: None };
+    let event = |role, by: String, seen, action| CaseEvent {
+        case: CASE,
+        by,
+        role,
+        seen,
+        note: None,
+        action,
+        rules: None,
+        restates: None,
+    };
     let input =
         |event, time, void| FoldInput { event, time: hybrid(MONDAY_8 + time * MINUTE), author: NodeId([1; 32]), void };
     for (number, (role, action)) in (0..).zip(usual).take(start as usize) {
@@ -172,8 +180,16 @@ fn void_after_dispatch(events: &mut Events) {
         (approve, ask, Role::DutyHead, Action::Approve { request: ask }),
     ];
     for (id, seen, role, action) in steps {
-        let event =
-            CaseEvent { case: CASE, by: role.to_string(), role, seen: [seen].into(), note: None, action, rules: None };
+        let event = CaseEvent {
+            case: CASE,
+            by: role.to_string(),
+            role,
+            seen: [seen].into(),
+            note: None,
+            action,
+            rules: None,
+            restates: None,
+        };
         events.insert(id, FoldInput { event, time: hybrid(MONDAY_8), author: NodeId([4; 32]), void: None });
     }
 }
@@ -262,7 +278,7 @@ proptest! {
         for (number, ((seen, action), time)) in (0..).zip(seen.into_iter().zip(actions).zip(times)) {
             let role = fit_role(&action, 0);
             let seen = seen.into_iter().map(id).collect();
-            let event = CaseEvent { case: CASE, by: "somebody".into(), role, seen, note: None, action, rules: None };
+            let event = CaseEvent { case: CASE, by: "somebody".into(), role, seen, note: None, action, rules: None , restates: None};
             events.insert(id(number), FoldInput { event, time, author: NodeId([2; 32]), void: None });
         }
         let case = fold(&events, &LifeCycle::default());
@@ -293,6 +309,7 @@ fn a_flooded_case_is_folded_up_to_its_bound() {
             note: None,
             action,
             rules: None,
+            restates: None,
         };
         seen = id(number + 1);
         let input = FoldInput { event, time: hybrid(MONDAY_8 + number), author: NodeId([3; 32]), void: None };

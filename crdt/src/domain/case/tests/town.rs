@@ -49,7 +49,8 @@ impl Town {
 
     pub(super) fn add_at(&mut self, name: &str, seen: &str, role: Role, by: &str, at: u64, action: Action) {
         let seen: BTreeSet<RecordId> = seen.split_whitespace().map(|name| self.id(name)).collect();
-        let event = CaseEvent { case: CASE, by: by.into(), role, seen, note: None, action, rules: None };
+        let event =
+            CaseEvent { case: CASE, by: by.into(), role, seen, note: None, action, rules: None, restates: None };
         // Ids do not follow time, so that no test passes by that accident.
         let id = id((self.events.len() as u64 + 1).wrapping_mul(0x9E37_79B9_7F4A_7C15));
         let input = FoldInput { event, time: hybrid(at), author: NodeId([1; 32]), void: None };
