@@ -238,40 +238,15 @@ fn answers(case: &Case) -> BTreeMap<OrderRef, Answers> {
 
 /// The order that whoever acts has before them.
 fn answered(action: &Action) -> Option<OrderRef> {
-    match action {
-        Action::Acknowledge { order }
-        | Action::ReportIn { order }
-        | Action::Assign { order, .. }
-        | Action::OrderDone { order, .. }
-        | Action::RequestReturn { order, .. } => Some(*order),
-        Action::Report(_)
-        | Action::AskCheck { .. }
-        | Action::AnswerCheck { .. }
-        | Action::Accept
-        | Action::Refuse { .. }
-        | Action::Merge { .. }
-        | Action::File { .. }
-        | Action::Dispatch { .. }
-        | Action::Whistle { .. }
-        | Action::RequestExtension { .. }
-        | Action::RequestSuspension { .. }
-        | Action::RequestVoid { .. }
-        | Action::Approve { .. }
-        | Action::Decline { .. }
-        | Action::Resume
-        | Action::LeadClose { .. }
-        | Action::Verify { .. }
-        | Action::Close
-        | Action::Callback { .. }
-        | Action::Reopen { .. }
-        | Action::HandleOnSpot { .. }
-        | Action::Audit { .. }
-        | Action::Supervise { .. }
-        | Action::Reply { .. }
-        | Action::Comment { .. }
-        | Action::Settle { .. }
-        | Action::Convey { .. }
-        | Action::Unknown(_) => None,
+    if let Action::Acknowledge { order }
+    | Action::ReportIn { order }
+    | Action::Assign { order, .. }
+    | Action::OrderDone { order, .. }
+    | Action::RequestReturn { order, .. } = action
+    {
+        Some(*order)
+    } else {
+        None
     }
 }
 

@@ -121,7 +121,16 @@ fn what_a_removed_author_did_is_done_once_more_by_one_who_had_seen_it() {
     assert_eq!(blind.without_effect().count(), 1, "whoever had not heard of it did not mean it");
     town.add("other", "stolen", Role::Commander, supervise());
     assert_eq!(town.fold().without_effect().count(), 1);
+    // The same by chance is not meant for it.
+    let by_chance = {
+        let mut town = town.clone();
+        town.add("again", "stolen", Role::Dispatcher, dispatch(&["patrol"]));
+        town.fold()
+    };
+    assert_eq!(by_chance.without_effect().count(), 1);
     town.add("again", "stolen", Role::Dispatcher, dispatch(&["patrol"]));
+    let (again, stolen) = (town.id("again"), town.id("stolen"));
+    town.events.get_mut(&again).unwrap().event.restates = Some(stolen);
     let case = check(&town, &Town::until(CaseState::Filed));
     assert_eq!(town.effect(&case, "stolen"), Effect::Void(VoidReason::Revoked));
     assert_eq!((case.without_effect().count(), case.orders.len()), (0, 1));
