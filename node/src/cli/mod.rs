@@ -205,7 +205,8 @@ enum Command {
     /// 交接班清单 / what one shift hands over to the next
     Handover(order::HandoverArgs),
     /// 指挥中心：平时或战时、响应、各席位 / peace or emergency, open responses, what lies on each desk
-    Command(command::CommandArgs),
+    #[command(name = "command")]
+    Center(command::CommandArgs),
     /// 冲突收件箱：查看、裁定、撤销 / conflicts: list, show, settle, undo
     #[command(subcommand)]
     Conflict(conflict::ConflictCommand),
@@ -342,7 +343,7 @@ impl Cli {
             Command::Case(command) => command.run(&context),
             Command::Order(command) => command.run(&context),
             Command::Handover(args) => args.run(&context),
-            Command::Command(args) => args.run(&context),
+            Command::Center(args) => args.run(&context),
             Command::Conflict(command) => command.run(&context),
             Command::Event(command) => command.run(&context),
             Command::Photo(command) => command.run(&context),

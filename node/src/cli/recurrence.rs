@@ -155,5 +155,5 @@ pub(super) fn offenders(answer: &Value) -> String {
         }
         Some(0) | None => String::new(),
     };
-    table(&json!({ "rows": rows }), &columns) + &truncated(answer, "truncated") + &unknown
+    table(&json!({ "rows": rows }), &columns) + truncated(answer, "truncated") + &unknown
 }

@@ -161,7 +161,7 @@ struct NoQuery {}
 
 /// A list with its filters.
 enum Source {
-    Cases(CaseFilter),
+    Cases(Box<CaseFilter>),
     Orders(OrderFilter),
     Dwellings(DwellingFilter),
     Hazards(HazardFilter),
@@ -179,9 +179,9 @@ impl Source {
     /// What a query asks for.
     fn of(list: ListKind, query: &str, tables: &Tables) -> Result<Self, ApiError> {
         let (source, page) = match list {
-            ListKind::Cases => {
-                Params::<CaseQuery>::of(query)?.parts(tables).map(|(filter, page)| (Self::Cases(filter), page))?
-            }
+            ListKind::Cases => Params::<CaseQuery>::of(query)?
+                .parts(tables)
+                .map(|(filter, page)| (Self::Cases(Box::new(filter)), page))?,
             ListKind::Orders => {
                 let (filter, page) = Params::<OrderQuery>::of(query)?.parts();
                 (Self::Orders(filter), page)

@@ -139,7 +139,6 @@ impl GridRuleRow {
 macro_rules! any_values {
     ( $($row:ident),* ) => {
         $( impl $row {
-            #[expect(clippy::unused_self, clippy::unnecessary_wraps, reason = "each row has a check")]
             fn check_values(&self) -> Result<(), InputError> {
                 Ok(())
             }
