@@ -135,7 +135,7 @@ pub(super) fn require_key<T: Entity>(entity: &T) -> Result<Vec<u8>, CommandError
     entity.key().ok_or(CommandError::MissingKey { thing, what, chinese })
 }
 
-/// Checks an entity as [`record`] does.
+/// Checks an entity as [`record`](fn@record) does.
 pub(super) fn check<T: Entity>(entity: &T) -> Result<(), InputError> {
     entity.check()
 }
